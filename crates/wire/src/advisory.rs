@@ -1,0 +1,102 @@
+//! What looks wrong and is taken all the same (`DESIGN.md` 3.3, 7): a car park must never get stuck on one record.
+//!
+//! Advisories follow from what was sent and when, so they are told when a visit is read, not stored.
+
+use crate::field::{FIELDS, Need};
+use crate::push::{PushKind, amount, Params};
+use crate::value::{Fen, UnixMillis};
+
+/// One oddity: a stable code, and a sentence in Chinese and English.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advisory {
+    /// Stable, for programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// Clocks of car parks run ahead by minutes; more is a wrong time.
+const AHEAD_MAX_MS: i64 = 10 * 60 * 1000;
+
+/// All advisories of one push as it was sent, received at `received_at` (ms since 1970).
+#[must_use]
+pub fn advise(kind: PushKind, params: &Params, received_at: i64) -> Vec<Advisory> {
+    let mut found = Vec::new();
+    advise_fields(params, &mut found);
+    advise_times(kind, params, received_at, &mut found);
+    advise_total(params, &mut found);
+    advise_space(params, &mut found);
+    found
+}
+
+fn advise_fields(params: &Params, found: &mut Vec<Advisory>) {
+    for field in FIELDS {
+        match params.get(field.name) {
+            None => {
+                let expected = match field.need {
+                    Need::Strict => true,
+                    Need::StrictWithApp => params.get("app_id").is_some(),
+                    Need::Optional | Need::Required | Need::RequiredForLeave => false,
+                };
+                if expected {
+                    let message = format!("参数`{0}`在文档中必填但未传递 ({0} is marked required)", field.name);
+                    found.push(Advisory { code: "required_missing", message });
+                }
+            }
+            Some(value) if !field.listed.is_empty() && !field.listed.contains(&value) => {
+                let listed = field.listed.join(", ");
+                let message =
+                    format!("参数`{0}`的值`{value}`不在文档列出的{listed}之中 (value of {0} not listed)", field.name);
+                found.push(Advisory { code: "value_unlisted", message });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn advise_times(kind: PushKind, params: &Params, received_at: i64, found: &mut Vec<Advisory>) {
+    let time = |name: &str| params.get(name).and_then(UnixMillis::parse);
+    let (enter, leave) = (time("enter_time"), time("leave_time"));
+    for (name, time) in [("enter_time", enter), ("leave_time", leave)] {
+        if time.is_some_and(|time| time.0 > received_at + AHEAD_MAX_MS) {
+            let message = format!("参数`{name}`在未来, 请检查车场时钟 ({name} is in the future)");
+            found.push(Advisory { code: "time_in_future", message });
+        }
+    }
+    if kind == PushKind::Leave && leave.zip(enter).is_some_and(|(leave, enter)| leave < enter) {
+        found.push(Advisory {
+            code: "leave_before_enter",
+            message: "离场时间早于入场时间 (leave_time is before enter_time)".into(),
+        });
+    }
+}
+
+/// `total_value` = free + online + balance + cash + prepaid.
+fn advise_total(params: &Params, found: &mut Vec<Advisory>) {
+    let fen = |name: &str| amount(params, name).ok().flatten().map_or(0, |Fen(fen)| fen);
+    let Some(total) = amount(params, "total_value").ok().flatten() else { return };
+    let parts = ["free_value", "online_value", "balance_value", "cash_value", "prepaid_value"];
+    let sum: u64 = parts.iter().map(|name| fen(name)).sum();
+    if total.0 != sum {
+        let message = format!("`total_value`为{}分, 各项合计{sum}分 (the total is not the sum of its parts)", total.0);
+        found.push(Advisory { code: "total_differs", message });
+    }
+}
+
+fn advise_space(params: &Params, found: &mut Vec<Advisory>) {
+    let number = |name: &str| params.get(name).map(|text| text.parse::<u32>());
+    let (total, remain) = (number("total_parking_space"), number("remain_parking_space"));
+    for (name, number) in [("total_parking_space", &total), ("remain_parking_space", &remain)] {
+        if matches!(number, Some(Err(_))) {
+            let message = format!("参数`{name}`不是不小于0的整数, 未采用 ({name} is no whole number)");
+            found.push(Advisory { code: "space_unreadable", message });
+        }
+    }
+    if let (Some(Ok(total)), Some(Ok(remain))) = (total, remain)
+        && total > 0
+        && remain > total
+    {
+        let message = format!("剩余车位{remain}多于总车位{total} (more free spaces than there are)");
+        found.push(Advisory { code: "space_over_total", message });
+    }
+}

@@ -1,0 +1,151 @@
+//! The string under the signature, in each variant that the documents of the protocol support (`leave.md`, 签名计算).
+//!
+//! `k1=v1&k2=v2&…&app_secret=SECRET`, keys in byte order, a repeated key by value. `sign` never takes part; of a file
+//! only its `*_hash` does. Values stand as they are: nothing is escaped (see the `resplit` module for what follows from that).
+
+use crate::form::{Form, Param};
+
+/// What became of empty values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Empties {
+    /// Left out of the string; also if there were none.
+    Dropped,
+    /// Kept as `k=`.
+    Kept,
+}
+
+/// Which text of the values was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignedText {
+    /// The values as they are; no `encoding=URL`.
+    Plain,
+    /// `encoding=URL` through an HTTP library: encoded again on the wire, so what form decoding leaves was signed.
+    EncodedTwice,
+    /// `encoding=URL` by a body pasted together by hand: the text on the wire itself was signed.
+    EncodedOnce,
+}
+
+/// One way to build the string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// Empty values.
+    pub empties: Empties,
+    /// The text of the values.
+    pub text: SignedText,
+    /// Does the parameter `encoding` take part?
+    pub encoding_signed: bool,
+}
+
+impl Variant {
+    /// What Parkgate itself signs, and most clients do.
+    pub const PLAIN: Variant = Variant { empties: Empties::Dropped, text: SignedText::Plain, encoding_signed: true };
+
+    /// A small number for the store: stable for ever.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        let text = match self.text {
+            SignedText::Plain => 0,
+            SignedText::EncodedTwice => 1,
+            SignedText::EncodedOnce => 2,
+        };
+        text | u8::from(self.empties == Empties::Kept) << 2 | u8::from(!self.encoding_signed) << 3
+    }
+
+    /// The variant of a stored number, for people.
+    #[must_use]
+    pub fn describe(code: u8) -> String {
+        let text = match code & 3 {
+            0 => "plain",
+            1 => "encoding=URL twice",
+            _ => "encoding=URL once",
+        };
+        let empties = if code & 4 == 0 { "" } else { ", empty values kept" };
+        let encoding = if code & 8 == 0 { "" } else { ", encoding not signed" };
+        format!("{text}{empties}{encoding}")
+    }
+
+    /// The variants a form may have been signed in, likeliest first: at most eight.
+    pub(crate) fn of(form: &Form) -> impl Iterator<Item = Variant> {
+        let encoded = is_url_encoded(form);
+        let texts: &[SignedText] = match (encoded, form.params().any(|p| p.raw != p.value)) {
+            (false, _) => &[SignedText::Plain],
+            (true, false) => &[SignedText::EncodedTwice],
+            (true, true) => &[SignedText::EncodedTwice, SignedText::EncodedOnce],
+        };
+        let has_empty = form.params().any(|p| p.value.is_empty() && p.name != "sign");
+        let empties: &[Empties] = if has_empty { &[Empties::Dropped, Empties::Kept] } else { &[Empties::Dropped] };
+        let signed: &[bool] = if encoded { &[true, false] } else { &[true] };
+        texts.iter().flat_map(move |text| {
+            empties.iter().flat_map(move |empties| {
+                signed.iter().map(move |encoding_signed| Variant {
+                    empties: *empties,
+                    text: *text,
+                    encoding_signed: *encoding_signed,
+                })
+            })
+        })
+    }
+}
+
+/// Did the sender announce URL-encoded values (`encoding=URL`)?
+#[must_use]
+pub fn is_url_encoded(form: &Form) -> bool {
+    form.get("encoding").is_some_and(|encoding| encoding.eq_ignore_ascii_case("url"))
+}
+
+/// The canonical string without the secret, and where each parameter starts in it.
+#[derive(Debug, Default, Clone)]
+pub struct Canonical {
+    /// `k1=v1&k2=v2…`
+    pub text: String,
+    /// The byte position of each parameter's name, ascending.
+    pub starts: Vec<usize>,
+}
+
+impl Canonical {
+    /// The string of a form in one variant.
+    #[must_use]
+    pub fn of(form: &Form, variant: Variant) -> Canonical {
+        let signed_value = |param: &Param<'_>| match variant.text {
+            SignedText::Plain | SignedText::EncodedTwice => param.value.len(),
+            SignedText::EncodedOnce => param.raw.len(),
+        };
+        let mut params: Vec<(&str, &str)> = Vec::with_capacity(form.params().len());
+        let mut bytes = 0;
+        for param in form.params() {
+            let left_out = param.name == "sign"
+                || (variant.empties == Empties::Dropped && param.value.is_empty())
+                || (!variant.encoding_signed && param.name == "encoding");
+            if !left_out {
+                bytes += param.name.len() + signed_value(&param) + 2;
+                let value = if variant.text == SignedText::EncodedOnce { param.raw } else { param.value };
+                params.push((param.name, value));
+            }
+        }
+        params.sort_unstable();
+        Canonical::join(&params, bytes)
+    }
+
+    /// The string of parameters that are sorted already.
+    #[must_use]
+    pub fn join(params: &[(&str, &str)], bytes: usize) -> Canonical {
+        let mut text = String::with_capacity(bytes);
+        let mut starts = Vec::with_capacity(params.len());
+        for (name, value) in params {
+            if !text.is_empty() {
+                text.push('&');
+            }
+            starts.push(text.len());
+            text.push_str(name);
+            text.push('=');
+            text.push_str(value);
+        }
+        Canonical { text, starts }
+    }
+
+    /// As hints and logs may show it: with `app_secret=***`.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        if self.text.is_empty() { "app_secret=***".into() } else { format!("{}&app_secret=***", self.text) }
+    }
+}

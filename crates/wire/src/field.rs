@@ -1,0 +1,159 @@
+//! The document's parameter tables as data (`leave.md`, 请求参数): what is known, required, and listed.
+
+use crate::push::PushKind;
+
+/// Must a parameter be sent?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Marked N.
+    Optional,
+    /// Marked Y, and enforced.
+    Required,
+    /// Marked Y for a leave.
+    RequiredForLeave,
+    /// Marked Y, yet left out by every example: enforced for strict parks only.
+    Strict,
+    /// As [`Need::Strict`], and only where `app_id` is sent ("不传app_id的不传该字段").
+    StrictWithApp,
+}
+
+/// One row of the parameter table.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// The protocol's name.
+    pub name: &'static str,
+    /// Must it be sent?
+    pub need: Need,
+    /// The values the table lists; empty where any will do.
+    pub listed: &'static [&'static str],
+}
+
+const fn field(name: &'static str, need: Need) -> Field {
+    Field { name, need, listed: &[] }
+}
+
+const fn listed(name: &'static str, need: Need, listed: &'static [&'static str]) -> Field {
+    Field { name, need, listed }
+}
+
+/// Every documented parameter, in the order of the document's table; later versions' ones follow.
+pub const FIELDS: &[Field] = &[
+    field("app_id", Need::Optional),
+    field("sign", Need::Optional),
+    field("payment_list", Need::Optional),
+    // Required too, but looked at before all others: it says whose secret to use.
+    field("park_uuid", Need::Optional),
+    field("api_type", Need::StrictWithApp),
+    field("parking_serial", Need::Required),
+    field("plate", Need::Optional),
+    listed("plate_color", Need::Required, &["1", "2", "3", "4", "5", "-1"]),
+    listed("plate_type", Need::Optional, &["0", "1", "2"]),
+    field("enter_time", Need::Required),
+    field("enter_image", Need::Optional),
+    field("enter_image_file", Need::Optional),
+    field("enter_image_hash", Need::Optional),
+    field("enter_plate_image", Need::Optional),
+    field("enter_plate_image_file", Need::Optional),
+    field("enter_plate_image_hash", Need::Optional),
+    field("enter_gate", Need::Optional),
+    field("enter_security", Need::Optional),
+    listed("car_type", Need::Required, &["1", "2", "3", "4", "0"]),
+    field("car_desc", Need::Required),
+    listed("car_color", Need::Optional, &["1", "2", "3", "4", "5", "6", "7", "8", "-1"]),
+    listed("vehicle_type", Need::Optional, &["1", "2", "3", "-1"]),
+    field("charge_type", Need::Strict),
+    field("leave_time", Need::RequiredForLeave),
+    field("leave_image", Need::Optional),
+    field("leave_image_file", Need::Optional),
+    field("leave_image_hash", Need::Optional),
+    field("leave_plate_image", Need::Optional),
+    field("leave_plate_image_file", Need::Optional),
+    field("leave_plate_image_hash", Need::Optional),
+    field("leave_gate", Need::Optional),
+    field("leave_security", Need::Optional),
+    field("total_value", Need::Optional),
+    field("free_value", Need::Optional),
+    field("online_value", Need::Optional),
+    field("balance_value", Need::Optional),
+    field("cash_value", Need::Optional),
+    field("prepaid_value", Need::Optional),
+    field("idcard_name", Need::Optional),
+    field("idcard_no", Need::Optional),
+    field("idcard_image", Need::Optional),
+    field("enter_release_reason", Need::Optional),
+    field("leave_release_reason", Need::Optional),
+    field("total_parking_space", Need::Optional),
+    field("remain_parking_space", Need::Optional),
+    // Common parameters, and fields of later versions of the page.
+    field("encoding", Need::Optional),
+    field("timestamp", Need::Optional),
+    field("sign_type", Need::Optional),
+    field("merchant", Need::Optional),
+    field("card_no", Need::Optional),
+    field("card_id", Need::Optional),
+    field("pay_value", Need::Optional),
+    field("telephone", Need::Optional),
+    // Never a parameter, but a name that a canonical string can be cut at.
+    field("app_secret", Need::Optional),
+];
+
+/// The amounts of a leave, each in fen.
+pub const AMOUNTS: [&str; 6] =
+    ["total_value", "free_value", "online_value", "balance_value", "cash_value", "prepaid_value"];
+
+/// Personal data: sealed at rest (`DESIGN.md` 8).
+pub const PERSONAL: [&str; 3] = ["idcard_name", "idcard_no", "idcard_image"];
+
+/// The fields a picture can be uploaded for: part `X_file`, hash `X_hash`, URL `X`.
+pub const IMAGES: [&str; 4] = ["enter_image", "enter_plate_image", "leave_image", "leave_plate_image"];
+
+/// The documented field of that name.
+#[must_use]
+pub fn known(name: &str) -> Option<&'static Field> {
+    // A handful of candidates share a length: comparing those is faster than hashing.
+    BY_LENGTH
+        .get(name.len())?
+        .iter()
+        .filter_map(|index| FIELDS.get(usize::from(*index)))
+        .find(|field| field.name == name)
+}
+
+/// Is it a name by the protocol's rule: `[a-z0-9_]{1,64}`?
+#[must_use]
+pub fn is_name(name: &[u8]) -> bool {
+    (1..=64).contains(&name.len()) && name.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_')
+}
+
+/// Is this parameter part of that call's form? The path is not signed, so a leave could be replayed as an enter.
+#[must_use]
+pub fn is_foreign(name: &str, kind: PushKind) -> bool {
+    kind == PushKind::Enter && name == "leave_time"
+}
+
+static BY_LENGTH: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(|| {
+    let longest = FIELDS.iter().map(|field| field.name.len()).max().unwrap_or(0);
+    let mut table = vec![Vec::new(); longest + 1];
+    for (index, field) in (0..=u8::MAX).zip(FIELDS) {
+        if let Some(row) = table.get_mut(field.name.len()) {
+            row.push(index);
+        }
+    }
+    table
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_found_and_named_once() {
+        for (index, field) in FIELDS.iter().enumerate() {
+            assert!(is_name(field.name.as_bytes()));
+            assert_eq!(known(field.name).map(|f| f.name), Some(field.name));
+            assert!(FIELDS.iter().skip(index + 1).all(|other| other.name != field.name), "{}", field.name);
+        }
+        assert!(known("fm").is_none());
+        assert!(known("").is_none());
+        assert!(known(&"x".repeat(200)).is_none());
+    }
+}

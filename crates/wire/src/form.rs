@@ -1,0 +1,339 @@
+//! What arrived: an ordered list of names and values, raw and decoded, and the files that came with it.
+//!
+//! A form is decoded exactly once here. Bytes that are not text in their charset are refused, never replaced: what is
+//! recorded must be what was signed.
+
+use encoding_rs::{Encoding, UTF_8};
+use std::ops::Range;
+
+use crate::field;
+use crate::refusal::Refusal;
+use crate::value::Md5Hash;
+
+/// The parameters of one request.
+#[derive(Debug, Clone, Default)]
+pub struct Form {
+    /// All names and values, raw and decoded, one after the other.
+    text: String,
+    pairs: Vec<Pair>,
+    files: Vec<UploadedFile>,
+}
+
+#[derive(Debug, Clone)]
+struct Pair {
+    name: Range<u32>,
+    value: Range<u32>,
+    /// As it stood on the wire, where that differs from the value: the text a client signs that encodes once.
+    raw: Range<u32>,
+}
+
+/// A file part: its bytes went to the image store, its name and MD5 stay here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadedFile {
+    /// The part's name, ending in `_file`.
+    pub name: String,
+    /// MD5 of its bytes.
+    pub md5: Md5Hash,
+    /// How many bytes.
+    pub size: u64,
+}
+
+/// How much a form may hold; what is over is refused with 413.
+#[derive(Debug, Clone, Copy)]
+pub struct FormLimits {
+    /// Parameters.
+    pub params_max: usize,
+    /// Parameters whose names the document does not list.
+    pub unlisted_max: usize,
+    /// Bytes of one decoded value.
+    pub value_bytes_max: usize,
+}
+
+impl Default for FormLimits {
+    /// The documented table has about 50 names; a payment list of 100 entries is about 20 KiB.
+    fn default() -> Self {
+        FormLimits { params_max: 128, unlisted_max: 32, value_bytes_max: 64 * 1024 }
+    }
+}
+
+/// One parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Param<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its value after form decoding.
+    pub value: &'a str,
+    /// Its value as it stood on the wire.
+    pub raw: &'a str,
+}
+
+impl Form {
+    /// All parameters in the order sent.
+    pub fn params(&self) -> impl ExactSizeIterator<Item = Param<'_>> + Clone {
+        self.pairs.iter().map(|pair| Param {
+            name: self.slice(&pair.name),
+            value: self.slice(&pair.value),
+            raw: self.slice(&pair.raw),
+        })
+    }
+
+    /// The first value of that name. An empty value is as good as none: empties need not be signed.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.params().find(|param| param.name == name).map(|param| param.value).filter(|value| !value.is_empty())
+    }
+
+    /// Was the name sent at all, be it empty?
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.params().any(|param| param.name == name)
+    }
+
+    /// The files that came along.
+    #[must_use]
+    pub fn files(&self) -> &[UploadedFile] {
+        &self.files
+    }
+
+    /// Reads an `application/x-www-form-urlencoded` body.
+    ///
+    /// # Errors
+    /// A name or value that is not text in `charset`, a name that is none, or too many of them.
+    pub fn from_urlencoded(body: &[u8], charset: &'static Encoding, limits: FormLimits) -> Result<Form, Refusal> {
+        let mut form = FormBuilder::new(limits);
+        form.form.text.reserve(body.len() + body.len() / 4);
+        for piece in body.split(|b| *b == b'&').filter(|piece| !piece.is_empty()) {
+            let cut = memchr::memchr(b'=', piece).unwrap_or(piece.len());
+            let (name, value) = piece.split_at(cut);
+            form.urlencoded_pair(name, value.strip_prefix(b"=").unwrap_or(value), charset)?;
+        }
+        Ok(form.build())
+    }
+
+    fn slice(&self, range: &Range<u32>) -> &str {
+        self.text.get(range.start as usize..range.end as usize).unwrap_or("")
+    }
+}
+
+/// Gathers a form part by part.
+#[derive(Debug)]
+pub struct FormBuilder {
+    form: Form,
+    limits: FormLimits,
+    unlisted: usize,
+    scratch: Vec<u8>,
+}
+
+impl FormBuilder {
+    /// An empty form.
+    #[must_use]
+    pub fn new(limits: FormLimits) -> Self {
+        FormBuilder {
+            form: Form { text: String::new(), pairs: Vec::with_capacity(32), files: Vec::new() },
+            limits,
+            unlisted: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Adds a text part of a multipart body.
+    ///
+    /// # Errors
+    /// As [`Form::from_urlencoded`].
+    pub fn text_part(&mut self, name: &str, value: &[u8], charset: &'static Encoding) -> Result<(), Refusal> {
+        let name = self.checked_name(name.as_bytes())?;
+        let value = self.decoded(&name, value, charset)?;
+        let raw = value.clone();
+        self.form.pairs.push(Pair { name, value, raw });
+        Ok(())
+    }
+
+    /// Adds a file part.
+    ///
+    /// # Errors
+    /// The same name came before.
+    pub fn file_part(&mut self, file: UploadedFile) -> Result<(), Refusal> {
+        if self.form.files.iter().any(|other| other.name == file.name) {
+            return Err(Refusal::Repeated { name: file.name });
+        }
+        self.form.files.push(file);
+        Ok(())
+    }
+
+    /// The whole form.
+    #[must_use]
+    pub fn build(self) -> Form {
+        self.form
+    }
+
+    fn urlencoded_pair(&mut self, name: &[u8], value: &[u8], charset: &'static Encoding) -> Result<(), Refusal> {
+        let name = if is_plain(name) {
+            self.checked_name(name)?
+        } else {
+            let mut decoded = Vec::new();
+            percent_decode(name, &mut decoded);
+            self.checked_name(&decoded)?
+        };
+        if is_plain(value) {
+            let value = self.decoded(&name, value, UTF_8)?;
+            let raw = value.clone();
+            self.form.pairs.push(Pair { name, value, raw });
+            return Ok(());
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        percent_decode(value, &mut scratch);
+        let decoded = self.decoded(&name, &scratch, charset);
+        self.scratch = scratch;
+        // Some clients paste unescaped Chinese into the body: then the raw text is in the form's charset, too.
+        let raw = self.decoded(&name, value, charset);
+        self.form.pairs.push(Pair { name, value: decoded?, raw: raw? });
+        Ok(())
+    }
+
+    fn checked_name(&mut self, name: &[u8]) -> Result<Range<u32>, Refusal> {
+        if !field::is_name(name) {
+            return Err(Refusal::BadName { name: shortened(&String::from_utf8_lossy(name)) });
+        }
+        let text = std::str::from_utf8(name).unwrap_or("");
+        if text == "app_secret" {
+            return Err(Refusal::SecretSent);
+        }
+        if field::known(text).is_none() {
+            self.unlisted += 1;
+            if self.unlisted > self.limits.unlisted_max {
+                return Err(Refusal::TooMany { what: "未列出的参数 unlisted parameters", max: self.limits.unlisted_max });
+            }
+        }
+        if self.form.pairs.len() >= self.limits.params_max {
+            return Err(Refusal::TooMany { what: "参数 parameters", max: self.limits.params_max });
+        }
+        Ok(self.push_text(text))
+    }
+
+    fn decoded(&mut self, name: &Range<u32>, bytes: &[u8], charset: &'static Encoding) -> Result<Range<u32>, Refusal> {
+        if bytes.len() > self.limits.value_bytes_max {
+            let name = self.form.slice(name).to_owned();
+            return Err(Refusal::ValueTooLong { name, bytes_max: self.limits.value_bytes_max });
+        }
+        let text = if charset == UTF_8 {
+            std::str::from_utf8(bytes).ok().map(std::borrow::Cow::Borrowed)
+        } else {
+            charset.decode_without_bom_handling_and_without_replacement(bytes)
+        };
+        match text {
+            Some(text) => Ok(self.push_text(&text)),
+            None => Err(Refusal::NotText { name: self.form.slice(name).to_owned(), charset: charset.name() }),
+        }
+    }
+
+    /// Bodies are limited far below 4 GiB, so the positions fit.
+    fn push_text(&mut self, text: &str) -> Range<u32> {
+        let start = self.form.text.len() as u32;
+        self.form.text.push_str(text);
+        start..self.form.text.len() as u32
+    }
+}
+
+/// Nothing in it that form encoding would change, and plain ASCII.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().all(|b| *b != b'%' && *b != b'+' && b.is_ascii())
+}
+
+/// Form decoding: `+` is a space, `%XX` a byte; a malformed escape stays as it is.
+fn percent_decode(bytes: &[u8], out: &mut Vec<u8>) {
+    let mut rest = bytes;
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        match (first, tail) {
+            (b'+', _) => out.push(b' '),
+            (b'%', [high, low, after @ ..]) => match (hex_digit(*high), hex_digit(*low)) {
+                (Some(high), Some(low)) => {
+                    out.push(high << 4 | low);
+                    rest = after;
+                }
+                _ => out.push(b'%'),
+            },
+            _ => out.push(*first),
+        }
+    }
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    (digit as char).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// `java.net.URLDecoder` for `encoding=URL`: `None` if nothing changes, an error if the bytes are not UTF-8.
+pub(crate) fn url_decoded(value: &str) -> Result<Option<String>, ()> {
+    if !value.bytes().any(|b| b == b'%' || b == b'+') {
+        return Ok(None);
+    }
+    let mut bytes = Vec::with_capacity(value.len());
+    percent_decode(value.as_bytes(), &mut bytes);
+    String::from_utf8(bytes).map(Some).map_err(|_| ())
+}
+
+/// What was found, short enough for a hint.
+pub(crate) fn shortened(text: &str) -> String {
+    const SHOWN_MAX: usize = 64;
+    match text.char_indices().nth(SHOWN_MAX) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(body: &[u8]) -> Result<Form, Refusal> {
+        Form::from_urlencoded(body, UTF_8, FormLimits::default())
+    }
+
+    #[test]
+    fn raw_and_decoded_stand_side_by_side() {
+        let form = form("plate=%E7%B2%A4B%2B1&a=1+2&b&&c=&d=x=y&e=100%&f=%zz".as_bytes()).unwrap();
+        let seen: Vec<_> = form.params().map(|p| (p.name, p.value, p.raw)).collect();
+        assert_eq!(
+            seen,
+            [
+                ("plate", "粤B+1", "%E7%B2%A4B%2B1"),
+                ("a", "1 2", "1+2"),
+                ("b", "", ""),
+                ("c", "", ""),
+                ("d", "x=y", "x=y"),
+                ("e", "100%", "100%"),
+                ("f", "%zz", "%zz"),
+            ]
+        );
+    }
+
+    #[test]
+    fn gbk_is_decoded_and_broken_text_is_refused() {
+        let gbk = encoding_rs::GBK;
+        let form = Form::from_urlencoded(b"plate=%D4%C1B1&car_desc=\xd4\xc1", gbk, FormLimits::default()).unwrap();
+        assert_eq!(form.get("plate"), Some("粤B1"));
+        assert_eq!(form.get("car_desc"), Some("粤"));
+        let refused = Form::from_urlencoded(b"plate=%D4%C1B1", UTF_8, FormLimits::default()).unwrap_err();
+        assert_eq!(refused, Refusal::NotText { name: "plate".into(), charset: "UTF-8" });
+    }
+
+    #[test]
+    fn names_are_lower_case_letters_digits_and_underscores() {
+        for body in ["SIGN=1", "=1", "a-b=1", "%00=1", &format!("{}=1", "x".repeat(65))] {
+            assert!(matches!(form(body.as_bytes()), Err(Refusal::BadName { .. })), "{body}");
+        }
+        assert!(form(format!("{}=1", "x".repeat(64)).as_bytes()).is_ok());
+        assert_eq!(form(b"app_secret=123").unwrap_err(), Refusal::SecretSent);
+    }
+
+    #[test]
+    fn a_limit_is_kept_at_it_and_not_past_it() {
+        let limits = FormLimits { params_max: 2, unlisted_max: 1, value_bytes_max: 3 };
+        let read = |body: &str| Form::from_urlencoded(body.as_bytes(), UTF_8, limits).map(|form| form.params().len());
+        assert_eq!(read("plate=123&x=1").unwrap(), 2);
+        assert!(matches!(read("plate=1&sign=1&car_type=1"), Err(Refusal::TooMany { max: 2, .. })));
+        assert!(matches!(read("x=1&y=1"), Err(Refusal::TooMany { max: 1, .. })));
+        assert!(matches!(read("plate=1234"), Err(Refusal::ValueTooLong { .. })));
+    }
+}

@@ -1,0 +1,25 @@
+//! The push protocol of `leave.md`, pure: no I/O, no clock, no async.
+//!
+//! A body becomes a [`Form`] (an ordered list of names and values, raw and decoded), a form whose signature matches
+//! becomes a [`VerifiedForm`], and that becomes a typed [`Push`]. What is wrong on the way is a [`Refusal`], in the
+//! order of the checks; what only looks wrong is an [`Advisory`]. [`Reply`] is written by the gate and read by the client.
+
+pub mod advisory;
+pub mod canonical;
+pub mod field;
+pub mod form;
+pub mod push;
+pub mod refusal;
+pub mod reply;
+mod resplit;
+pub mod signature;
+pub mod value;
+
+pub use advisory::Advisory;
+pub use canonical::Variant;
+pub use form::{Form, FormBuilder, UploadedFile};
+pub use push::{Payment, Push, PushKind, SpaceReport};
+pub use refusal::Refusal;
+pub use reply::Reply;
+pub use signature::{Mismatch, Secret, Verified, VerifiedForm, sign, verify};
+pub use value::{Digest, Fen, Md5Hash, Seqno, UnixMillis};

@@ -1,0 +1,232 @@
+//! A verified form as a typed push (`leave.md`, the parameter table).
+//!
+//! Typed is what a rule looks at; all that was sent, also what no version of the protocol names, stays in
+//! [`Push::params`]. The checks of `DESIGN.md` 3.3 stand here in their order: required parameters before the
+//! signature ([`check_required`]), values after it ([`Push::read`]).
+
+mod params;
+mod payment;
+
+pub use params::Params;
+
+use crate::field::{self, AMOUNTS, FIELDS, IMAGES, Need};
+use crate::form::{Form, shortened};
+use crate::refusal::Refusal;
+use crate::signature::VerifiedForm;
+use crate::value::{Fen, Md5Hash, UnixMillis};
+
+/// Which call: the document has a page for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PushKind {
+    /// `POST …/enter`
+    Enter,
+    /// `POST …/leave`
+    Leave,
+}
+
+impl PushKind {
+    /// The path of the call, as replies name it.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            PushKind::Enter => "/gate/1.0/parking/internal/enter",
+            PushKind::Leave => "/gate/1.0/parking/internal/leave",
+        }
+    }
+
+    /// `enter` or `leave`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            PushKind::Enter => "enter",
+            PushKind::Leave => "leave",
+        }
+    }
+}
+
+/// A push whose values are all of the documented form.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// Enter or leave.
+    pub kind: PushKind,
+    /// `parking_serial`: the car park's own serial of the stay.
+    pub parking_serial: String,
+    /// `plate`, if sent.
+    pub plate: Option<String>,
+    /// `enter_time`.
+    pub enter_time: UnixMillis,
+    /// `leave_time`; only a leave has one.
+    pub leave_time: Option<UnixMillis>,
+    /// `payment_list`, in its order.
+    pub payments: Vec<Payment>,
+    /// `total_parking_space` and `remain_parking_space`, if both were sent and the total is over 0.
+    pub space: Option<SpaceReport>,
+    /// Everything that was sent, in its order, values as meant (after `encoding=URL`).
+    pub params: Params,
+}
+
+impl Push {
+    /// What happened when: `enter_time` of an enter, `leave_time` of a leave.
+    #[must_use]
+    pub fn event_time(&self) -> UnixMillis {
+        self.leave_time.unwrap_or(self.enter_time)
+    }
+}
+
+/// The free spaces that a push tells (`leave.md`, note 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpaceReport {
+    /// `total_parking_space`, over 0.
+    pub total: u32,
+    /// `remain_parking_space`.
+    pub remain: u32,
+}
+
+/// One entry of `payment_list`. Amounts in fen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Payment {
+    /// `parking_order`: the car park's order number, if it has one.
+    pub parking_order: Option<String>,
+    /// `pay_type` as sent (`1` cash, `2` online, `3` auto, `4` stored value, `8` coupon); empty where none was sent.
+    pub pay_type: String,
+    /// `value`: received, without what was given free.
+    pub value: Option<Fen>,
+    /// `free_value`: given free.
+    pub free_value: Option<Fen>,
+    /// `change_value`: change due, cash only.
+    pub change_value: Option<Fen>,
+    /// `pay_time`.
+    pub pay_time: Option<UnixMillis>,
+}
+
+const MILLIS: &str = "13位毫秒时间戳 (13-digit milliseconds)";
+const FEN: &str = "不小于0的整数, 单位分 (whole fen, 0 or more)";
+const MD5: &str = "32位十六进制MD5 (32 hex digits)";
+const FILE: &str = "multipart文件 (a multipart file part)";
+
+/// The first required parameter that is missing, in the order of the document's table.
+///
+/// `strict` adds what the table marks required and every example leaves out. An empty value is as good as none, but for
+/// `car_desc`, which the platform's own pushes send empty.
+///
+/// # Errors
+/// [`Refusal::Missing`].
+pub fn check_required(form: &Form, kind: PushKind, strict: bool) -> Result<(), Refusal> {
+    for field in FIELDS {
+        let required = match field.need {
+            Need::Optional => false,
+            Need::Required => true,
+            Need::RequiredForLeave => kind == PushKind::Leave,
+            Need::Strict => strict,
+            Need::StrictWithApp => strict && form.get("app_id").is_some(),
+        };
+        let sent = if field.name == "car_desc" { form.has(field.name) } else { form.get(field.name).is_some() };
+        if required && !sent {
+            return Err(Refusal::Missing { name: field.name });
+        }
+    }
+    Ok(())
+}
+
+impl Push {
+    /// Reads a verified form as a push, checking every value the document gives a form.
+    ///
+    /// # Errors
+    /// The first parameter, in the order of the checks, whose value is not of the documented form.
+    pub fn read(verified: VerifiedForm, kind: PushKind) -> Result<Push, Refusal> {
+        let VerifiedForm { params, form, .. } = verified;
+        let enter_time = time(&params, "enter_time")?.ok_or(Refusal::Missing { name: "enter_time" })?;
+        let leave_time = match kind {
+            PushKind::Enter => None,
+            PushKind::Leave => Some(time(&params, "leave_time")?.ok_or(Refusal::Missing { name: "leave_time" })?),
+        };
+        for name in AMOUNTS {
+            amount(&params, name)?;
+        }
+        let payments = match params.get("payment_list") {
+            None => Vec::new(),
+            Some(list) => payment::read_list(list)?,
+        };
+        check_files(&form, &params)?;
+        Ok(Push {
+            kind,
+            parking_serial: params.get("parking_serial").unwrap_or_default().to_owned(),
+            plate: params.get("plate").map(str::to_owned),
+            enter_time,
+            leave_time,
+            payments,
+            space: space_report(&params),
+            params,
+        })
+    }
+}
+
+fn time(params: &Params, name: &str) -> Result<Option<UnixMillis>, Refusal> {
+    match params.get(name) {
+        None => Ok(None),
+        Some(text) => match UnixMillis::parse(text) {
+            Some(time) => Ok(Some(time)),
+            None => Err(wrong(name, text, MILLIS)),
+        },
+    }
+}
+
+/// An amount of that name, in fen.
+///
+/// # Errors
+/// It is not whole fen.
+pub(crate) fn amount(params: &Params, name: &str) -> Result<Option<Fen>, Refusal> {
+    match params.get(name) {
+        None => Ok(None),
+        Some(text) => Fen::parse(text).map(Some).ok_or_else(|| wrong(name, text, FEN)),
+    }
+}
+
+fn wrong(name: &str, found: &str, expected: &'static str) -> Refusal {
+    Refusal::Value { name: name.to_owned(), found: shortened(found), expected }
+}
+
+/// Numbers that cannot be read are no report: a car park must not get stuck on them (see the advisories).
+fn space_report(params: &Params) -> Option<SpaceReport> {
+    let total: u32 = params.get("total_parking_space")?.parse().ok().filter(|total| *total > 0)?;
+    let remain: u32 = params.get("remain_parking_space")?.parse().ok()?;
+    Some(SpaceReport { total, remain })
+}
+
+/// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明).
+fn check_files(form: &Form, params: &Params) -> Result<(), Refusal> {
+    for name in IMAGES {
+        let (file, hash) = (format!("{name}_file"), format!("{name}_hash"));
+        if let Some(text) = params.get(&file) {
+            return Err(wrong(&file, text, FILE));
+        }
+        if params.get(&hash).is_some() && !form.files().iter().any(|part| part.name == file) {
+            return Err(Refusal::FileMissing { name: hash, file });
+        }
+    }
+    for part in form.files() {
+        let hash = format!("{}_hash", part.name.strip_suffix("_file").unwrap_or(&part.name));
+        let Some(text) = params.get(&hash) else {
+            return Err(Refusal::HashMissing { name: hash, file: part.name.clone() });
+        };
+        match Md5Hash::parse(text) {
+            None => return Err(wrong(&hash, text, MD5)),
+            Some(md5) if md5 != part.md5 => {
+                let (found, computed) = (shortened(text), part.md5.to_string());
+                return Err(Refusal::HashDiffers { name: hash, found, computed });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// `X` of a part named `X_file`, if the part is a file at all: told by its name, since clients send files without a
+/// file name and texts with one.
+#[must_use]
+pub fn image_of_part(part_name: &str) -> Option<&str> {
+    part_name.strip_suffix("_file").filter(|image| field::is_name(image.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! `payment_list`: a JSON array of objects in one text field (`leave.md`, payment字段说明).
+//!
+//! Amounts and types come as JSON numbers or strings, in one and the same list. Fields nobody names are passed over
+//! here; they stay in the text of the parameter.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use serde_json::Value;
+
+use super::{FEN, MILLIS, Payment};
+use crate::form::shortened;
+use crate::refusal::Refusal;
+use crate::value::{Fen, UnixMillis};
+
+/// More payments for one stay than any cashier takes; each costs the store a row.
+const PAYMENTS_MAX: usize = 100;
+
+/// Reads the list.
+///
+/// # Errors
+/// It is no array of objects, too long, or an entry's amount or time is not of the documented form.
+pub(super) fn read_list(list: &str) -> Result<Vec<Payment>, Refusal> {
+    let not_a_list = || Refusal::Value {
+        name: "payment_list".into(),
+        found: shortened(list),
+        expected: "JSON对象数组 (a JSON array of objects)",
+    };
+    let entries: Vec<Entry> = serde_json::from_str(list).map_err(|_| not_a_list())?;
+    if entries.len() > PAYMENTS_MAX {
+        return Err(Refusal::TooMany { what: "`payment_list`支付记录 payments", max: PAYMENTS_MAX });
+    }
+    entries.into_iter().enumerate().map(|(position, entry)| entry.read(position)).collect()
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default, deserialize_with = "scalar")]
+    parking_order: Option<String>,
+    #[serde(default, deserialize_with = "scalar")]
+    pay_type: Option<String>,
+    #[serde(default, deserialize_with = "scalar")]
+    value: Option<String>,
+    #[serde(default, deserialize_with = "scalar")]
+    free_value: Option<String>,
+    #[serde(default, deserialize_with = "scalar")]
+    change_value: Option<String>,
+    #[serde(default, deserialize_with = "scalar")]
+    pay_time: Option<String>,
+}
+
+impl Entry {
+    fn read(self, position: usize) -> Result<Payment, Refusal> {
+        let wrong = |field: &str, found: &str, expected| Refusal::Value {
+            name: format!("payment_list[{position}].{field}"),
+            found: shortened(found),
+            expected,
+        };
+        let fen = |field: &str, text: Option<String>| match text {
+            None => Ok(None),
+            Some(text) => Fen::parse(&text).map(Some).ok_or_else(|| wrong(field, &text, FEN)),
+        };
+        Ok(Payment {
+            value: fen("value", self.value)?,
+            free_value: fen("free_value", self.free_value)?,
+            change_value: fen("change_value", self.change_value)?,
+            pay_time: match self.pay_time {
+                None => None,
+                Some(text) => Some(UnixMillis::parse(&text).ok_or_else(|| wrong("pay_time", &text, MILLIS))?),
+            },
+            parking_order: self.parking_order,
+            pay_type: self.pay_type.unwrap_or_default(),
+        })
+    }
+}
+
+/// A string or a number as text; null and the empty string are as good as none.
+fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(D::Error::custom("neither text nor a number")),
+    }
+}

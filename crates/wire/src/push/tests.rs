@@ -1,0 +1,116 @@
+use super::*;
+use crate::form::{FormLimits, UploadedFile};
+use crate::signature::{Secret, Verified, sign, verify};
+use encoding_rs::UTF_8;
+
+fn read(kind: PushKind, changes: &[(&str, &str)], file: Option<UploadedFile>) -> Result<Push, Refusal> {
+    let mut pairs = vec![
+        ("park_uuid", "P"),
+        ("parking_serial", "S1"),
+        ("plate_color", "1"),
+        ("enter_time", "1624874732253"),
+        ("car_type", "1"),
+        ("car_desc", "x"),
+    ];
+    if kind == PushKind::Leave {
+        pairs.push(("leave_time", "1624937505093"));
+    }
+    for (name, value) in changes {
+        pairs.retain(|(other, _)| other != name);
+        pairs.push((name, value));
+    }
+    let secret = Secret::new("123");
+    let (_, signature) = sign(pairs.iter().copied(), &secret);
+    pairs.push(("sign", &signature));
+    let mut builder = crate::form::FormBuilder::new(FormLimits::default());
+    for (name, value) in &pairs {
+        builder.text_part(name, value.as_bytes(), UTF_8)?;
+    }
+    if let Some(file) = file {
+        builder.file_part(file)?;
+    }
+    match verify(builder.build(), kind, &secret) {
+        Verified::Matched(form) => Push::read(form, kind),
+        Verified::Refused(refusal) => Err(refusal),
+        Verified::Mismatched(mismatch) => panic!("{}", mismatch.masked),
+    }
+}
+
+fn hint(changes: &[(&str, &str)]) -> String {
+    read(PushKind::Leave, changes, None).unwrap_err().hint()
+}
+
+#[test]
+fn a_wrong_value_is_named_with_what_was_found_and_expected() {
+    assert_eq!(
+        hint(&[("enter_time", "1624874732")]),
+        "参数`enter_time`应为13位毫秒时间戳 (13-digit milliseconds), 收到`1624874732`"
+    );
+    assert!(hint(&[("total_value", "1.5")]).starts_with("参数`total_value`应为不小于0的整数"));
+    assert!(hint(&[("cash_value", "-1")]).starts_with("参数`cash_value`应为"));
+    for list in ["{}", "[1]", "x", "[{\"value\":[]}]", "[{}] x"] {
+        assert!(hint(&[("payment_list", list)]).starts_with("参数`payment_list`应为JSON对象数组"), "{list}");
+    }
+    assert!(hint(&[("payment_list", "[{},{\"value\":1.5}]")]).starts_with("参数`payment_list[1].value`应为"));
+    assert!(hint(&[("payment_list", "[{\"pay_time\":\"16\"}]")]).starts_with("参数`payment_list[0].pay_time`应为"));
+    assert!(hint(&[("leave_image_hash", "3EF48C1A8A95DF308EFF872082280815")]).contains("未上传文件`leave_image_file`"));
+    assert!(hint(&[("leave_image_file", "x")]).starts_with("参数`leave_image_file`应为multipart文件"));
+    assert_eq!(
+        read(PushKind::Enter, &[("leave_time", "1624937505093")], None).unwrap_err(),
+        Refusal::Foreign { name: "leave_time".into() }
+    );
+}
+
+#[test]
+fn payments_come_as_numbers_or_text_and_unknown_fields_stay() {
+    let list = r#"[{"change_value":"500","free_value":100,"parking_order":16249,"pay_type":2,"value":"500","x":[1]},{}]"#;
+    let push = read(PushKind::Leave, &[("payment_list", list)], None).unwrap();
+    let first = &push.payments[0];
+    assert_eq!((first.value, first.free_value, first.change_value), (Some(Fen(500)), Some(Fen(100)), Some(Fen(500))));
+    assert_eq!((first.parking_order.as_deref(), first.pay_type.as_str()), (Some("16249"), "2"));
+    assert_eq!(push.payments[1], Payment::default());
+    assert_eq!(push.params.get("payment_list"), Some(list));
+}
+
+#[test]
+fn a_file_needs_its_own_hash() {
+    let md5 = Md5Hash::parse("DF16D33739DEFE9BDA1F4C45D36FD7A7").unwrap();
+    let file = UploadedFile { name: "leave_image_file".into(), md5, size: 35 };
+    let with = |hash: &str| read(PushKind::Leave, &[("leave_image_hash", hash)], Some(file.clone()));
+    assert!(with("df16d33739defe9bda1f4c45d36fd7a7").is_ok());
+    assert!(matches!(with("").unwrap_err(), Refusal::HashMissing { .. }));
+    assert!(matches!(with("zz").unwrap_err(), Refusal::Value { .. }));
+    assert!(matches!(with("3EF48C1A8A95DF308EFF872082280815").unwrap_err(), Refusal::HashDiffers { .. }));
+}
+
+#[test]
+fn the_first_missing_parameter_is_named_in_the_order_of_the_table() {
+    let check = |body: &str, kind, strict| {
+        let form = Form::from_urlencoded(body.as_bytes(), UTF_8, FormLimits::default()).unwrap();
+        check_required(&form, kind, strict).map_err(|refusal| refusal.hint())
+    };
+    let mut body = String::new();
+    for name in ["parking_serial", "plate_color", "enter_time", "car_type", "car_desc", "leave_time"] {
+        assert_eq!(check(&body, PushKind::Leave, false), Err(format!("参数`{name}`未传递")));
+        body.push_str(&format!("&{name}=1"));
+    }
+    assert_eq!(check(&body, PushKind::Leave, false), Ok(()));
+    assert_eq!(check(&body, PushKind::Leave, true), Err("参数`charge_type`未传递".into()));
+    body.push_str("&charge_type=1");
+    assert_eq!(check(&body, PushKind::Leave, true), Ok(()));
+    body.push_str("&app_id=x");
+    assert_eq!(check(&body, PushKind::Leave, true), Err("参数`api_type`未传递".into()));
+}
+
+#[test]
+fn content_is_the_same_whatever_way_it_was_sent() {
+    let digest = |pairs: &[(&str, &str)]| {
+        let mut params = Params::default();
+        pairs.iter().for_each(|(name, value)| params.push(name, value));
+        params.digest(PushKind::Leave, &[7; 32])
+    };
+    let one = digest(&[("a", "1"), ("b", "2"), ("sign", "x"), ("timestamp", "1"), ("c", "")]);
+    assert_eq!(one, digest(&[("b", "2"), ("a", "1"), ("sign", "y")]));
+    assert_ne!(one, digest(&[("a", "12"), ("b", "")]));
+    assert_ne!(one, digest(&[("a", "1"), ("b", "3")]));
+}

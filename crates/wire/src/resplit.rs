@@ -1,0 +1,66 @@
+//! Refuses a signed string that can be read in two ways.
+//!
+//! The string escapes neither `&` nor `=`: `parking_serial=A1&payment_list=[…]` is the end of one value or the start of
+//! another parameter, and both sign alike. Whoever captured one honest push could so cut it anew: a new serial, the
+//! payment gone. So a form is only taken if it is the one reading of its string that these two rules allow:
+//!
+//! 1. A *documented* name inside a value is refused where any reading could have it as a parameter: wherever it sorts
+//!    after the first parameter's name.
+//! 2. Any *other* name inside a value is refused where it sorts between the documented parameters around it. An image
+//!    address with `…&fm=193&f=GIF` passes: `fm` cannot come after `leave_image`.
+//!
+//! Two readings of one string that both pass are equal. Take a boundary of one that the other lacks. If its name is
+//! documented, rule 1 refuses the other. So both have the same documented boundaries, and a further name that one has
+//! lies in order between those, where rule 2 refuses the reading that lacks it.
+
+use crate::canonical::Canonical;
+use crate::field;
+
+/// The parameter whose value holds what reads as another one, and that other name; `None` if there is one reading only.
+pub(crate) fn other_reading(canonical: &Canonical) -> Option<(String, String)> {
+    let text = canonical.text.as_str();
+    let mut starts = canonical.starts.iter().copied().peekable();
+    let first = name_at(text, starts.next()?)?;
+    let mut holder = first;
+    let mut documented_before = first;
+    for ampersand in memchr::memchr_iter(b'&', text.as_bytes()) {
+        let position = ampersand + 1;
+        if starts.next_if_eq(&position).is_some() {
+            holder = name_at(text, position)?;
+            if field::known(holder).is_some() {
+                documented_before = holder;
+            }
+            continue;
+        }
+        let Some(inner) = name_at(text, position) else { continue };
+        let refused = if field::known(inner).is_some() {
+            inner > first
+        } else {
+            // The first parameter bounds like a documented one: every reading has it.
+            inner >= documented_before && next_documented(text, starts.clone()).is_none_or(|next| inner <= next)
+        };
+        if refused {
+            return Some((holder.to_owned(), inner.to_owned()));
+        }
+    }
+    None
+}
+
+fn next_documented(text: &str, mut starts: impl Iterator<Item = usize>) -> Option<&str> {
+    starts.find_map(|start| name_at(text, start).filter(|name| field::known(name).is_some()))
+}
+
+/// `NAME` of `NAME=…`, if one starts here.
+fn name_at(text: &str, position: usize) -> Option<&str> {
+    let rest = text.get(position..)?;
+    let (name, _) = rest.get(..rest.len().min(65)).unwrap_or_else(|| floor(rest, 65)).split_once('=')?;
+    field::is_name(name.as_bytes()).then_some(name)
+}
+
+fn floor(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.get(..end).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests;

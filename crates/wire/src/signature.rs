@@ -1,0 +1,181 @@
+//! `MD5(canonical string & app_secret)`: made, compared in constant time, and turned into proof.
+//!
+//! Only [`verify`] makes a [`VerifiedForm`], so a push can only be read from parameters whose signature matched and
+//! whose string cannot be cut into another push.
+
+use md5::{Digest as _, Md5};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+use crate::canonical::{Canonical, SignedText, Variant, is_url_encoded};
+use crate::field;
+use crate::form::{Form, url_decoded};
+use crate::push::{Params, PushKind};
+use crate::refusal::Refusal;
+use crate::resplit;
+
+/// An `APP_SECRET`: never printed, wiped when dropped.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret as the platform gave it.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// For sealing and signing only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret(***)")
+    }
+}
+
+/// The MD5 of a canonical string with its secret.
+#[must_use]
+pub fn digest(canonical: &str, secret: &Secret) -> [u8; 16] {
+    let mut md5 = Md5::new();
+    md5.update(canonical.as_bytes());
+    md5.update(if canonical.is_empty() { "app_secret=".as_bytes() } else { "&app_secret=".as_bytes() });
+    md5.update(secret.expose().as_bytes());
+    md5.finalize().into()
+}
+
+/// Signs parameters in any order: empties left out, `sign` ignored, upper-case hex as the document prints it.
+#[must_use]
+pub fn sign<'a>(params: impl IntoIterator<Item = (&'a str, &'a str)>, secret: &Secret) -> (Canonical, String) {
+    let mut kept: Vec<(&str, &str)> =
+        params.into_iter().filter(|(name, value)| *name != "sign" && !value.is_empty()).collect();
+    kept.sort_unstable();
+    let canonical = Canonical::join(&kept, 0);
+    let sign = hex::encode_upper(digest(&canonical.text, secret));
+    (canonical, sign)
+}
+
+/// A form whose signature matched and is unambiguous, its values as meant.
+#[derive(Debug)]
+pub struct VerifiedForm {
+    /// The names and values as meant: after `encoding=URL`.
+    pub(crate) params: Params,
+    pub(crate) form: Form,
+    variant: Variant,
+}
+
+impl VerifiedForm {
+    /// Which documented variant matched.
+    #[must_use]
+    pub fn variant(&self) -> Variant {
+        self.variant
+    }
+}
+
+/// The signature is wrong, or there is none.
+#[derive(Debug, Clone)]
+pub struct Mismatch {
+    /// The string that the likeliest variant signs, with `app_secret=***`.
+    pub masked: String,
+}
+
+impl Mismatch {
+    /// The document's hint, to the letter.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        format!("签名验证不通过[{}]", self.masked)
+    }
+}
+
+/// What the check of a signature gives.
+#[derive(Debug)]
+pub enum Verified {
+    /// The signature matches, and the form has one reading.
+    Matched(VerifiedForm),
+    /// No variant matches.
+    Mismatched(Mismatch),
+    /// It matches, and the form is refused all the same.
+    Refused(Refusal),
+}
+
+/// Checks the signature of a form with the secret it must be signed with.
+#[must_use]
+pub fn verify(form: Form, kind: PushKind, secret: &Secret) -> Verified {
+    match matching_variant(&form, secret) {
+        Err(mismatch) => Verified::Mismatched(mismatch),
+        Ok((variant, canonical)) => match accept(form, kind, variant, &canonical) {
+            Ok(verified) => Verified::Matched(verified),
+            Err(refusal) => Verified::Refused(refusal),
+        },
+    }
+}
+
+fn matching_variant(form: &Form, secret: &Secret) -> Result<(Variant, Canonical), Mismatch> {
+    let mut sent = [0_u8; 16];
+    let readable = form.get("sign").is_some_and(|sign| hex::decode_to_slice(sign.trim(), &mut sent).is_ok());
+    let mut shown = None;
+    for variant in Variant::of(form) {
+        let canonical = Canonical::of(form, variant);
+        if !readable {
+            return Err(Mismatch { masked: canonical.masked() });
+        }
+        if bool::from(digest(&canonical.text, secret).ct_eq(&sent)) {
+            return Ok((variant, canonical));
+        }
+        shown.get_or_insert_with(|| canonical.masked());
+    }
+    Err(Mismatch { masked: shown.unwrap_or_default() })
+}
+
+fn accept(form: Form, kind: PushKind, variant: Variant, canonical: &Canonical) -> Result<VerifiedForm, Refusal> {
+    refuse_repeats(&form)?;
+    if let Some((name, inner)) = resplit::other_reading(canonical) {
+        return Err(Refusal::Ambiguous { name, inner });
+    }
+    if let Some(param) = form.params().find(|param| field::is_foreign(param.name, kind)) {
+        return Err(Refusal::Foreign { name: param.name.to_owned() });
+    }
+    let params = meant_params(&form, variant)?;
+    Ok(VerifiedForm { params, form, variant })
+}
+
+fn refuse_repeats(form: &Form) -> Result<(), Refusal> {
+    let mut seen = form.params();
+    while let Some(param) = seen.next() {
+        if field::known(param.name).is_some() && seen.clone().any(|later| later.name == param.name) {
+            return Err(Refusal::Repeated { name: param.name.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// The values as the sender means them: with `encoding=URL` the signed text, decoded once.
+fn meant_params(form: &Form, variant: Variant) -> Result<Params, Refusal> {
+    let mut params = Params::with_capacity(form.params().len());
+    for param in form.params() {
+        let signed = if variant.text == SignedText::EncodedOnce { param.raw } else { param.value };
+        let is_url = param.name.ends_with("_image") && (signed.starts_with("http://") || signed.starts_with("https://"));
+        if !is_url_encoded(form) || is_url {
+            params.push(param.name, signed);
+            continue;
+        }
+        let decoded = url_decoded(signed)
+            .map_err(|()| Refusal::NotText { name: param.name.to_owned(), charset: "UTF-8" })?;
+        if decoded.is_some() && !variant.encoding_signed && param.name == "parking_serial" {
+            // An unsigned `encoding` can be added to a captured push: it must not make a new serial of an old one.
+            return Err(Refusal::Ambiguous { name: param.name.to_owned(), inner: "encoding".into() });
+        }
+        params.push(param.name, decoded.as_deref().unwrap_or(signed));
+    }
+    Ok(params)
+}

@@ -1,0 +1,138 @@
+//! The protocol's values: parsed once, then trusted.
+//!
+//! Every constructor here takes the text as it was sent and says, when it does not fit, what was expected
+//! (`leave.md`, the parameter table). Nothing is rounded, trimmed or repaired.
+
+use std::fmt;
+
+/// Whole fen (0.01 yuan), never negative. The table types it "string", the examples send numbers as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Fen(pub u64);
+
+impl Fen {
+    /// The largest amount taken: what a JSON number holds without loss in every client (2^53 - 1).
+    pub const MAX: Fen = Fen((1 << 53) - 1);
+
+    /// Reads `"500"`; refuses signs, points, exponents, blanks and amounts over [`Fen::MAX`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Fen> {
+        let value = parse_digits(text, 16)?;
+        (value <= Fen::MAX.0).then_some(Fen(value))
+    }
+}
+
+/// Milliseconds since 1970-01-01 UTC, as the protocol writes times: 13 digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMillis(pub i64);
+
+impl UnixMillis {
+    /// Reads `"1552976318722"`: exactly 13 digits, the first not zero (so 2001-09-09 to 2286-11-20).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<UnixMillis> {
+        if text.len() != 13 || text.starts_with('0') {
+            return None;
+        }
+        let value = parse_digits(text, 13)?;
+        i64::try_from(value).ok().map(UnixMillis)
+    }
+}
+
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// An MD5 as the protocol's `*_hash` fields carry it: 32 hex digits in either case.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Md5Hash(pub [u8; 16]);
+
+impl Md5Hash {
+    /// Reads 32 hex digits, upper or lower case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Md5Hash> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Md5Hash(bytes))
+    }
+}
+
+impl fmt::Display for Md5Hash {
+    /// Upper case, as the document prints it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&hex::encode_upper(self.0))
+    }
+}
+
+impl fmt::Debug for Md5Hash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Md5Hash({self})")
+    }
+}
+
+/// `seqno` of a reply: the name of one request in every log line and in the store. Shown as 16 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seqno(pub u64);
+
+impl Seqno {
+    /// Reads 16 hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Seqno> {
+        (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok().map(Seqno))?
+    }
+}
+
+impl fmt::Display for Seqno {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}", self.0)
+    }
+}
+
+/// What makes two pushes "the same push": a keyed SHA-256 over their content, cut to 16 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 16]);
+
+fn parse_digits(text: &str, digits_max: usize) -> Option<u64> {
+    if text.is_empty() || text.len() > digits_max || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fen_is_whole_and_not_negative() {
+        assert_eq!(Fen::parse("500"), Some(Fen(500)));
+        assert_eq!(Fen::parse("0"), Some(Fen(0)));
+        assert_eq!(Fen::parse("9007199254740991"), Some(Fen::MAX));
+        for wrong in ["", "-1", "+1", "1.0", "1e3", " 1", "９", "9007199254740992", "99999999999999999999"] {
+            assert_eq!(Fen::parse(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_thirteen_digits() {
+        assert_eq!(UnixMillis::parse("1552976318722"), Some(UnixMillis(1_552_976_318_722)));
+        for wrong in ["", "1552976318", "15529763187220", "155297631872a", "-155297631872", "0552976318722"] {
+            assert_eq!(UnixMillis::parse(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn hashes_are_read_in_either_case() {
+        let upper = Md5Hash::parse("37693CFC748049E45D87B8C7D8B9AACD");
+        assert_eq!(upper, Md5Hash::parse("37693cfc748049e45d87b8c7d8b9aacd"));
+        assert!(upper.is_some());
+        assert_eq!(Md5Hash::parse("XXXXXXX"), None);
+    }
+
+    #[test]
+    fn seqno_has_sixteen_digits() {
+        assert_eq!(Seqno(0x47ac).to_string(), "00000000000047ac");
+        assert_eq!(Seqno::parse("47ac4e615fa7d439").map(|s| s.to_string()).as_deref(), Some("47ac4e615fa7d439"));
+        assert_eq!(Seqno::parse("47ac"), None);
+    }
+}
