@@ -1,0 +1,176 @@
+//! The judgement of a batch: every arrival in order, on the state before it.
+//!
+//! An order is taken once (`leave.md`, `parking_order`), a serial once for each kind (note 1), and what repeats is
+//! answered as the first time. Repeats within one batch are no different from repeats across batches.
+
+use parkgate_wire::PushKind;
+
+use crate::touch::{Half, Halves, Keys, Loaded, ParkSpace, Slots};
+use crate::{Arrival, ParkId, RecordId, Space, SpaceEvent, Verdict};
+
+/// Other contents kept under one serial. More are a fault that someone must look at, not something to store.
+pub const CONFLICTS_MAX: usize = 64;
+
+/// What became of a batch, and what to write.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// One for each arrival, in order.
+    pub verdicts: Vec<Verdict>,
+    /// Rows to add, in order.
+    pub records: Vec<NewRecord>,
+    /// Orders taken.
+    pub payments: Vec<NewPayment>,
+    /// Counts that changed.
+    pub spaces: Vec<(ParkId, Space)>,
+}
+
+/// An accepted push, or a conflict kept beside one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Its place in the batch.
+    pub arrival: usize,
+    /// The record that has the serial, if this one is kept as a conflict of it.
+    pub conflict_with: Option<RecordRef>,
+    /// −1 or +1, if it counts: a push without a snapshot of its own.
+    pub counted: Option<i64>,
+    /// Orders not accepted.
+    pub refused_orders: Vec<String>,
+}
+
+/// A record that stands already, or one of this batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordRef {
+    /// In the store.
+    Stored(RecordId),
+    /// Its place in [`Decision::records`].
+    New(usize),
+}
+
+/// A payment whose order this batch takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewPayment {
+    /// Its place in [`Decision::records`].
+    pub record: usize,
+    /// Its place in the arrival's payments.
+    pub position: usize,
+}
+
+/// Judges every arrival in order.
+#[must_use]
+pub fn decide(batch: &[Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
+    let mut parks = Vec::with_capacity(loaded.parks.len());
+    parks.extend(loaded.parks.into_iter().map(|park| Park { was: park.space, now: park }));
+    let mut bench = Bench { serials: loaded.serials, orders: loaded.orders, parks, decision: Decision::default() };
+    bench.decision.verdicts.reserve(batch.len());
+    for (index, (arrival, slots)) in batch.iter().zip(&keys.slots).enumerate() {
+        let verdict = bench.judge(index, arrival, slots);
+        bench.decision.verdicts.push(verdict);
+    }
+    let changed = keys.parks.iter().zip(&bench.parks).filter(|(_, park)| park.now.space != park.was);
+    bench.decision.spaces = changed.map(|(key, park)| (key.park, park.now.space)).collect();
+    bench.decision
+}
+
+/// The state while the batch is judged.
+struct Bench {
+    serials: Vec<Halves>,
+    orders: Vec<bool>,
+    parks: Vec<Park>,
+    decision: Decision,
+}
+
+struct Park {
+    was: Space,
+    now: ParkSpace,
+}
+
+impl Bench {
+    fn judge(&mut self, index: usize, arrival: &Arrival, slots: &Slots) -> Verdict {
+        let standing = self.serials.get_mut(slots.serial).map(|halves| halves.of_mut(arrival.kind));
+        if let Some(Some(half)) = standing {
+            return against(half, index, arrival, &mut self.decision.records);
+        }
+        let record = self.decision.records.len();
+        let refused_orders = self.take_orders(record, arrival, slots);
+        let counted = self.count(arrival, slots);
+        self.decision.records.push(NewRecord {
+            arrival: index,
+            conflict_with: None,
+            counted,
+            refused_orders: refused_orders.clone(),
+        });
+        if let Some(halves) = self.serials.get_mut(slots.serial) {
+            *halves.of_mut(arrival.kind) = Some(Half {
+                record: RecordRef::New(record),
+                digest: arrival.digest,
+                seqno: arrival.seqno,
+                refused_orders: refused_orders.clone(),
+                conflicts: Vec::new(),
+            });
+        }
+        Verdict::Recorded { refused_orders }
+    }
+
+    fn take_orders(&mut self, record: usize, arrival: &Arrival, slots: &Slots) -> Vec<String> {
+        let mut refused: Vec<String> = Vec::new();
+        for (position, (payment, slot)) in arrival.payments.iter().zip(&slots.orders).enumerate() {
+            let (Some(order), Some(taken)) = (&payment.parking_order, slot.and_then(|slot| self.orders.get_mut(slot)))
+            else {
+                continue;
+            };
+            if !std::mem::replace(taken, true) {
+                self.decision.payments.push(NewPayment { record, position });
+            } else if !refused.contains(order) {
+                refused.push(order.clone());
+            }
+        }
+        refused
+    }
+
+    fn count(&mut self, arrival: &Arrival, slots: &Slots) -> Option<i64> {
+        let park = self.parks.get_mut(slots.park)?;
+        if let Some(report) = arrival.space {
+            park.now.space.tell(report, arrival.event_time, &park.now.later_events);
+            return None;
+        }
+        let delta = match arrival.kind {
+            PushKind::Enter => -1,
+            PushKind::Leave => 1,
+        };
+        let event = SpaceEvent { event_time: arrival.event_time, delta };
+        park.now.space.count(event);
+        park.now.later_events.push(event);
+        Some(delta)
+    }
+}
+
+/// An arrival whose serial is taken: the same push again, or another one.
+fn against(half: &mut Half, index: usize, arrival: &Arrival, records: &mut Vec<NewRecord>) -> Verdict {
+    if half.digest == arrival.digest {
+        return Verdict::Repeated { seqno: half.seqno, refused_orders: half.refused_orders.clone() };
+    }
+    let conflict = |seqno| Verdict::Conflict { seqno, parking_serial: arrival.parking_serial.clone() };
+    if let Some((_, seqno)) = half.conflicts.iter().find(|(digest, _)| *digest == arrival.digest) {
+        return conflict(*seqno);
+    }
+    if half.conflicts.len() >= CONFLICTS_MAX {
+        return Verdict::Overflowing;
+    }
+    half.conflicts.push((arrival.digest, arrival.seqno));
+    records.push(NewRecord {
+        arrival: index,
+        conflict_with: Some(half.record),
+        counted: None,
+        refused_orders: Vec::new(),
+    });
+    conflict(arrival.seqno)
+}
+
+impl Halves {
+    fn of_mut(&mut self, kind: PushKind) -> &mut Option<Half> {
+        match kind {
+            PushKind::Enter => &mut self.enter,
+            PushKind::Leave => &mut self.leave,
+        }
+    }
+}

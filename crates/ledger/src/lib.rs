@@ -1,0 +1,54 @@
+//! The rules of business: what becomes of a push that is genuine and well formed.
+//!
+//! The ledger is one pure function between two reads of state. [`touches`] says which keys a batch needs,
+//! the store loads them, [`decide`] judges every arrival in order and says what to write. No I/O, no clock,
+//! no randomness: the same batch on the same state gives the same verdicts.
+//!
+//! A *record* is one accepted push, kept as it came. A *visit* is one stay and is read from its records:
+//! [`visit::join`] puts an enter and a leave of one serial together (`leave.md`, notes 1, 8 and 9).
+
+#![forbid(unsafe_code)]
+
+mod decide;
+mod space;
+mod touch;
+pub mod verdict;
+pub mod visit;
+
+pub use decide::{CONFLICTS_MAX, Decision, NewPayment, NewRecord, RecordRef, decide};
+pub use space::{Shown, Snapshot, Space, SpaceEvent};
+pub use touch::{Keys, Loaded, OrderKey, ParkKey, ParkSpace, SerialKey, touches};
+pub use verdict::Verdict;
+
+use parkgate_wire::{Digest, Payment, PushKind, Seqno, SpaceReport, UnixMillis};
+
+/// A park's key in the store: small, so that indexes stay narrow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParkId(pub i64);
+
+/// A record's key in the store: rises with the order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId(pub i64);
+
+/// One verified push, reduced to what the rules look at.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Whose push it is.
+    pub park: ParkId,
+    /// Enter or leave.
+    pub kind: PushKind,
+    /// The car park's own serial of the stay.
+    pub parking_serial: String,
+    /// When the vehicle entered, as this push says.
+    pub enter_time: UnixMillis,
+    /// What happens: `enter_time` of an enter, `leave_time` of a leave.
+    pub event_time: UnixMillis,
+    /// Equal for two pushes of the same content.
+    pub digest: Digest,
+    /// The name of the request; the first one's is answered to its repeats.
+    pub seqno: Seqno,
+    /// The payments in the order of `payment_list`.
+    pub payments: Vec<Payment>,
+    /// Total and free spaces, if the push tells them.
+    pub space: Option<SpaceReport>,
+}

@@ -1,0 +1,153 @@
+//! Which keys a batch touches, and what the store found under them.
+
+use std::collections::HashMap;
+
+use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
+
+use crate::{Arrival, ParkId, RecordRef, Space, SpaceEvent};
+
+/// The distinct keys of a batch, and which of them each arrival uses. The store fills a [`Loaded`] in the same order.
+#[derive(Debug, Default)]
+pub struct Keys<'a> {
+    /// Every `(park, parking_serial)`.
+    pub serials: Vec<SerialKey<'a>>,
+    /// Every `(park, parking_order, pay_type)`.
+    pub orders: Vec<OrderKey<'a>>,
+    /// Every park.
+    pub parks: Vec<ParkKey>,
+    /// For each arrival: where its serial, its payments' orders and its park stand above.
+    pub(crate) slots: Vec<Slots>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Slots {
+    pub(crate) serial: usize,
+    /// One for each payment of the arrival; `None` where the payment has no order.
+    pub(crate) orders: Vec<Option<usize>>,
+    pub(crate) park: usize,
+}
+
+/// The keys a batch touches, each once.
+#[must_use]
+pub fn touches(batch: &[Arrival]) -> Keys<'_> {
+    let mut keys = Keys { slots: Vec::with_capacity(batch.len()), ..Keys::default() };
+    let mut serials = HashMap::with_capacity(batch.len());
+    let mut orders = HashMap::with_capacity(batch.len());
+    let mut parks = HashMap::with_capacity(batch.len());
+    for arrival in batch {
+        let serial = SerialKey { park: arrival.park, parking_serial: &arrival.parking_serial };
+        let serial = slot(&mut serials, &mut keys.serials, serial);
+        let order_slots = arrival
+            .payments
+            .iter()
+            .map(|payment| {
+                let parking_order = payment.parking_order.as_deref()?;
+                let key = OrderKey { park: arrival.park, parking_order, pay_type: &payment.pay_type };
+                Some(slot(&mut orders, &mut keys.orders, key))
+            })
+            .collect();
+        let park = *parks.entry(arrival.park).or_insert_with(|| {
+            keys.parks.push(ParkKey { park: arrival.park, earliest_snapshot: None });
+            keys.parks.len() - 1
+        });
+        if let (Some(key), Some(_)) = (keys.parks.get_mut(park), arrival.space) {
+            let earlier = key.earliest_snapshot.is_none_or(|earliest| arrival.event_time < earliest);
+            key.earliest_snapshot = if earlier { Some(arrival.event_time) } else { key.earliest_snapshot };
+        }
+        keys.slots.push(Slots { serial, orders: order_slots, park });
+    }
+    keys
+}
+
+fn slot<K: Copy + Eq + std::hash::Hash>(seen: &mut HashMap<K, usize>, list: &mut Vec<K>, key: K) -> usize {
+    *seen.entry(key).or_insert_with(|| {
+        list.push(key);
+        list.len() - 1
+    })
+}
+
+/// A stay's serial within its park.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SerialKey<'a> {
+    /// The park.
+    pub park: ParkId,
+    /// The car park's serial.
+    pub parking_serial: &'a str,
+}
+
+/// What a payment is unique by: the document's own signed example pays one order in two ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OrderKey<'a> {
+    /// The park.
+    pub park: ParkId,
+    /// The car park's order number.
+    pub parking_order: &'a str,
+    /// The way of payment as sent; empty where none was.
+    pub pay_type: &'a str,
+}
+
+/// A park, and from when on its counted events are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParkKey {
+    /// The park.
+    pub park: ParkId,
+    /// The earliest snapshot in the batch. If the stored snapshot is not newer, and events later than this were counted
+    /// ([`Space::latest_counted`]), the store must load those events: the new snapshot keeps what came after it.
+    pub earliest_snapshot: Option<UnixMillis>,
+}
+
+/// What the store found, each list in the order of the [`Keys`].
+#[derive(Debug, Default, Clone)]
+pub struct Loaded {
+    /// The records under each serial.
+    pub serials: Vec<Halves>,
+    /// Is the order taken?
+    pub orders: Vec<bool>,
+    /// The state of each park's count.
+    pub parks: Vec<ParkSpace>,
+}
+
+/// At most one enter and one leave stand under a serial; the first wins.
+#[derive(Debug, Default, Clone)]
+pub struct Halves {
+    /// The recorded enter.
+    pub enter: Option<Half>,
+    /// The recorded leave.
+    pub leave: Option<Half>,
+}
+
+impl Halves {
+    /// The half of that kind.
+    #[must_use]
+    pub fn of(&self, kind: PushKind) -> Option<&Half> {
+        match kind {
+            PushKind::Enter => self.enter.as_ref(),
+            PushKind::Leave => self.leave.as_ref(),
+        }
+    }
+}
+
+/// A recorded push, as far as later ones are compared with it.
+#[derive(Debug, Clone)]
+pub struct Half {
+    /// Its row.
+    pub record: RecordRef,
+    /// Its content.
+    pub digest: Digest,
+    /// Its name.
+    pub seqno: Seqno,
+    /// What was refused of it: a repeat is answered as the first time.
+    pub refused_orders: Vec<String>,
+    /// The other contents that came under this serial.
+    pub conflicts: Vec<(Digest, Seqno)>,
+}
+
+/// A park's count, with the counted events later than [`ParkKey::earliest_snapshot`] where they were needed.
+#[derive(Debug, Default, Clone)]
+pub struct ParkSpace {
+    /// As stored; default for a park of which nothing is known.
+    pub space: Space,
+    /// Counted events later than the batch's earliest snapshot. May be empty when the stored snapshot is newer or
+    /// `latest_counted` is not later.
+    pub later_events: Vec<SpaceEvent>,
+}

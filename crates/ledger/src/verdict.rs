@@ -1,0 +1,29 @@
+//! What became of one push.
+
+use parkgate_wire::Seqno;
+
+/// The outcome of one arrival, in the words of the reply table (`DESIGN.md` 3.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// New, and recorded; orders that were taken before are named and left out of the payments.
+    Recorded {
+        /// `parking_order`s not accepted, in the order of the list, each once.
+        refused_orders: Vec<String>,
+    },
+    /// The same content came before: answered as the first time.
+    Repeated {
+        /// The first one's.
+        seqno: Seqno,
+        /// The first one's.
+        refused_orders: Vec<String>,
+    },
+    /// The serial is taken by other content (`leave.md`, note 1): ignored, and kept as a conflict.
+    Conflict {
+        /// This request's, or that of the first push with this other content.
+        seqno: Seqno,
+        /// The serial that is taken.
+        parking_serial: String,
+    },
+    /// More other contents under one serial than are kept: nothing is recorded, so the sender must keep it (503).
+    Overflowing,
+}

@@ -1,0 +1,21 @@
+//! The public face, by HTTP and command line against the real program: a module per subject.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod bad_input;
+mod checks;
+mod clients_in_the_field;
+mod command_line;
+mod faults;
+mod replies;
+mod rules;
+mod stop;
+
+use parkgate_testbed::Gate;
+
+/// The program under test.
+pub(crate) const PARKGATE: &str = env!("CARGO_BIN_EXE_parkgate");
+
+/// A running gate with the document's park.
+pub(crate) fn demo() -> Gate {
+    Gate::demo(PARKGATE)
+}

@@ -1,0 +1,28 @@
+//! What is our own fault: 500 and 503. The only place that knows.
+
+use parkgate_store::StoreError;
+use parkgate_store::images::ImageError;
+use parkgate_wire::reply::Answer;
+
+/// A push could not be taken for a reason that is ours.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The store did not record it.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A picture could not be kept.
+    #[error("{0}")]
+    Image(#[from] ImageError),
+}
+
+impl Fault {
+    /// 503 where trying again can help, else 500. No detail leaks.
+    pub(crate) fn answer(&self) -> Answer {
+        let temporary = match self {
+            Fault::Store(error) => error.is_temporary(),
+            // Pictures fail for want of room or of the disk: both pass.
+            Fault::Image(_) => true,
+        };
+        if temporary { Answer::Unavailable } else { Answer::Internal }
+    }
+}

@@ -1,0 +1,19 @@
+//! The HTTP face of the gate. Start reading at [`push`], the way of a push.
+//!
+//! [`Gate::open`] puts the parts together, [`serve`] runs the accept loop until it is told to stop and then drains:
+//! no new connections, what is in flight is finished, the store is closed.
+
+mod accept;
+mod fault;
+mod gate;
+mod health;
+mod metrics;
+mod push;
+mod registry;
+mod router;
+mod settings;
+
+pub use accept::serve;
+pub use fault::Fault;
+pub use gate::Gate;
+pub use settings::{Limits, Mode, Settings};

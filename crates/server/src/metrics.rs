@@ -1,0 +1,103 @@
+//! What is counted. Handles are held, not looked up: a push costs two atomic additions.
+
+use std::sync::atomic::AtomicU64;
+
+use parkgate_store::Recorder;
+use parkgate_wire::PushKind;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// What became of a push, as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Result {
+    Recorded,
+    Repeated,
+    Conflict,
+    BadSignature,
+    BadRequest,
+    Forbidden,
+    Unavailable,
+    Internal,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PushLabels {
+    kind: &'static str,
+    result: Result,
+}
+
+const RESULTS: [Result; 8] = [
+    Result::Recorded,
+    Result::Repeated,
+    Result::Conflict,
+    Result::BadSignature,
+    Result::BadRequest,
+    Result::Forbidden,
+    Result::Unavailable,
+    Result::Internal,
+];
+
+/// All figures of the gate.
+pub(crate) struct Metrics {
+    registry: Registry,
+    enters: Vec<Counter>,
+    leaves: Vec<Counter>,
+    seconds: Histogram,
+    pub(crate) image_bytes: Counter,
+    pub(crate) connections: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("parkgate");
+        let pushes = Family::<PushLabels, Counter>::default();
+        let held = |kind| RESULTS.iter().map(|result| pushes.get_or_create_owned(&PushLabels { kind, result: *result }));
+        let (enters, leaves) = (held("enter").collect(), held("leave").collect());
+        // From a tenth of a millisecond to half a minute.
+        let bounds = [0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 5.0, 30.0];
+        let seconds = Histogram::new(bounds);
+        let (image_bytes, connections) = (Counter::<u64, AtomicU64>::default(), Gauge::default());
+        registry.register("pushes", "Pushes by what became of them", pushes);
+        registry.register("push_duration_seconds", "From the header to the reply", seconds.clone());
+        registry.register("image_bytes", "Bytes of pictures stored", image_bytes.clone());
+        registry.register("connections", "Open connections", connections.clone());
+        Metrics { registry, enters, leaves, seconds, image_bytes, connections }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn count(&self, kind: PushKind, result: Result, seconds: f64) {
+        let held = match kind {
+            PushKind::Enter => &self.enters,
+            PushKind::Leave => &self.leaves,
+        };
+        if let Some(counter) = held.get(result as usize) {
+            counter.inc();
+        }
+        self.seconds.observe(seconds);
+    }
+
+    /// All figures as text, the recorder's among them.
+    pub(crate) fn encode(&self, recorder: &Recorder) -> String {
+        let stats = recorder.stats();
+        let mut now = Registry::with_prefix("parkgate");
+        let queue = i64::try_from(recorder.queue_len()).unwrap_or(i64::MAX);
+        now.register("recorder_queue", "Pushes waiting for the store", ConstGauge::new(queue));
+        now.register("recorder_batches", "Batches committed", ConstCounter::new(stats.batches));
+        now.register("recorder_pushes", "Pushes in those batches", ConstCounter::new(stats.records));
+        let seconds = std::time::Duration::from_nanos(stats.commit_ns_total).as_secs_f64();
+        now.register("recorder_busy_seconds", "Time spent on batches", ConstCounter::new(seconds));
+        let mut text = String::new();
+        // Writing into memory cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        let text_end = text.rfind("# EOF").unwrap_or(text.len());
+        text.truncate(text_end);
+        let _ = encode(&mut text, &now);
+        text
+    }
+}

@@ -1,0 +1,61 @@
+//! Who may push for which park, and whose secret signs it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parkgate_wire::{Form, Refusal, Secret};
+
+use crate::registry::{KnownPark, Registry};
+
+/// A push that may come in, if its signature matches.
+pub(super) struct Access {
+    pub(super) park: Arc<KnownPark>,
+    /// The app's where `app_id` is sent, else the park's.
+    pub(super) secret: Secret,
+}
+
+/// Checks 2 and 3: the park is named and known, app and address are allowed.
+pub(super) fn authorise(
+    registry: &Registry,
+    form: &Form,
+    address: Option<IpAddr>,
+    told: &mut Option<Arc<KnownPark>>,
+) -> Result<Access, Refusal> {
+    let park = named_park(registry, form)?;
+    *told = Some(Arc::clone(&park));
+    if !park.park.enabled {
+        return Err(Refusal::UnknownPark);
+    }
+    let secret = match form.get("app_id") {
+        None => park.park.secret.clone(),
+        Some(app_id) => registry
+            .app(app_id)
+            .filter(|app| app.enabled && app.parks.contains(&park.park.park_uuid))
+            .map(|app| app.secret.clone())
+            .ok_or(Refusal::AppNotAllowed)?,
+    };
+    if !address.is_none_or(|address| park.allows(address)) {
+        return Err(Refusal::AddressNotAllowed);
+    }
+    Ok(Access { park, secret })
+}
+
+fn named_park(registry: &Registry, form: &Form) -> Result<Arc<KnownPark>, Refusal> {
+    let by_uuid = form.get("park_uuid").map(|park_uuid| registry.park(park_uuid));
+    let by_merchant = form.get("merchant").map(|merchant| registry.by_merchant(merchant));
+    match (by_uuid, by_merchant) {
+        (None, None) => Err(Refusal::Missing { name: "park_uuid" }),
+        (Some(park), None) | (None, Some(park)) => park.cloned().ok_or(Refusal::UnknownPark),
+        (Some(Some(park)), Some(Some(merchant))) if park.park.id != merchant.park.id => Err(Refusal::TwoParks),
+        (Some(Some(park)), Some(Some(_))) => Ok(Arc::clone(park)),
+        (Some(None), Some(_)) | (Some(_), Some(None)) => Err(Refusal::UnknownPark),
+    }
+}
+
+/// The protocol knows one way to sign.
+pub(super) fn check_sign_type(form: &Form) -> Result<(), Refusal> {
+    match form.get("sign_type") {
+        Some(found) if !found.eq_ignore_ascii_case("md5") => Err(Refusal::SignType { found: found.to_owned() }),
+        Some(_) | None => Ok(()),
+    }
+}

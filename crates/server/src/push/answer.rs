@@ -1,0 +1,154 @@
+//! What became of a request as a reply, a log line and a count: the reply table of `DESIGN.md` 3.4.
+
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use parkgate_ledger::Verdict;
+use parkgate_wire::refusal::RefusalClass;
+use parkgate_wire::reply::Answer;
+use parkgate_wire::{PushKind, Seqno};
+
+use super::{Outcome, Stop};
+use crate::gate::Gate;
+use crate::metrics::Result as Counted;
+use crate::registry::KnownPark;
+
+/// When a sender that was turned away for want of room may come again.
+const RETRY_AFTER_SECONDS: &str = "2";
+
+struct Row {
+    status: StatusCode,
+    answer: Answer,
+    hint: Option<String>,
+    seqno: Seqno,
+    counted: Counted,
+}
+
+/// Answers, logs and counts.
+pub(super) fn answer(
+    gate: &Gate,
+    kind: PushKind,
+    seqno: Seqno,
+    park: Option<&KnownPark>,
+    outcome: &Result<Outcome, Stop>,
+    started: Instant,
+) -> Response {
+    let row = row(outcome, seqno);
+    log(kind, seqno, park, outcome, &row);
+    gate.metrics.count(kind, row.counted, started.elapsed().as_secs_f64());
+    let json = row.answer.to_json(row.hint.as_deref(), row.seqno, &gate.settings.node, kind.path());
+    let always_200 = park.is_some_and(|park| park.park.http_200_always);
+    let mut response = json_response(if always_200 { StatusCode::OK } else { row.status }, json);
+    if row.answer == Answer::Unavailable {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+    }
+    if matches!(outcome, Err(Stop::Refused(refusal)) if leaves_rest_unread(refusal.class())) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A body of which the rest was not read cannot be followed by another request.
+fn leaves_rest_unread(class: RefusalClass) -> bool {
+    match class {
+        RefusalClass::TooLarge | RefusalClass::TimedOut | RefusalClass::UnsupportedCoding => true,
+        RefusalClass::BadRequest | RefusalClass::Forbidden => false,
+    }
+}
+
+fn row(outcome: &Result<Outcome, Stop>, seqno: Seqno) -> Row {
+    let ok = |hint, seqno, counted| Row { status: StatusCode::OK, answer: Answer::Ok, hint, seqno, counted };
+    match outcome {
+        Ok(Outcome::Verified) => ok(None, seqno, Counted::Recorded),
+        Ok(Outcome::Recorded(recorded)) => match recorded.verdict() {
+            Verdict::Recorded { refused_orders } => ok(refused_hint(refused_orders), seqno, Counted::Recorded),
+            Verdict::Repeated { seqno, refused_orders } => {
+                ok(refused_hint(refused_orders), *seqno, Counted::Repeated)
+            }
+            Verdict::Conflict { seqno, parking_serial } => Row {
+                answer: Answer::Ignored,
+                ..ok(Some(format!("重复的停车流水`{parking_serial}`")), *seqno, Counted::Conflict)
+            },
+            Verdict::Overflowing => Row {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                answer: Answer::Unavailable,
+                ..ok(None, seqno, Counted::Unavailable)
+            },
+        },
+        Ok(Outcome::Ignored(mismatch)) => {
+            Row { answer: Answer::Ignored, ..ok(Some(mismatch.hint()), seqno, Counted::BadSignature) }
+        }
+        Err(Stop::Refused(refusal)) => {
+            let (status, answer, counted) = refused(refusal.class());
+            Row { status, answer, hint: Some(refusal.hint()), seqno, counted }
+        }
+        Err(Stop::Failed(fault)) => {
+            let answer = fault.answer();
+            let (status, counted) = match answer {
+                Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Counted::Unavailable),
+                _ => (StatusCode::INTERNAL_SERVER_ERROR, Counted::Internal),
+            };
+            Row { status, answer, hint: None, seqno, counted }
+        }
+    }
+}
+
+fn refused(class: RefusalClass) -> (StatusCode, Answer, Counted) {
+    match class {
+        RefusalClass::BadRequest => (StatusCode::BAD_REQUEST, Answer::BadRequest, Counted::BadRequest),
+        RefusalClass::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Answer::BadRequest, Counted::BadRequest),
+        RefusalClass::UnsupportedCoding => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, Answer::BadRequest, Counted::BadRequest)
+        }
+        RefusalClass::TimedOut => (StatusCode::REQUEST_TIMEOUT, Answer::BadRequest, Counted::BadRequest),
+        RefusalClass::Forbidden => (StatusCode::FORBIDDEN, Answer::Forbidden, Counted::Forbidden),
+    }
+}
+
+fn refused_hint(orders: &[String]) -> Option<String> {
+    if orders.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = orders.iter().map(|order| format!("`{order}`")).collect();
+    Some(format!("重复的订单{}未受理", named.join(", ")))
+}
+
+/// One line a request. Never the canonical string: it holds plates and ID numbers.
+fn log(kind: PushKind, seqno: Seqno, park: Option<&KnownPark>, outcome: &Result<Outcome, Stop>, row: &Row) {
+    let park_uuid = park.map_or("", |park| park.park.park_uuid.as_str());
+    let kind = kind.name();
+    match outcome {
+        Ok(Outcome::Verified) => {}
+        Ok(Outcome::Recorded(recorded)) => match recorded.verdict() {
+            Verdict::Recorded { refused_orders } if refused_orders.is_empty() => {
+                tracing::debug!(%seqno, park_uuid, kind, "recorded");
+            }
+            Verdict::Recorded { .. } => tracing::info!(%seqno, park_uuid, kind, "recorded, an order was paid before"),
+            Verdict::Repeated { seqno: first, .. } => {
+                tracing::debug!(%seqno, park_uuid, kind, first_seqno = %first, "the same push again");
+            }
+            Verdict::Conflict { .. } => tracing::warn!(%seqno, park_uuid, kind, "serial taken by another push, ignored"),
+            Verdict::Overflowing => tracing::error!(%seqno, park_uuid, kind, "too many other pushes with one serial"),
+        },
+        Ok(Outcome::Ignored(_)) => tracing::warn!(%seqno, park_uuid, kind, "signature wrong, ignored"),
+        Err(Stop::Refused(refusal)) => {
+            // The variant's name only: what was sent may be personal.
+            let reason = format!("{refusal:?}");
+            let reason = reason.split([' ', '{', '(']).next().unwrap_or("");
+            tracing::info!(%seqno, park_uuid, kind, reason, status = row.status.as_u16(), "refused");
+        }
+        Err(Stop::Failed(error)) => tracing::error!(%seqno, park_uuid, kind, %error, "not recorded"),
+    }
+}
+
+/// A JSON reply.
+pub(crate) fn json_response(status: StatusCode, json: String) -> Response {
+    let mut response = Response::new(Body::from(json));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+    response
+}

@@ -1,0 +1,89 @@
+//! What can be set, with the defaults and their reasons.
+
+use std::time::Duration;
+
+use parkgate_wire::form::FormLimits;
+
+/// How the gate runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `data_node` of every reply.
+    pub node: String,
+    /// Bounds on what is taken.
+    pub limits: Limits,
+    /// Record, or only verify.
+    pub mode: Mode,
+}
+
+/// What happens to a verified push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is recorded durably.
+    Record,
+    /// It is answered and forgotten: the ceiling that `bench/` measures recording against.
+    VerifyOnly,
+}
+
+/// Bounds on everything a sender can make large, many or slow.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// One body: four pictures and the fields.
+    pub body_bytes_max: u64,
+    /// One file.
+    pub file_bytes_max: u64,
+    /// File parts of a request: the document names four.
+    pub files_max: usize,
+    /// Parameters of a request, files not counted.
+    pub params_max: usize,
+    /// Parameters whose names the document does not list.
+    pub unlisted_max: usize,
+    /// One value.
+    pub value_bytes_max: usize,
+    /// All fields of a request together.
+    pub fields_bytes_max: usize,
+    /// From the first byte awaited to the end of the header; also how long a kept connection may be idle.
+    pub header_timeout: Duration,
+    /// Between two pieces of a body.
+    pub body_idle_timeout: Duration,
+    /// A whole body.
+    pub body_timeout: Duration,
+    /// Open connections; more wait to be accepted.
+    pub connections_max: usize,
+    /// Pushes waiting for the store; more are answered 503 at once.
+    pub queue_max: usize,
+    /// Pushes committed together at most.
+    pub batch_max: usize,
+    /// How long a stop waits for what is in flight.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body_bytes_max: 21 * 1024 * 1024, // 4 pictures × 5 MiB + 1 MiB of fields
+            file_bytes_max: 5 * 1024 * 1024,
+            files_max: 4,
+            params_max: 128,
+            unlisted_max: 32,
+            value_bytes_max: 64 * 1024,
+            fields_bytes_max: 512 * 1024,
+            header_timeout: Duration::from_secs(15),
+            body_idle_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(60),
+            connections_max: 8192,
+            queue_max: 4096,
+            batch_max: 512,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn form(&self) -> FormLimits {
+        FormLimits {
+            params_max: self.params_max,
+            unlisted_max: self.unlisted_max,
+            value_bytes_max: self.value_bytes_max,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Durable state: one trait, [`Store`], behind which SQLite stands; pictures in an [`Images`] store beside it.
+//!
+//! [`Store::record`] is the heart: load what a batch touches, let the ledger decide, write, commit durably. In front of
+//! it [`Recorder`] gathers what is in flight into batches. Every call here blocks: the recorder has a thread of its own,
+//! readers come from blocking threads or from the command line.
+
+pub mod images;
+mod key;
+pub mod query;
+pub mod recorder;
+pub mod registry;
+mod seal;
+mod sqlite;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
+
+pub use images::{ImageKey, Images, IncomingImage, StoredImage};
+pub use key::{KeyError, MasterKey};
+pub use query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitFilter};
+pub use recorder::{Recorded, Recorder};
+pub use registry::{App, NewApp, NewPark, Park, ParkChange};
+pub use sqlite::SqliteStore;
+
+/// One push on its way into the store: what the rules look at, and what is kept beside.
+#[derive(Debug)]
+pub struct Entry {
+    /// What the ledger judges.
+    pub arrival: Arrival,
+    /// `plate`, if sent.
+    pub plate: Option<String>,
+    /// Everything sent, as a JSON object of names and values, without the personal fields.
+    pub params: String,
+    /// `idcard_name`, `idcard_no`, `idcard_image` as a JSON object, if any was sent: sealed before it is written.
+    pub personal: Option<String>,
+    /// Which documented variant of the signature matched ([`parkgate_wire::Variant::code`]).
+    pub variant: u8,
+    /// When the request was received, ms since 1970.
+    pub received_at: i64,
+    /// The pictures, already durable under their keys. Held until the batch is committed, so that no sweep takes them.
+    pub pictures: Vec<(&'static str, Arc<StoredImage>)>,
+}
+
+/// Why the store did not do it, and whether trying again can help.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The queue is full, or another writer holds the database too long. Try later.
+    #[error("the store is busy: {0}")]
+    Busy(String),
+    /// No room on the disk. Nothing was written; it goes on by itself once there is room.
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// The database cannot be reached or is stopping. Try later.
+    #[error("the store is away: {0}")]
+    Away(String),
+    /// The name or key is taken already.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// Damage, or a fault of ours.
+    #[error("the store is broken: {0}")]
+    Broken(String),
+}
+
+impl StoreError {
+    /// Will the same call succeed later, without anybody changing the program?
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            StoreError::Busy(_) | StoreError::Full(_) | StoreError::Away(_) => true,
+            StoreError::Exists(_) | StoreError::Broken(_) => false,
+        }
+    }
+}
+
+/// Durable state. Blocking; shared between threads.
+pub trait Store: Send + Sync + 'static {
+    /// Judges a batch in order and commits it durably. When this returns verdicts, what they say is on disk.
+    ///
+    /// # Errors
+    /// Nothing of the batch was recorded.
+    fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError>;
+
+    /// Rises with every change to parks and apps, whoever makes it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn registry_version(&self) -> Result<i64, StoreError>;
+
+    /// All parks, by name and then by `park_uuid`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn parks(&self) -> Result<Vec<Park>, StoreError>;
+
+    /// All apps, by id.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn apps(&self) -> Result<Vec<App>, StoreError>;
+
+    /// Adds a park.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if its `park_uuid` or merchant number is taken.
+    fn add_park(&self, park: &NewPark) -> Result<(), StoreError>;
+
+    /// Changes what is `Some` in `change`; false if there is no such park.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if the merchant number is taken.
+    fn change_park(&self, park_uuid: &str, change: &ParkChange) -> Result<bool, StoreError>;
+
+    /// Adds an app.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if its id is taken; [`StoreError::Broken`] names a park that is not there.
+    fn add_app(&self, app: &NewApp) -> Result<(), StoreError>;
+
+    /// Disables an app; false if there is no such app.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn disable_app(&self, app_id: &str) -> Result<bool, StoreError>;
+
+    /// The count of a park.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn space(&self, park: ParkId) -> Result<Space, StoreError>;
+
+    /// The visits under a serial: none, one, or two where the times of entering differ (the leave's first).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError>;
+
+    /// Visits, newest happening first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError>;
+
+    /// Is any record or conflict keeping this picture?
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn keeps_image(&self, key: &ImageKey) -> Result<bool, StoreError>;
+
+    /// Can the store be written now? For readiness.
+    ///
+    /// # Errors
+    /// It cannot, and why.
+    fn probe(&self) -> Result<(), StoreError>;
+
+    /// Brings everything into the main file before the process ends.
+    ///
+    /// # Errors
+    /// Nothing is lost: the next start does it.
+    fn close(&self) -> Result<(), StoreError>;
+}
+
+/// Opens the store in a data folder, making it on first use (0700) with its master key (0600).
+///
+/// # Errors
+/// The folder, the key or the database cannot be made or read.
+pub fn open(data: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(SqliteStore::open(data)?))
+}

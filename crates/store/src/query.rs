@@ -1,0 +1,95 @@
+//! What may be asked of the store, and the rows it answers with.
+
+use parkgate_ledger::visit::VisitNote;
+use parkgate_wire::{Md5Hash, PushKind, Seqno, UnixMillis};
+use serde_json::{Map, Value};
+
+use crate::images::ImageKey;
+
+/// Which visits, and how many.
+#[derive(Debug, Clone)]
+pub struct VisitFilter {
+    /// Only this park's.
+    pub park_uuid: Option<String>,
+    /// Only this plate's, exactly.
+    pub plate: Option<String>,
+    /// Only those whose last event (leaving, or entering while inside) happened at or after this.
+    pub since: Option<UnixMillis>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One stay, read from its records.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// Whose.
+    pub park_uuid: String,
+    /// The car park's serial.
+    pub parking_serial: String,
+    /// `plate`: the leave's, else the enter's.
+    pub plate: Option<String>,
+    /// When it entered.
+    pub enter_time: UnixMillis,
+    /// When it left, if it has.
+    pub leave_time: Option<UnixMillis>,
+    /// The enter push.
+    pub enter: Option<RecordView>,
+    /// The leave push.
+    pub leave: Option<RecordView>,
+    /// The payments taken, in the order of the list.
+    pub payments: Vec<TakenPayment>,
+    /// What the ledger found odd about it.
+    pub notes: Vec<VisitNote>,
+    /// Ignored pushes that came with the same serial.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// One recorded push.
+#[derive(Debug, Clone)]
+pub struct RecordView {
+    /// Enter or leave.
+    pub kind: PushKind,
+    /// The name of its request.
+    pub seqno: Seqno,
+    /// When it was received, ms since 1970.
+    pub received_at: i64,
+    /// Everything sent, in its order; the personal fields at the end. A name sent more than once has an array.
+    pub params: Map<String, Value>,
+    /// Which documented variant of the signature matched.
+    pub variant: u8,
+    /// Uploaded pictures by field name (`leave_image`).
+    pub pictures: Vec<Picture>,
+}
+
+/// An uploaded picture.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// The field it stands for: `leave_image` for the part `leave_image_file`.
+    pub name: String,
+    /// Its place in the image store.
+    pub key: ImageKey,
+    /// As declared by the sender and checked.
+    pub md5: Md5Hash,
+    /// Bytes.
+    pub size: u64,
+    /// Sniffed from its first bytes.
+    pub content_type: String,
+}
+
+/// A payment whose order was taken by this record.
+#[derive(Debug, Clone)]
+pub struct TakenPayment {
+    /// Its place in the push's `payment_list`.
+    pub position: usize,
+    /// All that was sent of it, protocol names, amounts and times as numbers.
+    pub fields: Map<String, Value>,
+}
+
+/// A push that was ignored because its serial is taken.
+#[derive(Debug, Clone)]
+pub struct Conflict {
+    /// The ignored push.
+    pub record: RecordView,
+    /// The names of the parameters whose values differ from the recorded push of the same kind.
+    pub differing: Vec<String>,
+}

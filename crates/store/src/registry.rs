@@ -1,0 +1,95 @@
+//! Who may push: parks, and the apps that push for several of them.
+
+use parkgate_ledger::ParkId;
+use parkgate_wire::Secret;
+
+/// A car park.
+#[derive(Debug, Clone)]
+pub struct Park {
+    /// Its key in the store.
+    pub id: ParkId,
+    /// The protocol's name for it.
+    pub park_uuid: String,
+    /// Its merchant number, which may stand in place of `park_uuid`.
+    pub merchant: Option<String>,
+    /// For people.
+    pub name: String,
+    /// `APP_SECRET` of pushes without an `app_id`.
+    pub secret: Secret,
+    /// A disabled park is answered 403.
+    pub enabled: bool,
+    /// `charge_type` (and, with an app, `api_type`) are required.
+    pub strict: bool,
+    /// Every reply has HTTP status 200, for clients that lose the body of others.
+    pub http_200_always: bool,
+    /// All its spaces, as the operator says; a push's own total goes before.
+    pub total_parking_space: Option<u32>,
+    /// Networks it may push from, as CIDR; empty: from anywhere.
+    pub allow: Vec<String>,
+}
+
+/// A park to add.
+#[derive(Debug, Clone)]
+pub struct NewPark {
+    /// The protocol's name for it.
+    pub park_uuid: String,
+    /// Its merchant number, if it has one.
+    pub merchant: Option<String>,
+    /// For people.
+    pub name: String,
+    /// Its `APP_SECRET`.
+    pub secret: Secret,
+    /// See [`Park::strict`].
+    pub strict: bool,
+    /// See [`Park::total_parking_space`].
+    pub total_parking_space: Option<u32>,
+}
+
+/// What to change of a park; `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct ParkChange {
+    /// A new `APP_SECRET`.
+    pub secret: Option<Secret>,
+    /// See [`Park::name`].
+    pub name: Option<String>,
+    /// See [`Park::merchant`]; an empty text takes it away.
+    pub merchant: Option<String>,
+    /// See [`Park::enabled`].
+    pub enabled: Option<bool>,
+    /// See [`Park::strict`].
+    pub strict: Option<bool>,
+    /// See [`Park::http_200_always`].
+    pub http_200_always: Option<bool>,
+    /// See [`Park::total_parking_space`]; 0 takes it away.
+    pub total_parking_space: Option<u32>,
+    /// See [`Park::allow`].
+    pub allow: Option<Vec<String>>,
+}
+
+/// An app: one maker's software that pushes for several parks, with a secret of its own.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// `app_id`.
+    pub app_id: String,
+    /// Its `APP_SECRET`.
+    pub secret: Secret,
+    /// The `api_type` it was given, if any.
+    pub api_type: Option<String>,
+    /// A disabled app is answered 403.
+    pub enabled: bool,
+    /// `park_uuid` of each park it may push for.
+    pub parks: Vec<String>,
+}
+
+/// An app to add.
+#[derive(Debug, Clone)]
+pub struct NewApp {
+    /// `app_id`.
+    pub app_id: String,
+    /// Its `APP_SECRET`.
+    pub secret: Secret,
+    /// The `api_type` it was given, if any.
+    pub api_type: Option<String>,
+    /// `park_uuid` of each park it may push for.
+    pub parks: Vec<String>,
+}

@@ -1,0 +1,181 @@
+//! A running `parkgate serve`, and its command line.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::push::{Multipart, Pairs, body, signed};
+
+/// The program under test, on a data folder of its own.
+pub struct Gate {
+    program: PathBuf,
+    folder: Option<TempDir>,
+    data: PathBuf,
+    child: Option<Child>,
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    http: reqwest::blocking::Client,
+    /// Further flags of `serve`.
+    pub flags: Vec<String>,
+}
+
+/// Runs the command line once.
+#[must_use]
+pub fn parkgate(program: &Path, args: &[&str]) -> Output {
+    Command::new(program).args(args).env_remove("PARKGATE_DATA").output().unwrap()
+}
+
+impl Gate {
+    /// Starts with the document's park (secret `123`).
+    #[must_use]
+    pub fn demo(program: &str) -> Gate {
+        Gate::with(program, &["--demo"])
+    }
+
+    /// Starts with these flags.
+    #[must_use]
+    pub fn with(program: &str, flags: &[&str]) -> Gate {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let mut gate = Gate::at(program, &data, flags);
+        gate.folder = Some(folder);
+        gate
+    }
+
+    /// Starts on a given data folder.
+    #[must_use]
+    pub fn at(program: &str, data: &Path, flags: &[&str]) -> Gate {
+        let mut gate = Gate {
+            program: program.into(),
+            folder: None,
+            data: data.to_owned(),
+            child: None,
+            url: String::new(),
+            http: reqwest::blocking::Client::builder().timeout(std::time::Duration::from_secs(60)).build().unwrap(),
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+        };
+        gate.start();
+        gate
+    }
+
+    /// Starts (again), on a free port.
+    pub fn start(&mut self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true);
+        let log_path = self.data.with_extension("log");
+        std::fs::create_dir_all(log_path.parent().unwrap()).unwrap();
+        let mut child = Command::new(&self.program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(&self.data)
+            .args(&self.flags)
+            .stdout(Stdio::piped())
+            .stderr(log.open(&log_path).unwrap())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines.find_map(|line| line.unwrap().strip_prefix("listening on ").map(str::to_owned));
+        let Some(url) = url else {
+            panic!("the gate did not start:\n{}", std::fs::read_to_string(&log_path).unwrap_or_default());
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        self.url = url;
+        self.child = Some(child);
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// All it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data.with_extension("log")).unwrap_or_default()
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// SIGTERM; the exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let mut child = self.child.take()?;
+        Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        child.wait().unwrap().code()
+    }
+
+    /// `parkgate ARGS --data DIR`.
+    #[must_use]
+    pub fn run(&self, args: &[&str]) -> Output {
+        let mut all: Vec<&str> = args.to_vec();
+        let data = self.data.to_str().unwrap();
+        all.extend(["--data", data]);
+        parkgate(&self.program, &all)
+    }
+
+    /// The same, and it must do.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same with `--json`.
+    pub fn json(&self, args: &[&str]) -> Value {
+        let mut all = args.to_vec();
+        all.push("--json");
+        serde_json::from_str(&self.ok(&all)).unwrap()
+    }
+
+    /// `visit show` of the document's park.
+    pub fn visit(&self, serial: &str) -> Value {
+        self.json(&["visit", "show", crate::DEMO_PARK, serial])
+    }
+
+    /// Posts a form as it is; HTTP status and reply.
+    pub fn post(&self, call: &str, content_type: &str, body: Vec<u8>) -> (u16, Value) {
+        let url = format!("{}/gate/1.0/parking/internal/{call}", self.url);
+        let reply = self.http.post(url).header("content-type", content_type).body(body).send().unwrap();
+        let status = reply.status().as_u16();
+        let text = reply.text().unwrap();
+        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}")))
+    }
+
+    /// Signs with `123` and posts urlencoded.
+    pub fn push(&self, call: &str, pairs: Pairs) -> (u16, Value) {
+        let form = body(&signed(pairs, "123"));
+        self.post(call, "application/x-www-form-urlencoded", form.into_bytes())
+    }
+
+    /// Pushes, and it must be taken without a hint; its seqno.
+    pub fn taken(&self, call: &str, pairs: Pairs) -> String {
+        let (status, reply) = self.push(call, pairs);
+        assert_eq!((status, &reply["message"], &reply["hint"]), (200, &Value::from("OK"), &Value::Null), "{reply}");
+        reply["seqno"].as_str().unwrap().to_owned()
+    }
+
+    /// Signs with `123` and posts as multipart with files.
+    pub fn push_files(&self, call: &str, pairs: Pairs, files: &[(&str, &[u8])]) -> (u16, Value) {
+        let form = files.iter().fold(Multipart::of(&signed(pairs, "123")), |form, (name, bytes)| form.file(name, bytes));
+        self.post(call, &Multipart::content_type(), form.end())
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
