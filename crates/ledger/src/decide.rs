@@ -57,7 +57,7 @@ pub struct NewPayment {
 
 /// Judges every arrival in order.
 #[must_use]
-pub fn decide(batch: &[Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
+pub fn decide(batch: &[&Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
     let mut parks = Vec::with_capacity(loaded.parks.len());
     parks.extend(loaded.parks.into_iter().map(|park| Park { was: park.space, now: park }));
     let mut bench = Bench { serials: loaded.serials, orders: loaded.orders, parks, decision: Decision::default() };

@@ -17,7 +17,7 @@ pub mod visit;
 
 pub use decide::{CONFLICTS_MAX, Decision, NewPayment, NewRecord, RecordRef, decide};
 pub use space::{Shown, Snapshot, Space, SpaceEvent};
-pub use touch::{Keys, Loaded, OrderKey, ParkKey, ParkSpace, SerialKey, touches};
+pub use touch::{Half, Halves, Keys, Loaded, OrderKey, ParkKey, ParkSpace, SerialKey, touches};
 pub use verdict::Verdict;
 
 use parkgate_wire::{Digest, Payment, PushKind, Seqno, SpaceReport, UnixMillis};

@@ -29,7 +29,7 @@ pub(crate) struct Slots {
 
 /// The keys a batch touches, each once.
 #[must_use]
-pub fn touches(batch: &[Arrival]) -> Keys<'_> {
+pub fn touches<'a>(batch: &[&'a Arrival]) -> Keys<'a> {
     let mut keys = Keys { slots: Vec::with_capacity(batch.len()), ..Keys::default() };
     let mut serials = HashMap::with_capacity(batch.len());
     let mut orders = HashMap::with_capacity(batch.len());

@@ -56,8 +56,8 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("parkgate");
         let pushes = Family::<PushLabels, Counter>::default();
-        let held = |kind| RESULTS.iter().map(|result| pushes.get_or_create_owned(&PushLabels { kind, result: *result }));
-        let (enters, leaves) = (held("enter").collect(), held("leave").collect());
+        let held = |kind| RESULTS.map(|result| pushes.get_or_create_owned(&PushLabels { kind, result })).to_vec();
+        let (enters, leaves) = (held("enter"), held("leave"));
         // From a tenth of a millisecond to half a minute.
         let bounds = [0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 5.0, 30.0];
         let seconds = Histogram::new(bounds);

@@ -40,11 +40,11 @@ pub struct Entry {
     /// When the request was received, ms since 1970.
     pub received_at: i64,
     /// The pictures, already durable under their keys. Held until the batch is committed, so that no sweep takes them.
-    pub pictures: Vec<(&'static str, Arc<StoredImage>)>,
+    pub pictures: Vec<(String, Arc<StoredImage>)>,
 }
 
 /// Why the store did not do it, and whether trying again can help.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The queue is full, or another writer holds the database too long. Try later.
     #[error("the store is busy: {0}")]
@@ -81,6 +81,9 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// Nothing of the batch was recorded.
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError>;
+
+    /// Keys the digests by which pushes of the same content are known, from the master key.
+    fn content_key(&self) -> [u8; 32];
 
     /// Rises with every change to parks and apps, whoever makes it.
     ///

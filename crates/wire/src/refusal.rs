@@ -3,7 +3,8 @@
 //! A hint says what was found and what is expected, and never anything the sender did not send.
 
 /// A push that is the sender's to mend.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.hint())]
 pub enum Refusal {
     // 1. transport
     /// Not a POST.

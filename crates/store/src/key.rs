@@ -1,0 +1,137 @@
+//! The master key: what secrets and personal data at rest are sealed under (`DESIGN.md` 8).
+
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
+
+/// In the data folder; made at first start, readable by its owner only.
+const FILE: &str = "master.key";
+/// In place of the file, as 64 hex digits.
+const VARIABLE: &str = "PARKGATE_MASTER_KEY";
+
+/// 32 random bytes, wiped when dropped.
+pub struct MasterKey([u8; 32]);
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be made or read.
+    #[error("the master key {0} cannot be read: {1}")]
+    File(String, std::io::Error),
+    /// It holds something else.
+    #[error("{0} must be 64 hex digits")]
+    Malformed(String),
+    /// Others may read it.
+    #[error("{0} is readable by others: run `chmod 600 {0}`")]
+    Open(String),
+}
+
+impl MasterKey {
+    /// Reads the key of a data folder, making it on first use.
+    ///
+    /// # Errors
+    /// It cannot be made or read, or others can read it.
+    pub fn of(data: &Path) -> Result<MasterKey, KeyError> {
+        if let Ok(mut text) = std::env::var(VARIABLE) {
+            let key = parse(&text).ok_or_else(|| KeyError::Malformed(VARIABLE.into()));
+            text.zeroize();
+            return key;
+        }
+        let path = data.join(FILE);
+        let name = path.display().to_string();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                refuse_open(&path)?;
+                parse(&text).ok_or(KeyError::Malformed(name))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Another process may be starting, too: whoever links first makes the key of both.
+                make(&path).map_err(|error| KeyError::File(name.clone(), error))?;
+                let text = std::fs::read_to_string(&path).map_err(|error| KeyError::File(name.clone(), error))?;
+                parse(&text).ok_or(KeyError::Malformed(name))
+            }
+            Err(error) => Err(KeyError::File(name, error)),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A key for another purpose, from which this one cannot be told.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new().chain_update(b"parkgate ").chain_update(purpose).chain_update(self.0).finalize().into()
+    }
+}
+
+impl Drop for MasterKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+fn parse(text: &str) -> Option<MasterKey> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut bytes).ok()?;
+    Some(MasterKey(bytes))
+}
+
+fn make(path: &Path) -> std::io::Result<()> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    let aside = path.with_extension(format!("key.{}", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&aside)?;
+    writeln!(file, "{}", hex::encode(bytes))?;
+    file.sync_all()?;
+    bytes.zeroize();
+    let linked = std::fs::hard_link(&aside, path);
+    std::fs::remove_file(&aside)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => sync_folder(path.parent().unwrap_or(Path::new("."))),
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+fn refuse_open(path: &Path) -> Result<(), KeyError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let name = path.display().to_string();
+        let metadata = std::fs::metadata(path).map_err(|error| KeyError::File(name.clone(), error))?;
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return Err(KeyError::Open(name));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_refused_when_others_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = MasterKey::of(folder.path()).unwrap();
+        assert_eq!(MasterKey::of(folder.path()).unwrap().bytes(), first.bytes());
+        use std::os::unix::fs::PermissionsExt;
+        let path = folder.path().join(FILE);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(MasterKey::of(folder.path()), Err(KeyError::Open(_))));
+    }
+}

@@ -1,0 +1,214 @@
+//! The queue in front of the store: what is in flight becomes one batch, one commit, and then the replies.
+//!
+//! One thread takes everything that waits, up to a bound, and nothing waits for a timer: under load batches grow by
+//! themselves, and a single push is committed at once. Only a committed batch gives a [`Recorded`].
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use parkgate_ledger::Verdict;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Entry, Store, StoreError};
+
+/// Proof that a verdict is on disk: made here only, of a committed batch.
+#[derive(Debug)]
+pub struct Recorded {
+    verdict: Verdict,
+}
+
+impl Recorded {
+    /// What became of the push.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+}
+
+/// What the recorder did so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stats {
+    /// Batches committed.
+    pub batches: u64,
+    /// Pushes in them.
+    pub records: u64,
+    /// Nanoseconds spent on them.
+    pub commit_ns_total: u64,
+}
+
+/// A handle on the queue.
+#[derive(Clone)]
+pub struct Recorder {
+    shared: Arc<Shared>,
+}
+
+type Answer = (oneshot::Sender<Result<Recorded, StoreError>>, Result<Recorded, StoreError>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    queue_max: usize,
+    batch_max: usize,
+    batches: AtomicU64,
+    records: AtomicU64,
+    commit_ns: AtomicU64,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<(Entry, oneshot::Sender<Result<Recorded, StoreError>>)>,
+    stopping: bool,
+}
+
+impl Recorder {
+    /// Starts the thread. Must be called within a tokio runtime, whose threads send the replies.
+    #[must_use]
+    pub fn start(store: Arc<dyn Store>, queue_max: usize, batch_max: usize) -> Recorder {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            queue_max,
+            batch_max: batch_max.max(1),
+            batches: AtomicU64::new(0),
+            records: AtomicU64::new(0),
+            commit_ns: AtomicU64::new(0),
+            thread: Mutex::new(None),
+        });
+        // Waking a task from outside the runtime is dear, so a batch's answers go over in one piece.
+        let (answers, mut judged) = mpsc::unbounded_channel::<Vec<Answer>>();
+        tokio::spawn(async move {
+            while let Some(batch) = judged.recv().await {
+                for (sender, answer) in batch {
+                    // Who gave up waiting sends the push again, and is told then.
+                    drop(sender.send(answer));
+                }
+            }
+        });
+        let mine = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || mine.run(store.as_ref(), &answers));
+        match thread {
+            Ok(thread) => *lock(&shared.thread) = Some(thread),
+            // Without its thread the queue stays shut: every push is answered 503.
+            Err(error) => {
+                tracing::error!(%error, "the recorder could not start");
+                lock(&shared.queue).stopping = true;
+            }
+        }
+        Recorder { shared }
+    }
+
+    /// Records one push; ready when it is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] at once if the queue is full; else why the store did not record it.
+    pub async fn record(&self, entry: Entry) -> Result<Recorded, StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut queue = lock(&self.shared.queue);
+            if queue.stopping {
+                return Err(StoreError::Away("stopping".into()));
+            }
+            if queue.waiting.len() >= self.shared.queue_max {
+                return Err(StoreError::Busy(format!("{} pushes are waiting", self.shared.queue_max)));
+            }
+            queue.waiting.push_back((entry, sender));
+            if queue.waiting.len() == 1 {
+                self.shared.filled.notify_one();
+            }
+        }
+        receiver.await.unwrap_or_else(|_| Err(StoreError::Away("stopping".into())))
+    }
+
+    /// How many pushes wait.
+    #[must_use]
+    pub fn queue_len(&self) -> usize {
+        lock(&self.shared.queue).waiting.len()
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            batches: self.shared.batches.load(Ordering::Relaxed),
+            records: self.shared.records.load(Ordering::Relaxed),
+            commit_ns_total: self.shared.commit_ns.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Takes no more, records what waits, and ends the thread. Blocks.
+    pub fn stop(&self) {
+        lock(&self.shared.queue).stopping = true;
+        self.shared.filled.notify_all();
+        let thread = lock(&self.shared.thread).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the recorder ended badly");
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, store: &dyn Store, answers: &mpsc::UnboundedSender<Vec<Answer>>) {
+        let mut senders = Vec::new();
+        let mut entries = Vec::new();
+        while self.take(&mut entries, &mut senders) {
+            let started = Instant::now();
+            let results = record_all(store, &entries);
+            entries.clear();
+            let ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.commit_ns.fetch_add(ns, Ordering::Relaxed);
+            self.batches.fetch_add(1, Ordering::Relaxed);
+            self.records.fetch_add(senders.len() as u64, Ordering::Relaxed);
+            if answers.send(senders.drain(..).zip(results).collect()).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// All that waits, up to the bound; false when there is nothing left to do.
+    fn take(&self, entries: &mut Vec<Entry>, senders: &mut Vec<oneshot::Sender<Result<Recorded, StoreError>>>) -> bool {
+        let mut queue = lock(&self.queue);
+        while queue.waiting.is_empty() {
+            if queue.stopping {
+                return false;
+            }
+            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let batch = queue.waiting.len().min(self.batch_max);
+        for (entry, sender) in queue.waiting.drain(..batch) {
+            entries.push(entry);
+            senders.push(sender);
+        }
+        true
+    }
+}
+
+/// One commit for all. If the store finds something broken, each alone: one bad row must not fail its neighbours.
+fn record_all(store: &dyn Store, entries: &[Entry]) -> Vec<Result<Recorded, StoreError>> {
+    match record(store, entries) {
+        Ok(recorded) => recorded.into_iter().map(Ok).collect(),
+        Err(StoreError::Broken(_)) if entries.len() > 1 => {
+            entries.iter().flat_map(|entry| record_all(store, std::slice::from_ref(entry))).collect()
+        }
+        Err(error) => {
+            tracing::error!(%error, pushes = entries.len(), "a batch was not recorded");
+            entries.iter().map(|_| Err(error.clone())).collect()
+        }
+    }
+}
+
+fn record(store: &dyn Store, entries: &[Entry]) -> Result<Vec<Recorded>, StoreError> {
+    let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| store.record(entries)))
+        .map_err(|_| StoreError::Broken("the store panicked".into()))??;
+    if judged.len() != entries.len() {
+        return Err(StoreError::Broken("the store judged another number of pushes".into()));
+    }
+    Ok(judged.into_iter().map(|verdict| Recorded { verdict }).collect())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

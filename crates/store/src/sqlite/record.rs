@@ -1,0 +1,285 @@
+//! The writer: load what a batch touches, let the ledger decide, write, commit.
+
+use std::path::Path;
+
+use parkgate_ledger::{
+    Arrival, Half, Halves, Keys, Loaded, NewRecord, ParkId, ParkKey, ParkSpace, RecordId, RecordRef, SerialKey, Snapshot,
+    Space, SpaceEvent, Verdict, decide, touches,
+};
+use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{ROOM_BYTES_MIN, WRITER_CACHE_KIB, connect, free_bytes, migrate};
+use crate::seal::Seal;
+use crate::{Entry, StoreError};
+
+/// The one connection that writes records.
+pub(super) struct Writer {
+    connection: Connection,
+    path: std::path::PathBuf,
+    sound: bool,
+}
+
+const HALVES: &str = "SELECT kind, id, digest, seqno, refused_orders FROM records \
+    WHERE parking_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL";
+const CONFLICTS: &str = "SELECT digest, seqno FROM records WHERE conflict_with = ?1 ORDER BY id";
+const ORDER: &str = "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3";
+const SPACE: &str = "SELECT total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ?1";
+const COUNTED: &str = "SELECT event_time, counted FROM records \
+    WHERE counted IS NOT NULL AND event_time > ?1 AND park_id = ?2";
+const NEXT_ID: &str = "SELECT coalesce(max(id), 0) + 1 FROM records";
+const ADD_RECORD: &str = "INSERT INTO records (id, park_id, kind, parking_serial, enter_time, event_time, counted, plate, \
+    digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+const ADD_PAYMENT: &str = "INSERT INTO payments (parking_order, park_id, pay_type, record_id, position, value, \
+    free_value, change_value, pay_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const ADD_IMAGE: &str =
+    "INSERT INTO images (record_id, name, sha256, md5, size, content_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const PUT_SPACE: &str = "INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (park_id) DO UPDATE SET total = excluded.total, remain = excluded.remain, \
+    as_of = excluded.as_of, later = excluded.later, latest_counted = excluded.latest_counted";
+
+impl Writer {
+    pub(super) fn open(path: &Path) -> Result<Writer, StoreError> {
+        let mut connection = connect(path, WRITER_CACHE_KIB, false)?;
+        migrate::migrate(&mut connection)?;
+        Ok(Writer { connection, path: path.to_owned(), sound: true })
+    }
+
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// False after a write that may have reached the disk in part: such a connection must not go on.
+    pub(super) fn is_sound(&self) -> bool {
+        self.sound
+    }
+
+    /// Copies what is left of the WAL, so that the next batch starts it anew.
+    pub(super) fn finish_checkpoint(&self) {
+        if let Err(error) = super::checkpoint::checkpoint(&self.connection) {
+            tracing::warn!(%error, "a checkpoint was not finished");
+        }
+    }
+
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.connection.close().map_err(|(_, error)| error.into())
+    }
+
+    /// One durable transaction for the whole batch.
+    pub(super) fn record(&mut self, batch: &[Entry], seal: &Seal) -> Result<Vec<Verdict>, StoreError> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let written = write(&self.connection, batch, seal).and_then(|verdicts| {
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(verdicts)
+        });
+        written.map_err(|error| self.given_up(error))
+    }
+
+    /// Undoes the batch. After a failed write or sync nothing is tried again on this connection: what the system says
+    /// of those pages from then on cannot be trusted.
+    fn given_up(&mut self, error: StoreError) -> StoreError {
+        let rolled_back = self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
+        match error {
+            StoreError::Busy(_) | StoreError::Exists(_) | StoreError::Broken(_) if rolled_back => error,
+            StoreError::Away(text) if free_bytes(&self.path) < ROOM_BYTES_MIN => {
+                self.sound = false;
+                StoreError::Full(text)
+            }
+            _ => {
+                self.sound = false;
+                error
+            }
+        }
+    }
+}
+
+fn write(connection: &Connection, batch: &[Entry], seal: &Seal) -> Result<Vec<Verdict>, StoreError> {
+    let arrivals: Vec<&Arrival> = batch.iter().map(|entry| &entry.arrival).collect();
+    let keys = touches(&arrivals);
+    let loaded = load(connection, &keys)?;
+    let decision = decide(&arrivals, &keys, loaded);
+    let first_id = connection.prepare_cached(NEXT_ID)?.query_row([], |row| row.get::<_, i64>(0))?;
+    let id_of = |record: RecordRef| match record {
+        RecordRef::Stored(RecordId(id)) => id,
+        RecordRef::New(index) => first_id + index as i64,
+    };
+    let mut add_record = connection.prepare_cached(ADD_RECORD)?;
+    let mut add_image = connection.prepare_cached(ADD_IMAGE)?;
+    for (index, record) in decision.records.iter().enumerate() {
+        let Some(entry) = batch.get(record.arrival) else { continue };
+        let id = id_of(RecordRef::New(index));
+        add_one(&mut add_record, id, record, record.conflict_with.map(id_of), entry, seal)?;
+        for (name, picture) in &entry.pictures {
+            let size = i64::try_from(picture.size).unwrap_or(i64::MAX);
+            add_image.execute(params![id, name, picture.key.0, picture.md5.0, size, picture.content_type])?;
+        }
+    }
+    let mut add_payment = connection.prepare_cached(ADD_PAYMENT)?;
+    for payment in &decision.payments {
+        let arrival = decision.records.get(payment.record).and_then(|record| arrivals.get(record.arrival));
+        let Some((arrival, paid)) = arrival.and_then(|a| Some((a, a.payments.get(payment.position)?))) else { continue };
+        let fen = |amount: Option<parkgate_wire::Fen>| amount.map(|fen| fen.0 as i64);
+        add_payment.execute(params![
+            paid.parking_order,
+            arrival.park.0,
+            paid.pay_type,
+            id_of(RecordRef::New(payment.record)),
+            payment.position as i64,
+            fen(paid.value),
+            fen(paid.free_value),
+            fen(paid.change_value),
+            paid.pay_time.map(|time| time.0),
+        ])?;
+    }
+    put_spaces(connection, &decision.spaces)?;
+    Ok(decision.verdicts)
+}
+
+fn add_one(
+    add_record: &mut rusqlite::CachedStatement<'_>,
+    id: i64,
+    record: &NewRecord,
+    conflict_with: Option<i64>,
+    entry: &Entry,
+    seal: &Seal,
+) -> Result<(), StoreError> {
+    let arrival = &entry.arrival;
+    let personal = match &entry.personal {
+        None => None,
+        Some(personal) => Some(seal.seal(personal.as_bytes(), &personal_place(arrival.park, &arrival.parking_serial))?),
+    };
+    let refused_orders = match record.refused_orders.as_slice() {
+        [] => None,
+        orders => Some(serde_json::to_string(orders).unwrap_or_default()),
+    };
+    add_record.execute(params![
+        id,
+        arrival.park.0,
+        kind_code(arrival.kind),
+        arrival.parking_serial,
+        arrival.enter_time.0,
+        arrival.event_time.0,
+        record.counted,
+        entry.plate,
+        arrival.digest.0,
+        arrival.seqno.0 as i64,
+        entry.received_at,
+        entry.variant,
+        conflict_with,
+        refused_orders,
+        entry.params,
+        personal,
+    ])?;
+    Ok(())
+}
+
+/// What a sealed text is bound to.
+pub(super) fn personal_place(park: ParkId, parking_serial: &str) -> String {
+    format!("personal:{}:{parking_serial}", park.0)
+}
+
+pub(super) fn kind_code(kind: PushKind) -> i64 {
+    match kind {
+        PushKind::Enter => 0,
+        PushKind::Leave => 1,
+    }
+}
+
+fn load(connection: &Connection, keys: &Keys<'_>) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded::default();
+    let mut halves = connection.prepare_cached(HALVES)?;
+    for key in &keys.serials {
+        loaded.serials.push(load_halves(connection, &mut halves, key)?);
+    }
+    let mut order = connection.prepare_cached(ORDER)?;
+    for key in &keys.orders {
+        loaded.orders.push(order.exists(params![key.parking_order, key.park.0, key.pay_type])?);
+    }
+    for key in &keys.parks {
+        loaded.parks.push(load_space(connection, key)?);
+    }
+    Ok(loaded)
+}
+
+fn load_halves(
+    connection: &Connection,
+    halves: &mut rusqlite::CachedStatement<'_>,
+    key: &SerialKey<'_>,
+) -> Result<Halves, StoreError> {
+    let mut found = Halves::default();
+    let mut rows = halves.query(params![key.parking_serial, key.park.0])?;
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(1)?;
+        let refused: Option<String> = row.get(4)?;
+        let half = Half {
+            record: RecordRef::Stored(RecordId(id)),
+            digest: Digest(row.get(2)?),
+            seqno: seqno(row, 3)?,
+            refused_orders: refused.map(|text| serde_json::from_str(&text).unwrap_or_default()).unwrap_or_default(),
+            conflicts: connection
+                .prepare_cached(CONFLICTS)?
+                .query_map([id], |row| Ok((Digest(row.get(0)?), seqno(row, 1)?)))?
+                .collect::<Result<_, _>>()?,
+        };
+        match row.get::<_, i64>(0)? {
+            0 => found.enter = Some(half),
+            _ => found.leave = Some(half),
+        }
+    }
+    Ok(found)
+}
+
+/// Kept bit by bit: SQLite's integers are signed.
+pub(super) fn seqno(row: &Row<'_>, column: usize) -> rusqlite::Result<Seqno> {
+    Ok(Seqno(row.get::<_, i64>(column)? as u64))
+}
+
+fn load_space(connection: &Connection, key: &ParkKey) -> Result<ParkSpace, StoreError> {
+    let space = space(connection, key.park)?;
+    let mut later_events = Vec::new();
+    if let Some(earliest) = key.earliest_snapshot
+        && space.latest_counted.is_some_and(|latest| latest > earliest)
+        && space.snapshot.is_none_or(|snapshot| snapshot.as_of <= earliest)
+    {
+        let mut counted = connection.prepare_cached(COUNTED)?;
+        let events = counted.query_map(params![earliest.0, key.park.0], |row| {
+            Ok(SpaceEvent { event_time: UnixMillis(row.get(0)?), delta: row.get(1)? })
+        })?;
+        later_events = events.collect::<Result<_, _>>()?;
+    }
+    Ok(ParkSpace { space, later_events })
+}
+
+pub(super) fn space(connection: &Connection, park: ParkId) -> Result<Space, StoreError> {
+    let found = connection
+        .prepare_cached(SPACE)?
+        .query_row([park.0], |row| {
+            let as_of: Option<i64> = row.get(2)?;
+            let snapshot = match as_of {
+                None => None,
+                Some(as_of) => Some(Snapshot { as_of: UnixMillis(as_of), total: row.get(0)?, remain: row.get(1)? }),
+            };
+            let latest: Option<i64> = row.get(4)?;
+            Ok(Space { snapshot, later: row.get(3)?, latest_counted: latest.map(UnixMillis) })
+        })
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+fn put_spaces(connection: &Connection, spaces: &[(ParkId, Space)]) -> Result<(), StoreError> {
+    let mut put = connection.prepare_cached(PUT_SPACE)?;
+    for (park, space) in spaces {
+        let snapshot = space.snapshot;
+        put.execute(params![
+            park.0,
+            snapshot.map(|snapshot| snapshot.total),
+            snapshot.map(|snapshot| snapshot.remain),
+            snapshot.map(|snapshot| snapshot.as_of.0),
+            space.later,
+            space.latest_counted.map(|time| time.0),
+        ])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Parks and apps.
+
+use parkgate_ledger::ParkId;
+use parkgate_wire::Secret;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use crate::StoreError;
+use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
+use crate::seal::Seal;
+
+pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.prepare_cached("SELECT version FROM registry_version")?.query_row([], |row| row.get(0))?)
+}
+
+pub(super) fn parks(connection: &Connection, seal: &Seal) -> Result<Vec<Park>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, park_uuid, merchant, name, secret, enabled, strict, http_200_always, total_parking_space, allow \
+         FROM parks ORDER BY name, park_uuid",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut parks = Vec::new();
+    while let Some(row) = rows.next()? {
+        let park_uuid: String = row.get(1)?;
+        let allow: String = row.get(9)?;
+        parks.push(Park {
+            id: ParkId(row.get(0)?),
+            secret: opened(seal, &row.get::<_, Vec<u8>>(4)?, &park_place(&park_uuid))?,
+            park_uuid,
+            merchant: row.get(2)?,
+            name: row.get(3)?,
+            enabled: row.get(5)?,
+            strict: row.get(6)?,
+            http_200_always: row.get(7)?,
+            total_parking_space: row.get(8)?,
+            allow: serde_json::from_str(&allow).unwrap_or_default(),
+        });
+    }
+    Ok(parks)
+}
+
+pub(super) fn apps(connection: &Connection, seal: &Seal) -> Result<Vec<App>, StoreError> {
+    let mut allowed = connection.prepare_cached(
+        "SELECT park_uuid FROM app_parks JOIN parks ON parks.id = park_id WHERE app_id = ?1 ORDER BY park_uuid",
+    )?;
+    let mut statement = connection.prepare_cached("SELECT app_id, secret, api_type, enabled FROM apps ORDER BY app_id")?;
+    let mut rows = statement.query([])?;
+    let mut apps = Vec::new();
+    while let Some(row) = rows.next()? {
+        let app_id: String = row.get(0)?;
+        apps.push(App {
+            secret: opened(seal, &row.get::<_, Vec<u8>>(1)?, &app_place(&app_id))?,
+            api_type: row.get(2)?,
+            enabled: row.get(3)?,
+            parks: allowed.query_map([&app_id], |row| row.get(0))?.collect::<Result<_, _>>()?,
+            app_id,
+        });
+    }
+    Ok(apps)
+}
+
+pub(super) fn add_park(connection: &Connection, seal: &Seal, park: &NewPark) -> Result<(), StoreError> {
+    let secret = seal.seal(park.secret.expose().as_bytes(), &park_place(&park.park_uuid))?;
+    connection.execute(
+        "INSERT INTO parks (park_uuid, merchant, name, secret, strict, total_parking_space) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![park.park_uuid, park.merchant, park.name, secret, park.strict, park.total_parking_space],
+    )
+    .map_err(|error| taken(error, &park.park_uuid))?;
+    Ok(())
+}
+
+pub(super) fn change_park(
+    connection: &mut Connection,
+    seal: &Seal,
+    park_uuid: &str,
+    change: &ParkChange,
+) -> Result<bool, StoreError> {
+    let secret = match &change.secret {
+        None => None,
+        Some(secret) => Some(seal.seal(secret.expose().as_bytes(), &park_place(park_uuid))?),
+    };
+    let allow = change.allow.as_ref().map(|allow| serde_json::to_string(allow).unwrap_or_default());
+    let changed = connection
+        .execute(
+            "UPDATE parks SET secret = coalesce(?2, secret), name = coalesce(?3, name), \
+             merchant = nullif(coalesce(?4, merchant), ''), enabled = coalesce(?5, enabled), strict = coalesce(?6, strict), \
+             http_200_always = coalesce(?7, http_200_always), \
+             total_parking_space = nullif(coalesce(?8, total_parking_space), 0), allow = coalesce(?9, allow) \
+             WHERE park_uuid = ?1",
+            params![
+                park_uuid,
+                secret,
+                change.name,
+                change.merchant,
+                change.enabled,
+                change.strict,
+                change.http_200_always,
+                change.total_parking_space,
+                allow,
+            ],
+        )
+        .map_err(|error| taken(error, change.merchant.as_deref().unwrap_or(park_uuid)))?;
+    Ok(changed > 0)
+}
+
+pub(super) fn add_app(connection: &mut Connection, seal: &Seal, app: &NewApp) -> Result<(), StoreError> {
+    let secret = seal.seal(app.secret.expose().as_bytes(), &app_place(&app.app_id))?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction
+        .execute(
+            "INSERT INTO apps (app_id, secret, api_type) VALUES (?1, ?2, ?3)",
+            params![app.app_id, secret, app.api_type],
+        )
+        .map_err(|error| taken(error, &app.app_id))?;
+    for park_uuid in &app.parks {
+        let park: Option<i64> = transaction
+            .query_row("SELECT id FROM parks WHERE park_uuid = ?1", [park_uuid], |row| row.get(0))
+            .optional()?;
+        let park = park.ok_or_else(|| StoreError::Broken(format!("there is no park {park_uuid}")))?;
+        transaction.execute(
+            "INSERT INTO app_parks (app_id, park_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![app.app_id, park],
+        )?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+pub(super) fn disable_app(connection: &Connection, app_id: &str) -> Result<bool, StoreError> {
+    Ok(connection.execute("UPDATE apps SET enabled = 0 WHERE app_id = ?1", [app_id])? > 0)
+}
+
+fn park_place(park_uuid: &str) -> String {
+    format!("park:{park_uuid}")
+}
+
+fn app_place(app_id: &str) -> String {
+    format!("app:{app_id}")
+}
+
+fn opened(seal: &Seal, sealed: &[u8], place: &str) -> Result<Secret, StoreError> {
+    let plain = seal.open(sealed, place)?;
+    String::from_utf8(plain).map(Secret::new).map_err(|_| StoreError::Broken(format!("{place} is no text")))
+}
+
+fn taken(error: rusqlite::Error, name: &str) -> StoreError {
+    let is_taken = error.sqlite_error().is_some_and(|code| {
+        matches!(code.extended_code, rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
+    });
+    if is_taken { StoreError::Exists(name.to_owned()) } else { error.into() }
+}
