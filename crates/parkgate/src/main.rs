@@ -1,1 +1,25 @@
-fn main(){}
+//! The program: parse, run, exit code.
+
+mod cli;
+mod command;
+mod config;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Wrong use exits 2 from within clap.
+    let cli = cli::Cli::parse();
+    match command::run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A push before it is signed.
+
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+use parkgate_wire::{Secret, sign};
+use reqwest::multipart::{Form, Part};
+use tokio::io::AsyncReadExt;
+
+use crate::ClientError;
+
+/// Parameters and pictures of one push. Empty values are never sent: so platforms that sign them and platforms that
+/// leave them out agree.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    params: Vec<(String, String)>,
+    files: Vec<(String, PathBuf)>,
+}
+
+impl Draft {
+    /// Sets a parameter by its protocol name; an empty value takes it away.
+    #[must_use]
+    pub fn param(mut self, name: &str, value: &str) -> Self {
+        self.params.retain(|(other, _)| other != name);
+        if !value.is_empty() {
+            self.params.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// Adds a picture (`leave_image_file`). Its hash is computed, unless it was given.
+    #[must_use]
+    pub fn file(mut self, part: &str, path: impl AsRef<Path>) -> Self {
+        self.files.push((part.to_owned(), path.as_ref().to_owned()));
+        self
+    }
+
+    pub(crate) async fn request(
+        mut self,
+        http: &reqwest::Client,
+        address: &str,
+        secret: &Secret,
+    ) -> Result<reqwest::RequestBuilder, ClientError> {
+        for (part, path) in self.files.clone() {
+            let hash = format!("{}_hash", part.strip_suffix("_file").unwrap_or(&part));
+            if !self.params.iter().any(|(name, _)| *name == hash) {
+                let md5 = md5_of(&path).await.map_err(|error| ClientError::File(path, error))?;
+                self.params.push((hash, md5));
+            }
+        }
+        self.params.retain(|(name, _)| name != "sign");
+        let (_, signature) = sign(self.params.iter().map(|(n, v)| (n.as_str(), v.as_str())), secret);
+        self.params.push(("sign".into(), signature));
+        let request = http.post(address);
+        if self.files.is_empty() {
+            let body: Vec<String> = self.params.iter().map(|(n, v)| format!("{n}={}", form_encoded(v))).collect();
+            let content_type = "application/x-www-form-urlencoded; charset=UTF-8";
+            return Ok(request.header("content-type", content_type).body(body.join("&")));
+        }
+        let mut form = self.params.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
+        for (part, path) in self.files {
+            let file = Part::file(&path).await.map_err(|error| ClientError::File(path, error))?;
+            form = form.part(part, file);
+        }
+        Ok(request.multipart(form))
+    }
+}
+
+/// Upper case, as the document prints it; read piece by piece.
+async fn md5_of(path: &Path) -> std::io::Result<String> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let mut md5 = Md5::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut piece).await? {
+            0 => return Ok(hex::encode_upper(md5.finalize())),
+            read => md5.update(piece.get(..read).unwrap_or_default()),
+        }
+    }
+}
+
+fn form_encoded(value: &str) -> String {
+    let mut out = String::with_capacity(value.len() * 2);
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'*') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

@@ -1,0 +1,293 @@
+//! Every command and flag, with its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// 开放的停车场推送平台 · An open, self-hosted parking gate platform
+#[derive(Debug, Parser)]
+#[command(name = "parkgate", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// 启动平台 · Run the gate
+    #[command(after_help = "Examples:\n  parkgate serve --demo\n  parkgate serve --listen 0.0.0.0:8080 --data /var/lib/parkgate")]
+    Serve(Serve),
+    /// 停车场 · Parks
+    #[command(subcommand)]
+    Park(Park),
+    /// 应用 · Apps that push for several parks
+    #[command(subcommand)]
+    App(App),
+    /// 停车记录 · Visits
+    #[command(subcommand)]
+    Visit(Visit),
+    /// 计算签名 · The canonical string and its sign
+    #[command(after_help = "Example:\n  parkgate sign --secret 123 park_uuid=P plate=粤B12345")]
+    Sign(Sign),
+    /// 推送一条记录 · Push one record to any platform of the protocol
+    #[command(after_help = "Example:\n  parkgate push leave --url http://127.0.0.1:8080 --secret 123 park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a \\\n    parking_serial=S1 plate_color=1 enter_time=1624874732253 leave_time=1624937505093 car_type=1 car_desc=临时车 \\\n    --image leave_image_file=car.jpg\n\nExit codes: 0 accepted, 3 refused (400/403), 4 not reachable or 5xx, 5 accepted with a hint")]
+    Push(Push),
+}
+
+/// Where the state is.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct Place {
+    /// Data folder [default: parkgate-data]
+    #[arg(long, env = "PARKGATE_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Store URL: sqlite:DIR (the default is the data folder)
+    #[arg(long, env = "PARKGATE_STORE", value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+/// A secret, not necessarily on the command line where others can see it.
+#[derive(Debug, Args, Clone)]
+#[group(multiple = false)]
+pub(crate) struct SecretArgs {
+    /// The secret; `-` reads it from standard input
+    #[arg(long, value_name = "S")]
+    pub(crate) secret: Option<String>,
+    /// A file that holds the secret
+    #[arg(long, value_name = "F")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Folder of the pictures [default: DATA/images]
+    #[arg(long, value_name = "URL")]
+    pub(crate) images: Option<String>,
+    /// Name of this node, `data_node` of every reply [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Settings file [default: ./parkgate.toml, if there]
+    #[arg(long, env = "PARKGATE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Make the document's park and print a curl line to try (loopback only)
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Decode and verify, record nothing: the ceiling that bench/ measures against
+    #[arg(long, hide = true)]
+    pub(crate) verify_only: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum YesNo {
+    Yes,
+    No,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Http200 {
+    /// Every reply has HTTP status 200
+    Always,
+    /// Errors have their own status
+    Errors,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Park {
+    /// 添加停车场 · Add a park; without a secret one is made and printed once
+    #[command(after_help = "Example:\n  parkgate park add --uuid 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --name 东门停车场 --total 100")]
+    Add {
+        /// `park_uuid`
+        #[arg(long, value_name = "U")]
+        uuid: String,
+        #[command(flatten)]
+        secret: SecretArgs,
+        /// Name for people
+        #[arg(long, value_name = "N")]
+        name: String,
+        /// Merchant number, which may stand in place of `park_uuid`
+        #[arg(long, value_name = "M")]
+        merchant: Option<String>,
+        /// All its spaces
+        #[arg(long, value_name = "N")]
+        total: Option<u32>,
+        /// Require what the document's table marks required and its examples leave out
+        #[arg(long)]
+        strict: bool,
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 停车场列表 · All parks
+    List {
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 停车场详情 · One park with its free spaces
+    Show {
+        uuid: String,
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 修改停车场 · Change a park
+    #[command(after_help = "Examples:\n  parkgate park set U --http-200 always\n  parkgate park set U --allow 10.9.0.0/16 192.168.1.7/32\n  parkgate park set U --allow any")]
+    Set {
+        uuid: String,
+        #[arg(long, value_name = "N")]
+        name: Option<String>,
+        /// Merchant number; empty takes it away
+        #[arg(long, value_name = "M")]
+        merchant: Option<String>,
+        /// All its spaces; 0 takes it away
+        #[arg(long, value_name = "N")]
+        total: Option<u32>,
+        /// Require what the document's table marks required
+        #[arg(long, value_name = "yes|no", num_args = 0..=1, default_missing_value = "yes")]
+        strict: Option<YesNo>,
+        /// HTTP status of errors
+        #[arg(long = "http-200")]
+        http_200: Option<Http200>,
+        /// Networks it may push from; `any` for all
+        #[arg(long, value_name = "CIDR", num_args = 1..)]
+        allow: Option<Vec<String>>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 更换密钥 · A new secret; without one given, it is made and printed once
+    RotateSecret {
+        uuid: String,
+        #[command(flatten)]
+        secret: SecretArgs,
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 停用 · Answer its pushes with 403
+    Disable {
+        uuid: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 启用 · Take its pushes again
+    Enable {
+        uuid: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum App {
+    /// 添加应用 · Add an app; without a secret one is made and printed once
+    #[command(after_help = "Example:\n  parkgate app add --id op1234567723122 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
+    Add {
+        /// `app_id`
+        #[arg(long, value_name = "A")]
+        id: String,
+        #[command(flatten)]
+        secret: SecretArgs,
+        /// `api_type` given with the app
+        #[arg(long, value_name = "T")]
+        api_type: Option<String>,
+        /// Parks it may push for
+        #[arg(long, value_name = "U", num_args = 1.., required = true)]
+        park: Vec<String>,
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 应用列表 · All apps
+    List {
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 停用 · Answer its pushes with 403
+    Disable {
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Visit {
+    /// 停车记录列表 · Visits, newest first
+    #[command(after_help = "Examples:\n  parkgate visit list --plate 粤B12345\n  parkgate visit list --since 2026-11-01T00:00:00+08:00 --json")]
+    List {
+        /// Only this park's (`park_uuid`)
+        #[arg(long, value_name = "U")]
+        park: Option<String>,
+        /// Only this plate's
+        #[arg(long, value_name = "P")]
+        plate: Option<String>,
+        /// Only those since: ms, or a time such as 2026-11-01T00:00:00+08:00, or 2h, 7d
+        #[arg(long, value_name = "T")]
+        since: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 一条停车记录 · One visit with all that was sent
+    Show {
+        /// `park_uuid`
+        uuid: String,
+        /// `parking_serial`
+        serial: String,
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    #[command(flatten)]
+    pub(crate) secret: SecretArgs,
+    /// Parameters, `name=value`
+    #[arg(value_name = "k=v")]
+    pub(crate) params: Vec<String>,
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Call {
+    Leave,
+    Enter,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    pub(crate) call: Call,
+    /// The platform: its root, or the full address of the call
+    #[arg(long, value_name = "U")]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) secret: SecretArgs,
+    /// Parameters, `name=value`
+    #[arg(value_name = "k=v")]
+    pub(crate) params: Vec<String>,
+    /// A picture: `leave_image_file=PATH`; its hash is computed
+    #[arg(long, value_name = "FIELD=PATH")]
+    pub(crate) image: Vec<String>,
+    /// A JSON object with protocol names; `k=v` go before
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}

@@ -1,0 +1,86 @@
+//! `serve --demo`: the document's park, a picture, and a line to paste.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use parkgate_store::{NewPark, Store, StoreError};
+use parkgate_wire::{PushKind, Secret, sign};
+
+use crate::output;
+
+/// The park of the document's examples, and their secret.
+const PARK_UUID: &str = "49f0cc52-e8c7-41e3-b54d-af666b8cc11a";
+const SECRET: &str = "123";
+/// The 1×1 GIF of the protocol's samples, and its MD5.
+const GIF: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x05\x04\x04\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
+const GIF_MD5: &str = "DF16D33739DEFE9BDA1F4C45D36FD7A7";
+
+pub(super) struct Demo {
+    picture: PathBuf,
+    data: PathBuf,
+}
+
+/// Makes the park, unless it is there.
+pub(super) fn prepare(store: &dyn Store, data: &Path) -> anyhow::Result<Demo> {
+    let park = NewPark {
+        park_uuid: PARK_UUID.into(),
+        merchant: None,
+        name: "演示停车场".into(),
+        secret: Secret::new(SECRET),
+        strict: false,
+        total_parking_space: Some(100),
+    };
+    match store.add_park(&park) {
+        Ok(()) | Err(StoreError::Exists(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let folder = data.join("demo");
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let picture = std::path::absolute(folder.join("leave.gif"))?;
+    std::fs::write(&picture, GIF).with_context(|| picture.display().to_string())?;
+    Ok(Demo { picture, data: data.to_owned() })
+}
+
+impl Demo {
+    /// A push of this moment as one `curl` line, and how to look at what became of it.
+    pub(super) fn print(&self, address: SocketAddr) -> anyhow::Result<()> {
+        let now = jiff::ZonedDateTime::now();
+        let ms = now.timestamp().as_millisecond();
+        let serial = format!("{}{:010}", now.strftime("%Y%m%d"), ms % 10_000_000_000);
+        let payments = format!(
+            r#"[{{"pay_origin_desc":"现金","pay_type":1,"operator":"张三","pay_time":"{ms}","value":500,"free_value":100,"parking_order":"PO{serial}","change_value":500}}]"#
+        );
+        let (enter, leave) = ((ms - 3_600_000).to_string(), ms.to_string());
+        let params = [
+            ("park_uuid", PARK_UUID),
+            ("parking_serial", &serial),
+            ("plate", "粤B12345"),
+            ("plate_color", "1"),
+            ("enter_time", &enter),
+            ("leave_time", &leave),
+            ("car_type", "1"),
+            ("car_desc", "临时车"),
+            ("charge_type", "1"),
+            ("leave_gate", "西门出口"),
+            ("total_value", "600"),
+            ("free_value", "100"),
+            ("cash_value", "500"),
+            ("payment_list", &payments),
+            ("total_parking_space", "100"),
+            ("remain_parking_space", "10"),
+            ("leave_image_hash", GIF_MD5),
+        ];
+        let (_, signature) = sign(params, &Secret::new(SECRET));
+        let mut line = String::from("curl");
+        for (name, value) in params.iter().chain([&("sign", signature.as_str())]) {
+            line.push_str(&format!(" --form-string '{name}={value}'"));
+        }
+        let picture = self.picture.display();
+        line.push_str(&format!(" -F 'leave_image_file=@{picture}' http://{address}{}", PushKind::Leave.path()));
+        output::line("\n演示停车场已就绪, 粘贴试试 · The demo park is ready, paste this:\n")?;
+        output::line(&line)?;
+        output::line("\n然后查看 · Then look at it:\n")?;
+        output::line(&format!("parkgate visit show {PARK_UUID} {serial} --data {}", self.data.display()))
+    }
+}

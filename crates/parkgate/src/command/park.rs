@@ -1,0 +1,145 @@
+//! `park`: who may push.
+
+use anyhow::{Context, bail};
+use parkgate_store::{NewPark, ParkChange, Store};
+use serde_json::{Value, json};
+
+use super::{open, secret};
+use crate::cli::{Http200, Park, Place, SecretArgs, YesNo};
+use crate::output;
+
+pub(super) fn run(command: Park) -> anyhow::Result<()> {
+    match command {
+        Park::Add { uuid, secret, name, merchant, total, strict, json, place } => {
+            let park = |secret| NewPark { park_uuid: uuid.clone(), merchant, name, secret, strict, total_parking_space: total };
+            add(&uuid, &secret, park, json, &place)
+        }
+        Park::List { json, place } => list(open(&place)?.as_ref(), json),
+        Park::Show { uuid, json, place } => show(open(&place)?.as_ref(), &uuid, json),
+        Park::Set { uuid, name, merchant, total, strict, http_200, allow, place } => {
+            let change = ParkChange {
+                name,
+                merchant,
+                total_parking_space: total,
+                strict: strict.map(|strict| strict == YesNo::Yes),
+                http_200_always: http_200.map(|http_200| http_200 == Http200::Always),
+                allow: allow.map(networks).transpose()?,
+                ..ParkChange::default()
+            };
+            change_park(&place, &uuid, &change)
+        }
+        Park::RotateSecret { uuid, secret, json, place } => rotate(&uuid, &secret, json, &place),
+        Park::Disable { uuid, place } => {
+            change_park(&place, &uuid, &ParkChange { enabled: Some(false), ..ParkChange::default() })
+        }
+        Park::Enable { uuid, place } => {
+            change_park(&place, &uuid, &ParkChange { enabled: Some(true), ..ParkChange::default() })
+        }
+    }
+}
+
+fn add(
+    uuid: &str,
+    secret: &SecretArgs,
+    park: impl FnOnce(parkgate_wire::Secret) -> NewPark,
+    json: bool,
+    place: &Place,
+) -> anyhow::Result<()> {
+    if uuid.is_empty() || uuid.len() > 64 || uuid.contains(['&', '=']) {
+        bail!("park_uuid 应为1至64个字符, 且不含 & 和 = (1 to 64 characters without & and =)");
+    }
+    let (secret, made) = secret::given_or_made(secret)?;
+    open(place)?.add_park(&park(secret)).context("停车场未添加 park not added")?;
+    told(uuid, made, json, "已添加 added")
+}
+
+fn rotate(uuid: &str, secret: &SecretArgs, json: bool, place: &Place) -> anyhow::Result<()> {
+    let (secret, made) = secret::given_or_made(secret)?;
+    let change = ParkChange { secret: Some(secret), ..ParkChange::default() };
+    require(open(place)?.change_park(uuid, &change)?, uuid)?;
+    told(uuid, made, json, "密钥已更换 secret changed")
+}
+
+/// A secret that was made is printed once, here.
+fn told(uuid: &str, made: Option<String>, json: bool, what: &str) -> anyhow::Result<()> {
+    if json {
+        return output::json(&json!({ "park_uuid": uuid, "secret": made }));
+    }
+    match made {
+        None => output::line(&format!("{uuid} {what}")),
+        Some(secret) => output::line(&format!("{uuid} {what}\nsecret: {secret}   (只显示一次 shown once)")),
+    }
+}
+
+fn change_park(place: &Place, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
+    require(open(place)?.change_park(uuid, change)?, uuid)?;
+    output::line(&format!("{uuid} 已修改 changed"))
+}
+
+fn require(found: bool, uuid: &str) -> anyhow::Result<()> {
+    if found { Ok(()) } else { bail!("没有停车场 {uuid}, 见 `parkgate park list` (no such park)") }
+}
+
+fn networks(given: Vec<String>) -> anyhow::Result<Vec<String>> {
+    if given == ["any"] {
+        return Ok(Vec::new());
+    }
+    given
+        .into_iter()
+        .map(|text| {
+            let one = |error| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from).map_err(|_| error);
+            let parsed = text.parse::<ipnet::IpNet>().or_else(one);
+            Ok(parsed.with_context(|| format!("{text}: 应写成 10.9.0.0/16 (write a network)"))?.to_string())
+        })
+        .collect()
+}
+
+fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
+    let parks = store.parks()?;
+    if json {
+        let all = parks.iter().map(|park| shown(store, park)).collect::<anyhow::Result<Vec<_>>>()?;
+        return output::json(&Value::Array(all));
+    }
+    let mut rows = Vec::new();
+    for park in &parks {
+        let shown = store.space(park.id)?.shown(park.total_parking_space);
+        let spaces = match (shown.remain, shown.total) {
+            (Some(remain), Some(total)) => format!("{remain}/{total}"),
+            _ => "-".into(),
+        };
+        let state = if park.enabled { "启用" } else { "停用" };
+        rows.push(vec![park.park_uuid.clone(), park.name.clone(), spaces, state.into()]);
+    }
+    output::line(&output::table(&["park_uuid", "名称", "剩余/总车位", "状态"], &rows))
+}
+
+fn show(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
+    let parks = store.parks()?;
+    let park = parks.iter().find(|park| park.park_uuid == uuid);
+    let Some(park) = park else { return require(false, uuid) };
+    let value = shown(store, park)?;
+    if json {
+        return output::json(&value);
+    }
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        output::line(&format!("{name:<22} {text}"))?;
+    }
+    Ok(())
+}
+
+fn shown(store: &dyn Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
+    let shown = store.space(park.id)?.shown(park.total_parking_space);
+    Ok(json!({
+        "park_uuid": park.park_uuid,
+        "name": park.name,
+        "enabled": park.enabled,
+        "strict": park.strict,
+        "total_parking_space": shown.total,
+        "remain_parking_space": shown.remain,
+        "drift": shown.drift,
+        "merchant": park.merchant,
+        "http_200": if park.http_200_always { "always" } else { "errors" },
+        "allow": park.allow,
+    }))
+}

@@ -1,0 +1,64 @@
+//! `push`: one record to any platform of the protocol.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use parkgate_client::{Client, Draft, Outcome};
+use parkgate_wire::{PushKind, Reply};
+use serde_json::{Map, Value};
+
+use super::{pairs, secret};
+use crate::cli::{Call, Push};
+use crate::output;
+
+pub(super) fn run(args: &Push) -> anyhow::Result<u8> {
+    let kind = match args.call {
+        Call::Leave => PushKind::Leave,
+        Call::Enter => PushKind::Enter,
+    };
+    let draft = draft(args)?;
+    let client = Client::new(&args.url, secret::required(&args.secret)?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(match runtime.block_on(client.push(kind, draft))? {
+        Outcome::Accepted(reply) => told(&reply, 0)?,
+        Outcome::AcceptedWithHint(reply) => told(&reply, 5)?,
+        Outcome::Refused(reply) => told(&reply, 3)?,
+        Outcome::TryLater { reason, .. } => {
+            output::remark(&format!("未送达, 请稍后重试 (not delivered, try later): {reason}"));
+            4
+        }
+    })
+}
+
+fn draft(args: &Push) -> anyhow::Result<Draft> {
+    let mut draft = Draft::default();
+    if let Some(path) = &args.json {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let object: Map<String, Value> =
+            serde_json::from_str(&text).with_context(|| format!("{}: a JSON object is needed", path.display()))?;
+        for (name, value) in &object {
+            let value = match value {
+                Value::Null => String::new(),
+                Value::String(text) => text.clone(),
+                // A list of payments is sent as JSON text.
+                other => other.to_string(),
+            };
+            draft = draft.param(name, &value);
+        }
+    }
+    for (name, value) in pairs(&args.params)? {
+        draft = draft.param(name, value);
+    }
+    for (part, path) in pairs(&args.image)? {
+        draft = draft.file(part, PathBuf::from(path));
+    }
+    Ok(draft)
+}
+
+fn told(reply: &Reply, code: u8) -> anyhow::Result<u8> {
+    output::line(&format!("{} {}  seqno {}", reply.code, reply.message, reply.seqno))?;
+    if let Some(hint) = &reply.hint {
+        output::line(&format!("hint: {hint}"))?;
+    }
+    Ok(code)
+}

@@ -1,0 +1,42 @@
+//! Secrets from the command line, a file or standard input, and new ones.
+
+use std::io::Read;
+
+use anyhow::{Context, bail};
+use parkgate_wire::Secret;
+
+use crate::cli::SecretArgs;
+
+/// The secret given, if any was.
+pub(super) fn given(args: &SecretArgs) -> anyhow::Result<Option<Secret>> {
+    let text = match (&args.secret, &args.secret_file) {
+        (Some(dash), _) if dash == "-" => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("standard input")?;
+            text
+        }
+        (Some(text), _) => text.clone(),
+        (None, Some(path)) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
+        (None, None) => return Ok(None),
+    };
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => bail!("密钥为空 (the secret is empty)"),
+        text => Ok(Some(Secret::new(text))),
+    }
+}
+
+/// The secret given; there must be one.
+pub(super) fn required(args: &SecretArgs) -> anyhow::Result<Secret> {
+    given(args)?.context("请用 --secret、--secret-file 或 --secret - 提供密钥 (give the secret)")
+}
+
+/// The secret given, or a new one, which is then to be printed once.
+pub(super) fn given_or_made(args: &SecretArgs) -> anyhow::Result<(Secret, Option<String>)> {
+    if let Some(secret) = given(args)? {
+        return Ok((secret, None));
+    }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).context("no random bytes to be had")?;
+    let made = hex::encode(bytes);
+    Ok((Secret::new(made.clone()), Some(made)))
+}

@@ -1,0 +1,71 @@
+//! `serve`: the gate itself.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use parkgate_server::{Gate, Mode, Settings, serve};
+use parkgate_store::Images;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::demo;
+use crate::cli::Serve;
+use crate::config::Config;
+use crate::output;
+
+pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
+    let config = Config::of(args)?;
+    if args.demo && !config.listen.ip().is_loopback() {
+        bail!("--demo 只能监听本机地址, 它的密钥人人皆知 (loopback only: everybody knows its secret)");
+    }
+    log_to_stderr();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run_gate(args, config))
+}
+
+async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
+    let store = parkgate_store::open(&config.data)
+        .with_context(|| format!("数据目录 data folder {}", config.data.display()))?;
+    let images =
+        Images::open(&config.images).with_context(|| format!("图片目录 picture folder {}", config.images.display()))?;
+    let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.data)?) } else { None };
+    let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
+    let settings = Settings { node: config.node, limits: config.limits, mode };
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("不能监听 {0} (cannot listen: is another program using it? try --listen 127.0.0.1:0)", config.listen)
+    })?;
+    let address = listener.local_addr()?;
+    let gate = Gate::open(settings, Arc::clone(&store), images)?;
+    output::line(&format!("listening on http://{address}"))?;
+    if let Some(demo) = demo {
+        demo.print(address)?;
+    }
+    serve(gate, listener, stopped()).await.context("停止时出错 while stopping")
+}
+
+/// The first signal drains, a second one ends at once.
+async fn stopped() {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        tracing::error!("signals cannot be listened for");
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::warn!("a second signal: ending at once");
+        std::process::exit(1);
+    });
+}
+
+/// Text for people on a terminal, JSON for everything else.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("PARKGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        log.with_target(false).init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+}

@@ -1,0 +1,180 @@
+//! `visit`: what was recorded.
+
+use anyhow::{Context, bail};
+use parkgate_store::{RecordView, Visit, VisitFilter};
+use parkgate_wire::advisory::advise;
+use parkgate_wire::push::Params;
+use parkgate_wire::{PushKind, UnixMillis};
+use serde_json::{Map, Value, json};
+
+use super::open;
+use crate::cli;
+use crate::output;
+
+pub(super) fn run(command: cli::Visit) -> anyhow::Result<()> {
+    match command {
+        cli::Visit::List { park, plate, since, limit, json, place } => {
+            let since = since.as_deref().map(moment).transpose()?;
+            let visits = open(&place)?.visits(&VisitFilter { park_uuid: park, plate, since, limit })?;
+            if json {
+                return output::json(&Value::Array(visits.iter().map(without_params).collect()));
+            }
+            output::line(&table(&visits))
+        }
+        cli::Visit::Show { uuid, serial, json, place } => {
+            let visits = open(&place)?.visit(&uuid, &serial)?;
+            let Some((first, others)) = visits.split_first() else {
+                bail!("没有停车记录 {uuid} {serial}, 见 `parkgate visit list` (no such visit)");
+            };
+            let mut value = whole(first);
+            if let (Some(object), false) = (value.as_object_mut(), others.is_empty()) {
+                object.insert("also".into(), Value::Array(others.iter().map(whole).collect()));
+            }
+            if json { output::json(&value) } else { print(&value) }
+        }
+    }
+}
+
+/// Milliseconds, a time with its zone, or so long ago.
+fn moment(text: &str) -> anyhow::Result<UnixMillis> {
+    if let Some(ms) = UnixMillis::parse(text) {
+        return Ok(ms);
+    }
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(UnixMillis(time.as_millisecond()));
+    }
+    let units = [('m', 60_000), ('h', 3_600_000), ('d', 86_400_000)];
+    let ago = units.iter().find_map(|(unit, ms)| text.strip_suffix(*unit)?.parse::<i64>().ok()?.checked_mul(*ms));
+    let ago = ago.with_context(|| format!("--since {text}: 应写成 1624874732253、2026-11-01T00:00:00+08:00 或 2h、7d"))?;
+    Ok(UnixMillis(jiff::Timestamp::now().as_millisecond() - ago))
+}
+
+fn table(visits: &[Visit]) -> String {
+    let rows: Vec<_> = visits
+        .iter()
+        .map(|visit| {
+            vec![
+                visit.plate.clone().unwrap_or_else(|| "-".into()),
+                output::time(visit.enter_time.0),
+                visit.leave_time.map_or_else(|| "在场 inside".into(), |time| output::time(time.0)),
+                visit.parking_serial.clone(),
+            ]
+        })
+        .collect();
+    output::table(&["车牌", "入场", "离场", "流水"], &rows)
+}
+
+fn print(value: &Value) -> anyhow::Result<()> {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(inner) => {
+                output::line(&format!("{name}:"))?;
+                for (name, value) in inner {
+                    output::line(&format!("  {name:<22} {}", plain(value)))?;
+                }
+            }
+            Value::Array(list) => {
+                output::line(&format!("{name}:"))?;
+                for value in list {
+                    output::line(&format!("  - {}", plain(value)))?;
+                }
+            }
+            value if name.ends_with("_time") && value.is_i64() => {
+                let ms = value.as_i64().unwrap_or(0);
+                output::line(&format!("{name:<24} {ms}  ({})", output::time(ms)))?;
+            }
+            value => output::line(&format!("{name:<24} {}", plain(value)))?,
+        }
+    }
+    Ok(())
+}
+
+/// One line, and nothing a terminal would obey.
+fn plain(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.replace(char::is_control, " ")
+}
+
+fn without_params(visit: &Visit) -> Value {
+    let mut value = whole(visit);
+    if let Some(object) = value.as_object_mut() {
+        object.shift_remove("params");
+        object.shift_remove("conflicts");
+    }
+    value
+}
+
+fn whole(visit: &Visit) -> Value {
+    let halves = || visit.enter.iter().chain(&visit.leave);
+    let mut params = Map::new();
+    for half in halves() {
+        params.extend(half.params.clone());
+    }
+    json!({
+        "park_uuid": visit.park_uuid,
+        "parking_serial": visit.parking_serial,
+        "plate": visit.plate,
+        "enter_time": visit.enter_time.0,
+        "leave_time": visit.leave_time.map(|time| time.0),
+        "state": if visit.leave.is_some() { "left" } else { "inside" },
+        "params": params,
+        "payments": visit.payments.iter().map(|payment| Value::Object(payment.fields.clone())).collect::<Vec<_>>(),
+        "images": images(&params, halves()),
+        "advisories": advisories(visit),
+        "enter_seqno": visit.enter.as_ref().map(|half| half.seqno.to_string()),
+        "leave_seqno": visit.leave.as_ref().map(|half| half.seqno.to_string()),
+        "conflicts": visit.conflicts.iter().map(|conflict| json!({
+            "seqno": conflict.record.seqno.to_string(),
+            "kind": conflict.record.kind.name(),
+            "received_at": conflict.record.received_at,
+            "differing": conflict.differing,
+            "params": conflict.record.params,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// An uploaded picture goes before a URL (`leave.md`, note 3.2).
+fn images<'a>(params: &Map<String, Value>, halves: impl Iterator<Item = &'a RecordView>) -> Value {
+    let mut images = Map::new();
+    for name in parkgate_wire::field::IMAGES {
+        if let Some(url) = params.get(name).and_then(Value::as_str).filter(|url| !url.is_empty()) {
+            images.insert(name.into(), json!({ "url": url }));
+        }
+    }
+    for picture in halves.flat_map(|half| &half.pictures) {
+        let value = json!({
+            "md5": picture.md5.to_string(),
+            "size": picture.size,
+            "content_type": picture.content_type,
+            "key": picture.key.to_string(),
+        });
+        images.insert(picture.name.clone(), value);
+    }
+    Value::Object(images)
+}
+
+fn advisories(visit: &Visit) -> Vec<Value> {
+    let mut found: Vec<(String, String)> =
+        visit.notes.iter().map(|note| (note.code().to_owned(), note.message().to_owned())).collect();
+    for half in visit.enter.iter().chain(&visit.leave) {
+        let advised = advise(half.kind, &sent(half), half.received_at);
+        found.extend(advised.into_iter().map(|advisory| (advisory.code.to_owned(), advisory.message)));
+    }
+    let mut told = Vec::new();
+    for (code, message) in found {
+        let value = json!({ "code": code, "message": message });
+        if !told.contains(&value) {
+            told.push(value);
+        }
+    }
+    told
+}
+
+fn sent(half: &RecordView) -> Params {
+    debug_assert!(matches!(half.kind, PushKind::Enter | PushKind::Leave));
+    let mut params = Params::default();
+    for (name, value) in &half.params {
+        params.push(name, value.as_str().unwrap_or_default());
+    }
+    params
+}

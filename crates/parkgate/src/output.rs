@@ -1,0 +1,104 @@
+//! What people and scripts read: data on stdout, talk on stderr.
+
+use std::io::Write;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Terminals are at least this wide; tables stay within.
+const WIDTH: usize = 80;
+
+/// Writes a line of data. A reader that went away (`| head`) is no error.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    match writeln!(anstream::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Writes JSON, indented for reading.
+pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Says what went wrong and what to do next.
+pub(crate) fn complain(error: &anyhow::Error) {
+    // With stderr gone there is nobody left to tell.
+    let _ = writeln!(anstream::stderr(), "错误 error: {error:#}");
+}
+
+/// A word on the side.
+pub(crate) fn remark(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// A table by display width: a Chinese character takes two columns. The widest columns give way.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.width()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    while widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > WIDTH {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > 4 => *widest -= 1,
+            Some(_) | None => break,
+        }
+    }
+    let mut out = String::new();
+    let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+    for row in std::iter::once(&head).chain(rows) {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| fitted(cell, *width)).collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+    out.pop();
+    out
+}
+
+fn fitted(cell: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut used = 0;
+    let cut = cell.width() > width;
+    for letter in cell.chars() {
+        let wide = letter.width().unwrap_or(0);
+        if used + wide > width - usize::from(cut) {
+            break;
+        }
+        used += wide;
+        out.push(if letter.is_control() { ' ' } else { letter });
+    }
+    if cut {
+        out.push('…');
+        used += 1;
+    }
+    out.push_str(&" ".repeat(width.saturating_sub(used)));
+    out
+}
+
+/// Milliseconds as local time, to the second.
+pub(crate) fn time(ms: i64) -> String {
+    match jiff::Timestamp::from_millisecond(ms) {
+        Ok(time) => time.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => ms.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_fit_eighty_columns_with_chinese_in_them() {
+        let row = vec!["49f0cc52-e8c7-41e3-b54d-af666b8cc11a".to_owned(), "东门地下停车场".repeat(6), "启用".to_owned()];
+        let text = table(&["park_uuid", "名称", "状态"], &[row]);
+        assert!(text.lines().all(|line| line.width() <= WIDTH), "{text}");
+        assert!(text.contains("…  启用"), "{text}");
+        assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(table(&["a"], &[vec!["x\u{1b}[31m\n".into()]]).lines().count(), 2);
+    }
+}

@@ -1,0 +1,168 @@
+//! The command line as scripts call it (`DESIGN.md` 6).
+
+use parkgate_testbed::{DEMO_PARK, leave, parkgate};
+use serde_json::json;
+use std::path::Path;
+use std::process::Command;
+
+use crate::{PARKGATE, demo};
+
+fn golden(id: &str) -> (Vec<String>, String, String) {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("../../../wire/tests/golden.json")).unwrap();
+    let vector = golden["documented"].as_array().unwrap().iter().find(|vector| vector["id"] == id).unwrap();
+    let string = vector["string"].as_str().unwrap();
+    let (canonical, _) = string.rsplit_once("&app_secret=").unwrap();
+    // An image address holds & and = of its own: what does not ascend belongs to the value before.
+    let mut params: Vec<String> = Vec::new();
+    for piece in canonical.split('&') {
+        let name = piece.split('=').next().unwrap();
+        match params.last_mut() {
+            Some(last) if name <= last.split('=').next().unwrap() => last.push_str(&format!("&{piece}")),
+            _ => params.push(piece.to_owned()),
+        }
+    }
+    params.reverse();
+    (params, string.to_owned(), vector["sign"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn sign_prints_the_documents_strings_and_signs() {
+    for (id, start) in [("mission-leave", "142FA4A7"), ("mission-enter-fields", "F58EDB51")] {
+        let (params, string, sign) = golden(id);
+        assert!(sign.starts_with(start));
+        let mut args = vec!["sign", "--secret", "123"];
+        args.extend(params.iter().map(String::as_str));
+        let output = parkgate(Path::new(PARKGATE), &args);
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("str={string}\nsign={sign}\n"));
+    }
+}
+
+#[test]
+fn push_exits_by_what_became_of_it() {
+    let gate = demo();
+    let secret = gate.data().join("secret");
+    std::fs::write(&secret, "123\n").unwrap();
+    let picture = gate.data().join("a.gif");
+    std::fs::write(&picture, b"GIF89a").unwrap();
+    let json_file = gate.data().join("a.json");
+    let object = json!({"plate": "粤B1", "car_desc": "x", "payment_list": [{"parking_order": "O1", "pay_type": 1, "value": 5}]});
+    std::fs::write(&json_file, object.to_string()).unwrap();
+    let push = |url: &str, serial: &str, more: &[&str]| {
+        let uuid = format!("park_uuid={DEMO_PARK}");
+        let serial = format!("parking_serial={serial}");
+        let mut args = vec!["push", "leave", "--url", url, "--secret-file", secret.to_str().unwrap(), &uuid, &serial];
+        args.extend(["plate_color=1", "enter_time=1624874732253", "leave_time=1624937505093", "car_type=1"]);
+        args.extend(["--json", json_file.to_str().unwrap()]);
+        args.extend(more);
+        let output = parkgate(Path::new(PARKGATE), &args);
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let image = format!("leave_image_file={}", picture.display());
+    let (code, text) = push(&gate.url, "S1", &["--image", &image]);
+    assert_eq!((code, text.starts_with("200 OK  seqno ")), (0, true), "{text}");
+    assert_eq!(gate.visit("S1")["images"]["leave_image"]["size"], 6);
+    assert_eq!(gate.visit("S1")["payments"][0]["value"], 5);
+    assert_eq!(push(&gate.url, "S2", &[]).0, 5, "the order is taken: accepted with a hint");
+    assert_eq!(push(&gate.url, "S3", &["car_type="]).0, 3, "refused");
+    assert_eq!(push("http://127.0.0.1:9", "S4", &[]).0, 4, "not reachable");
+    assert_eq!(parkgate(Path::new(PARKGATE), &["push", "leave"]).status.code(), Some(2), "used wrongly");
+}
+
+#[test]
+fn parks_and_apps_are_kept_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let run = |args: &[&str]| {
+        let output = parkgate(Path::new(PARKGATE), &[args, &["--data", data]].concat());
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (_, made, _) = run(&["park", "add", "--uuid", "P1", "--name", "东门停车场", "--total", "100", "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(made["secret"].as_str().unwrap().len(), 32);
+    let (code, _, error) = run(&["park", "add", "--uuid", "P1", "--name", "x", "--secret", "1"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("P1 exists already"), "{error}");
+    let (_, shown, _) = run(&["park", "show", "P1", "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let keys: Vec<_> = shown.as_object().unwrap().keys().take(7).cloned().collect();
+    assert_eq!(keys, ["park_uuid", "name", "enabled", "strict", "total_parking_space", "remain_parking_space", "drift"]);
+    let (_, listed, _) = run(&["park", "list"]);
+    assert_eq!(listed, "park_uuid  名称        剩余/总车位  状态\nP1         东门停车场  100/100      启用\n");
+    assert_eq!(run(&["park", "show", "P2"]).0, 1);
+    assert_eq!(run(&["park", "disable", "P2"]).0, 1);
+    assert_eq!(run(&["park", "rotate-secret", "P1", "--secret", "456"]).0, 0);
+    assert_eq!(run(&["app", "add", "--id", "op1", "--secret", "1", "--park", "P1"]).0, 0);
+    assert_eq!(run(&["app", "add", "--id", "op2", "--secret", "1", "--park", "P9"]).0, 1);
+    assert_eq!(run(&["app", "disable", "op1"]).0, 0);
+    let (_, apps, _) = run(&["app", "list", "--json"]);
+    let apps: serde_json::Value = serde_json::from_str(&apps).unwrap();
+    assert_eq!(apps, json!([{"app_id": "op1", "api_type": null, "enabled": false, "parks": ["P1"]}]));
+    assert_eq!(run(&["park", "list", "--store", "postgres://x"]).0, 1);
+}
+
+#[test]
+fn visits_are_listed_newest_first_and_filtered() {
+    let gate = demo();
+    for (serial, plate, time) in [("S1", "粤B1", "1624937505001"), ("S2", "粤B2", "1624937505002"), ("S3", "粤B1", "1624937505003")] {
+        gate.taken("leave", leave(serial, &[("plate", plate), ("leave_time", time)]));
+    }
+    let serials = |args: &[&str]| -> Vec<String> {
+        let listed = gate.json(&[&["visit", "list"], args].concat());
+        listed.as_array().unwrap().iter().map(|v| v["parking_serial"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(serials(&[]), ["S3", "S2", "S1"]);
+    assert_eq!(serials(&["--plate", "粤B1"]), ["S3", "S1"]);
+    assert_eq!(serials(&["--since", "1624937505002"]), ["S3", "S2"]);
+    assert_eq!(serials(&["--limit", "1"]), ["S3"]);
+    assert_eq!(serials(&["--park", "nobody"]), [""; 0]);
+    let table = gate.ok(&["visit", "list"]);
+    assert!(table.starts_with("车牌   入场                 离场                 流水\n"), "{table}");
+}
+
+#[test]
+fn the_printed_curl_line_records_a_push_with_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut child = Command::new(PARKGATE)
+        .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data"])
+        .arg(&data)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut curl = String::new();
+    let mut show = String::new();
+    for line in lines {
+        let line = line.unwrap();
+        if line.starts_with("curl ") {
+            curl = line;
+        } else if line.starts_with("parkgate visit show") {
+            show = line;
+            break;
+        }
+    }
+    let paste = || {
+        let output = Command::new("sh").args(["-c", &format!("{curl} -s")]).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let (first, second) = (paste(), paste());
+    assert_eq!(first["message"], "OK", "{first}");
+    assert_eq!(first["hint"], serde_json::Value::Null);
+    assert_eq!(first["seqno"], second["seqno"]);
+    let args: Vec<&str> = show.split(' ').skip(1).chain(["--json"]).collect();
+    let visit: serde_json::Value = serde_json::from_slice(&parkgate(Path::new(PARKGATE), &args).stdout).unwrap();
+    assert_eq!(visit["images"]["leave_image"]["md5"], "DF16D33739DEFE9BDA1F4C45D36FD7A7");
+    assert_eq!(visit["payments"][0]["value"], 500);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn every_help_fits_its_terminal() {
+    for command in [vec![], vec!["serve"], vec!["park"], vec!["park", "add"], vec!["park", "set"], vec!["visit", "list"], vec!["sign"]] {
+        let output = parkgate(Path::new(PARKGATE), &[command.as_slice(), &["--help"]].concat());
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("Usage: parkgate"));
+    }
+}
