@@ -63,7 +63,8 @@ impl Gate {
 
     /// Starts (again), on a free port.
     pub fn start(&mut self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true);
+        let mut log = std::fs::OpenOptions::new();
+        log.create(true).append(true);
         let log_path = self.data.with_extension("log");
         std::fs::create_dir_all(log_path.parent().unwrap()).unwrap();
         let mut child = Command::new(&self.program)

@@ -5,4 +5,4 @@ mod gate;
 mod push;
 
 pub use gate::{Gate, parkgate};
-pub use push::{DEMO_PARK, Multipart, Pairs, body, enter, leave, signed};
+pub use push::{DEMO_PARK, Multipart, Pairs, body, enter, leave, md5_hex, percent, signed};

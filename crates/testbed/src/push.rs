@@ -123,3 +123,10 @@ impl Multipart {
         format!("multipart/form-data; boundary={}", Self::BOUNDARY)
     }
 }
+
+/// The MD5 of a picture as `*_hash` carries it.
+#[must_use]
+pub fn md5_hex(bytes: &[u8]) -> String {
+    use md5::Digest;
+    hex::encode_upper(md5::Md5::digest(bytes))
+}

@@ -1,0 +1,192 @@
+//! `kill -9` under load, a full disk, uploads cut off: every acknowledged push is there exactly once.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use parkgate_testbed::{DEMO_PARK, Gate, Multipart, body, enter, leave, signed};
+use serde_json::Value;
+
+use crate::PARKGATE;
+
+/// `tests/kill.sh` runs it a thousand times.
+fn rounds() -> u32 {
+    std::env::var("PARKGATE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+}
+
+struct Acknowledged {
+    call: &'static str,
+    serial: String,
+    seqno: String,
+    picture: Option<Vec<u8>>,
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
+    let mut gate = Gate::with(PARKGATE, &["--demo"]);
+    let next = Arc::new(AtomicU32::new(0));
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    for round in 0..rounds() {
+        let before = acknowledged.lock().unwrap().len();
+        let down = Arc::new(AtomicBool::new(false));
+        let pushers: Vec<_> = (0..4)
+            .map(|_| {
+                let (url, next, down) = (gate.url.clone(), Arc::clone(&next), Arc::clone(&down));
+                let acknowledged = Arc::clone(&acknowledged);
+                std::thread::spawn(move || push_until(&url, &next, &down, &acknowledged))
+            })
+            .collect();
+        // Killed at a count of answers that differs from round to round, not at a time.
+        let enough = before + 15 + (round as usize * 7) % 40;
+        while acknowledged.lock().unwrap().len() < enough {
+            std::thread::yield_now();
+        }
+        gate.kill();
+        down.store(true, Ordering::Relaxed);
+        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+        gate.start();
+    }
+    let acknowledged = std::mem::take(&mut *acknowledged.lock().unwrap());
+    check(&gate, &acknowledged);
+}
+
+/// Pushes one after the other until the gate is gone.
+fn push_until(url: &str, next: &AtomicU32, down: &AtomicBool, acknowledged: &Mutex<Vec<Acknowledged>>) {
+    let http = reqwest::blocking::Client::new();
+    while !down.load(Ordering::Relaxed) {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let serial = format!("20210602{number:010}");
+        let event_time = (1_624_937_500_000_i64 + i64::from(number)).to_string();
+        let order = format!("[{{\"parking_order\":\"PO{number}\",\"pay_type\":1,\"value\":{number}}}]");
+        let (call, mut pairs) = match number % 3 {
+            0 => ("enter", enter(&serial, &[("enter_time", &event_time)])),
+            _ => ("leave", leave(&serial, &[("leave_time", &event_time), ("payment_list", &order)])),
+        };
+        let picture = (number % 5 == 4).then(|| format!("\u{ff}picture {number}").repeat(500).into_bytes());
+        if let Some(picture) = &picture {
+            pairs.push((format!("{call}_image_hash"), md5(picture)));
+        }
+        let pairs = signed(pairs, "123");
+        let request = http.post(format!("{url}/gate/1.0/parking/internal/{call}"));
+        let request = match &picture {
+            None => request.header("content-type", "application/x-www-form-urlencoded").body(body(&pairs)),
+            Some(picture) => request
+                .header("content-type", Multipart::content_type())
+                .body(Multipart::of(&pairs).file(&format!("{call}_image_file"), picture).end()),
+        };
+        let Ok(text) = request.send().and_then(reqwest::blocking::Response::text) else { continue };
+        let Ok(reply) = serde_json::from_str::<Value>(&text) else { continue };
+        assert_eq!(reply["message"], "OK", "{reply}");
+        let seqno = reply["seqno"].as_str().unwrap().to_owned();
+        acknowledged.lock().unwrap().push(Acknowledged { call, serial, seqno, picture });
+    }
+}
+
+/// Each is there once and whole; spaces and payments agree with a recount of all that is recorded.
+fn check(gate: &Gate, acknowledged: &[Acknowledged]) {
+    let listed = gate.json(&["visit", "list", "--limit", "1000000"]);
+    let visits = listed.as_array().unwrap();
+    let by_serial: std::collections::HashMap<&str, &Value> =
+        visits.iter().map(|visit| (visit["parking_serial"].as_str().unwrap(), visit)).collect();
+    assert_eq!(by_serial.len(), visits.len(), "a serial stands once");
+    for push in acknowledged {
+        let visit = by_serial.get(push.serial.as_str()).unwrap_or_else(|| panic!("{} is lost", push.serial));
+        assert_eq!(visit[format!("{}_seqno", push.call)], push.seqno.as_str(), "{}", push.serial);
+        if let Some(picture) = &push.picture {
+            let image = &visit["images"][format!("{}_image", push.call)];
+            let kept = std::fs::read(gate.data().join("images").join(image["key"].as_str().unwrap())).unwrap();
+            assert_eq!((&kept, &image["md5"]), (picture, &Value::from(md5(picture))));
+        }
+    }
+    let leaves: Vec<_> = visits.iter().filter(|visit| visit["state"] == "left").collect();
+    for visit in &leaves {
+        let number: i64 = visit["parking_serial"].as_str().unwrap()[8..].parse().unwrap();
+        assert_eq!(visit["payments"][0]["value"], number);
+    }
+    let park = gate.json(&["park", "show", DEMO_PARK]);
+    let shown = park["remain_parking_space"].as_i64().unwrap() + park["drift"].as_i64().unwrap();
+    let entered = visits.len() - leaves.len();
+    assert_eq!(shown, 100 - entered as i64 + leaves.len() as i64);
+    let incoming = std::fs::read_dir(gate.data().join("images/incoming")).unwrap().count();
+    assert_eq!(incoming, 0, "what was written aside is gone");
+}
+
+fn md5(bytes: &[u8]) -> String {
+    parkgate_testbed::md5_hex(bytes)
+}
+
+#[test]
+fn a_full_disk_is_answered_503_and_it_recovers_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&data).status();
+    assert!(mounted.is_ok_and(|status| status.success()), "this test mounts a small disk and needs root");
+    let _unmount = Unmount(data.clone());
+    let gate = Gate::at(PARKGATE, &data, &["--demo"]);
+    gate.taken("leave", leave("S1", &[]));
+    // Filled to the last block.
+    let filler = data.join("filler");
+    let filled = Command::new("dd").args(["if=/dev/zero", "bs=64k"]).arg(format!("of={}", filler.display())).output();
+    assert!(!filled.unwrap().status.success(), "dd ends when the disk is full");
+    let large = "x".repeat(60_000);
+    let mut refused = 0;
+    for number in 0..20 {
+        let (status, reply) = gate.push("leave", leave(&format!("F{number}"), &[("car_desc", &large)]));
+        assert!(status == 503 || reply["message"] == "OK", "{status} {reply}");
+        if status == 503 {
+            assert_eq!((&reply["code"], &reply["message"]), (&Value::from("503"), &Value::from("服务暂不可用")));
+            refused += 1;
+            let listed = gate.json(&["visit", "list", "--limit", "1000"]);
+            let serial = format!("F{number}");
+            assert!(listed.as_array().unwrap().iter().all(|visit| visit["parking_serial"] != serial.as_str()));
+        }
+    }
+    assert!(refused > 0, "the disk was never full");
+    let hash = md5(b"picture");
+    let with_picture = |serial: &str| {
+        gate.push_files("leave", leave(serial, &[("leave_image_hash", &hash)]), &[("leave_image_file", b"picture")])
+    };
+    assert_eq!(with_picture("P1").0, 503);
+    std::fs::remove_file(&filler).unwrap();
+    gate.taken("leave", leave("S2", &[("car_desc", &large)]));
+    let (_, reply) = with_picture("P1");
+    assert_eq!(reply["message"], "OK", "{reply}");
+    assert_eq!(gate.visit("S1")["state"], "left");
+}
+
+struct Unmount(std::path::PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn an_upload_cut_off_leaves_nothing() {
+    let gate = Gate::with(PARKGATE, &["--demo"]);
+    let whole = Multipart::of(&signed(leave("S1", &[]), "123")).file("leave_image_file", &vec![7; 1_000_000]).end();
+    let head = format!(
+        "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
+        Multipart::content_type(),
+        whole.len()
+    );
+    for _ in 0..5 {
+        use std::io::Write;
+        let mut stream = std::net::TcpStream::connect(gate.url.strip_prefix("http://").unwrap()).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&whole[..whole.len() / 2]).unwrap();
+    }
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while entries(&gate.data().join("images/incoming")) > 0 {
+        assert!(std::time::Instant::now() < until, "files aside were left behind");
+        std::thread::yield_now();
+    }
+    gate.taken("leave", leave("S1", &[]));
+}
+
+fn entries(folder: &Path) -> usize {
+    std::fs::read_dir(folder).unwrap().count()
+}
