@@ -43,7 +43,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn print(rows: u64, spent: &mut [Duration], wal_bytes_max: u64) {
     let total: Duration = spent.iter().sum();
     spent.sort_unstable();
-    let at = |percent: usize| spent.get((spent.len() * percent / 100).min(spent.len() - 1)).copied().unwrap_or_default();
+    let at =
+        |percent: usize| spent.get((spent.len() * percent / 100).min(spent.len() - 1)).copied().unwrap_or_default();
     println!(
         "{:.0} rows/s, {:.2} µs a row; a batch: median {:?}, p99 {:?}, worst {:?}; WAL at most {} MiB",
         rows as f64 / total.as_secs_f64(),
@@ -65,9 +66,10 @@ fn bytes(path: &Path) -> u64 {
 
 fn entry(number: u64) -> Entry {
     let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let park = scattered % PARKS + 1;
+    // Every park in turn, not in order; its serials are the date and a counter of its own.
+    let park = number * 211 % PARKS + 1;
     let event_time = 1_760_000_000_000 + i64::try_from(number).unwrap_or(0) * 20;
-    let serial = format!("20261123{:04}{number:010}", park);
+    let serial = format!("20261123{:010}", number / PARKS);
     let mut digest = [0; 16];
     digest.split_at_mut(8).0.copy_from_slice(&scattered.to_le_bytes());
     let payment = Payment {

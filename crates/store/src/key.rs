@@ -6,6 +6,8 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
+use crate::sqlite::FILE as DATABASE;
+
 /// In the data folder; made at first start, readable by its owner only.
 const FILE: &str = "master.key";
 /// In place of the file, as 64 hex digits.
@@ -23,6 +25,9 @@ pub enum KeyError {
     /// It holds something else.
     #[error("{0} must be 64 hex digits")]
     Malformed(String),
+    /// There is a database, and the key it was sealed under is gone: another one would open nothing of it.
+    #[error("{0} is missing, and {1} was sealed under it: bring it back from where it was kept")]
+    Lost(String, String),
     /// Others may read it.
     #[error("{0} is readable by others: run `chmod 600 {0}`")]
     Open(String),
@@ -47,6 +52,11 @@ impl MasterKey {
                 parse(&text).ok_or(KeyError::Malformed(name))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                let database = data.join(DATABASE);
+                // Looked at in this order: who makes the two makes the key first.
+                if database.exists() && !path.exists() {
+                    return Err(KeyError::Lost(name, database.display().to_string()));
+                }
                 // Another process may be starting, too: whoever links first makes the key of both.
                 make(&path).map_err(|error| KeyError::File(name.clone(), error))?;
                 let text = std::fs::read_to_string(&path).map_err(|error| KeyError::File(name.clone(), error))?;
@@ -122,6 +132,14 @@ fn refuse_open(path: &Path) -> Result<(), KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_key_is_made_beside_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(DATABASE), "").unwrap();
+        assert!(matches!(MasterKey::of(folder.path()), Err(KeyError::Lost(..))));
+        assert!(!folder.path().join(FILE).exists());
+    }
 
     #[test]
     fn a_key_is_made_once_and_refused_when_others_can_read_it() {

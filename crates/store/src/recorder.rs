@@ -45,7 +45,14 @@ pub struct Recorder {
     shared: Arc<Shared>,
 }
 
-type Answer = (oneshot::Sender<Result<Recorded, StoreError>>, Result<Recorded, StoreError>);
+type Answer = Result<Recorded, StoreError>;
+
+/// A batch on its way back: answered, and only then forgotten, away from the writer's thread.
+struct Judged {
+    entries: Vec<Entry>,
+    senders: Vec<oneshot::Sender<Answer>>,
+    answers: Vec<Answer>,
+}
 
 struct Shared {
     queue: Mutex<Queue>,
@@ -60,7 +67,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<(Entry, oneshot::Sender<Result<Recorded, StoreError>>)>,
+    waiting: VecDeque<(Entry, oneshot::Sender<Answer>)>,
     stopping: bool,
 }
 
@@ -79,17 +86,19 @@ impl Recorder {
             thread: Mutex::new(None),
         });
         // Waking a task from outside the runtime is dear, so a batch's answers go over in one piece.
-        let (answers, mut judged) = mpsc::unbounded_channel::<Vec<Answer>>();
+        let (answers, mut judged) = mpsc::unbounded_channel::<Judged>();
         tokio::spawn(async move {
-            while let Some(batch) = judged.recv().await {
-                for (sender, answer) in batch {
+            while let Some(Judged { entries, senders, answers }) = judged.recv().await {
+                for (sender, answer) in senders.into_iter().zip(answers) {
                     // Who gave up waiting sends the push again, and is told then.
                     drop(sender.send(answer));
                 }
+                drop(entries);
             }
         });
         let mine = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || mine.run(store.as_ref(), &answers));
+        let thread =
+            std::thread::Builder::new().name("recorder".into()).spawn(move || mine.run(store.as_ref(), &answers));
         match thread {
             Ok(thread) => *lock(&shared.thread) = Some(thread),
             // Without its thread the queue stays shut: every push is answered 503.
@@ -151,43 +160,40 @@ impl Recorder {
 }
 
 impl Shared {
-    fn run(&self, store: &dyn Store, answers: &mpsc::UnboundedSender<Vec<Answer>>) {
-        let mut senders = Vec::new();
-        let mut entries = Vec::new();
-        while self.take(&mut entries, &mut senders) {
+    fn run(&self, store: &dyn Store, judged: &mpsc::UnboundedSender<Judged>) {
+        while let Some((entries, senders)) = self.take() {
             let started = Instant::now();
-            let results = record_all(store, &entries);
-            entries.clear();
+            let answers = record_all(store, &entries);
             let ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.commit_ns.fetch_add(ns, Ordering::Relaxed);
-            self.batches.fetch_add(1, Ordering::Relaxed);
-            self.records.fetch_add(senders.len() as u64, Ordering::Relaxed);
-            if answers.send(senders.drain(..).zip(results).collect()).is_err() {
-                return;
+            let committed = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+            if committed > 0 {
+                self.commit_ns.fetch_add(ns, Ordering::Relaxed);
+                self.batches.fetch_add(1, Ordering::Relaxed);
+                self.records.fetch_add(committed, Ordering::Relaxed);
+            }
+            if judged.send(Judged { entries, senders, answers }).is_err() {
+                // The runtime ended, and all who waited with it.
+                lock(&self.queue).stopping = true;
             }
         }
     }
 
-    /// All that waits, up to the bound; false when there is nothing left to do.
-    fn take(&self, entries: &mut Vec<Entry>, senders: &mut Vec<oneshot::Sender<Result<Recorded, StoreError>>>) -> bool {
+    /// All that waits, up to the bound; none when there is nothing left to do.
+    fn take(&self) -> Option<(Vec<Entry>, Vec<oneshot::Sender<Answer>>)> {
         let mut queue = lock(&self.queue);
         while queue.waiting.is_empty() {
             if queue.stopping {
-                return false;
+                return None;
             }
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         let batch = queue.waiting.len().min(self.batch_max);
-        for (entry, sender) in queue.waiting.drain(..batch) {
-            entries.push(entry);
-            senders.push(sender);
-        }
-        true
+        Some(queue.waiting.drain(..batch).unzip())
     }
 }
 
 /// One commit for all. If the store finds something broken, each alone: one bad row must not fail its neighbours.
-fn record_all(store: &dyn Store, entries: &[Entry]) -> Vec<Result<Recorded, StoreError>> {
+fn record_all(store: &dyn Store, entries: &[Entry]) -> Vec<Answer> {
     match record(store, entries) {
         Ok(recorded) => recorded.into_iter().map(Ok).collect(),
         Err(StoreError::Broken(_)) if entries.len() > 1 => {

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use parkgate_ledger::{ParkId, Space, Verdict};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
@@ -22,23 +22,30 @@ use crate::seal::Seal;
 use crate::{Entry, ImageKey, Store, StoreError};
 
 /// In the data folder.
-const FILE: &str = "parkgate.db";
+pub(crate) const FILE: &str = "parkgate.db";
 /// Measured: with 4 KiB more pages are written whole for a batch, and with 16 KiB more bytes.
 const PAGE_BYTES: u32 = 8192;
-const WRITER_CACHE_KIB: i64 = 64 * 1024;
-const READER_CACHE_KIB: i64 = 4 * 1024;
 /// How long a writer of another process (the command line) is waited for.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Statements kept prepared on a connection: more than there are.
-const STATEMENTS: usize = 48;
+const STATEMENTS: usize = 64;
+/// Readers kept open between questions; more at once are opened and closed again.
+const READERS_KEPT: usize = 8;
+
+/// The writer, if there is one.
+enum Held {
+    Open(Writer),
+    /// A write to the disk failed, or a batch panicked: the next one opens it anew.
+    GivenUp,
+    Closed,
+}
 
 /// The store of one node.
 pub struct SqliteStore {
     path: PathBuf,
     seal: Seal,
     content_key: [u8; 32],
-    /// Empty after a failed write to the disk: the next batch opens it anew, and so recovers from what is on disk.
-    writer: Mutex<Option<Writer>>,
+    writer: Mutex<Held>,
     readers: Mutex<Vec<Connection>>,
     checkpointer: Checkpointer,
 }
@@ -52,12 +59,15 @@ impl SqliteStore {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
         let key = MasterKey::of(data).map_err(|error| StoreError::Broken(error.to_string()))?;
         let path = data.join(FILE);
-        let writer = Writer::open(&path)?;
+        make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
+        let mut writer = Writer::open(&path)?;
+        let seal = Seal::new(&key);
+        registry::prove_key(writer.connection(), &seal)?;
         Ok(SqliteStore {
             checkpointer: Checkpointer::start(path.clone()),
-            seal: Seal::new(&key),
+            seal,
             content_key: key.derive("content digest"),
-            writer: Mutex::new(Some(writer)),
+            writer: Mutex::new(Held::Open(writer)),
             readers: Mutex::default(),
             path,
         })
@@ -66,25 +76,41 @@ impl SqliteStore {
     /// Runs `write` on the writer, opening it anew if it was given up.
     fn write<T>(&self, write: impl FnOnce(&mut Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut held = lock(&self.writer);
-        let mut writer = match held.take() {
-            Some(writer) => writer,
-            None => Writer::open(&self.path)?,
+        let mut writer = match std::mem::replace(&mut *held, Held::GivenUp) {
+            Held::Open(writer) => writer,
+            Held::GivenUp => Writer::reopen(&self.path).map_err(|error| self.for_want_of_room(error))?,
+            Held::Closed => {
+                *held = Held::Closed;
+                return Err(StoreError::Away("closed".into()));
+            }
         };
         let written = write(&mut writer);
-        if writer.is_sound() {
-            *held = Some(writer);
+        let disk_failed = matches!(written, Err(StoreError::Full(_) | StoreError::Away(_)));
+        if writer.is_idle() && !disk_failed {
+            *held = Held::Open(writer);
         }
-        written
+        written.map_err(|error| self.for_want_of_room(error))
+    }
+
+    /// A full disk shows in many ways.
+    fn for_want_of_room(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Away(text) if free_bytes(&self.path) < ROOM_BYTES_MIN => StoreError::Full(text),
+            error => error,
+        }
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let pooled = lock(&self.readers).pop();
         let reader = match pooled {
             Some(reader) => reader,
-            None => connect(&self.path, READER_CACHE_KIB, true)?,
+            None => connect(&self.path, Role::Reader)?,
         };
         let found = read(&reader);
-        lock(&self.readers).push(reader);
+        let mut kept = lock(&self.readers);
+        if kept.len() < READERS_KEPT {
+            kept.push(reader);
+        }
         found
     }
 }
@@ -92,12 +118,11 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
         self.write(|writer| {
-            let verdicts = writer.record(batch, &self.seal)?;
-            if self.checkpointer.wants_reset() {
-                writer.finish_checkpoint();
+            // Before the batch, not after: the one before is answered already.
+            if let Err(error) = self.checkpointer.look(writer.connection()) {
+                tracing::warn!(%error, "a checkpoint was not finished");
             }
-            self.checkpointer.committed();
-            Ok(verdicts)
+            writer.record(batch, &self.seal)
         })
     }
 
@@ -153,15 +178,15 @@ impl Store for SqliteStore {
         if free_bytes(&self.path) < ROOM_BYTES_MIN {
             return Err(StoreError::Full(self.path.display().to_string()));
         }
-        self.read(registry::version).map(drop)
+        self.write(|writer| registry::probe(writer.connection()))
     }
 
     fn close(&self) -> Result<(), StoreError> {
         self.checkpointer.stop();
         lock(&self.readers).clear();
-        match lock(&self.writer).take() {
-            Some(writer) => writer.close(),
-            None => Ok(()),
+        match std::mem::replace(&mut *lock(&self.writer), Held::Closed) {
+            Held::Open(writer) => writer.close(),
+            Held::GivenUp | Held::Closed => Ok(()),
         }
     }
 }
@@ -177,8 +202,35 @@ fn make_folder(data: &Path) -> std::io::Result<()> {
     builder.create(data)
 }
 
-/// A connection as every part of the store wants it.
-fn connect(path: &Path, cache_kib: i64, query_only: bool) -> Result<Connection, StoreError> {
+/// Makes the file before SQLite does, so that only its owner reads it, and what SQLite puts beside it.
+fn make_file(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Writer,
+    Reader,
+    Checkpointer,
+}
+
+impl Role {
+    fn cache_kib(self) -> i64 {
+        match self {
+            Role::Writer => 64 * 1024,
+            Role::Reader => 8 * 1024,
+            // It copies from file to file.
+            Role::Checkpointer => 1024,
+        }
+    }
+}
+
+fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_WAIT)?;
@@ -186,9 +238,9 @@ fn connect(path: &Path, cache_kib: i64, query_only: bool) -> Result<Connection, 
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    connection.pragma_update(None, "cache_size", -role.cache_kib())?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "query_only", query_only)?;
+    connection.pragma_update(None, "query_only", role == Role::Reader)?;
     // Checkpoints are made beside the writer.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     Ok(connection)
@@ -209,12 +261,14 @@ impl From<rusqlite::Error> for StoreError {
         let Some(code) = error.sqlite_error() else { return StoreError::Broken(text) };
         match code.code {
             ErrorCode::DiskFull => StoreError::Full(text),
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy(text),
-            ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly => StoreError::Away(text),
-            ErrorCode::ConstraintViolation if code.extended_code == ffi::SQLITE_CONSTRAINT_UNIQUE => {
-                StoreError::Exists(text)
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+                StoreError::Busy(text)
             }
+            ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly => StoreError::Away(text),
             _ => StoreError::Broken(text),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

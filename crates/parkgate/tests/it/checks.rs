@@ -27,7 +27,8 @@ fn required_parameters_are_named_in_the_order_of_the_table() {
 fn a_strict_park_requires_what_the_table_marks() {
     let gate = demo();
     gate.taken("leave", leave("S1", &[("charge_type", "")]));
-    assert_eq!(gate.visit("S1")["advisories"][0]["code"], "required_missing");
+    let advisories = gate.visit("S1")["advisories"].clone();
+    assert!(advisories.as_array().unwrap().iter().any(|a| a["code"] == "required_missing"), "{advisories}");
     gate.ok(&["park", "add", "--uuid", "P2", "--secret", "123", "--name", "严格", "--strict"]);
     gate.ok(&["app", "add", "--id", "op1", "--secret", "456", "--park", "P2"]);
     let until = std::time::Instant::now() + std::time::Duration::from_secs(10);

@@ -116,7 +116,7 @@ fn visits_are_listed_newest_first_and_filtered() {
     assert_eq!(serials(&["--limit", "1"]), ["S3"]);
     assert_eq!(serials(&["--park", "nobody"]), [""; 0]);
     let table = gate.ok(&["visit", "list"]);
-    assert!(table.starts_with("车牌   入场                 离场                 流水\n"), "{table}");
+    assert!(table.starts_with("车牌  入场                 离场                 流水\n粤B1  2"), "{table}");
 }
 
 #[test]

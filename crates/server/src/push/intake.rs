@@ -127,6 +127,7 @@ async fn gather(meter: &mut Meter<'_>, first: Bytes, second: Bytes, bytes_max: u
     while let Some(piece) = next {
         whole.extend_from_slice(&piece);
         check_fields_bytes(whole.len(), bytes_max)?;
+        meter.made_progress();
         next = meter.try_next().await?;
     }
     Ok(whole.freeze())

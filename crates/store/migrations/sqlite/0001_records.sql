@@ -1,3 +1,6 @@
+-- A known text sealed under the master key: a wrong key is noticed at the start, not at the first secret.
+CREATE TABLE master_key (proof BLOB NOT NULL) STRICT;
+
 -- Parks and apps: small, read whole into memory by every node.
 CREATE TABLE parks (
     id INTEGER PRIMARY KEY,
@@ -9,7 +12,8 @@ CREATE TABLE parks (
     strict INTEGER NOT NULL DEFAULT 0,
     http_200_always INTEGER NOT NULL DEFAULT 0,
     total_parking_space INTEGER,
-    allow TEXT NOT NULL DEFAULT '[]'      -- JSON array of CIDR
+    allow TEXT NOT NULL DEFAULT '[]',     -- JSON array of CIDR
+    created_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER))
 ) STRICT;
 
 CREATE TABLE apps (
@@ -33,6 +37,10 @@ CREATE TRIGGER parks_changed AFTER UPDATE ON parks BEGIN UPDATE registry_version
 CREATE TRIGGER apps_added AFTER INSERT ON apps BEGIN UPDATE registry_version SET version = version + 1; END;
 CREATE TRIGGER apps_changed AFTER UPDATE ON apps BEGIN UPDATE registry_version SET version = version + 1; END;
 CREATE TRIGGER app_parks_added AFTER INSERT ON app_parks BEGIN UPDATE registry_version SET version = version + 1; END;
+CREATE TRIGGER app_parks_changed AFTER UPDATE ON app_parks BEGIN UPDATE registry_version SET version = version + 1; END;
+CREATE TRIGGER parks_removed AFTER DELETE ON parks BEGIN UPDATE registry_version SET version = version + 1; END;
+CREATE TRIGGER apps_removed AFTER DELETE ON apps BEGIN UPDATE registry_version SET version = version + 1; END;
+CREATE TRIGGER app_parks_removed AFTER DELETE ON app_parks BEGIN UPDATE registry_version SET version = version + 1; END;
 
 -- One row for each accepted push, never changed: a visit is read from its enter and its leave. Appended in order of
 -- arrival, so a batch fills pages one after the other.

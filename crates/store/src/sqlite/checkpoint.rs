@@ -1,64 +1,82 @@
 //! Brings the WAL into the main file, beside the writer.
 //!
 //! A passive checkpoint copies pages while batches go on, but under steady load never reaches the end, and the WAL is
-//! only started anew once all of it is copied. So when it has grown, the writer is asked to copy the little that is left.
+//! only started anew once all of it is copied. So a thread copies most of it, and the writer, between two batches, the
+//! little that is left.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::{READER_CACHE_KIB, connect, lock};
+use super::{PAGE_BYTES, Role, connect, lock};
+use crate::StoreError;
 
-/// Batches between two looks. Pages that many batches write again are so copied once.
-const LOOK_EVERY: u32 = 256;
-/// Pages in the WAL from which the writer is asked to finish: 64 MiB.
-const RESET_FROM_PAGES: i64 = 8192;
+const MIB_PAGES: i64 = 1024 * 1024 / PAGE_BYTES as i64;
+/// Copied from here on. Less would copy pages that the next batches write again.
+const COPY_FROM_PAGES: i64 = 32 * MIB_PAGES;
+/// The writer waits for a copy under way, and finishes it, from here on: the WAL must not outgrow the disk.
+const FINISH_FROM_PAGES: i64 = 128 * MIB_PAGES;
 
 pub(super) struct Checkpointer {
-    batches: AtomicU32,
-    wants_reset: Arc<AtomicBool>,
     ask: Mutex<Option<SyncSender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Held while pages are copied: two at once get in each other's way.
+    copying: Arc<Mutex<()>>,
+    /// From how many pages on the writer looks again, if a long reader kept it from finishing.
+    finish_from: Mutex<i64>,
 }
 
 impl Checkpointer {
     pub(super) fn start(path: PathBuf) -> Checkpointer {
-        let wants_reset = Arc::new(AtomicBool::new(false));
         let (ask, asked) = sync_channel(1);
-        let flag = Arc::clone(&wants_reset);
-        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || run(&path, &asked, &flag));
-        let thread = match thread {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                tracing::error!(%error, "no checkpoints: the WAL will grow until the next start");
-                None
-            }
-        };
+        let copying = Arc::new(Mutex::new(()));
+        let mine = Arc::clone(&copying);
+        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || run(&path, &asked, &mine));
+        if let Err(error) = &thread {
+            tracing::error!(%error, "no thread for checkpoints: the writer makes them all");
+        }
         Checkpointer {
-            batches: AtomicU32::new(0),
-            wants_reset,
             ask: Mutex::new(Some(ask)),
-            thread: Mutex::new(thread),
+            thread: Mutex::new(thread.ok()),
+            copying,
+            finish_from: Mutex::new(FINISH_FROM_PAGES),
         }
     }
 
-    /// A batch was committed.
-    pub(super) fn committed(&self) {
-        if self.batches.fetch_add(1, Ordering::Relaxed) % LOOK_EVERY == LOOK_EVERY - 1
-            && let Some(ask) = lock(&self.ask).as_ref()
-            && ask.try_send(()).is_err()
+    /// Between two batches: asks for a copy, or finishes what was copied, as the WAL has grown.
+    pub(super) fn look(&self, writer: &Connection) -> Result<(), StoreError> {
+        let wal = looked(writer)?;
+        if wal.left() < COPY_FROM_PAGES && wal.pages < FINISH_FROM_PAGES {
+            // All but a little is copied: the rest costs a batch less than a WAL that grows on.
+            let copied_most = wal.copied >= COPY_FROM_PAGES && wal.left() > 0;
+            return if copied_most { self.finish(writer) } else { Ok(()) };
+        }
+        let mut finish_from = lock(&self.finish_from);
+        if wal.pages < FINISH_FROM_PAGES {
+            *finish_from = FINISH_FROM_PAGES;
+        }
+        if wal.pages >= *finish_from {
+            let _copying = lock(&self.copying);
+            *finish_from = wal.pages + COPY_FROM_PAGES;
+            return passive(writer).map(drop);
+        }
+        if let Some(ask) = lock(&self.ask).as_ref()
+            && let Err(TrySendError::Disconnected(())) = ask.try_send(())
         {
-            tracing::trace!("a checkpoint is under way, or cannot be made");
+            return self.finish(writer);
         }
+        Ok(())
     }
 
-    /// Should the writer finish the checkpoint now?
-    pub(super) fn wants_reset(&self) -> bool {
-        self.wants_reset.swap(false, Ordering::Relaxed)
+    /// Copies what is left, unless a copy is under way.
+    fn finish(&self, writer: &Connection) -> Result<(), StoreError> {
+        match self.copying.try_lock() {
+            Ok(_copying) => passive(writer).map(drop),
+            Err(_) => Ok(()),
+        }
     }
 
     pub(super) fn stop(&self) {
@@ -77,28 +95,54 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(path: &std::path::Path, asked: &Receiver<()>, wants_reset: &AtomicBool) {
+fn run(path: &Path, asked: &Receiver<()>, copying: &Mutex<()>) {
     let mut connection: Option<Connection> = None;
     while asked.recv().is_ok() {
         let opened = match connection.take() {
             Some(open) => Ok(open),
-            None => connect(path, READER_CACHE_KIB, false),
+            None => connect(path, Role::Checkpointer),
         };
         let copied = opened.and_then(|open| {
-            let pages = checkpoint(&open)?;
+            let _copying = lock(copying);
+            passive(&open)?;
             connection = Some(open);
-            Ok(pages)
+            Ok(())
         });
-        match copied {
-            Ok(pages) if pages >= RESET_FROM_PAGES => wants_reset.store(true, Ordering::Relaxed),
-            Ok(_) => {}
+        if let Err(error) = copied {
             // A full disk, say: the WAL stays as it is, nothing is lost.
-            Err(error) => tracing::warn!(%error, "a checkpoint was not made"),
+            tracing::warn!(%error, "a checkpoint was not made");
         }
     }
 }
 
-/// Copies what can be copied without waiting; how many pages the WAL holds.
-pub(super) fn checkpoint(connection: &Connection) -> Result<i64, crate::StoreError> {
-    Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?)
+/// How far a checkpoint is.
+pub(super) struct Wal {
+    pages: i64,
+    copied: i64,
+}
+
+impl Wal {
+    pub(super) fn left(&self) -> i64 {
+        self.pages - self.copied
+    }
+}
+
+/// Copies nothing.
+fn looked(connection: &Connection) -> Result<Wal, StoreError> {
+    ask(connection, "PRAGMA wal_checkpoint(NOOP)")
+}
+
+/// Copies what can be copied without waiting.
+fn passive(connection: &Connection) -> Result<Wal, StoreError> {
+    ask(connection, "PRAGMA wal_checkpoint(PASSIVE)")
+}
+
+/// Copies everything, waiting for readers as long as a writer is waited for.
+pub(super) fn full(connection: &Connection) -> Result<Wal, StoreError> {
+    ask(connection, "PRAGMA wal_checkpoint(FULL)")
+}
+
+fn ask(connection: &Connection, pragma: &str) -> Result<Wal, StoreError> {
+    let mut statement = connection.prepare_cached(pragma)?;
+    Ok(statement.query_row([], |row| Ok(Wal { pages: row.get(1)?, copied: row.get(2)? }))?)
 }

@@ -7,10 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, typ
 use serde_json::{Map, Value};
 
 use super::record::{personal_place, seqno};
+use crate::StoreError;
 use crate::images::ImageKey;
 use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitFilter};
 use crate::seal::Seal;
-use crate::StoreError;
 
 const COLUMNS: &str = "id, kind, enter_time, event_time, plate, seqno, received_at, variant, params, personal";
 
@@ -35,32 +35,35 @@ pub(super) fn visit(
         .optional()?;
     match park {
         None => Ok(Vec::new()),
-        Some(park) => stays(connection, seal, ParkId(park), park_uuid, parking_serial),
+        Some(park) => {
+            let key = Key { park: ParkId(park), park_uuid, serial: parking_serial };
+            stays(connection, seal, &key)?.into_iter().map(|stay| read_stay(connection, seal, &key, stay)).collect()
+        }
     }
 }
 
+/// A visit stands where the newer of its records stands. `CROSS JOIN`: from the newest record down, whatever the planner
+/// thinks of it.
+const VISITS: &str = "SELECT r.park_id, p.park_uuid, r.parking_serial, r.id \
+    FROM records r CROSS JOIN parks p ON p.id = r.park_id \
+    LEFT JOIN records o ON o.parking_serial = r.parking_serial AND o.park_id = r.park_id AND o.kind = 1 - r.kind \
+    AND o.conflict_with IS NULL AND o.enter_time = r.enter_time \
+    WHERE r.conflict_with IS NULL AND (o.id IS NULL OR o.id < r.id)";
+
 pub(super) fn visits(connection: &Connection, seal: &Seal, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
-    // A visit stands where its leave stands, or its enter while it has no leave.
-    let mut sql = String::from(
-        "SELECT r.park_id, p.park_uuid, r.parking_serial, r.kind FROM records r JOIN parks p ON p.id = r.park_id \
-         WHERE r.conflict_with IS NULL AND NOT (r.kind = 0 AND EXISTS (SELECT 1 FROM records l WHERE \
-         l.parking_serial = r.parking_serial AND l.park_id = r.park_id AND l.kind = 1 AND l.conflict_with IS NULL \
-         AND l.enter_time = r.enter_time))",
-    );
+    let mut sql = String::from(VISITS);
     let mut values = Vec::new();
     if let Some(park_uuid) = &filter.park_uuid {
         sql.push_str(" AND r.park_id = (SELECT id FROM parks WHERE park_uuid = ?)");
         values.push(Sql::from(park_uuid.clone()));
     }
     if let Some(plate) = &filter.plate {
-        sql.push_str(
-            " AND coalesce(r.plate, (SELECT e.plate FROM records e WHERE e.parking_serial = r.parking_serial \
-             AND e.park_id = r.park_id AND e.kind = 0 AND e.conflict_with IS NULL AND e.enter_time = r.enter_time)) = ?",
-        );
+        sql.push_str(" AND CASE r.kind WHEN 1 THEN coalesce(r.plate, o.plate) ELSE coalesce(o.plate, r.plate) END = ?");
         values.push(Sql::from(plate.clone()));
     }
     if let Some(since) = filter.since {
-        sql.push_str(" AND r.event_time >= ?");
+        // The leaving: of a late enter the other half has it.
+        sql.push_str(" AND CASE r.kind WHEN 1 THEN r.event_time ELSE coalesce(o.event_time, r.event_time) END >= ?");
         values.push(Sql::from(since.0));
     }
     sql.push_str(" ORDER BY r.id DESC LIMIT ?");
@@ -69,10 +72,14 @@ pub(super) fn visits(connection: &Connection, seal: &Seal, filter: &VisitFilter)
     let mut rows = statement.query(params_from_iter(values))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let (park, park_uuid, serial): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let left = row.get::<_, i64>(3)? == 1;
-        let stays = stays(connection, seal, ParkId(park), &park_uuid, &serial)?;
-        found.extend(stays.into_iter().find(|stay| stay.leave.is_some() == left));
+        let (park_uuid, serial): (String, String) = (row.get(1)?, row.get(2)?);
+        let key = Key { park: ParkId(row.get(0)?), park_uuid: &park_uuid, serial: &serial };
+        let newest: i64 = row.get(3)?;
+        let stays = stays(connection, seal, &key)?;
+        if let Some(stay) = stays.into_iter().find(|stay| stay.enter.iter().chain(&stay.leave).any(|r| r.id == newest))
+        {
+            found.push(read_stay(connection, seal, &key, stay)?);
+        }
     }
     Ok(found)
 }
@@ -81,52 +88,46 @@ pub(super) fn keeps_image(connection: &Connection, key: &ImageKey) -> Result<boo
     Ok(connection.prepare_cached("SELECT 1 FROM images WHERE sha256 = ?1")?.exists([key.0])?)
 }
 
-/// The visits under one serial, the leave's first.
-fn stays(
-    connection: &Connection,
-    seal: &Seal,
+/// Under what the records of a serial stand.
+struct Key<'a> {
     park: ParkId,
-    park_uuid: &str,
-    serial: &str,
-) -> Result<Vec<Visit>, StoreError> {
+    park_uuid: &'a str,
+    serial: &'a str,
+}
+
+/// The stays under one serial, the leave's first.
+fn stays(connection: &Connection, seal: &Seal, key: &Key<'_>) -> Result<Vec<Stay<Found>>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM records WHERE parking_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL ORDER BY kind"
     );
     let (mut enter, mut leave) = (None, None);
-    for found in records(connection, seal, park, serial, &sql, params![serial, park.0])? {
+    for found in records(connection, seal, key, &sql, params![key.serial, key.park.0])? {
         match found.view.kind {
             PushKind::Enter => enter = Some(found),
             PushKind::Leave => leave = Some(found),
         }
     }
     let facts = |found: &Found| HalfFacts { record: RecordId(found.id), enter_time: found.enter_time };
-    let stays = join(enter, leave, facts);
-    stays.into_iter().map(|stay| read_stay(connection, seal, park, park_uuid, serial, stay)).collect()
+    Ok(join(enter, leave, facts))
 }
 
-fn read_stay(
-    connection: &Connection,
-    seal: &Seal,
-    park: ParkId,
-    park_uuid: &str,
-    serial: &str,
-    stay: Stay<Found>,
-) -> Result<Visit, StoreError> {
+fn read_stay(connection: &Connection, seal: &Seal, key: &Key<'_>, stay: Stay<Found>) -> Result<Visit, StoreError> {
     let mut conflicts = Vec::new();
     let sql = format!("SELECT {COLUMNS} FROM records WHERE conflict_with = ?1 ORDER BY id");
     for half in stay.enter.iter().chain(&stay.leave) {
-        for other in records(connection, seal, park, serial, &sql, params![half.id])? {
-            conflicts.push(Conflict { differing: differing(&half.view.params, &other.view.params), record: other.view });
+        for other in records(connection, seal, key, &sql, params![half.id])? {
+            let differing = differing(&half.view.params, &other.view.params);
+            conflicts.push(Conflict { differing, record: other.view });
         }
     }
     let payments = match &stay.leave {
         None => Vec::new(),
-        Some(leave) => taken_payments(connection, park, leave)?,
+        Some(leave) => taken_payments(connection, key.park, leave)?,
     };
     let newest = stay.leave.as_ref().or(stay.enter.as_ref());
     Ok(Visit {
-        park_uuid: park_uuid.to_owned(),
-        parking_serial: serial.to_owned(),
+        park_uuid: key.park_uuid.to_owned(),
+        parking_serial: key.serial.to_owned(),
         plate: stay.leave.iter().chain(&stay.enter).find_map(|half| half.plate.clone()),
         enter_time: newest.map_or(UnixMillis(0), |half| half.enter_time),
         leave_time: stay.leave.as_ref().map(|leave| leave.event_time),
@@ -141,8 +142,7 @@ fn read_stay(
 fn records(
     connection: &Connection,
     seal: &Seal,
-    park: ParkId,
-    serial: &str,
+    key: &Key<'_>,
     sql: &str,
     values: impl rusqlite::Params,
 ) -> Result<Vec<Found>, StoreError> {
@@ -152,7 +152,7 @@ fn records(
     while let Some(row) = rows.next()? {
         let mut record = record(row)?;
         if let Some(sealed) = row.get::<_, Option<Vec<u8>>>(9)? {
-            let plain = seal.open(&sealed, &personal_place(park, serial))?;
+            let plain = seal.open(&sealed, &personal_place(key.park, key.serial, record.view.kind))?;
             record.view.params.extend(object(&plain)?);
         }
         record.view.pictures = pictures(connection, record.id)?;
@@ -185,8 +185,9 @@ fn object(json: &[u8]) -> Result<Map<String, Value>, StoreError> {
 }
 
 fn pictures(connection: &Connection, record: i64) -> Result<Vec<Picture>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT name, sha256, md5, size, content_type FROM images WHERE record_id = ?1 ORDER BY name")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT name, sha256, md5, size, content_type FROM images WHERE record_id = ?1 ORDER BY name",
+    )?;
     let pictures = statement.query_map([record], |row| {
         Ok(Picture {
             name: row.get(0)?,
@@ -203,22 +204,24 @@ fn pictures(connection: &Connection, record: i64) -> Result<Vec<Picture>, StoreE
 fn taken_payments(connection: &Connection, park: ParkId, leave: &Found) -> Result<Vec<TakenPayment>, StoreError> {
     let list = leave.view.params.get("payment_list").and_then(Value::as_str).filter(|text| !text.is_empty());
     let Some(list) = list else { return Ok(Vec::new()) };
-    let entries: Vec<Map<String, Value>> =
+    let entries: Vec<Value> =
         serde_json::from_str(list).map_err(|error| StoreError::Broken(format!("stored payments: {error}")))?;
     let mut holder = connection.prepare_cached(
         "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3 AND record_id = ?4 \
          AND position = ?5",
     )?;
     let mut taken = Vec::new();
-    for (position, fields) in entries.into_iter().enumerate() {
+    for (position, entry) in entries.into_iter().enumerate() {
+        // What is no object was let through by the protocol's checks: one odd entry must not hide the visit.
+        let Value::Object(fields) = entry else { continue };
         let text = |name: &str| match fields.get(name) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Number(number)) => number.to_string(),
             _ => String::new(),
         };
         let order = text("parking_order");
-        let is_taken = order.is_empty()
-            || holder.exists(params![order, park.0, text("pay_type"), leave.id, position as i64])?;
+        let is_taken =
+            order.is_empty() || holder.exists(params![order, park.0, text("pay_type"), leave.id, position as i64])?;
         if is_taken {
             taken.push(TakenPayment { position, fields: with_numbers(fields) });
         }
@@ -230,7 +233,10 @@ fn taken_payments(connection: &Connection, park: ParkId, leave: &Found) -> Resul
 fn with_numbers(mut fields: Map<String, Value>) -> Map<String, Value> {
     for name in ["value", "free_value", "change_value", "pay_time", "pay_type"] {
         if let Some(value) = fields.get_mut(name)
-            && let Some(number) = value.as_str().and_then(|text| text.parse::<i64>().ok())
+            && let Some(number) = value
+                .as_str()
+                .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
+                .and_then(|text| text.parse::<i64>().ok())
         {
             *value = Value::from(number);
         }
@@ -242,7 +248,7 @@ fn differing(standing: &Map<String, Value>, ignored: &Map<String, Value>) -> Vec
     let mut names: Vec<String> = standing
         .keys()
         .chain(ignored.keys())
-        .filter(|name| !matches!(name.as_str(), "sign" | "timestamp" | "sign_type" | "encoding"))
+        .filter(|name| !matches!(name.as_str(), "sign" | "sign_type" | "timestamp" | "encoding"))
         .filter(|name| standing.get(*name) != ignored.get(*name))
         .cloned()
         .collect();

@@ -3,21 +3,19 @@
 use std::path::Path;
 
 use parkgate_ledger::{
-    Arrival, Half, Halves, Keys, Loaded, NewRecord, ParkId, ParkKey, ParkSpace, RecordId, RecordRef, SerialKey, Snapshot,
-    Space, SpaceEvent, Verdict, decide, touches,
+    Arrival, Half, Halves, Keys, Loaded, NewRecord, ParkId, ParkKey, ParkSpace, RecordId, RecordRef, SerialKey,
+    Snapshot, Space, SpaceEvent, Verdict, decide, touches,
 };
 use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{ROOM_BYTES_MIN, WRITER_CACHE_KIB, connect, free_bytes, migrate};
+use super::{Role, checkpoint, connect, migrate};
 use crate::seal::Seal;
 use crate::{Entry, StoreError};
 
-/// The one connection that writes records.
+/// The one connection that writes.
 pub(super) struct Writer {
     connection: Connection,
-    path: std::path::PathBuf,
-    sound: bool,
 }
 
 const HALVES: &str = "SELECT kind, id, digest, seqno, refused_orders FROM records \
@@ -41,25 +39,29 @@ const PUT_SPACE: &str = "INSERT INTO spaces (park_id, total, remain, as_of, late
 
 impl Writer {
     pub(super) fn open(path: &Path) -> Result<Writer, StoreError> {
-        let mut connection = connect(path, WRITER_CACHE_KIB, false)?;
+        let mut connection = connect(path, Role::Writer)?;
         migrate::migrate(&mut connection)?;
-        Ok(Writer { connection, path: path.to_owned(), sound: true })
+        Ok(Writer { connection })
+    }
+
+    /// Opens anew after a failed write or sync. What the system then says of pages it was asked to write cannot be
+    /// trusted, though it still reads them back: so all that stands in the WAL is written and synced once more, to
+    /// another file, before anything is said to be durable.
+    pub(super) fn reopen(path: &Path) -> Result<Writer, StoreError> {
+        let writer = Writer::open(path)?;
+        match checkpoint::full(&writer.connection)?.left() {
+            0 => Ok(writer),
+            _ => Err(StoreError::Busy("a reader holds what must be written anew".into())),
+        }
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
 
-    /// False after a write that may have reached the disk in part: such a connection must not go on.
-    pub(super) fn is_sound(&self) -> bool {
-        self.sound
-    }
-
-    /// Copies what is left of the WAL, so that the next batch starts it anew.
-    pub(super) fn finish_checkpoint(&self) {
-        if let Err(error) = super::checkpoint::checkpoint(&self.connection) {
-            tracing::warn!(%error, "a checkpoint was not finished");
-        }
+    /// No transaction is open, or it could be undone.
+    pub(super) fn is_idle(&self) -> bool {
+        self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
     }
 
     pub(super) fn close(self) -> Result<(), StoreError> {
@@ -67,31 +69,12 @@ impl Writer {
         self.connection.close().map_err(|(_, error)| error.into())
     }
 
-    /// One durable transaction for the whole batch.
+    /// One durable transaction for the whole batch. After an error it may still be open.
     pub(super) fn record(&mut self, batch: &[Entry], seal: &Seal) -> Result<Vec<Verdict>, StoreError> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let written = write(&self.connection, batch, seal).and_then(|verdicts| {
-            self.connection.prepare_cached("COMMIT")?.execute([])?;
-            Ok(verdicts)
-        });
-        written.map_err(|error| self.given_up(error))
-    }
-
-    /// Undoes the batch. After a failed write or sync nothing is tried again on this connection: what the system says
-    /// of those pages from then on cannot be trusted.
-    fn given_up(&mut self, error: StoreError) -> StoreError {
-        let rolled_back = self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
-        match error {
-            StoreError::Busy(_) | StoreError::Exists(_) | StoreError::Broken(_) if rolled_back => error,
-            StoreError::Away(text) if free_bytes(&self.path) < ROOM_BYTES_MIN => {
-                self.sound = false;
-                StoreError::Full(text)
-            }
-            _ => {
-                self.sound = false;
-                error
-            }
-        }
+        let verdicts = write(&self.connection, batch, seal)?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(verdicts)
     }
 }
 
@@ -119,7 +102,9 @@ fn write(connection: &Connection, batch: &[Entry], seal: &Seal) -> Result<Vec<Ve
     let mut add_payment = connection.prepare_cached(ADD_PAYMENT)?;
     for payment in &decision.payments {
         let arrival = decision.records.get(payment.record).and_then(|record| arrivals.get(record.arrival));
-        let Some((arrival, paid)) = arrival.and_then(|a| Some((a, a.payments.get(payment.position)?))) else { continue };
+        let Some((arrival, paid)) = arrival.and_then(|a| Some((a, a.payments.get(payment.position)?))) else {
+            continue;
+        };
         let fen = |amount: Option<parkgate_wire::Fen>| amount.map(|fen| fen.0 as i64);
         add_payment.execute(params![
             paid.parking_order,
@@ -148,7 +133,10 @@ fn add_one(
     let arrival = &entry.arrival;
     let personal = match &entry.personal {
         None => None,
-        Some(personal) => Some(seal.seal(personal.as_bytes(), &personal_place(arrival.park, &arrival.parking_serial))?),
+        Some(personal) => {
+            let place = personal_place(arrival.park, &arrival.parking_serial, arrival.kind);
+            Some(seal.seal(personal.as_bytes(), &place)?)
+        }
     };
     let refused_orders = match record.refused_orders.as_slice() {
         [] => None,
@@ -176,11 +164,11 @@ fn add_one(
 }
 
 /// What a sealed text is bound to.
-pub(super) fn personal_place(park: ParkId, parking_serial: &str) -> String {
-    format!("personal:{}:{parking_serial}", park.0)
+pub(super) fn personal_place(park: ParkId, parking_serial: &str, kind: PushKind) -> String {
+    format!("personal:{}:{}:{parking_serial}", park.0, kind.name())
 }
 
-pub(super) fn kind_code(kind: PushKind) -> i64 {
+fn kind_code(kind: PushKind) -> i64 {
     match kind {
         PushKind::Enter => 0,
         PushKind::Leave => 1,

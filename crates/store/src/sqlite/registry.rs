@@ -12,6 +12,26 @@ pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.prepare_cached("SELECT version FROM registry_version")?.query_row([], |row| row.get(0))?)
 }
 
+/// Refuses a master key that is not this database's; the first one to come is.
+pub(super) fn prove_key(connection: &mut Connection, seal: &Seal) -> Result<(), StoreError> {
+    const PLACE: &str = "master_key";
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let proof: Option<Vec<u8>> =
+        transaction.query_row("SELECT proof FROM master_key", [], |row| row.get(0)).optional()?;
+    match proof {
+        Some(proof) => drop(seal.open(&proof, PLACE)?),
+        None => {
+            transaction.execute("INSERT INTO master_key VALUES (?1)", [seal.seal(b"parkgate", PLACE)?])?;
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Takes the write lock and gives it back.
+pub(super) fn probe(connection: &mut Connection) -> Result<(), StoreError> {
+    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?.rollback()?)
+}
+
 pub(super) fn parks(connection: &Connection, seal: &Seal) -> Result<Vec<Park>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, park_uuid, merchant, name, secret, enabled, strict, http_200_always, total_parking_space, allow \
@@ -42,7 +62,8 @@ pub(super) fn apps(connection: &Connection, seal: &Seal) -> Result<Vec<App>, Sto
     let mut allowed = connection.prepare_cached(
         "SELECT park_uuid FROM app_parks JOIN parks ON parks.id = park_id WHERE app_id = ?1 ORDER BY park_uuid",
     )?;
-    let mut statement = connection.prepare_cached("SELECT app_id, secret, api_type, enabled FROM apps ORDER BY app_id")?;
+    let mut statement =
+        connection.prepare_cached("SELECT app_id, secret, api_type, enabled FROM apps ORDER BY app_id")?;
     let mut rows = statement.query([])?;
     let mut apps = Vec::new();
     while let Some(row) = rows.next()? {
@@ -144,7 +165,10 @@ fn opened(seal: &Seal, sealed: &[u8], place: &str) -> Result<Secret, StoreError>
 
 fn taken(error: rusqlite::Error, name: &str) -> StoreError {
     let is_taken = error.sqlite_error().is_some_and(|code| {
-        matches!(code.extended_code, rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
+        matches!(
+            code.extended_code,
+            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+        )
     });
     if is_taken { StoreError::Exists(name.to_owned()) } else { error.into() }
 }

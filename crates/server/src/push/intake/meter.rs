@@ -68,6 +68,11 @@ impl<'a> Meter<'a> {
         }
     }
 
+    /// Whoever takes the pieces got on.
+    pub(super) fn made_progress(&self) {
+        self.progress.made();
+    }
+
     fn piece(&mut self, data: Bytes) -> Result<Bytes, Refusal> {
         self.sleep = None;
         self.yields = true;

@@ -1,0 +1,25 @@
+"""Signed leaves, one form body a line: `make_leaves.py COUNT PARKS FIRST > leaves.txt`.
+
+20 fields and one payment; serials as the document writes them: the date, then a counter.
+"""
+import hashlib
+import sys
+from urllib.parse import quote
+
+count, parks, first = (int(word) for word in sys.argv[1:4])
+for number in range(first, first + count):
+    order = 1624937505193 + number
+    fields = {
+        "car_color": "1", "car_desc": "临时车", "car_type": "1", "charge_type": "1",
+        "enter_time": str(1624874732253 + number), "leave_gate": "出口名称", "leave_security": "出口保安",
+        "leave_time": str(1624937505093 + number), "park_uuid": f"bench-{number % parks:04d}",
+        "parking_serial": f"20210602{number:010d}",
+        "payment_list": '[{"change_value":"0","free_value":100,"operator":"","parking_order":"%d",'
+                        '"pay_origin_desc":"在线支付","pay_time":"%d","pay_type":"2","value":500}]' % (order, order),
+        "plate": f"粤B{number % 100000:05d}", "plate_color": "1", "remain_parking_space": "10",
+        "total_parking_space": "100", "vehicle_type": "1", "total_value": "600", "free_value": "100",
+        "online_value": "500",
+    }
+    text = "&".join(f"{name}={fields[name]}" for name in sorted(fields)) + "&app_secret=123"
+    fields["sign"] = hashlib.md5(text.encode()).hexdigest().upper()
+    print("&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items()))
