@@ -15,7 +15,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// 启动平台 · Run the gate
-    #[command(after_help = "Examples:\n  parkgate serve --demo\n  parkgate serve --listen 0.0.0.0:8080 --data /var/lib/parkgate")]
+    #[command(
+        after_help = "Examples:\n  parkgate serve --demo\n  parkgate serve --listen 0.0.0.0:8080 --data /var/lib/parkgate"
+    )]
     Serve(Serve),
     /// 停车场 · Parks
     #[command(subcommand)]
@@ -30,7 +32,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  parkgate sign --secret 123 park_uuid=P plate=粤B12345")]
     Sign(Sign),
     /// 推送一条记录 · Push one record to any platform of the protocol
-    #[command(after_help = "Example:\n  parkgate push leave --url http://127.0.0.1:8080 --secret 123 park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a \\\n    parking_serial=S1 plate_color=1 enter_time=1624874732253 leave_time=1624937505093 car_type=1 car_desc=临时车 \\\n    --image leave_image_file=car.jpg\n\nExit codes: 0 accepted, 3 refused (400/403), 4 not reachable or 5xx, 5 accepted with a hint")]
+    #[command(
+        after_help = "Example:\n  parkgate push leave --url http://127.0.0.1:8080 --secret 123 park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a \\\n    parking_serial=S1 plate_color=1 enter_time=1624874732253 leave_time=1624937505093 car_type=1 car_desc=临时车 \\\n    --image leave_image_file=car.jpg\n\nExit codes: 0 accepted, 3 refused (400/403), 4 not reachable or 5xx, 5 accepted with a hint"
+    )]
     Push(Push),
 }
 
@@ -98,7 +102,9 @@ pub(crate) enum Http200 {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Park {
     /// 添加停车场 · Add a park; without a secret one is made and printed once
-    #[command(after_help = "Example:\n  parkgate park add --uuid 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --name 东门停车场 --total 100")]
+    #[command(
+        after_help = "Example:\n  parkgate park add --uuid 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --name 东门停车场 --total 100"
+    )]
     Add {
         /// `park_uuid`
         #[arg(long, value_name = "U")]
@@ -138,7 +144,9 @@ pub(crate) enum Park {
         place: Place,
     },
     /// 修改停车场 · Change a park
-    #[command(after_help = "Examples:\n  parkgate park set U --http-200 always\n  parkgate park set U --allow 10.9.0.0/16 192.168.1.7/32\n  parkgate park set U --allow any")]
+    #[command(
+        after_help = "Examples:\n  parkgate park set U --http-200 always\n  parkgate park set U --allow 10.9.0.0/16 192.168.1.7/32\n  parkgate park set U --allow any"
+    )]
     Set {
         uuid: String,
         #[arg(long, value_name = "N")]
@@ -188,7 +196,9 @@ pub(crate) enum Park {
 #[derive(Debug, Subcommand)]
 pub(crate) enum App {
     /// 添加应用 · Add an app; without a secret one is made and printed once
-    #[command(after_help = "Example:\n  parkgate app add --id op1234567723122 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
+    #[command(
+        after_help = "Example:\n  parkgate app add --id op1234567723122 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a"
+    )]
     Add {
         /// `app_id`
         #[arg(long, value_name = "A")]
@@ -224,7 +234,9 @@ pub(crate) enum App {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Visit {
     /// 停车记录列表 · Visits, newest first
-    #[command(after_help = "Examples:\n  parkgate visit list --plate 粤B12345\n  parkgate visit list --since 2026-11-01T00:00:00+08:00 --json")]
+    #[command(
+        after_help = "Examples:\n  parkgate visit list --plate 粤B12345\n  parkgate visit list --since 2026-11-01T00:00:00+08:00 --json"
+    )]
     List {
         /// Only this park's (`park_uuid`)
         #[arg(long, value_name = "U")]

@@ -39,6 +39,8 @@ fn open(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
 fn pairs(params: &[String]) -> anyhow::Result<Vec<(&str, &str)>> {
     params
         .iter()
-        .map(|param| param.split_once('=').with_context(|| format!("`{param}`: 参数应写成 name=value (write name=value)")))
+        .map(|param| {
+            param.split_once('=').with_context(|| format!("`{param}`: 参数应写成 name=value (write name=value)"))
+        })
         .collect()
 }

@@ -182,7 +182,11 @@ mod tests {
     fn the_environment_goes_before_the_file_and_the_file_before_defaults() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p.toml");
-        std::fs::write(&file, "node = \"a\"\nlisten = \"127.0.0.1:1\"\n[limits]\nbody_timeout = \"5m\"\nfiles_max = 2\n").unwrap();
+        std::fs::write(
+            &file,
+            "node = \"a\"\nlisten = \"127.0.0.1:1\"\n[limits]\nbody_timeout = \"5m\"\nfiles_max = 2\n",
+        )
+        .unwrap();
         let variable = |name: &str| match name {
             "PARKGATE_NODE" => Some("b".to_owned()),
             "PARKGATE_LIMITS_FILES_MAX" => Some("3".to_owned()),
@@ -201,7 +205,9 @@ mod tests {
     fn unknown_and_wrong_settings_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p.toml");
-        for (text, named) in [("nod = 1", "nod"), ("[limits]\nx = 1", "x"), ("[limits]\nbody_timeout = \"1\"", "duration")] {
+        for (text, named) in
+            [("nod = 1", "nod"), ("[limits]\nx = 1", "x"), ("[limits]\nbody_timeout = \"1\"", "duration")]
+        {
             std::fs::write(&file, text).unwrap();
             let error = format!("{:#}", given(Some(&file), &|_| None).unwrap_err());
             assert!(error.contains(named), "{error}");

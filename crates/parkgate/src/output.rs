@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn tables_fit_eighty_columns_with_chinese_in_them() {
-        let row = vec!["49f0cc52-e8c7-41e3-b54d-af666b8cc11a".to_owned(), "东门地下停车场".repeat(6), "启用".to_owned()];
+        let row =
+            vec!["49f0cc52-e8c7-41e3-b54d-af666b8cc11a".to_owned(), "东门地下停车场".repeat(6), "启用".to_owned()];
         let text = table(&["park_uuid", "名称", "状态"], &[row]);
         assert!(text.lines().all(|line| line.width() <= WIDTH), "{text}");
         assert!(text.contains('…') && text.ends_with("启用"), "{text}");

@@ -33,7 +33,6 @@ async fn enter(State(gate): State<Arc<Gate>>, request: Request) -> Response {
 
 async fn unknown_path(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let hint = "没有这个接口, 请检查推送地址 (no such call: check the URL)";
-    let json =
-        Answer::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, request.uri().path());
+    let json = Answer::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, request.uri().path());
     push::json_response(http::StatusCode::NOT_FOUND, json)
 }

@@ -170,7 +170,8 @@ impl Gate {
 
     /// Signs with `123` and posts as multipart with files.
     pub fn push_files(&self, call: &str, pairs: Pairs, files: &[(&str, &[u8])]) -> (u16, Value) {
-        let form = files.iter().fold(Multipart::of(&signed(pairs, "123")), |form, (name, bytes)| form.file(name, bytes));
+        let form =
+            files.iter().fold(Multipart::of(&signed(pairs, "123")), |form, (name, bytes)| form.file(name, bytes));
         self.post(call, &Multipart::content_type(), form.end())
     }
 }

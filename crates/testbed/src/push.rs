@@ -56,7 +56,8 @@ pub fn signed(mut pairs: Pairs, secret: &str) -> Pairs {
 /// As `application/x-www-form-urlencoded`.
 #[must_use]
 pub fn body(pairs: &[(String, String)]) -> String {
-    let encoded: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", percent(value.as_bytes()))).collect();
+    let encoded: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{name}={}", percent(value.as_bytes()))).collect();
     encoded.join("&")
 }
 

@@ -13,12 +13,25 @@ fn main() {
 fn body() -> Vec<u8> {
     let list = r#"[{"change_value":"0","free_value":100,"operator":"张三","parking_order":"1624937505193","pay_origin_desc":"在线支付","pay_time":"1624937505093","pay_type":"2","value":500}]"#;
     let params = [
-        ("car_color", "1"), ("car_desc", "临时车"), ("car_type", "1"), ("enter_time", "1624874732253"),
-        ("leave_gate", "出口名称"), ("leave_security", "出口保安"), ("leave_time", "1624937505093"),
-        ("park_uuid", "49f0cc52-e8c7-41e3-b54d-af666b8cc11a"), ("parking_serial", "202106028000000007"),
-        ("payment_list", list), ("plate", "粤X44444"), ("plate_color", "1"), ("remain_parking_space", "10"),
-        ("total_parking_space", "100"), ("vehicle_type", "1"), ("total_value", "600"), ("free_value", "100"),
-        ("online_value", "500"), ("charge_type", "1"),
+        ("car_color", "1"),
+        ("car_desc", "临时车"),
+        ("car_type", "1"),
+        ("enter_time", "1624874732253"),
+        ("leave_gate", "出口名称"),
+        ("leave_security", "出口保安"),
+        ("leave_time", "1624937505093"),
+        ("park_uuid", "49f0cc52-e8c7-41e3-b54d-af666b8cc11a"),
+        ("parking_serial", "202106028000000007"),
+        ("payment_list", list),
+        ("plate", "粤X44444"),
+        ("plate_color", "1"),
+        ("remain_parking_space", "10"),
+        ("total_parking_space", "100"),
+        ("vehicle_type", "1"),
+        ("total_value", "600"),
+        ("free_value", "100"),
+        ("online_value", "500"),
+        ("charge_type", "1"),
     ];
     let (_, signature) = sign(params, &Secret::new("123"));
     let mut body = String::new();

@@ -3,7 +3,7 @@
 //! Advisories follow from what was sent and when, so they are told when a visit is read, not stored.
 
 use crate::field::{FIELDS, Need};
-use crate::push::{PushKind, amount, Params};
+use crate::push::{Params, PushKind, amount};
 use crate::value::{Fen, UnixMillis};
 
 /// One oddity: a stable code, and a sentence in Chinese and English.

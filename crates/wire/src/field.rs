@@ -107,15 +107,25 @@ pub const PERSONAL: [&str; 3] = ["idcard_name", "idcard_no", "idcard_image"];
 /// The fields a picture can be uploaded for: part `X_file`, hash `X_hash`, URL `X`.
 pub const IMAGES: [&str; 4] = ["enter_image", "enter_plate_image", "leave_image", "leave_plate_image"];
 
+/// Part, hash and URL of each picture that can be uploaded, by their names.
+pub const IMAGE_FIELDS: [(&str, &str, &str); 4] = [
+    ("enter_image_file", "enter_image_hash", "enter_image"),
+    ("enter_plate_image_file", "enter_plate_image_hash", "enter_plate_image"),
+    ("leave_image_file", "leave_image_hash", "leave_image"),
+    ("leave_plate_image_file", "leave_plate_image_hash", "leave_plate_image"),
+];
+
 /// The documented field of that name.
 #[must_use]
 pub fn known(name: &str) -> Option<&'static Field> {
+    FIELDS.get(index_of(name)?)
+}
+
+/// Its place in [`FIELDS`].
+pub(crate) fn index_of(name: &str) -> Option<usize> {
     // A handful of candidates share a length: comparing those is faster than hashing.
-    BY_LENGTH
-        .get(name.len())?
-        .iter()
-        .filter_map(|index| FIELDS.get(usize::from(*index)))
-        .find(|field| field.name == name)
+    let candidates = BY_LENGTH.get(name.len())?.iter().map(|index| usize::from(*index));
+    candidates.into_iter().find(|index| FIELDS.get(*index).is_some_and(|field| field.name == name))
 }
 
 /// Is it a name by the protocol's rule: `[a-z0-9_]{1,64}`?

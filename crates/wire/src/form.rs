@@ -17,6 +17,25 @@ pub struct Form {
     text: String,
     pairs: Vec<Pair>,
     files: Vec<UploadedFile>,
+    /// Where each documented field stands in `pairs`, so that looking one up compares no texts.
+    documented: Documented,
+}
+
+/// For each of [`field::FIELDS`] the place of its first pair, and the first field that came twice.
+#[derive(Debug, Clone)]
+struct Documented {
+    first: [Option<u8>; FIELDS_MAX],
+    repeated: Option<usize>,
+}
+
+/// At least as many as there are.
+const FIELDS_MAX: usize = 64;
+const _: () = assert!(field::FIELDS.len() <= FIELDS_MAX);
+
+impl Default for Documented {
+    fn default() -> Self {
+        Documented { first: [None; FIELDS_MAX], repeated: None }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +57,9 @@ pub struct UploadedFile {
     pub size: u64,
 }
 
+/// Parameters at most: their places are kept in a byte.
+const PARAMS_MAX: usize = 128;
+
 /// How much a form may hold; what is over is refused with 413.
 #[derive(Debug, Clone, Copy)]
 pub struct FormLimits {
@@ -52,7 +74,7 @@ pub struct FormLimits {
 impl Default for FormLimits {
     /// The documented table has about 50 names; a payment list of 100 entries is about 20 KiB.
     fn default() -> Self {
-        FormLimits { params_max: 128, unlisted_max: 32, value_bytes_max: 64 * 1024 }
+        FormLimits { params_max: PARAMS_MAX, unlisted_max: 32, value_bytes_max: 64 * 1024 }
     }
 }
 
@@ -80,13 +102,25 @@ impl Form {
     /// The first value of that name. An empty value is as good as none: empties need not be signed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.params().find(|param| param.name == name).map(|param| param.value).filter(|value| !value.is_empty())
+        self.pair(name).map(|pair| self.slice(&pair.value)).filter(|value| !value.is_empty())
+    }
+
+    /// The first documented name that was sent more than once.
+    pub(crate) fn repeated(&self) -> Option<&'static str> {
+        field::FIELDS.get(self.documented.repeated?).map(|field| field.name)
+    }
+
+    fn pair(&self, name: &str) -> Option<&Pair> {
+        match field::index_of(name) {
+            Some(field) => self.pairs.get(usize::from((*self.documented.first.get(field)?)?)),
+            None => self.pairs.iter().find(|pair| self.slice(&pair.name) == name),
+        }
     }
 
     /// Was the name sent at all, be it empty?
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.params().any(|param| param.name == name)
+        self.pair(name).is_some()
     }
 
     /// The files that came along.
@@ -129,7 +163,7 @@ impl FormBuilder {
     #[must_use]
     pub fn new(limits: FormLimits) -> Self {
         FormBuilder {
-            form: Form { text: String::new(), pairs: Vec::with_capacity(32), files: Vec::new() },
+            form: Form { pairs: Vec::with_capacity(32), ..Form::default() },
             limits,
             unlisted: 0,
             scratch: Vec::new(),
@@ -199,16 +233,29 @@ impl FormBuilder {
         if text == "app_secret" {
             return Err(Refusal::SecretSent);
         }
-        if field::known(text).is_none() {
-            self.unlisted += 1;
-            if self.unlisted > self.limits.unlisted_max {
-                return Err(Refusal::TooMany { what: "未列出的参数 unlisted parameters", max: self.limits.unlisted_max });
+        match field::index_of(text) {
+            Some(field) => self.note(field),
+            None => {
+                self.unlisted += 1;
+                if self.unlisted > self.limits.unlisted_max {
+                    let what = "未列出的参数 unlisted parameters";
+                    return Err(Refusal::TooMany { what, max: self.limits.unlisted_max });
+                }
             }
         }
-        if self.form.pairs.len() >= self.limits.params_max {
+        if self.form.pairs.len() >= self.limits.params_max.min(PARAMS_MAX) {
             return Err(Refusal::TooMany { what: "参数 parameters", max: self.limits.params_max });
         }
         Ok(self.push_text(text))
+    }
+
+    /// The next pair is of this documented field.
+    fn note(&mut self, field: usize) {
+        let documented = &mut self.form.documented;
+        match documented.first.get_mut(field) {
+            Some(first @ None) => *first = u8::try_from(self.form.pairs.len()).ok(),
+            Some(Some(_)) | None => documented.repeated = documented.repeated.or(Some(field)),
+        }
     }
 
     fn decoded(&mut self, name: &Range<u32>, bytes: &[u8], charset: &'static Encoding) -> Result<Range<u32>, Refusal> {

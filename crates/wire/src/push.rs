@@ -9,7 +9,7 @@ mod payment;
 
 pub use params::Params;
 
-use crate::field::{self, AMOUNTS, FIELDS, IMAGES, Need};
+use crate::field::{self, AMOUNTS, FIELDS, IMAGE_FIELDS, Need};
 use crate::form::{Form, shortened};
 use crate::refusal::Refusal;
 use crate::signature::VerifiedForm;
@@ -195,13 +195,12 @@ fn space_report(params: &Params) -> Option<SpaceReport> {
 
 /// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明).
 fn check_files(form: &Form, params: &Params) -> Result<(), Refusal> {
-    for name in IMAGES {
-        let (file, hash) = (format!("{name}_file"), format!("{name}_hash"));
-        if let Some(text) = params.get(&file) {
-            return Err(wrong(&file, text, FILE));
+    for (file, hash, _) in IMAGE_FIELDS {
+        if let Some(text) = params.get(file) {
+            return Err(wrong(file, text, FILE));
         }
-        if params.get(&hash).is_some() && !form.files().iter().any(|part| part.name == file) {
-            return Err(Refusal::FileMissing { name: hash, file });
+        if params.get(hash).is_some() && !form.files().iter().any(|part| part.name == file) {
+            return Err(Refusal::FileMissing { name: hash.into(), file: file.into() });
         }
     }
     for part in form.files() {

@@ -202,7 +202,9 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Refusal::Method { found } => format!("请求方法应为`POST`, 收到`{found}` (use POST)"),
-            Refusal::QuerySent => "参数应放在表单中, 不能放在URL里 (send parameters in the form, not in the URL)".into(),
+            Refusal::QuerySent => {
+                "参数应放在表单中, 不能放在URL里 (send parameters in the form, not in the URL)".into()
+            }
             Refusal::ContentEncoding { found } => {
                 format!("不支持`Content-Encoding: {found}`, 请不压缩提交 (send the body uncompressed)")
             }

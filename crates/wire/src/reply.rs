@@ -145,10 +145,7 @@ mod tests {
     #[test]
     fn an_ok_is_the_documents_own() {
         let json = Answer::Ok.to_json(None, Seqno(0x47ac_4e61_5fa7_d439), "CN-South/HS3-3", "/x");
-        assert_eq!(
-            json,
-            r#"{"code":"200","message":"OK","seqno":"47ac4e615fa7d439","data_node":"CN-South/HS3-3"}"#
-        );
+        assert_eq!(json, r#"{"code":"200","message":"OK","seqno":"47ac4e615fa7d439","data_node":"CN-South/HS3-3"}"#);
         assert_eq!(Reply::from_json(&json).map(|r| r.is_success()), Some(true));
     }
 

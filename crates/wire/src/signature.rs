@@ -150,27 +150,30 @@ fn accept(form: Form, kind: PushKind, variant: Variant, canonical: &Canonical) -
 }
 
 fn refuse_repeats(form: &Form) -> Result<(), Refusal> {
-    let mut seen = form.params();
-    while let Some(param) = seen.next() {
-        if field::known(param.name).is_some() && seen.clone().any(|later| later.name == param.name) {
-            return Err(Refusal::Repeated { name: param.name.to_owned() });
-        }
+    match form.repeated() {
+        Some(name) => Err(Refusal::Repeated { name: name.to_owned() }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The values as the sender means them: with `encoding=URL` the signed text, decoded once.
 fn meant_params(form: &Form, variant: Variant) -> Result<Params, Refusal> {
     let mut params = Params::with_capacity(form.params().len());
+    let encoded = is_url_encoded(form);
     for param in form.params() {
+        if !encoded {
+            params.push(param.name, param.value);
+            continue;
+        }
         let signed = if variant.text == SignedText::EncodedOnce { param.raw } else { param.value };
-        let is_url = param.name.ends_with("_image") && (signed.starts_with("http://") || signed.starts_with("https://"));
-        if !is_url_encoded(form) || is_url {
+        let is_url =
+            param.name.ends_with("_image") && (signed.starts_with("http://") || signed.starts_with("https://"));
+        if is_url {
             params.push(param.name, signed);
             continue;
         }
-        let decoded = url_decoded(signed)
-            .map_err(|()| Refusal::NotText { name: param.name.to_owned(), charset: "UTF-8" })?;
+        let decoded =
+            url_decoded(signed).map_err(|()| Refusal::NotText { name: param.name.to_owned(), charset: "UTF-8" })?;
         if decoded.is_some() && !variant.encoding_signed && param.name == "parking_serial" {
             // An unsigned `encoding` can be added to a captured push: it must not make a new serial of an old one.
             return Err(Refusal::Ambiguous { name: param.name.to_owned(), inner: "encoding".into() });

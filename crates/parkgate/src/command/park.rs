@@ -11,7 +11,14 @@ use crate::output;
 pub(super) fn run(command: Park) -> anyhow::Result<()> {
     match command {
         Park::Add { uuid, secret, name, merchant, total, strict, json, place } => {
-            let park = |secret| NewPark { park_uuid: uuid.clone(), merchant, name, secret, strict, total_parking_space: total };
+            let park = |secret| NewPark {
+                park_uuid: uuid.clone(),
+                merchant,
+                name,
+                secret,
+                strict,
+                total_parking_space: total,
+            };
             add(&uuid, &secret, park, json, &place)
         }
         Park::List { json, place } => list(open(&place)?.as_ref(), json),

@@ -45,7 +45,8 @@ fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     }
     let units = [('m', 60_000), ('h', 3_600_000), ('d', 86_400_000)];
     let ago = units.iter().find_map(|(unit, ms)| text.strip_suffix(*unit)?.parse::<i64>().ok()?.checked_mul(*ms));
-    let ago = ago.with_context(|| format!("--since {text}: 应写成 1624874732253、2026-11-01T00:00:00+08:00 或 2h、7d"))?;
+    let ago =
+        ago.with_context(|| format!("--since {text}: 应写成 1624874732253、2026-11-01T00:00:00+08:00 或 2h、7d"))?;
     Ok(UnixMillis(jiff::Timestamp::now().as_millisecond() - ago))
 }
 

@@ -95,9 +95,11 @@ fn other_methods_codings_and_queries_are_refused() {
     let reply = raw(&gate, format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
     assert!(reply.starts_with("HTTP/1.1 400") && reply.contains("收到`GET`"), "{reply}");
     let form = "Content-Type: application/x-www-form-urlencoded\r\nConnection: close";
-    let reply = raw(&gate, format!("POST {path}?sign=1 HTTP/1.1\r\nHost: x\r\n{form}\r\nContent-Length: 0\r\n\r\n").as_bytes());
+    let reply =
+        raw(&gate, format!("POST {path}?sign=1 HTTP/1.1\r\nHost: x\r\n{form}\r\nContent-Length: 0\r\n\r\n").as_bytes());
     assert!(reply.starts_with("HTTP/1.1 400") && reply.contains("不能放在URL里"), "{reply}");
-    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\n{form}\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: x\r\n{form}\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc");
     let reply = raw(&gate, head.as_bytes());
     assert!(reply.starts_with("HTTP/1.1 415") && reply.contains("\"code\":\"400\""), "{reply}");
     let reply = raw(&gate, b"POST /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
@@ -135,7 +137,8 @@ fn a_form_whose_length_is_wrong_is_refused_and_the_next_is_taken() {
     let gate = demo();
     let form = body(&signed(leave("S1", &[]), "123"));
     let head = "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
-    let both = format!("{head}Content-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n{form}");
+    let both =
+        format!("{head}Content-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n{form}");
     let reply = raw(&gate, both.as_bytes());
     assert!(!reply.contains("\"OK\""), "{reply}");
     let twice = format!("{head}Content-Length: 5\r\nContent-Length: 6\r\n\r\n");

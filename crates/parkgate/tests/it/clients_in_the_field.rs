@@ -88,7 +88,8 @@ fn url_encoded_values_are_taken_encoded_once_and_twice() {
     let gate = demo();
     let form = "application/x-www-form-urlencoded";
     let post = |serial: &str, encode: &dyn Fn(&str) -> String| {
-        let pairs: Vec<String> = url_encoded(serial).iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let pairs: Vec<String> =
+            url_encoded(serial).iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         let (_, reply) = gate.post("leave", form, pairs.join("&").into_bytes());
         assert_eq!((&reply["message"], &reply["hint"]), (&Value::from("OK"), &Value::Null), "{reply}");
         let visit = gate.visit(serial);
@@ -102,10 +103,8 @@ fn url_encoded_values_are_taken_encoded_once_and_twice() {
 fn gbk_named_in_the_content_type_is_decoded() {
     let gate = demo();
     let pairs = signed(leave("S1", &[]), "123");
-    let encoded: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={}", percent(&encoding_rs::GBK.encode(value).0)))
-        .collect();
+    let encoded: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{name}={}", percent(&encoding_rs::GBK.encode(value).0))).collect();
     let content_type = "application/x-www-form-urlencoded; charset=GBK";
     let (_, reply) = gate.post("leave", content_type, encoded.join("&").into_bytes());
     assert_eq!(reply["message"], "OK", "{reply}");

@@ -45,7 +45,8 @@ fn push_exits_by_what_became_of_it() {
     let picture = gate.data().join("a.gif");
     std::fs::write(&picture, b"GIF89a").unwrap();
     let json_file = gate.data().join("a.json");
-    let object = json!({"plate": "粤B1", "car_desc": "x", "payment_list": [{"parking_order": "O1", "pay_type": 1, "value": 5}]});
+    let object =
+        json!({"plate": "粤B1", "car_desc": "x", "payment_list": [{"parking_order": "O1", "pay_type": 1, "value": 5}]});
     std::fs::write(&json_file, object.to_string()).unwrap();
     let push = |url: &str, serial: &str, more: &[&str]| {
         let uuid = format!("park_uuid={DEMO_PARK}");
@@ -74,7 +75,11 @@ fn parks_and_apps_are_kept_and_listed() {
     let data = folder.path().to_str().unwrap();
     let run = |args: &[&str]| {
         let output = parkgate(Path::new(PARKGATE), &[args, &["--data", data]].concat());
-        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     let (_, made, _) = run(&["park", "add", "--uuid", "P1", "--name", "东门停车场", "--total", "100", "--json"]);
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
@@ -85,7 +90,10 @@ fn parks_and_apps_are_kept_and_listed() {
     let (_, shown, _) = run(&["park", "show", "P1", "--json"]);
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     let keys: Vec<_> = shown.as_object().unwrap().keys().take(7).cloned().collect();
-    assert_eq!(keys, ["park_uuid", "name", "enabled", "strict", "total_parking_space", "remain_parking_space", "drift"]);
+    assert_eq!(
+        keys,
+        ["park_uuid", "name", "enabled", "strict", "total_parking_space", "remain_parking_space", "drift"]
+    );
     let (_, listed, _) = run(&["park", "list"]);
     assert_eq!(listed, "park_uuid  名称        剩余/总车位  状态\nP1         东门停车场  100/100      启用\n");
     assert_eq!(run(&["park", "show", "P2"]).0, 1);
@@ -103,7 +111,9 @@ fn parks_and_apps_are_kept_and_listed() {
 #[test]
 fn visits_are_listed_newest_first_and_filtered() {
     let gate = demo();
-    for (serial, plate, time) in [("S1", "粤B1", "1624937505001"), ("S2", "粤B2", "1624937505002"), ("S3", "粤B1", "1624937505003")] {
+    for (serial, plate, time) in
+        [("S1", "粤B1", "1624937505001"), ("S2", "粤B2", "1624937505002"), ("S3", "粤B1", "1624937505003")]
+    {
         gate.taken("leave", leave(serial, &[("plate", plate), ("leave_time", time)]));
     }
     let serials = |args: &[&str]| -> Vec<String> {
@@ -160,7 +170,15 @@ fn the_printed_curl_line_records_a_push_with_a_picture() {
 
 #[test]
 fn every_help_fits_its_terminal() {
-    for command in [vec![], vec!["serve"], vec!["park"], vec!["park", "add"], vec!["park", "set"], vec!["visit", "list"], vec!["sign"]] {
+    for command in [
+        vec![],
+        vec!["serve"],
+        vec!["park"],
+        vec!["park", "add"],
+        vec!["park", "set"],
+        vec!["visit", "list"],
+        vec!["sign"],
+    ] {
         let output = parkgate(Path::new(PARKGATE), &[command.as_slice(), &["--help"]].concat());
         assert!(output.status.success());
         assert!(String::from_utf8(output.stdout).unwrap().contains("Usage: parkgate"));

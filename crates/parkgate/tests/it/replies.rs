@@ -1,6 +1,6 @@
 //! Every row of the reply table (`DESIGN.md` 3.4), with the state read back.
 
-use parkgate_testbed::{DEMO_PARK, leave, signed, body};
+use parkgate_testbed::{DEMO_PARK, body, leave, signed};
 use serde_json::{Value, json};
 
 use crate::demo;

@@ -24,7 +24,10 @@ fn a_leave_completes_the_visit_of_its_enter() {
     let visit = gate.visit("S1");
     assert_eq!((&visit["state"], &visit["leave_time"]), (&json!("left"), &json!(1624937505093_i64)));
     assert_eq!((&visit["enter_seqno"], &visit["leave_seqno"]), (&json!(entered), &json!(left)));
-    assert_eq!((&visit["params"]["enter_gate"], &visit["params"]["leave_gate"]), (&json!("东门入口"), &json!("西门出口")));
+    assert_eq!(
+        (&visit["params"]["enter_gate"], &visit["params"]["leave_gate"]),
+        (&json!("东门入口"), &json!("西门出口"))
+    );
     assert!(!codes(&visit).contains(&"leave_without_enter".to_owned()));
     assert_eq!(gate.json(&["visit", "list"]).as_array().unwrap().len(), 1);
 }

@@ -6,10 +6,8 @@ use std::process::Command;
 use crate::{PARKGATE, demo};
 
 fn get(gate: &Gate, path: &str) -> (u16, String) {
-    let output = Command::new("curl")
-        .args(["-s", "-w", "\n%{http_code}", &format!("{}{path}", gate.url)])
-        .output()
-        .unwrap();
+    let output =
+        Command::new("curl").args(["-s", "-w", "\n%{http_code}", &format!("{}{path}", gate.url)]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let (body, status) = text.rsplit_once('\n').unwrap();
     (status.parse().unwrap(), body.to_owned())

@@ -64,9 +64,7 @@ fn row(outcome: &Result<Outcome, Stop>, seqno: Seqno) -> Row {
         Ok(Outcome::Verified) => ok(None, seqno, Counted::Recorded),
         Ok(Outcome::Recorded(recorded)) => match recorded.verdict() {
             Verdict::Recorded { refused_orders } => ok(refused_hint(refused_orders), seqno, Counted::Recorded),
-            Verdict::Repeated { seqno, refused_orders } => {
-                ok(refused_hint(refused_orders), *seqno, Counted::Repeated)
-            }
+            Verdict::Repeated { seqno, refused_orders } => ok(refused_hint(refused_orders), *seqno, Counted::Repeated),
             Verdict::Conflict { seqno, parking_serial } => Row {
                 answer: Answer::Ignored,
                 ..ok(Some(format!("重复的停车流水`{parking_serial}`")), *seqno, Counted::Conflict)
@@ -129,7 +127,9 @@ fn log(kind: PushKind, seqno: Seqno, park: Option<&KnownPark>, outcome: &Result<
             Verdict::Repeated { seqno: first, .. } => {
                 tracing::debug!(%seqno, park_uuid, kind, first_seqno = %first, "the same push again");
             }
-            Verdict::Conflict { .. } => tracing::warn!(%seqno, park_uuid, kind, "serial taken by another push, ignored"),
+            Verdict::Conflict { .. } => {
+                tracing::warn!(%seqno, park_uuid, kind, "serial taken by another push, ignored")
+            }
             Verdict::Overflowing => tracing::error!(%seqno, park_uuid, kind, "too many other pushes with one serial"),
         },
         Ok(Outcome::Ignored(_)) => tracing::warn!(%seqno, park_uuid, kind, "signature wrong, ignored"),
@@ -147,8 +147,6 @@ fn log(kind: PushKind, seqno: Seqno, park: Option<&KnownPark>, outcome: &Result<
 pub(crate) fn json_response(status: StatusCode, json: String) -> Response {
     let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
     response
 }

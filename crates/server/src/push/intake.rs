@@ -187,7 +187,11 @@ impl Parts<'_> {
             return Err(Refusal::Malformed { place: format!("第{}个表单部分没有name", self.count) }.into());
         };
         // By the name: some clients send files without a file name, and texts with one.
-        if image_of_part(&name).is_some() { self.take_file(name, field).await } else { self.take_text(&name, field).await }
+        if image_of_part(&name).is_some() {
+            self.take_file(name, field).await
+        } else {
+            self.take_text(&name, field).await
+        }
     }
 
     async fn take_text(&mut self, name: &str, mut field: Field<'_>) -> Result<(), Stop> {

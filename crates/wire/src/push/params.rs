@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
 
-use crate::field::PERSONAL;
+use crate::field::{self, PERSONAL};
 use crate::push::PushKind;
 use crate::reply::push_json_text;
 use crate::value::Digest;
@@ -35,7 +35,11 @@ impl Params {
     /// The first value of that name; an empty one is as good as none.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(other, _)| *other == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+        let found = self.pairs.iter().find(|(other, _)| {
+            // The length tells most of them apart.
+            other.len() == name.len() && self.text.as_bytes().get(bytes_of(other)) == Some(name.as_bytes())
+        });
+        found.map(|(_, value)| self.slice(value)).filter(|value| !value.is_empty())
     }
 
     /// Names and values in the order sent.
@@ -83,7 +87,9 @@ impl Params {
         let mut out = String::with_capacity(self.text.len() + self.pairs.len() * 8);
         out.push('{');
         for (index, (name, value)) in self.iter().enumerate() {
-            if !wanted(name) || self.iter().take(index).any(|(earlier, _)| earlier == name) {
+            // Only a name that nobody documents can be there twice.
+            let unlisted = field::known(name).is_none();
+            if !wanted(name) || unlisted && self.iter().take(index).any(|(earlier, _)| earlier == name) {
                 continue;
             }
             if out.len() > 1 {
@@ -91,6 +97,10 @@ impl Params {
             }
             push_json_text(&mut out, name);
             out.push(':');
+            if !unlisted {
+                push_json_text(&mut out, value);
+                continue;
+            }
             let mut others = self.iter().skip(index + 1).filter(|(other, _)| *other == name).map(|(_, v)| v).peekable();
             if others.peek().is_none() {
                 push_json_text(&mut out, value);
@@ -115,6 +125,10 @@ impl Params {
     }
 
     fn slice(&self, range: &Range<u32>) -> &str {
-        self.text.get(range.start as usize..range.end as usize).unwrap_or("")
+        self.text.get(bytes_of(range)).unwrap_or("")
     }
+}
+
+fn bytes_of(range: &Range<u32>) -> Range<usize> {
+    range.start as usize..range.end as usize
 }

@@ -63,7 +63,8 @@ fn a_wrong_value_is_named_with_what_was_found_and_expected() {
 
 #[test]
 fn payments_come_as_numbers_or_text_and_unknown_fields_stay() {
-    let list = r#"[{"change_value":"500","free_value":100,"parking_order":16249,"pay_type":2,"value":"500","x":[1]},{}]"#;
+    let list =
+        r#"[{"change_value":"500","free_value":100,"parking_order":16249,"pay_type":2,"value":"500","x":[1]},{}]"#;
     let push = read(PushKind::Leave, &[("payment_list", list)], None).unwrap();
     let first = &push.payments[0];
     assert_eq!((first.value, first.free_value, first.change_value), (Some(Fen(500)), Some(Fen(100)), Some(Fen(500))));

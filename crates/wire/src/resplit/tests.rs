@@ -19,6 +19,5 @@ fn a_swallowed_parameter_is_refused() {
 
 #[test]
 fn a_swallowed_unlisted_parameter_is_refused() {
-
     assert!(reading(&[("car_type", "1"), ("vehicle_type", "1&zz=2")]).is_some());
 }

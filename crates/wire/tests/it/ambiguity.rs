@@ -26,8 +26,20 @@ impl Random {
 
 const UNLISTED: [&str; 8] = ["a", "f", "fm", "lane", "m_1", "px", "zb", "zz"];
 const PIECES: [&str; 14] = [
-    "1", "粤X44444", "&", "=", "&fm=193", "&f=GIF", "&plate=", "&zz=1", "&lane", "https://a.b/c?x=1", "&payment_list=[", "& ",
-    "%20", "&app_id=9",
+    "1",
+    "粤X44444",
+    "&",
+    "=",
+    "&fm=193",
+    "&f=GIF",
+    "&plate=",
+    "&zz=1",
+    "&lane",
+    "https://a.b/c?x=1",
+    "&payment_list=[",
+    "& ",
+    "%20",
+    "&app_id=9",
 ];
 
 fn random_form(random: &mut Random) -> Vec<(String, String)> {

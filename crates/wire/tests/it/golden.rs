@@ -11,7 +11,11 @@ fn documented_strings_give_the_documented_signs() {
         let (string, expected) = (vector["string"].as_str().unwrap(), vector["sign"].as_str().unwrap());
         let (canonical, secret) = string.rsplit_once("&app_secret=").unwrap();
         let secret = Secret::new(secret);
-        assert!(hex::encode_upper(signature::digest(canonical, &secret)).eq_ignore_ascii_case(expected), "{}", vector["id"]);
+        assert!(
+            hex::encode_upper(signature::digest(canonical, &secret)).eq_ignore_ascii_case(expected),
+            "{}",
+            vector["id"]
+        );
         // The strings hold no name twice, so cutting at `&name=` in ascending order gives the parameters back.
         let mut params: Vec<(&str, &str)> = cut(canonical);
         params.reverse();

@@ -60,7 +60,8 @@ fn names_sent_twice_are_signed_by_value_and_known_ones_refused() {
 
 #[test]
 fn a_mismatch_shows_the_documents_hint() {
-    let form = Form::from_urlencoded("park_uuid=P&plate=粤X44444&sign=00".as_bytes(), UTF_8, FormLimits::default()).unwrap();
+    let form =
+        Form::from_urlencoded("park_uuid=P&plate=粤X44444&sign=00".as_bytes(), UTF_8, FormLimits::default()).unwrap();
     let Verified::Mismatched(mismatch) = verify(form, PushKind::Leave, &Secret::new("123")) else { panic!() };
     assert_eq!(mismatch.hint(), "签名验证不通过[park_uuid=P&plate=粤X44444&app_secret=***]");
 }

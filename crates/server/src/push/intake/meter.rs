@@ -119,7 +119,8 @@ impl Stream for Meter<'_> {
                     };
                 }
                 Poll::Ready(Some(Err(_))) => {
-                    return self.stopped(Refusal::Malformed { place: "请求体不完整 the body ended early".into() });
+                    return self
+                        .stopped(Refusal::Malformed { place: "请求体不完整 the body ended early".into() });
                 }
                 Poll::Pending => {
                     return match self.timed_out(context) {
