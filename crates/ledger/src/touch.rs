@@ -91,9 +91,21 @@ pub struct OrderKey<'a> {
 pub struct ParkKey {
     /// The park.
     pub park: ParkId,
-    /// The earliest snapshot in the batch. If the stored snapshot is not newer, and events later than this were counted
-    /// ([`Space::latest_counted`]), the store must load those events: the new snapshot keeps what came after it.
+    /// The earliest snapshot in the batch, if it brings any: then the store must load the counted events that
+    /// [`ParkKey::needs_events_after`] names, for a new snapshot keeps what came after it.
     pub earliest_snapshot: Option<UnixMillis>,
+}
+
+impl ParkKey {
+    /// From when on (exclusive) counted events are needed, given the stored count; `None` if none are.
+    ///
+    /// A snapshot older than the stored one changes nothing, so nothing before that one matters either.
+    #[must_use]
+    pub fn needs_events_after(&self, stored: &Space) -> Option<UnixMillis> {
+        let after =
+            self.earliest_snapshot?.max(stored.snapshot.map_or(UnixMillis(i64::MIN), |snapshot| snapshot.as_of));
+        stored.latest_counted.filter(|latest| *latest > after).map(|_| after)
+    }
 }
 
 /// What the store found, each list in the order of the [`Keys`].
@@ -142,12 +154,11 @@ pub struct Half {
     pub conflicts: Vec<(Digest, Seqno)>,
 }
 
-/// A park's count, with the counted events later than [`ParkKey::earliest_snapshot`] where they were needed.
+/// A park's count, with the counted events that a new snapshot may need.
 #[derive(Debug, Default, Clone)]
 pub struct ParkSpace {
     /// As stored; default for a park of which nothing is known.
     pub space: Space,
-    /// Counted events later than the batch's earliest snapshot. May be empty when the stored snapshot is newer or
-    /// `latest_counted` is not later.
+    /// The counted events that [`ParkKey::needs_events_after`] names.
     pub later_events: Vec<SpaceEvent>,
 }

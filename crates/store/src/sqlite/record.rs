@@ -227,12 +227,9 @@ pub(super) fn seqno(row: &Row<'_>, column: usize) -> rusqlite::Result<Seqno> {
 fn load_space(connection: &Connection, key: &ParkKey) -> Result<ParkSpace, StoreError> {
     let space = space(connection, key.park)?;
     let mut later_events = Vec::new();
-    if let Some(earliest) = key.earliest_snapshot
-        && space.latest_counted.is_some_and(|latest| latest > earliest)
-        && space.snapshot.is_none_or(|snapshot| snapshot.as_of <= earliest)
-    {
+    if let Some(after) = key.needs_events_after(&space) {
         let mut counted = connection.prepare_cached(COUNTED)?;
-        let events = counted.query_map(params![earliest.0, key.park.0], |row| {
+        let events = counted.query_map(params![after.0, key.park.0], |row| {
             Ok(SpaceEvent { event_time: UnixMillis(row.get(0)?), delta: row.get(1)? })
         })?;
         later_events = events.collect::<Result<_, _>>()?;

@@ -1,0 +1,192 @@
+//! What must hold whatever comes, in whatever order.
+
+use parkgate_ledger::{Arrival, ParkId, Verdict};
+use parkgate_wire::{Payment, PushKind, Seqno, SpaceReport, UnixMillis};
+use proptest::prelude::*;
+
+use crate::model;
+use crate::shelf::Shelf;
+
+/// Few parks, serials and orders, so that everything collides.
+fn arrival() -> impl Strategy<Value = Arrival> {
+    let payment = (proptest::option::of(0..6_u8), 0..2_u8).prop_map(|(order, pay_type)| Payment {
+        parking_order: order.map(|order| format!("O{order}")),
+        pay_type: pay_type.to_string(),
+        ..Payment::default()
+    });
+    let space = proptest::option::of((0..120_u32).prop_map(|remain| SpaceReport { total: 100, remain }));
+    (0..2_i64, any::<bool>(), 0..8_u8, 0..30_i64, proptest::collection::vec(payment, 0..3), space).prop_map(
+        |(park, enters, serial, event_time, payments, space)| {
+            let kind = if enters { PushKind::Enter } else { PushKind::Leave };
+            let payments = if enters { Vec::new() } else { payments };
+            let text = format!("{event_time} {payments:?} {space:?}");
+            Arrival {
+                park: ParkId(park),
+                kind,
+                parking_serial: format!("S{serial}"),
+                enter_time: UnixMillis(event_time),
+                event_time: UnixMillis(event_time),
+                digest: model::digest(&text),
+                seqno: Seqno(0),
+                payments,
+                space,
+            }
+        },
+    )
+}
+
+fn stream() -> impl Strategy<Value = Vec<Arrival>> {
+    proptest::collection::vec(arrival(), 1..60).prop_map(|mut arrivals| {
+        for (arrival, seqno) in arrivals.iter_mut().zip(1..) {
+            arrival.seqno = Seqno(seqno);
+        }
+        arrivals
+    })
+}
+
+/// The same, but no two arrivals share a key or a moment.
+fn distinct_stream() -> impl Strategy<Value = Vec<Arrival>> {
+    stream().prop_map(|mut arrivals| {
+        for (index, arrival) in arrivals.iter_mut().enumerate() {
+            arrival.parking_serial = format!("S{index}");
+            arrival.event_time = UnixMillis(arrival.event_time.0 * 100 + index as i64);
+        }
+        arrivals
+    })
+}
+
+fn in_batches(arrivals: &[Arrival], cuts: &[usize]) -> (Shelf, Vec<Verdict>) {
+    let (mut shelf, mut verdicts, mut rest) = (Shelf::default(), Vec::new(), arrivals);
+    for cut in cuts.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (batch, after) = rest.split_at((*cut).min(rest.len()));
+        verdicts.extend(shelf.record(batch));
+        rest = after;
+    }
+    (shelf, verdicts)
+}
+
+fn counts(shelf: &Shelf) -> Vec<(i64, Option<u32>, i64)> {
+    shelf.spaces.iter().map(|(park, space)| (*park, space.snapshot.map(|s| s.remain), space.later)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    /// Every verdict and every count is what the model says, however the stream is cut into batches.
+    #[test]
+    fn the_ledger_agrees_with_the_model_in_any_batches(
+        arrivals in stream(), cuts in proptest::collection::vec(1..20_usize, 1..6)
+    ) {
+        let (shelf, verdicts) = in_batches(&arrivals, &cuts);
+        prop_assert_eq!(verdicts, model::verdicts(&arrivals));
+        for (park, (remain, later)) in model::spaces(&arrivals) {
+            let space = shelf.spaces.get(&park).copied().unwrap_or_default();
+            prop_assert_eq!((space.snapshot.map(|s| s.remain), space.later), (remain, later));
+        }
+    }
+
+    /// A retry of everything, in another order, changes nothing and is answered as the first time.
+    #[test]
+    fn retries_change_nothing(arrivals in stream(), seed in any::<u64>()) {
+        let (mut shelf, first) = in_batches(&arrivals, &[7]);
+        let before = (shelf.records.len(), shelf.orders.clone(), counts(&shelf));
+        for index in shuffled(arrivals.len(), seed) {
+            let mut again = arrivals[index].clone();
+            again.seqno = Seqno(9999);
+            let verdict = shelf.record(&[again]).remove(0);
+            let expected = match first[index].clone() {
+                Verdict::Recorded { refused_orders } => {
+                    Verdict::Repeated { seqno: arrivals[index].seqno, refused_orders }
+                }
+                other => other,
+            };
+            prop_assert_eq!(verdict, expected);
+        }
+        prop_assert_eq!(before, (shelf.records.len(), shelf.orders.clone(), counts(&shelf)));
+    }
+
+    /// At most one enter and one leave stand under a serial.
+    #[test]
+    fn a_serial_has_one_enter_and_one_leave(arrivals in stream()) {
+        let (shelf, _) = in_batches(&arrivals, &[5]);
+        let mut seen = std::collections::BTreeSet::new();
+        for (arrival, conflict, _) in &shelf.records {
+            if conflict.is_none() {
+                prop_assert!(seen.insert((arrival.park, arrival.kind, arrival.parking_serial.clone())));
+            }
+        }
+    }
+
+    /// Free spaces do not depend on the order of arrival.
+    #[test]
+    fn free_spaces_commute(arrivals in distinct_stream(), seed in any::<u64>(), cut in 1..20_usize) {
+        let (in_order, _) = in_batches(&arrivals, &[cut]);
+        let reordered: Vec<Arrival> = shuffled(arrivals.len(), seed).into_iter().map(|i| arrivals[i].clone()).collect();
+        let (out_of_order, _) = in_batches(&reordered, &[cut]);
+        prop_assert_eq!(counts(&in_order), counts(&out_of_order));
+    }
+
+    /// A conflict takes no order and counts nothing.
+    #[test]
+    fn conflicts_change_nothing_else(arrivals in stream()) {
+        let (with, verdicts) = in_batches(&arrivals, &[9]);
+        let accepted: Vec<Arrival> = arrivals
+            .iter()
+            .zip(&verdicts)
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Recorded { .. }))
+            .map(|(arrival, _)| arrival.clone())
+            .collect();
+        let (without, _) = in_batches(&accepted, &[9]);
+        prop_assert_eq!((counts(&with), with.orders, with.taken), (counts(&without), without.orders, without.taken));
+    }
+
+    /// The count shown lies within 0 and the total, and what lies outside is the drift.
+    #[test]
+    fn the_shown_count_lies_within_the_total(arrivals in stream(), total in proptest::option::of(0..50_u32)) {
+        let (shelf, _) = in_batches(&arrivals, &[4]);
+        for space in shelf.spaces.values() {
+            let shown = space.shown(total);
+            let told = space.snapshot.map(|s| (s.total, s.remain)).or(total.map(|total| (total, total)));
+            match told {
+                None => prop_assert_eq!((shown.total, shown.remain, shown.drift), (None, None, 0)),
+                Some((total, base)) => {
+                    let remain = shown.remain.unwrap();
+                    prop_assert!(remain <= total);
+                    prop_assert_eq!(i64::from(remain) + shown.drift, i64::from(base) + space.later);
+                }
+            }
+        }
+    }
+}
+
+fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_key(|index| {
+        (*index as u64 + 1).wrapping_mul(seed | 1).rotate_left(17).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    });
+    order
+}
+
+/// The 65th other content under one serial is kept nowhere, so it must not be acknowledged.
+#[test]
+fn conflicts_are_bounded() {
+    let base = |number: u8| Arrival {
+        park: ParkId(1),
+        kind: PushKind::Leave,
+        parking_serial: "S".into(),
+        enter_time: UnixMillis(1),
+        event_time: UnixMillis(1),
+        digest: parkgate_wire::Digest([number; 16]),
+        seqno: Seqno(u64::from(number)),
+        payments: Vec::new(),
+        space: None,
+    };
+    let mut shelf = Shelf::default();
+    let verdicts: Vec<Verdict> = (0..=65).flat_map(|number| shelf.record(&[base(number)])).collect();
+    assert!(verdicts[1..=64].iter().all(|verdict| matches!(verdict, Verdict::Conflict { .. })));
+    assert_eq!(verdicts[65], Verdict::Overflowing);
+    assert_eq!(shelf.records.len(), 65);
+}
