@@ -1,7 +1,7 @@
 //! How many leaves a second the writer takes: `cargo run --release -p parkgate-store --example record_rate [ROWS] [BATCH] [DIR]`.
 //!
 //! 500 parks, serials of date and counter, about 900 bytes of parameters, one payment and a space report each. The
-//! entries of a batch are made before its clock starts: what is measured is [`Store::record`] alone.
+//! entries of a batch are made before its clock starts: what is measured is `Store::record` alone.
 
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use parkgate_ledger::{Arrival, ParkId};
-use parkgate_store::{Entry, Store, open};
+use parkgate_store::{Entry, open};
 use parkgate_wire::{Digest, Fen, Payment, PushKind, Seqno, SpaceReport, UnixMillis};
 
 const PARKS: u64 = 500;

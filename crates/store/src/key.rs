@@ -92,9 +92,12 @@ fn parse(text: &str) -> Option<MasterKey> {
 fn make(path: &Path) -> std::io::Result<()> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-    let aside = path.with_extension(format!("key.{}", std::process::id()));
+    // Not the process's number: two containers on one volume may have the same.
+    let mut suffix = [0; 8];
+    getrandom::fill(&mut suffix).map_err(std::io::Error::other)?;
+    let aside = path.with_extension(format!("key.{}", hex::encode(suffix)));
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&aside)?;

@@ -85,7 +85,8 @@ impl SqliteStore {
             }
         };
         let written = write(&mut writer);
-        let disk_failed = matches!(written, Err(StoreError::Full(_) | StoreError::Away(_)));
+        // For want of room a write fails whole, and is undone; after any other failure nothing of it is known.
+        let disk_failed = matches!(written, Err(StoreError::Away(_)));
         if writer.is_idle() && !disk_failed {
             *held = Held::Open(writer);
         }

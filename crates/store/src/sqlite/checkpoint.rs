@@ -17,6 +17,8 @@ use crate::StoreError;
 const MIB_PAGES: i64 = 1024 * 1024 / PAGE_BYTES as i64;
 /// Copied from here on. Less would copy pages that the next batches write again.
 const COPY_FROM_PAGES: i64 = 32 * MIB_PAGES;
+/// No more than this is left to the writer, who makes pushes wait meanwhile.
+const LITTLE_PAGES: i64 = 2 * MIB_PAGES;
 /// The writer waits for a copy under way, and finishes it, from here on: the WAL must not outgrow the disk.
 const FINISH_FROM_PAGES: i64 = 128 * MIB_PAGES;
 
@@ -49,11 +51,6 @@ impl Checkpointer {
     /// Between two batches: asks for a copy, or finishes what was copied, as the WAL has grown.
     pub(super) fn look(&self, writer: &Connection) -> Result<(), StoreError> {
         let wal = looked(writer)?;
-        if wal.left() < COPY_FROM_PAGES && wal.pages < FINISH_FROM_PAGES {
-            // All but a little is copied: the rest costs a batch less than a WAL that grows on.
-            let copied_most = wal.copied >= COPY_FROM_PAGES && wal.left() > 0;
-            return if copied_most { self.finish(writer) } else { Ok(()) };
-        }
         let mut finish_from = lock(&self.finish_from);
         if wal.pages < FINISH_FROM_PAGES {
             *finish_from = FINISH_FROM_PAGES;
@@ -63,7 +60,18 @@ impl Checkpointer {
             *finish_from = wal.pages + COPY_FROM_PAGES;
             return passive(writer).map(drop);
         }
+        match wal.left() {
+            0 => Ok(()),
+            left if wal.copied >= COPY_FROM_PAGES && left <= LITTLE_PAGES => self.finish(writer),
+            // Each pass leaves less: what was written while it went on.
+            left if wal.copied >= COPY_FROM_PAGES || left >= COPY_FROM_PAGES => self.ask(writer),
+            _ => Ok(()),
+        }
+    }
+
+    fn ask(&self, writer: &Connection) -> Result<(), StoreError> {
         if let Some(ask) = lock(&self.ask).as_ref()
+            && self.copying.try_lock().is_ok()
             && let Err(TrySendError::Disconnected(())) = ask.try_send(())
         {
             return self.finish(writer);

@@ -30,20 +30,34 @@ fn every_connection_is_set_up_for_durability() {
 fn a_full_database_is_full_and_goes_on_once_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    store
-        .write(|writer| {
-            let pages: i64 = writer.connection().pragma_query_value(None, "page_count", |row| row.get(0))?;
-            // The limit is the connection's: opened anew, it has room.
-            let set = format!("PRAGMA max_page_count = {}", pages + 2);
+    let limit = |pages: i64| {
+        store.write(|writer| {
+            let set = format!("PRAGMA max_page_count = {pages}");
             Ok(writer.connection().query_row(&set, [], |_| Ok(()))?)
         })
-        .unwrap();
+    };
+    // No database is made smaller than it is: full at once.
+    limit(1).unwrap();
     let (added, error) = (0..).find_map(|number| store.add_park(&park(number)).err().map(|e| (number, e))).unwrap();
     assert!(matches!(error, StoreError::Full(_)), "{error}");
-    assert!(matches!(*lock(&store.writer), Held::GivenUp));
     assert_eq!(store.parks().unwrap().len(), added);
+    limit(1_000_000).unwrap();
     store.add_park(&park(added)).unwrap();
     assert_eq!(store.parks().unwrap().len(), added + 1);
+}
+
+#[test]
+fn after_a_failed_write_the_writer_is_opened_anew_and_the_wal_written_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    store.add_park(&park(1)).unwrap();
+    let failed = store.write::<()>(|_| Err(StoreError::Away("fsync".into())));
+    assert!(matches!(failed, Err(StoreError::Away(_))));
+    assert!(matches!(*lock(&store.writer), Held::GivenUp));
+    store.write(|writer| checkpoint::full(writer.connection()).map(|wal| assert_eq!(wal.left(), 0))).unwrap();
+    store.add_park(&park(2)).unwrap();
+    assert!(matches!(*lock(&store.writer), Held::Open(_)));
+    assert_eq!(store.parks().unwrap().len(), 2);
 }
 
 #[test]

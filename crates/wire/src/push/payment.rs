@@ -4,7 +4,8 @@
 //! here; they stay in the text of the parameter.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{FEN, MILLIS, Payment};
@@ -25,11 +26,34 @@ pub(super) fn read_list(list: &str) -> Result<Vec<Payment>, Refusal> {
         found: shortened(list),
         expected: "JSON对象数组 (a JSON array of objects)",
     };
-    let entries: Vec<Entry> = serde_json::from_str(list).map_err(|_| not_a_list())?;
+    let entries: Vec<ObjectOnly> = serde_json::from_str(list).map_err(|_| not_a_list())?;
     if entries.len() > PAYMENTS_MAX {
         return Err(Refusal::TooMany { what: "`payment_list`支付记录 payments", max: PAYMENTS_MAX });
     }
-    entries.into_iter().enumerate().map(|(position, entry)| entry.read(position)).collect()
+    entries.into_iter().enumerate().map(|(position, ObjectOnly(entry))| entry.read(position)).collect()
+}
+
+/// A derived struct also reads an array of its fields' values: an entry must be an object.
+struct ObjectOnly(Entry);
+
+impl<'de> Deserialize<'de> for ObjectOnly {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = ObjectOnly;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ObjectOnly, A::Error> {
+                Entry::deserialize(MapAccessDeserializer::new(map)).map(ObjectOnly)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
 }
 
 #[derive(Deserialize)]

@@ -48,7 +48,7 @@ fn a_wrong_value_is_named_with_what_was_found_and_expected() {
     );
     assert!(hint(&[("total_value", "1.5")]).starts_with("参数`total_value`应为不小于0的整数"));
     assert!(hint(&[("cash_value", "-1")]).starts_with("参数`cash_value`应为"));
-    for list in ["{}", "[1]", "x", "[{\"value\":[]}]", "[{}] x"] {
+    for list in ["{}", "[1]", "[[\"o\"]]", "x", "[{\"value\":[]}]", "[{}] x"] {
         assert!(hint(&[("payment_list", list)]).starts_with("参数`payment_list`应为JSON对象数组"), "{list}");
     }
     assert!(hint(&[("payment_list", "[{},{\"value\":1.5}]")]).starts_with("参数`payment_list[1].value`应为"));

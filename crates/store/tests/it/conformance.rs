@@ -1,0 +1,249 @@
+//! What every [`Store`] promises.
+
+use parkgate_ledger::visit::VisitNote;
+use parkgate_ledger::{CONFLICTS_MAX, ParkId, Verdict};
+use parkgate_store::{NewApp, ParkChange, Store, StoreError, Visit, VisitFilter};
+use parkgate_wire::{PushKind, Secret, Seqno, UnixMillis};
+
+use crate::push::{T, With, enter, leave, new_park, store};
+
+fn recorded() -> Verdict {
+    Verdict::Recorded { refused_orders: Vec::new() }
+}
+
+fn refused(orders: &[&str]) -> Verdict {
+    Verdict::Recorded { refused_orders: orders.iter().map(|order| (*order).to_owned()).collect() }
+}
+
+fn all() -> VisitFilter {
+    VisitFilter { park_uuid: None, plate: None, since: None, limit: 100 }
+}
+
+fn serials(store: &dyn Store, filter: &VisitFilter) -> Vec<String> {
+    store.visits(filter).unwrap().into_iter().map(|visit| visit.parking_serial).collect()
+}
+
+fn one(store: &dyn Store, serial: &str) -> Visit {
+    let mut visits = store.visit("a", serial).unwrap();
+    assert_eq!(visits.len(), 1);
+    visits.remove(0)
+}
+
+#[test]
+fn a_repeat_is_answered_as_the_first_time_within_a_batch_and_later() {
+    let (_folder, store) = store();
+    let again = || leave("s", u64::MAX, T, T + 1).content(7);
+    let batch = [again(), leave("s", 2, T, T + 1).content(7)];
+    let repeated = Verdict::Repeated { seqno: Seqno(u64::MAX), refused_orders: Vec::new() };
+    assert_eq!(store.record(&batch).unwrap(), [recorded(), repeated.clone()]);
+    assert_eq!(store.record(&[leave("s", 3, T, T + 1).content(7)]).unwrap(), [repeated]);
+    assert_eq!(one(store.as_ref(), "s").leave.unwrap().seqno, Seqno(u64::MAX));
+}
+
+#[test]
+fn verdicts_come_in_the_order_of_the_batch() {
+    let (_folder, store) = store();
+    let batch = [leave("x", 1, T, T), enter("x", 2, T), leave("x", 3, T, T), leave("x", 4, T, T).park(2)];
+    let conflict = Verdict::Conflict { seqno: Seqno(3), parking_serial: "x".into() };
+    assert_eq!(store.record(&batch).unwrap(), [recorded(), recorded(), conflict, recorded()]);
+    assert_eq!(store.record(&[]).unwrap(), []);
+}
+
+#[test]
+fn another_content_is_kept_as_a_conflict_and_known_again() {
+    let (_folder, store) = store();
+    store.record(&[leave("s", 1, T, T + 1)]).unwrap();
+    let conflict = [Verdict::Conflict { seqno: Seqno(2), parking_serial: "s".into() }];
+    assert_eq!(store.record(&[leave("s", 2, T, T + 2).content(9)]).unwrap(), conflict);
+    assert_eq!(store.record(&[leave("s", 3, T, T + 2).content(9)]).unwrap(), conflict);
+    let visit = one(store.as_ref(), "s");
+    assert_eq!(visit.leave_time, Some(UnixMillis(T + 1)));
+    assert_eq!(visit.conflicts.len(), 1);
+    assert_eq!(
+        (visit.conflicts[0].record.seqno, &visit.conflicts[0].differing),
+        (Seqno(2), &vec!["content".to_owned()])
+    );
+    assert_eq!(serials(store.as_ref(), &all()), ["s"]);
+}
+
+#[test]
+fn conflicts_are_bounded() {
+    let (_folder, store) = store();
+    store.record(&[leave("s", 0, T, T)]).unwrap();
+    let batch: Vec<_> = (1..=CONFLICTS_MAX as u64 + 1).map(|seqno| leave("s", seqno, T, T)).collect();
+    let verdicts = store.record(&batch).unwrap();
+    assert!(matches!(verdicts[CONFLICTS_MAX - 1], Verdict::Conflict { .. }));
+    assert_eq!(verdicts[CONFLICTS_MAX], Verdict::Overflowing);
+    assert_eq!(store.record(&[leave("s", 999, T, T)]).unwrap(), [Verdict::Overflowing]);
+    assert_eq!(one(store.as_ref(), "s").conflicts.len(), CONFLICTS_MAX);
+}
+
+#[test]
+fn an_order_is_taken_once_for_each_way_of_payment() {
+    let (_folder, store) = store();
+    let list = r#"[{"parking_order":"o","pay_type":1,"value":"500","note":"n"},{"parking_order":"o","pay_type":"2"},{"value":"3"}]"#;
+    let other =
+        r#"[{"parking_order":"o","pay_type":"1"},{"parking_order":"p","pay_type":"1","pay_time":"1760000000000"}]"#;
+    assert_eq!(store.record(&[leave("s", 1, T, T).payments(list)]).unwrap(), [recorded()]);
+    let again = || leave("t", 2, T, T).payments(other);
+    assert_eq!(store.record(&[again()]).unwrap(), [refused(&["o"])]);
+    let repeated = Verdict::Repeated { seqno: Seqno(2), refused_orders: vec!["o".into()] };
+    assert_eq!(store.record(&[again()]).unwrap(), [repeated]);
+    assert_eq!(store.record(&[leave("t", 3, T, T).payments(other).park(2)]).unwrap(), [recorded()]);
+
+    let taken = one(store.as_ref(), "s").payments;
+    assert_eq!(taken.iter().map(|paid| paid.position).collect::<Vec<_>>(), [0, 1, 2]);
+    let first = serde_json::json!({"parking_order": "o", "pay_type": 1, "value": 500, "note": "n"});
+    assert_eq!(serde_json::Value::from(taken[0].fields.clone()), first);
+    let taken = one(store.as_ref(), "t").payments;
+    assert_eq!(taken.iter().map(|paid| paid.position).collect::<Vec<_>>(), [1]);
+    assert_eq!(taken[0].fields["pay_time"], 1_760_000_000_000_i64);
+}
+
+#[test]
+fn odd_payments_do_not_hide_a_visit() {
+    let (_folder, store) = store();
+    let mut odd = leave("s", 1, T, T);
+    odd.params = r#"{"payment_list":"[[\"o\"],{\"value\":\"-1\"}]"}"#.into();
+    store.record(&[odd]).unwrap();
+    let taken = one(store.as_ref(), "s").payments;
+    assert_eq!((taken.len(), taken[0].position, &taken[0].fields["value"]), (1, 1, &"-1".into()));
+}
+
+#[test]
+fn a_late_snapshot_keeps_what_was_counted_after_it() {
+    let (_folder, store) = store();
+    let shown = || store.space(ParkId(1)).unwrap().shown(None);
+    let counted =
+        [enter("1", 1, T + 10), enter("2", 2, T + 20), leave("3", 3, T, T + 30), enter("x", 9, T + 40).park(2)];
+    store.record(&counted).unwrap();
+    assert_eq!(shown().remain, None);
+    // Told late: two enters and a leave happened after it, one of the enters at its very moment.
+    store.record(&[leave("4", 4, T, T + 10).space(100, 50)]).unwrap();
+    assert_eq!((shown().total, shown().remain), (Some(100), Some(50)));
+    // Told later still, and older: it changes nothing.
+    store.record(&[leave("5", 5, T, T + 5).space(100, 1)]).unwrap();
+    assert_eq!(shown().remain, Some(50));
+    store.record(&[enter("6", 6, T + 9), enter("7", 7, T + 25)]).unwrap();
+    assert_eq!(shown().remain, Some(49));
+    store.record(&[leave("8", 8, T, T + 22).space(200, 80)]).unwrap();
+    assert_eq!((shown().total, shown().remain), (Some(200), Some(80)));
+    assert_eq!(store.space(ParkId(77)).unwrap(), parkgate_ledger::Space::default());
+}
+
+#[test]
+fn a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own() {
+    let (_folder, store) = store();
+    store.record(&[leave("s", 1, T, T + 9).personal(r#"{"idcard_no":"L"}"#)]).unwrap();
+    store.record(&[leave("later", 2, T, T + 5)]).unwrap();
+    store.record(&[enter("s", 3, T).plate("P").personal(r#"{"idcard_no":"E"}"#)]).unwrap();
+    let visit = one(store.as_ref(), "s");
+    assert_eq!(visit.notes, [VisitNote::LeaveWithoutEnter]);
+    assert_eq!(
+        (visit.plate.as_deref(), visit.enter_time, visit.leave_time),
+        (Some("P"), UnixMillis(T), Some(UnixMillis(T + 9)))
+    );
+    let (enter, leave) = (visit.enter.unwrap(), visit.leave.unwrap());
+    assert_eq!((enter.kind, enter.received_at, enter.variant), (PushKind::Enter, T + 1, 1));
+    assert_eq!(enter.params.keys().collect::<Vec<_>>(), ["parking_serial", "content", "idcard_no"]);
+    assert_eq!((&enter.params["idcard_no"], &leave.params["idcard_no"]), (&"E".into(), &"L".into()));
+    // By its newest record, and once.
+    assert_eq!(serials(store.as_ref(), &all()), ["s", "later"]);
+    let filters = [
+        VisitFilter { plate: Some("P".into()), ..all() },
+        VisitFilter { since: Some(UnixMillis(T + 9)), ..all() },
+        VisitFilter { limit: 1, ..all() },
+    ];
+    for filter in filters {
+        assert_eq!(serials(store.as_ref(), &filter), ["s"], "{filter:?}");
+    }
+    assert!(store.visit("a", "none").unwrap().is_empty() && store.visit("none", "s").unwrap().is_empty());
+}
+
+#[test]
+fn two_times_of_entering_are_two_visits() {
+    let (_folder, store) = store();
+    store.record(&[enter("s", 1, T).plate("E"), leave("s", 2, T + 1, T + 5).plate("L")]).unwrap();
+    let visits = store.visit("a", "s").unwrap();
+    assert!(visits.iter().all(|visit| visit.notes == [VisitNote::EnterTimeMismatch]));
+    assert_eq!(visits.iter().map(|v| v.leave.is_some()).collect::<Vec<_>>(), [true, false]);
+    let listed = store.visits(&all()).unwrap();
+    assert_eq!(listed.iter().map(|v| v.plate.as_deref()).collect::<Vec<_>>(), [Some("L"), Some("E")]);
+    assert_eq!(listed[1].leave_time, None);
+}
+
+#[test]
+fn visits_are_filtered_newest_first() {
+    let (_folder, store) = store();
+    let batch = [
+        leave("1", 1, T, T + 1).plate("P"),
+        enter("2", 2, T + 2).plate("Q"),
+        leave("3", 3, T, T + 3).plate("P").park(2),
+        enter("4", 4, T + 4),
+    ];
+    store.record(&batch).unwrap();
+    let park = |uuid: &str| VisitFilter { park_uuid: Some(uuid.into()), ..all() };
+    assert_eq!(serials(store.as_ref(), &all()), ["4", "3", "2", "1"]);
+    assert_eq!(serials(store.as_ref(), &park("a")), ["4", "2", "1"]);
+    assert_eq!(serials(store.as_ref(), &park("none")), [""; 0]);
+    assert_eq!(serials(store.as_ref(), &VisitFilter { plate: Some("P".into()), ..all() }), ["3", "1"]);
+    assert_eq!(serials(store.as_ref(), &VisitFilter { plate: Some("P".into()), ..park("a") }), ["1"]);
+    assert_eq!(serials(store.as_ref(), &VisitFilter { since: Some(UnixMillis(T + 3)), ..all() }), ["4", "3"]);
+    assert_eq!(serials(store.as_ref(), &VisitFilter { limit: 0, ..all() }), [""; 0]);
+}
+
+#[test]
+fn parks_are_added_once_and_changed() {
+    let (_folder, store) = store();
+    let version = store.registry_version().unwrap();
+    assert!(matches!(store.add_park(&new_park("a")), Err(StoreError::Exists(name)) if name == "a"));
+    assert_eq!(store.registry_version().unwrap(), version);
+    let change = ParkChange {
+        secret: Some(Secret::new("new")),
+        merchant: Some("m".into()),
+        enabled: Some(false),
+        strict: Some(true),
+        http_200_always: Some(true),
+        total_parking_space: Some(9),
+        allow: Some(vec!["10.0.0.0/8".into()]),
+        ..ParkChange::default()
+    };
+    assert!(store.change_park("a", &change).unwrap());
+    assert!(store.registry_version().unwrap() > version);
+    let parks = store.parks().unwrap();
+    assert_eq!(
+        (parks[0].secret.expose(), parks[0].name.as_str(), parks[0].merchant.as_deref()),
+        ("new", "a", Some("m"))
+    );
+    assert!(!parks[0].enabled && parks[0].strict && parks[0].http_200_always);
+    assert_eq!((parks[0].total_parking_space, parks[0].allow.len()), (Some(9), 1));
+    assert_eq!((parks[1].secret.expose(), parks[1].enabled), ("secret-of-b", true));
+    let merchant = |name: &str| ParkChange { merchant: Some(name.into()), ..ParkChange::default() };
+    assert!(matches!(store.change_park("b", &merchant("m")), Err(StoreError::Exists(name)) if name == "m"));
+    assert!(store.change_park("a", &ParkChange { total_parking_space: Some(0), ..merchant("") }).unwrap());
+    assert_eq!((&store.parks().unwrap()[0].merchant, store.parks().unwrap()[0].total_parking_space), (&None, None));
+    assert!(!store.change_park("none", &merchant("m")).unwrap());
+}
+
+#[test]
+fn apps_are_added_whole_or_not_at_all() {
+    let (_folder, store) = store();
+    let app = |parks: &[&str]| NewApp {
+        app_id: "app".into(),
+        secret: Secret::new("app-secret"),
+        api_type: Some("t".into()),
+        parks: parks.iter().map(|park| (*park).to_owned()).collect(),
+    };
+    assert!(matches!(store.add_app(&app(&["a", "none"])), Err(StoreError::Broken(text)) if text.contains("none")));
+    assert!(store.apps().unwrap().is_empty());
+    store.add_app(&app(&["b", "a", "a"])).unwrap();
+    assert!(matches!(store.add_app(&app(&[])), Err(StoreError::Exists(_))));
+    let version = store.registry_version().unwrap();
+    assert!(store.disable_app("app").unwrap() && !store.disable_app("none").unwrap());
+    assert!(store.registry_version().unwrap() > version);
+    let apps = store.apps().unwrap();
+    assert_eq!(
+        (apps[0].secret.expose(), &apps[0].parks, apps[0].enabled),
+        ("app-secret", &vec!["a".into(), "b".into()], false)
+    );
+}

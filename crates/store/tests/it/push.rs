@@ -1,0 +1,116 @@
+//! Pushes to record, and stores to record them in.
+
+use std::sync::Arc;
+
+use parkgate_ledger::{Arrival, ParkId};
+use parkgate_store::{Entry, NewPark, Store};
+use parkgate_wire::{Digest, Payment, PushKind, Secret, Seqno, SpaceReport, UnixMillis};
+use tempfile::TempDir;
+
+pub(crate) const T: i64 = 1_760_000_000_000;
+
+/// A new store with the parks `a` (1) and `b` (2).
+pub(crate) fn store() -> (TempDir, Arc<dyn Store>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = parkgate_store::open(folder.path()).unwrap();
+    for uuid in ["a", "b"] {
+        store.add_park(&new_park(uuid)).unwrap();
+    }
+    (folder, store)
+}
+
+pub(crate) fn new_park(uuid: &str) -> NewPark {
+    NewPark {
+        park_uuid: uuid.into(),
+        merchant: None,
+        name: uuid.into(),
+        secret: Secret::new(format!("secret-of-{uuid}")),
+        strict: false,
+        total_parking_space: None,
+    }
+}
+
+pub(crate) fn enter(serial: &str, seqno: u64, enter_time: i64) -> Entry {
+    entry(PushKind::Enter, serial, seqno, enter_time, enter_time)
+}
+
+pub(crate) fn leave(serial: &str, seqno: u64, enter_time: i64, leave_time: i64) -> Entry {
+    entry(PushKind::Leave, serial, seqno, enter_time, leave_time)
+}
+
+/// Its content is told by its seqno, unless `With::content` says otherwise.
+fn entry(kind: PushKind, serial: &str, seqno: u64, enter_time: i64, event_time: i64) -> Entry {
+    let mut digest = [0; 16];
+    digest[..8].copy_from_slice(&seqno.to_le_bytes());
+    Entry {
+        arrival: Arrival {
+            park: ParkId(1),
+            kind,
+            parking_serial: serial.into(),
+            enter_time: UnixMillis(enter_time),
+            event_time: UnixMillis(event_time),
+            digest: Digest(digest),
+            seqno: Seqno(seqno),
+            payments: Vec::new(),
+            space: None,
+        },
+        plate: None,
+        params: format!(r#"{{"parking_serial":"{serial}","content":"{seqno}"}}"#),
+        personal: None,
+        variant: 1,
+        received_at: event_time + 1,
+        pictures: Vec::new(),
+    }
+}
+
+pub(crate) trait With {
+    fn park(self, park: i64) -> Self;
+    fn content(self, content: u8) -> Self;
+    fn plate(self, plate: &str) -> Self;
+    fn space(self, total: u32, remain: u32) -> Self;
+    fn payments(self, list: &str) -> Self;
+    fn personal(self, json: &str) -> Self;
+}
+
+impl With for Entry {
+    fn park(mut self, park: i64) -> Self {
+        self.arrival.park = ParkId(park);
+        self
+    }
+
+    fn content(mut self, content: u8) -> Self {
+        self.arrival.digest = Digest([content; 16]);
+        self
+    }
+
+    fn plate(mut self, plate: &str) -> Self {
+        self.plate = Some(plate.into());
+        self
+    }
+
+    fn space(mut self, total: u32, remain: u32) -> Self {
+        self.arrival.space = Some(SpaceReport { total, remain });
+        self
+    }
+
+    /// As `payment_list`, and as the rules see it.
+    fn payments(mut self, list: &str) -> Self {
+        let entries: Vec<serde_json::Value> = serde_json::from_str(list).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let paid = entries.iter().map(|entry| Payment {
+            parking_order: entry.get("parking_order").map(text),
+            pay_type: entry.get("pay_type").map(text).unwrap_or_default(),
+            ..Payment::default()
+        });
+        self.arrival.payments = paid.collect();
+        let mut params: serde_json::Map<_, _> = serde_json::from_str(&self.params).unwrap();
+        params.insert("payment_list".into(), list.into());
+        self.params = serde_json::to_string(&params).unwrap();
+        self
+    }
+
+    fn personal(mut self, json: &str) -> Self {
+        self.personal = Some(json.into());
+        self
+    }
+}

@@ -1,0 +1,180 @@
+//! The queue in front, with a store whose batches the test lets through one by one.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::join_all;
+use parkgate_ledger::{ParkId, Space, Verdict};
+use parkgate_store::{
+    App, Entry, ImageKey, NewApp, NewPark, Park, ParkChange, Recorder, Store, StoreError, Visit, VisitFilter,
+};
+use parkgate_wire::Seqno;
+
+use crate::push::{T, leave, store};
+
+/// Tells the size of each batch as it begins, waits to be let on, and answers with each push's own seqno.
+struct Scripted {
+    began: Sender<usize>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+fn scripted() -> (Arc<Scripted>, Receiver<usize>, Sender<()>) {
+    let ((began, begins), (goes_on, go_on)) = (channel(), channel());
+    (Arc::new(Scripted { began, go_on: Mutex::new(go_on) }), begins, goes_on)
+}
+
+fn away<T>() -> Result<T, StoreError> {
+    Err(StoreError::Away("scripted".into()))
+}
+
+impl Store for Scripted {
+    fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
+        self.began.send(batch.len()).unwrap();
+        self.go_on.lock().unwrap().recv().unwrap();
+        for entry in batch {
+            match entry.arrival.parking_serial.as_str() {
+                "broken" => return Err(StoreError::Broken("scripted".into())),
+                "full" => return Err(StoreError::Full("scripted".into())),
+                // Not `panic!`, which a lock held above would remember.
+                "panic" => std::panic::resume_unwind(Box::new("scripted")),
+                _ => {}
+            }
+        }
+        let repeated = |entry: &Entry| Verdict::Repeated { seqno: entry.arrival.seqno, refused_orders: Vec::new() };
+        Ok(batch.iter().map(repeated).collect())
+    }
+    fn content_key(&self) -> [u8; 32] {
+        [0; 32]
+    }
+    fn registry_version(&self) -> Result<i64, StoreError> {
+        away()
+    }
+    fn parks(&self) -> Result<Vec<Park>, StoreError> {
+        away()
+    }
+    fn apps(&self) -> Result<Vec<App>, StoreError> {
+        away()
+    }
+    fn add_park(&self, _: &NewPark) -> Result<(), StoreError> {
+        away()
+    }
+    fn change_park(&self, _: &str, _: &ParkChange) -> Result<bool, StoreError> {
+        away()
+    }
+    fn add_app(&self, _: &NewApp) -> Result<(), StoreError> {
+        away()
+    }
+    fn disable_app(&self, _: &str) -> Result<bool, StoreError> {
+        away()
+    }
+    fn space(&self, _: ParkId) -> Result<Space, StoreError> {
+        away()
+    }
+    fn visit(&self, _: &str, _: &str) -> Result<Vec<Visit>, StoreError> {
+        away()
+    }
+    fn visits(&self, _: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
+        away()
+    }
+    fn keeps_image(&self, _: &ImageKey) -> Result<bool, StoreError> {
+        away()
+    }
+    fn probe(&self) -> Result<(), StoreError> {
+        away()
+    }
+    fn close(&self) -> Result<(), StoreError> {
+        away()
+    }
+}
+
+fn named(serial: &str, seqno: u64) -> Entry {
+    leave(serial, seqno, T, T)
+}
+
+/// What a push was answered: its seqno, or the kind of error.
+fn shown(answer: Result<parkgate_store::Recorded, StoreError>) -> String {
+    match answer {
+        Ok(recorded) => match recorded.verdict() {
+            Verdict::Repeated { seqno: Seqno(number), .. } => number.to_string(),
+            other => format!("{other:?}"),
+        },
+        Err(StoreError::Busy(_)) => "busy".into(),
+        Err(StoreError::Full(_)) => "full".into(),
+        Err(StoreError::Away(_)) => "away".into(),
+        Err(StoreError::Exists(_)) => "exists".into(),
+        Err(StoreError::Broken(_)) => "broken".into(),
+    }
+}
+
+/// Queues `entries` behind a batch that is under way, lets everything through, and gives the answers and batch sizes.
+async fn behind_a_batch(
+    queue_max: usize,
+    batch_max: usize,
+    entries: Vec<Entry>,
+) -> (Vec<String>, Vec<usize>, Recorder) {
+    let (store, begins, go_on) = scripted();
+    let recorder = Recorder::start(store, queue_max, batch_max);
+    let mine = recorder.clone();
+    let first = tokio::spawn(async move { mine.record(named("first", 0)).await });
+    let begins = tokio::task::spawn_blocking(move || begins.recv().map(|_| begins).unwrap()).await.unwrap();
+    let mut waiting = Box::pin(join_all(entries.into_iter().map(|entry| recorder.record(entry))));
+    // Polled once: all are queued, or turned away.
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    for _ in 0..100 {
+        go_on.send(()).unwrap();
+    }
+    let answers = waiting.await.into_iter().map(shown).collect();
+    assert_eq!(shown(first.await.unwrap()), "0");
+    (answers, begins.try_iter().collect(), recorder)
+}
+
+#[tokio::test]
+async fn what_is_in_flight_becomes_a_batch_up_to_the_bound_answered_in_order() {
+    let entries = (1..=7).map(|seqno| named("s", seqno)).collect();
+    let (answers, batches, recorder) = behind_a_batch(100, 5, entries).await;
+    assert_eq!(answers, ["1", "2", "3", "4", "5", "6", "7"]);
+    assert_eq!(batches, [5, 2]);
+    let stats = recorder.stats();
+    assert_eq!((stats.batches, stats.records, recorder.queue_len()), (3, 8, 0));
+    assert!(stats.commit_ns_total > 0);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_busy_at_once() {
+    let entries = (1..=4).map(|seqno| named("s", seqno)).collect();
+    let (answers, ..) = behind_a_batch(3, 10, entries).await;
+    assert_eq!(answers, ["1", "2", "3", "busy"]);
+}
+
+#[tokio::test]
+async fn one_bad_push_does_not_fail_its_neighbours() {
+    for bad in ["broken", "panic"] {
+        let entries = vec![named("s", 1), named(bad, 2), named("s", 3)];
+        let (answers, batches, recorder) = behind_a_batch(10, 10, entries).await;
+        assert_eq!(answers, ["1", "broken", "3"], "{bad}");
+        assert_eq!(batches, [3, 1, 1, 1], "{bad}");
+        assert_eq!(recorder.stats().records, 3);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_whole_batch_once() {
+    let entries = vec![named("s", 1), named("full", 2), named("s", 3)];
+    let (answers, batches, _) = behind_a_batch(10, 10, entries).await;
+    assert_eq!((answers, batches), (vec!["full".to_owned(); 3], vec![3]));
+}
+
+#[tokio::test]
+async fn stopping_finishes_the_queue_and_takes_no_more() {
+    let (_folder, store) = store();
+    let recorder = Recorder::start(Arc::clone(&store), 1000, 16);
+    let mut waiting = Box::pin(join_all((0..200).map(|seqno| recorder.record(named(&seqno.to_string(), seqno)))));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    let stopped = recorder.clone();
+    tokio::task::spawn_blocking(move || stopped.stop()).await.unwrap();
+    assert!(waiting.await.into_iter().all(|answer| answer.is_ok()));
+    assert_eq!(shown(recorder.record(named("late", 999)).await), "away");
+    recorder.stop();
+    let listed = store.visits(&VisitFilter { park_uuid: None, plate: None, since: None, limit: 1000 }).unwrap();
+    assert_eq!(listed.len(), 200);
+}
