@@ -28,7 +28,7 @@ use crate::key::sync_folder;
 /// Where pictures are written aside.
 const INCOMING: &str = "incoming";
 /// Gathered before a piece is hashed and written on a blocking thread.
-const PIECE_BYTES: usize = 128 * 1024;
+const PIECE_BYTES: usize = 64 * 1024;
 /// The formats told apart look no further than this.
 const SNIFFED_BYTES: usize = 64;
 
@@ -123,7 +123,7 @@ impl Images {
         Ok(IncomingImage {
             images: self.clone(),
             aside: Aside { path, keep: false },
-            gathered: BytesMut::new(),
+            gathered: BytesMut::with_capacity(2 * PIECE_BYTES),
             writing: Some(Writing { file, md5: Md5::new(), sha256: Sha256::new(), head: Vec::new(), size: 0 }),
         })
     }

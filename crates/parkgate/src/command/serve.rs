@@ -15,13 +15,17 @@ use crate::cli::Serve;
 use crate::config::Config;
 use crate::output;
 
+/// Threads that write pictures and read the store: each keeps memory of its own, and a disk does no more at a time.
+const BLOCKING_THREADS: usize = 8;
+
 pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
     let config = Config::of(args)?;
     if args.demo && !config.listen.ip().is_loopback() {
         bail!("--demo 只能监听本机地址, 它的密钥人人皆知 (loopback only: everybody knows its secret)");
     }
     log_to_stderr();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run_gate(args, config))
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build()?.block_on(run_gate(args, config))
 }
 
 async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {

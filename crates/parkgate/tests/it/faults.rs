@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::PARKGATE;
 
-/// `tests/kill.sh` runs it a thousand times.
+/// `bench/kills` runs it a thousand times.
 fn rounds() -> u32 {
     std::env::var("PARKGATE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }
