@@ -5,8 +5,12 @@
 //! go through `object_store`; writing on the local disk is ours, for its order is the promise: file synced, renamed,
 //! folder synced.
 
-use std::collections::HashMap;
-use std::fmt;
+mod address;
+mod pin;
+
+pub use address::ImageKey;
+
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +26,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parkgate_wire::Md5Hash;
 use sha2::{Digest, Sha256};
 
+use self::pin::Pin;
 use crate::StoreError;
 use crate::key::sync_folder;
 
@@ -31,35 +36,6 @@ const INCOMING: &str = "incoming";
 const PIECE_BYTES: usize = 64 * 1024;
 /// The formats told apart look no further than this.
 const SNIFFED_BYTES: usize = 64;
-
-/// A picture's address: the SHA-256 of its bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ImageKey(pub [u8; 32]);
-
-impl ImageKey {
-    /// Reads the text that `Display` writes.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<ImageKey> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text.split('/').collect::<String>(), &mut bytes).ok()?;
-        Some(ImageKey(bytes))
-    }
-}
-
-impl fmt::Display for ImageKey {
-    /// `ab/cdef…`: the first byte is the folder.
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = hex::encode(self.0);
-        let (folder, name) = text.split_at(2);
-        write!(out, "{folder}/{name}")
-    }
-}
-
-impl fmt::Debug for ImageKey {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "ImageKey({self})")
-    }
-}
 
 /// A picture could not be kept. Trying again can help: it is for want of room, or of the disk.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +69,8 @@ struct Shared {
     next: AtomicU64,
     /// Pictures on their way between disk and record: no sweep takes these.
     pinned: Mutex<HashMap<ImageKey, usize>>,
+    /// Folders of pictures, by first byte, whose own names this process knows to be durable.
+    durable_folders: Mutex<HashSet<u8>>,
 }
 
 impl Images {
@@ -106,8 +84,15 @@ impl Images {
             std::fs::remove_dir_all(&incoming)?;
         }
         std::fs::create_dir_all(&incoming)?;
+        make_durable(folder)?;
         let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| ImageError::Away(error.to_string()))?;
-        let shared = Shared { folder: folder.to_owned(), objects, next: AtomicU64::new(0), pinned: Mutex::default() };
+        let shared = Shared {
+            folder: folder.to_owned(),
+            objects,
+            next: AtomicU64::new(0),
+            pinned: Mutex::default(),
+            durable_folders: Mutex::default(),
+        };
         Ok(Images { shared: Arc::new(shared) })
     }
 
@@ -155,7 +140,7 @@ impl Images {
         older_than: Duration,
         keeps: impl Fn(&ImageKey) -> Result<bool, StoreError> + Send + Sync + Clone + 'static,
     ) -> Result<usize, ImageError> {
-        let before = SystemTime::now() - older_than;
+        let before = SystemTime::now().checked_sub(older_than).unwrap_or(SystemTime::UNIX_EPOCH);
         let mut listed = self.shared.objects.list(None);
         let mut swept = 0;
         while let Some(object) = listed.try_next().await.map_err(away)? {
@@ -169,6 +154,14 @@ impl Images {
     }
 }
 
+/// The name of the folder itself, which may be new. A parent that may not be read was not made by this process.
+fn make_durable(folder: &Path) -> io::Result<()> {
+    match std::path::absolute(folder)?.parent().map_or(Ok(()), sync_folder) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 fn remove_unkept(
     shared: &Shared,
     key: &ImageKey,
@@ -179,8 +172,11 @@ fn remove_unkept(
     if pinned.contains_key(key) || keeps(key).map_err(|error| ImageError::Away(error.to_string()))? {
         return Ok(false);
     }
-    std::fs::remove_file(shared.folder.join(key.to_string()))?;
-    Ok(true)
+    match std::fs::remove_file(shared.folder.join(key.to_string())) {
+        // Another process was first.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => Ok(removed.map(|()| true)?),
+    }
 }
 
 /// A file aside: gone when dropped, unless it was moved to its place.
@@ -307,35 +303,45 @@ impl FinishedImage {
     /// # Errors
     /// It is not there, and nothing is left behind.
     pub async fn store(self) -> Result<StoredImage, ImageError> {
-        let pin = Pin::new(&self.images.shared, self.key);
         blocking(move || {
             let FinishedImage { images, mut aside, md5, key, size, content_type, file } = self;
+            // Before looking whether it is there. On this thread, since a sweep may hold the pins while it asks the store.
+            let pin = Pin::new(&images.shared, key);
             let path = images.shared.folder.join(key.to_string());
+            let folder = images.shared.durable_folder(&key, &path)?;
             if std::fs::metadata(&path).is_ok_and(|there| there.len() == size) {
-                // Synced when it was put there; young again, so that a sweep in another process leaves it.
+                // Its bytes were synced before it got its name; young again, so that a sweep in another process leaves it.
                 File::open(&path)?.set_modified(SystemTime::now())?;
             } else {
                 file.sync_all()?;
-                put(&images.shared.folder, &aside.path, &path)?;
+                std::fs::rename(&aside.path, &path)?;
                 aside.keep = true;
             }
+            // Also where it was there: a push beside this one, or a process that ended, may have got no further than its name.
+            sync_folder(folder)?;
             Ok(StoredImage { key, md5, size, content_type, _pin: pin })
         })
         .await
     }
 }
 
-fn put(folder: &Path, from: &Path, to: &Path) -> Result<(), ImageError> {
-    let shard = to.parent().unwrap_or(folder);
-    if !shard.exists() {
-        match std::fs::create_dir(shard) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
-            Ok(()) | Err(_) => sync_folder(folder)?,
+impl Shared {
+    /// The folder of a picture, there to stay. One that is there already may not be durable yet: it is not enough to
+    /// sync where this push made it.
+    fn durable_folder<'a>(&self, key: &ImageKey, picture: &'a Path) -> Result<&'a Path, ImageError> {
+        let folder = picture.parent().unwrap_or(picture);
+        let [first, ..] = key.0;
+        let made = match std::fs::create_dir(folder) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(error.into()),
+        };
+        if made || !lock(&self.durable_folders).contains(&first) {
+            sync_folder(&self.folder)?;
+            lock(&self.durable_folders).insert(first);
         }
+        Ok(folder)
     }
-    std::fs::rename(from, to)?;
-    sync_folder(shard)?;
-    Ok(())
 }
 
 /// A picture in its place. While this lives no sweep removes it: hold it until the record that names it is committed.
@@ -350,36 +356,6 @@ pub struct StoredImage {
     /// Told by its first bytes.
     pub content_type: &'static str,
     _pin: Pin,
-}
-
-struct Pin {
-    shared: Arc<Shared>,
-    key: ImageKey,
-}
-
-impl Pin {
-    fn new(shared: &Arc<Shared>, key: ImageKey) -> Pin {
-        *lock(&shared.pinned).entry(key).or_insert(0) += 1;
-        Pin { shared: Arc::clone(shared), key }
-    }
-}
-
-impl fmt::Debug for Pin {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Pin")
-    }
-}
-
-impl Drop for Pin {
-    fn drop(&mut self) {
-        let mut pinned = lock(&self.shared.pinned);
-        if let Some(count) = pinned.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                pinned.remove(&self.key);
-            }
-        }
-    }
 }
 
 fn object_path(key: &ImageKey) -> object_store::path::Path {

@@ -56,3 +56,59 @@ async fn a_sweep_takes_what_nothing_keeps_and_nothing_holds() {
     assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 1);
     assert_eq!(files(folder.path()), 1);
 }
+
+#[tokio::test]
+async fn the_same_picture_many_times_at_once_is_one_file_and_held_by_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = Images::open(folder.path()).unwrap();
+    let mut uploads = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let images = images.clone();
+        uploads.spawn(async move { finished(&images, b"same").await.store().await.unwrap() });
+    }
+    let mut stored = uploads.join_all().await;
+    assert_eq!(files(folder.path()), 1);
+    let last = stored.pop().unwrap();
+    drop(stored);
+    assert_eq!(images.sweep(Duration::ZERO, |_| Ok(false)).await.unwrap(), 0, "one still holds it");
+    drop(last);
+    assert_eq!(images.sweep(Duration::ZERO, |_| Ok(false)).await.unwrap(), 1);
+    assert!(images.shared.pinned.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_picture_cut_short_is_replaced_and_a_folder_taken_away_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = Images::open(folder.path()).unwrap();
+    let key = finished(&images, b"whole").await.store().await.unwrap().key;
+    let path = folder.path().join(key.to_string());
+    std::fs::write(&path, b"wh").unwrap();
+    finished(&images, b"whole").await.store().await.unwrap();
+    assert_eq!(images.read(&key).await.unwrap(), b"whole".as_slice());
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    finished(&images, b"whole").await.store().await.unwrap();
+    assert_eq!(images.read(&key).await.unwrap(), b"whole".as_slice());
+}
+
+#[test]
+fn want_of_room_is_told_from_other_faults_and_types_by_the_first_bytes() {
+    for (kind, full) in [
+        (io::ErrorKind::StorageFull, true),
+        (io::ErrorKind::QuotaExceeded, true),
+        (io::ErrorKind::PermissionDenied, false),
+        (io::ErrorKind::NotFound, false),
+    ] {
+        assert_eq!(matches!(ImageError::from(io::Error::from(kind)), ImageError::Full(_)), full, "{kind}");
+    }
+    for (head, expected) in [
+        (b"\xff\xd8\xff\xe0".as_slice(), "image/jpeg"),
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"BM123456", "image/bmp"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+        (b"<svg onload=x>", "application/octet-stream"),
+        (b"%PDF-1.7", "application/octet-stream"),
+        (b"", "application/octet-stream"),
+    ] {
+        assert_eq!(content_type(head), expected);
+    }
+}

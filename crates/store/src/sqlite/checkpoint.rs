@@ -16,7 +16,7 @@ use crate::StoreError;
 
 const MIB_PAGES: i64 = 1024 * 1024 / PAGE_BYTES as i64;
 /// Copied from here on. Less would copy pages that the next batches write again.
-const COPY_FROM_PAGES: i64 = 32 * MIB_PAGES;
+const COPY_FROM_PAGES: i64 = 64 * MIB_PAGES;
 /// No more than this is left to the writer, who makes pushes wait meanwhile.
 const LITTLE_PAGES: i64 = 2 * MIB_PAGES;
 /// The writer waits for a copy under way, and finishes it, from here on: the WAL must not outgrow the disk.
@@ -113,6 +113,7 @@ fn run(path: &Path, asked: &Receiver<()>, copying: &Mutex<()>) {
         let copied = opened.and_then(|open| {
             let _copying = lock(copying);
             passive(&open)?;
+            flush(path);
             connection = Some(open);
             Ok(())
         });
@@ -120,6 +121,17 @@ fn run(path: &Path, asked: &Receiver<()>, copying: &Mutex<()>) {
             // A full disk, say: the WAL stays as it is, nothing is lost.
             tracing::warn!(%error, "a checkpoint was not made");
         }
+    }
+}
+
+/// Has the system write what was copied, so that the writer's own sync, at the end, finds little to do.
+///
+/// Of the whole file system: a second handle on the database would drop the process's locks on it when it is closed.
+/// Nothing rests on this: what a checkpoint promises, its own sync does.
+fn flush(path: &Path) {
+    let folder = path.parent().unwrap_or(path);
+    if let Err(error) = std::fs::File::open(folder).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?)) {
+        tracing::debug!(%error, "what was copied will be written with the next sync");
     }
 }
 
