@@ -28,6 +28,14 @@ impl Draft {
         self
     }
 
+    /// What the client sends with every push; the draft's own goes before.
+    pub(crate) fn unless_set(self, name: &str, value: &Option<String>) -> Self {
+        match value {
+            Some(value) if !self.params.iter().any(|(other, _)| other == name) => self.param(name, value),
+            Some(_) | None => self,
+        }
+    }
+
     /// Adds a picture (`leave_image_file`). Its hash is computed, unless it was given.
     #[must_use]
     pub fn file(mut self, part: &str, path: impl AsRef<Path>) -> Self {

@@ -32,17 +32,29 @@ impl Outcome {
     }
 }
 
-/// Judges an answer by its status and body: success is `200`, `1000` or `1001`, whatever the HTTP status.
+/// Judges an answer by its status and body: success is `200`, `1000` or `1001`, whatever the HTTP status. `400`, `401`,
+/// `403` and their kin (`1400`, `1401`, `1403` of sibling calls) refuse; `408`, `425` and `429` speak of the line, not
+/// of the push.
 #[must_use]
 pub fn judge(status: u16, retry_after: Option<&str>, body: &str) -> Outcome {
     let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok());
     match Reply::from_json(body) {
         Some(reply) if reply.is_success() && reply.hint.is_some() => Outcome::AcceptedWithHint(reply),
         Some(reply) if reply.is_success() => Outcome::Accepted(reply),
-        Some(reply) if reply.code.starts_with('4') || reply.code.starts_with("14") => Outcome::Refused(reply),
+        Some(reply) if refuses(&reply.code) && !is_of_the_line(&status.to_string()) => Outcome::Refused(reply),
         Some(reply) => Outcome::TryLater { reason: format!("{} {}", reply.code, reply.message), retry_after },
         None => Outcome::TryLater { reason: format!("HTTP {status}, and no reply of the protocol"), retry_after },
     }
+}
+
+fn refuses(code: &str) -> bool {
+    let kin = code.strip_prefix('1').filter(|rest| rest.len() == 3).unwrap_or(code);
+    kin.len() == 3 && kin.starts_with('4') && !is_of_the_line(kin)
+}
+
+/// Too slow, too early, too many: the push itself may be right.
+fn is_of_the_line(code: &str) -> bool {
+    matches!(code, "408" | "425" | "429")
 }
 
 #[cfg(test)]
@@ -68,6 +80,14 @@ mod tests {
             (200, r#"{"code":"200","hint":"x"}"#, "hint"),
             (400, r#"{"code":"400"}"#, "refused"),
             (200, r#"{"code":"403"}"#, "refused"),
+            (401, r#"{"code":401}"#, "refused"),
+            (413, r#"{"code":"400"}"#, "refused"),
+            (200, r#"{"code":"1401"}"#, "refused"),
+            (429, r#"{"code":"429"}"#, "later"),
+            (408, r#"{"code":"400"}"#, "later"),
+            (200, r#"{"code":"4"}"#, "later"),
+            (200, r#"{"code":"1500"}"#, "later"),
+            (403, "<html>", "later"),
             (503, r#"{"code":"503"}"#, "later"),
             (200, r#"{"code":"500"}"#, "later"),
             (502, "<html>", "later"),

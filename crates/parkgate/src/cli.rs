@@ -41,11 +41,11 @@ pub(crate) enum Command {
 /// Where the state is.
 #[derive(Debug, Args, Default, Clone)]
 pub(crate) struct Place {
-    /// Data folder [default: parkgate-data]
-    #[arg(long, env = "PARKGATE_DATA", value_name = "DIR")]
+    /// Data folder [env: PARKGATE_DATA] [default: parkgate-data]
+    #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Store URL: sqlite:DIR (the default is the data folder)
-    #[arg(long, env = "PARKGATE_STORE", value_name = "URL")]
+    /// Store URL: sqlite:DIR, in place of --data [env: PARKGATE_STORE]
+    #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "NAME")]
     pub(crate) node: Option<String>,
     /// Settings file [default: ./parkgate.toml, if there]
-    #[arg(long, env = "PARKGATE_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "PARKGATE_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Make the document's park and print a curl line to try (loopback only)
     #[arg(long)]
@@ -123,21 +123,27 @@ pub(crate) enum Park {
         /// Require what the document's table marks required and its examples leave out
         #[arg(long)]
         strict: bool,
+        /// 输出 JSON · As JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         place: Place,
     },
     /// 停车场列表 · All parks
+    #[command(after_help = "Example:\n  parkgate park list --json")]
     List {
+        /// 输出 JSON · As JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         place: Place,
     },
     /// 停车场详情 · One park with its free spaces
+    #[command(after_help = "Example:\n  parkgate park show 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --json")]
     Show {
+        /// `park_uuid`
         uuid: String,
+        /// 输出 JSON · As JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -148,7 +154,9 @@ pub(crate) enum Park {
         after_help = "Examples:\n  parkgate park set U --http-200 always\n  parkgate park set U --allow 10.9.0.0/16 192.168.1.7/32\n  parkgate park set U --allow any"
     )]
     Set {
+        /// `park_uuid`
         uuid: String,
+        /// Name for people
         #[arg(long, value_name = "N")]
         name: Option<String>,
         /// Merchant number; empty takes it away
@@ -170,23 +178,32 @@ pub(crate) enum Park {
         place: Place,
     },
     /// 更换密钥 · A new secret; without one given, it is made and printed once
+    #[command(
+        after_help = "Examples:\n  parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a\n  parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --secret-file new-secret"
+    )]
     RotateSecret {
+        /// `park_uuid`
         uuid: String,
         #[command(flatten)]
         secret: SecretArgs,
+        /// 输出 JSON · As JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         place: Place,
     },
     /// 停用 · Answer its pushes with 403
+    #[command(after_help = "Example:\n  parkgate park disable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
     Disable {
+        /// `park_uuid`
         uuid: String,
         #[command(flatten)]
         place: Place,
     },
     /// 启用 · Take its pushes again
+    #[command(after_help = "Example:\n  parkgate park enable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
     Enable {
+        /// `park_uuid`
         uuid: String,
         #[command(flatten)]
         place: Place,
@@ -211,20 +228,25 @@ pub(crate) enum App {
         /// Parks it may push for
         #[arg(long, value_name = "U", num_args = 1.., required = true)]
         park: Vec<String>,
+        /// 输出 JSON · As JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         place: Place,
     },
     /// 应用列表 · All apps
+    #[command(after_help = "Example:\n  parkgate app list --json")]
     List {
+        /// 输出 JSON · As JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         place: Place,
     },
     /// 停用 · Answer its pushes with 403
+    #[command(after_help = "Example:\n  parkgate app disable op1234567723122")]
     Disable {
+        /// `app_id`
         id: String,
         #[command(flatten)]
         place: Place,
@@ -250,17 +272,22 @@ pub(crate) enum Visit {
         /// At most so many
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
+        /// 输出 JSON · As JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         place: Place,
     },
     /// 一条停车记录 · One visit with all that was sent
+    #[command(
+        after_help = "Example:\n  parkgate visit show 49f0cc52-e8c7-41e3-b54d-af666b8cc11a 202106028000000007 --json"
+    )]
     Show {
         /// `park_uuid`
         uuid: String,
         /// `parking_serial`
         serial: String,
+        /// 输出 JSON · As JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -275,6 +302,7 @@ pub(crate) struct Sign {
     /// Parameters, `name=value`
     #[arg(value_name = "k=v")]
     pub(crate) params: Vec<String>,
+    /// 输出 JSON · As JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -11,11 +11,12 @@ mod visit;
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use parkgate_store::Store;
 
 use crate::cli::{Cli, Command, Place};
 use crate::config::data_folder;
+use crate::output::misuse;
 
 /// Runs one command; its exit code.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
@@ -29,8 +30,20 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
     }
 }
 
-/// Opens the state a command works on; it is never made by a command that only reads it.
+/// Opens the state a command works on; only `park add` and `serve` make it, so that a mistyped folder is told.
 fn open(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+    let data = data_folder(place)?;
+    if !data.is_dir() {
+        bail!(
+            "没有数据目录 {0}: 用 --data 指定, 或先 `parkgate park add` (no data folder {0}: say --data DIR)",
+            data.display()
+        );
+    }
+    open_or_make(place)
+}
+
+/// Opens the state, making it on first use.
+fn open_or_make(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
     let data = data_folder(place)?;
     parkgate_store::open(&data).with_context(|| format!("数据目录 data folder {}", data.display()))
 }
@@ -40,7 +53,7 @@ fn pairs(params: &[String]) -> anyhow::Result<Vec<(&str, &str)>> {
     params
         .iter()
         .map(|param| {
-            param.split_once('=').with_context(|| format!("`{param}`: 参数应写成 name=value (write name=value)"))
+            param.split_once('=').ok_or_else(|| misuse(format!("`{param}`: 参数应写成 name=value (write name=value)")))
         })
         .collect()
 }

@@ -1,5 +1,7 @@
 //! Settings: flags, then `PARKGATE_*` variables, then `parkgate.toml`, then defaults, as one checked [`Config`].
 
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::cli::{Place, Serve};
+use crate::output::misuse;
 
 /// Looked for where the program is started.
 const FILE: &str = "parkgate.toml";
@@ -73,6 +76,16 @@ limits! {
     drain_timeout: Span,
 }
 
+impl GivenLimits {
+    /// Of some things there must be one, or the gate takes nothing.
+    fn has_none(&self) -> bool {
+        let bytes = self.body_bytes_max == Some(0);
+        let counts = [self.params_max, self.value_bytes_max, self.fields_bytes_max];
+        let work = [self.connections_max, self.queue_max, self.batch_max];
+        bytes || counts.contains(&Some(0)) || work.contains(&Some(0))
+    }
+}
+
 /// `"500ms"`, `"30s"`, `"5m"`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
@@ -100,72 +113,172 @@ impl TryFrom<String> for Span {
 }
 
 impl Config {
-    /// The settings of `serve`.
+    /// The settings of `serve`, or all that is wrong with them.
     pub(crate) fn of(serve: &Serve) -> anyhow::Result<Config> {
-        let given = given(serve.config.as_deref(), &|name| std::env::var(name).ok())?;
-        let data = data_of(&serve.place, &given)?;
+        let (given, mut wrong) = given(serve.config.as_deref(), &environment())?;
+        let data = data_of(&serve.place, &given).unwrap_or_else(|what| {
+            wrong.push(what);
+            PathBuf::new()
+        });
         let listen = serve.listen.clone().or(given.listen).unwrap_or_else(|| LISTEN.into());
         let images = match serve.images.clone().or(given.images) {
             None => data.join("images"),
-            Some(url) if url.contains("://") && !url.starts_with("file://") => {
-                bail!("{url}: pictures go into a folder; other stores come with a later version")
-            }
-            Some(url) => PathBuf::from(url.trim_start_matches("file://")),
+            Some(url) => PathBuf::from(url.strip_prefix("file://").unwrap_or(&url)),
         };
-        Ok(Config {
-            listen: listen
-                .parse()
-                .with_context(|| format!("listen = {listen}: write an address and a port, as in 127.0.0.1:8080"))?,
-            data,
-            images,
-            node: serve.node.clone().or(given.node).unwrap_or_else(host_name),
-            limits: given.limits.meant(),
-        })
+        if images.to_string_lossy().contains("://") {
+            wrong.push(format!("images = {}: a folder; other stores come with a later version", images.display()));
+        }
+        let listen = listen.parse().map_err(|_| {
+            wrong.push(format!("listen = {listen}: write an address and a port, as in 127.0.0.1:8080"));
+        });
+        match (listen, wrong.is_empty()) {
+            (Ok(listen), true) => {
+                let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
+                Ok(Config { listen, data, images, node, limits: given.limits.meant() })
+            }
+            (Ok(_) | Err(()), _) => Err(all(&wrong)),
+        }
     }
 }
 
 /// The data folder of a command that reads or changes state.
 pub(crate) fn data_folder(place: &Place) -> anyhow::Result<PathBuf> {
-    if place.data.is_some() {
-        return data_of(place, &Given::default());
+    if place.data.is_some() || place.store.is_some() {
+        // A store that comes later is no wrong use.
+        return data_of(place, &Given::default()).map_err(anyhow::Error::msg);
     }
-    data_of(place, &given(None, &|name| std::env::var(name).ok())?)
-}
-
-fn data_of(place: &Place, given: &Given) -> anyhow::Result<PathBuf> {
-    match place.store.as_ref().or(given.store.as_ref()) {
-        Some(url) => match url.strip_prefix("sqlite:") {
-            Some(folder) => Ok(PathBuf::from(folder.trim_start_matches("//"))),
-            None => bail!("--store {url}: write sqlite:DIR; PostgreSQL comes with a later version"),
-        },
-        None => Ok(place.data.clone().or_else(|| given.data.clone()).unwrap_or_else(|| DATA.into())),
-    }
-}
-
-/// The file, and over it the environment.
-fn given(file: Option<&Path>, variable: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Given> {
-    let path = file.map_or_else(|| PathBuf::from(FILE), Path::to_owned);
-    let mut table = match std::fs::read_to_string(&path) {
-        Ok(text) => text.parse::<Table>().with_context(|| format!("{}", path.display()))?,
-        Err(_) if file.is_none() => Table::new(),
-        Err(error) => bail!("{}: {error}", path.display()),
-    };
-    for name in ["listen", "data", "store", "images", "node"] {
-        if let Some(value) = variable(&format!("PARKGATE_{}", name.to_uppercase())) {
-            table.insert(name.into(), Value::String(value));
+    let environment = environment();
+    let file = environment.get("PARKGATE_CONFIG").map(PathBuf::from);
+    let (given, mut wrong) = given(file.as_deref(), &environment)?;
+    match data_of(place, &given) {
+        Ok(data) if wrong.is_empty() => Ok(data),
+        Ok(_) => Err(all(&wrong)),
+        Err(what) => {
+            wrong.push(what);
+            Err(all(&wrong))
         }
     }
-    for name in GivenLimits::NAMES {
-        let variable_name = format!("PARKGATE_LIMITS_{}", name.to_uppercase());
-        if let Some(value) = variable(&variable_name) {
-            let value = value.parse().map_or(Value::String(value), Value::Integer);
-            let limits = table.entry("limits").or_insert_with(|| Value::Table(Table::new()));
-            if let Some(limits) = limits.as_table_mut() {
-                limits.insert((*name).into(), value);
+}
+
+/// Who comes first names the place, by either of its two names; `store` goes before `data` only where both are given
+/// together.
+fn data_of(place: &Place, given: &Given) -> Result<PathBuf, String> {
+    let (data, store) = match (&place.data, &place.store) {
+        (None, None) => (&given.data, &given.store),
+        flags => flags,
+    };
+    match store {
+        Some(url) => match url.strip_prefix("sqlite:") {
+            Some(folder) => Ok(PathBuf::from(folder.strip_prefix("//").unwrap_or(folder))),
+            None => Err(format!("store = {url}: write sqlite:DIR; PostgreSQL comes with a later version")),
+        },
+        None => Ok(data.clone().unwrap_or_else(|| DATA.into())),
+    }
+}
+
+fn all(wrong: &[String]) -> anyhow::Error {
+    misuse(format!("设置有误 (settings)\n  {}", wrong.join("\n  ")))
+}
+
+type Environment = BTreeMap<String, String>;
+
+/// Our variables. An empty one counts as not set.
+fn environment() -> Environment {
+    let ours =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    ours.filter(|(name, value)| name.starts_with("PARKGATE_") && !value.is_empty()).collect()
+}
+
+/// The file, and over it the environment; and what is wrong with either, each named where it stands.
+fn given(file: Option<&Path>, environment: &Environment) -> anyhow::Result<(Given, Vec<String>)> {
+    let path = file.map_or_else(|| PathBuf::from(FILE), Path::to_owned);
+    let name = path.display().to_string();
+    let mut table = match std::fs::read_to_string(&path) {
+        Ok(text) => text.parse::<Table>().map_err(|error| all(&[format!("{name}: {error}")]))?,
+        Err(error) if file.is_none() && error.kind() == ErrorKind::NotFound => Table::new(),
+        Err(error) => bail!("{name}: {error}"),
+    };
+    let mut wrong = Vec::new();
+    let mut good = checked(&name, std::mem::take(&mut table), &mut wrong);
+    let (from_environment, unknown) = variables(environment);
+    wrong.extend(unknown);
+    for (variable, one) in from_environment {
+        let one = checked(&variable, one, &mut wrong);
+        if one.contains_key("data") || one.contains_key("store") {
+            // Two names for one place: the environment's goes before either of the file's.
+            for name in ["data", "store"].iter().filter(|name| !environment.contains_key(&variable_of(name))) {
+                good.remove(*name);
             }
         }
+        merge(&mut good, one);
     }
-    Given::deserialize(table).with_context(|| format!("settings ({} and PARKGATE_*)", path.display()))
+    Ok((Given::deserialize(good).context("settings")?, wrong))
+}
+
+fn variable_of(name: &str) -> String {
+    format!("PARKGATE_{}", name.to_uppercase().replace('.', "_"))
+}
+
+/// Each variable that is a setting, as a file would have it; and limits that are none. Other unknown variables are left
+/// alone: orchestrators set `PARKGATE_PORT` and the like for a service of that name.
+fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
+    let mut found = Vec::new();
+    for name in ["listen", "data", "store", "images", "node"] {
+        let variable = variable_of(name);
+        if let Some(value) = environment.get(&variable) {
+            found.push((variable, one(name, Value::String(value.clone()))));
+        }
+    }
+    let mut unknown = Vec::new();
+    for (variable, value) in environment {
+        let Some(name) = variable.strip_prefix("PARKGATE_LIMITS_").map(str::to_lowercase) else { continue };
+        if GivenLimits::NAMES.contains(&name.as_str()) {
+            let value = value.parse().map_or_else(|_| Value::String(value.clone()), Value::Integer);
+            found.push((variable.clone(), one("limits", Value::Table(one(&name, value)))));
+        } else {
+            unknown.push(format!("{variable}: no such limit; there are {}", GivenLimits::NAMES.join(", ")));
+        }
+    }
+    (found, unknown)
+}
+
+fn one(name: &str, value: Value) -> Table {
+    Table::from_iter([(name.to_owned(), value)])
+}
+
+fn merge(into: &mut Table, from: Table) {
+    for (name, value) in from {
+        match (into.get_mut(&name), value) {
+            (Some(Value::Table(into)), Value::Table(from)) => merge(into, from),
+            (_, value) => drop(into.insert(name, value)),
+        }
+    }
+}
+
+/// What can be read of a table, each setting alone, so that all that is wrong is named at once.
+fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
+    let mut good = Table::new();
+    for (name, value) in table {
+        let ones = match value {
+            Value::Table(inner) if name == "limits" => inner
+                .into_iter()
+                .map(|(limit, value)| (format!("{name}.{limit}"), one(&name, Value::Table(one(&limit, value)))))
+                .collect(),
+            value => vec![(name.clone(), one(&name, value))],
+        };
+        for (name, one) in ones {
+            let what = match Given::deserialize(one.clone()) {
+                Err(error) => error.message().to_owned(),
+                Ok(given) if given.limits.has_none() => "must be at least 1".into(),
+                Ok(_) => {
+                    merge(&mut good, one);
+                    continue;
+                }
+            };
+            wrong.push(format!("{origin}: {name}: {what}"));
+        }
+    }
+    good
 }
 
 fn host_name() -> String {
@@ -175,43 +288,4 @@ fn host_name() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_environment_goes_before_the_file_and_the_file_before_defaults() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("p.toml");
-        std::fs::write(
-            &file,
-            "node = \"a\"\nlisten = \"127.0.0.1:1\"\n[limits]\nbody_timeout = \"5m\"\nfiles_max = 2\n",
-        )
-        .unwrap();
-        let variable = |name: &str| match name {
-            "PARKGATE_NODE" => Some("b".to_owned()),
-            "PARKGATE_LIMITS_FILES_MAX" => Some("3".to_owned()),
-            "PARKGATE_LIMITS_HEADER_TIMEOUT" => Some("500ms".to_owned()),
-            _ => None,
-        };
-        let given = given(Some(&file), &variable).unwrap();
-        assert_eq!((given.node.as_deref(), given.listen.as_deref()), (Some("b"), Some("127.0.0.1:1")));
-        let limits = given.limits.meant();
-        assert_eq!((limits.files_max, limits.body_timeout), (3, Duration::from_secs(300)));
-        assert_eq!(limits.header_timeout, Duration::from_millis(500));
-        assert_eq!(limits.queue_max, Limits::default().queue_max);
-    }
-
-    #[test]
-    fn unknown_and_wrong_settings_are_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("p.toml");
-        for (text, named) in
-            [("nod = 1", "nod"), ("[limits]\nx = 1", "x"), ("[limits]\nbody_timeout = \"1\"", "duration")]
-        {
-            std::fs::write(&file, text).unwrap();
-            let error = format!("{:#}", given(Some(&file), &|_| None).unwrap_err());
-            assert!(error.contains(named), "{error}");
-        }
-        assert!(given(Some(&folder.path().join("none")), &|_| None).is_err());
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             output::complain(&error);
-            ExitCode::from(1)
+            ExitCode::from(output::exit_code(&error))
         }
     }
 }

@@ -26,6 +26,28 @@ pub(crate) fn complain(error: &anyhow::Error) {
     let _ = writeln!(anstream::stderr(), "错误 error: {error:#}");
 }
 
+/// The command was used wrongly: exit code 2, as clap's own.
+#[derive(Debug)]
+pub(crate) struct Misuse(String);
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// An error of who typed the command, or wrote the settings.
+pub(crate) fn misuse(text: impl Into<String>) -> anyhow::Error {
+    Misuse(text.into()).into()
+}
+
+/// 2 if the command was used wrongly, else 1.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<Misuse>().is_some() { 2 } else { 1 }
+}
+
 /// A word on the side.
 pub(crate) fn remark(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
@@ -61,7 +83,8 @@ fn fitted(cell: &str, width: usize) -> String {
     let mut used = 0;
     let cut = cell.width() > width;
     for letter in cell.chars() {
-        let wide = letter.width().unwrap_or(0);
+        // A control character is shown as a space.
+        let wide = letter.width().unwrap_or(1);
         if used + wide > width - usize::from(cut) {
             break;
         }
@@ -100,6 +123,12 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(table(&["a"], &[vec!["x\u{1b}[31m\n".into()]]).lines().count(), 2);
+        assert_eq!(table(&["a", "b"], &[vec!["x\u{1b}[31m\n".into(), "y".into()]]), "a        b\nx [31m   y");
+    }
+
+    #[test]
+    fn wrong_use_is_told_from_failure_through_any_context() {
+        assert_eq!(exit_code(&misuse("x").context("y").context("z")), 2);
+        assert_eq!(exit_code(&anyhow::anyhow!("x").context("y")), 1);
     }
 }

@@ -74,13 +74,38 @@ impl Demo {
         let (_, signature) = sign(params, &Secret::new(SECRET));
         let mut line = String::from("curl");
         for (name, value) in params.iter().chain([&("sign", signature.as_str())]) {
-            line.push_str(&format!(" --form-string '{name}={value}'"));
+            line.push_str(&format!(" --form-string {}", quoted(&format!("{name}={value}"))));
         }
-        let picture = self.picture.display();
-        line.push_str(&format!(" -F 'leave_image_file=@{picture}' http://{address}{}", PushKind::Leave.path()));
+        // curl takes a name in double quotes as it is, also with ; and , in it.
+        let picture = self.picture.display().to_string().replace('\\', r"\\").replace('"', "\\\"");
+        let picture = quoted(&format!("leave_image_file=@\"{picture}\""));
+        line.push_str(&format!(" -F {picture} http://{address}{}", PushKind::Leave.path()));
         output::line("\n演示停车场已就绪, 粘贴试试 · The demo park is ready, paste this:\n")?;
         output::line(&line)?;
         output::line("\n然后查看 · Then look at it:\n")?;
-        output::line(&format!("parkgate visit show {PARK_UUID} {serial} --data {}", self.data.display()))
+        let data = quoted(&self.data.display().to_string());
+        output::line(&format!("parkgate visit show {PARK_UUID} {serial} --data {data}"))
+    }
+}
+
+/// One word of a shell's line.
+fn quoted(word: &str) -> String {
+    if word.chars().all(|letter| letter.is_alphanumeric() || "/._-=:@".contains(letter)) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_with_anything_special_are_quoted_for_the_shell() {
+        for (word, expected) in
+            [("a/b-c.gif", "a/b-c.gif"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("[{;}]", "'[{;}]'")]
+        {
+            assert_eq!(quoted(word), expected);
+        }
     }
 }

@@ -4,9 +4,9 @@ use anyhow::{Context, bail};
 use parkgate_store::{NewPark, ParkChange, Store};
 use serde_json::{Value, json};
 
-use super::{open, secret};
+use super::{open, open_or_make, secret};
 use crate::cli::{Http200, Park, Place, SecretArgs, YesNo};
-use crate::output;
+use crate::output::{self, misuse};
 
 pub(super) fn run(command: Park) -> anyhow::Result<()> {
     match command {
@@ -53,10 +53,10 @@ fn add(
     place: &Place,
 ) -> anyhow::Result<()> {
     if uuid.is_empty() || uuid.len() > 64 || uuid.contains(['&', '=']) {
-        bail!("park_uuid 应为1至64个字符, 且不含 & 和 = (1 to 64 characters without & and =)");
+        return Err(misuse("park_uuid 应为1至64个字符, 且不含 & 和 = (1 to 64 characters without & and =)"));
     }
     let (secret, made) = secret::given_or_made(secret)?;
-    open(place)?.add_park(&park(secret)).context("停车场未添加 park not added")?;
+    open_or_make(place)?.add_park(&park(secret)).context("停车场未添加 park not added")?;
     told(uuid, made, json, "已添加 added")
 }
 
@@ -96,7 +96,10 @@ fn networks(given: Vec<String>) -> anyhow::Result<Vec<String>> {
         .map(|text| {
             let one = |error| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from).map_err(|_| error);
             let parsed = text.parse::<ipnet::IpNet>().or_else(one);
-            Ok(parsed.with_context(|| format!("{text}: 应写成 10.9.0.0/16 (write a network)"))?.to_string())
+            match parsed {
+                Ok(network) => Ok(network.to_string()),
+                Err(_) => Err(misuse(format!("{text}: 应写成 10.9.0.0/16 (write a network)"))),
+            }
         })
         .collect()
 }

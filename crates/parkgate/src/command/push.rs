@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use parkgate_client::{Client, Draft, Outcome};
+use parkgate_client::{Client, ClientError, Credentials, Draft, Outcome};
 use parkgate_wire::{PushKind, Reply};
 use serde_json::{Map, Value};
 
 use super::{pairs, secret};
 use crate::cli::{Call, Push};
-use crate::output;
+use crate::output::{self, misuse};
 
 pub(super) fn run(args: &Push) -> anyhow::Result<u8> {
     let kind = match args.call {
@@ -17,7 +17,11 @@ pub(super) fn run(args: &Push) -> anyhow::Result<u8> {
         Call::Enter => PushKind::Enter,
     };
     let draft = draft(args)?;
-    let client = Client::new(&args.url, secret::required(&args.secret)?)?;
+    let credentials = Credentials::of_park(secret::required(&args.secret)?);
+    let client = Client::new(&args.url, None, credentials).map_err(|error| match error {
+        ClientError::Setup(_) => misuse(error.to_string()),
+        ClientError::File(..) => error.into(),
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(match runtime.block_on(client.push(kind, draft))? {
         Outcome::Accepted(reply) => told(&reply, 0)?,

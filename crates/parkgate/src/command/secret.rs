@@ -2,10 +2,11 @@
 
 use std::io::Read;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use parkgate_wire::Secret;
 
 use crate::cli::SecretArgs;
+use crate::output::misuse;
 
 /// The secret given, if any was.
 pub(super) fn given(args: &SecretArgs) -> anyhow::Result<Option<Secret>> {
@@ -20,14 +21,14 @@ pub(super) fn given(args: &SecretArgs) -> anyhow::Result<Option<Secret>> {
         (None, None) => return Ok(None),
     };
     match text.trim_end_matches(['\r', '\n']) {
-        "" => bail!("密钥为空 (the secret is empty)"),
+        "" => Err(misuse("密钥为空 (the secret is empty)")),
         text => Ok(Some(Secret::new(text))),
     }
 }
 
 /// The secret given; there must be one.
 pub(super) fn required(args: &SecretArgs) -> anyhow::Result<Secret> {
-    given(args)?.context("请用 --secret、--secret-file 或 --secret - 提供密钥 (give the secret)")
+    given(args)?.ok_or_else(|| misuse("请用 --secret、--secret-file 或 --secret - 提供密钥 (give the secret)"))
 }
 
 /// The secret given, or a new one, which is then to be printed once.

@@ -3,17 +3,17 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use parkgate_server::{Gate, Mode, Settings, serve};
 use parkgate_store::Images;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::demo;
 use crate::cli::Serve;
 use crate::config::Config;
-use crate::output;
+use crate::output::{self, misuse};
 
 /// Threads that write pictures and read the store: each keeps memory of its own, and a disk does no more at a time.
 const BLOCKING_THREADS: usize = 8;
@@ -21,9 +21,9 @@ const BLOCKING_THREADS: usize = 8;
 pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
     let config = Config::of(args)?;
     if args.demo && !config.listen.ip().is_loopback() {
-        bail!("--demo 只能监听本机地址, 它的密钥人人皆知 (loopback only: everybody knows its secret)");
+        return Err(misuse("--demo 只能监听本机地址, 它的密钥人人皆知 (loopback only: everybody knows its secret)"));
     }
-    log_to_stderr();
+    log_to_stderr()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build()?.block_on(run_gate(args, config))
 }
@@ -41,20 +41,17 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
+    // Before the line that says so: who reads it may stop the gate at once.
+    let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     output::line(&format!("listening on http://{address}"))?;
     if let Some(demo) = demo {
         demo.print(address)?;
     }
-    serve(gate, listener, stopped()).await.context("停止时出错 while stopping")
+    serve(gate, listener, stopped(signals)).await.context("停止时出错 while stopping")
 }
 
 /// The first signal drains, a second one ends at once.
-async fn stopped() {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        tracing::error!("signals cannot be listened for");
-        return std::future::pending().await;
-    };
+async fn stopped((mut terminate, mut interrupt): (Signal, Signal)) {
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
@@ -64,12 +61,21 @@ async fn stopped() {
 }
 
 /// Text for people on a terminal, JSON for everything else.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("PARKGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+fn log_to_stderr() -> anyhow::Result<()> {
+    let set = ["PARKGATE_LOG", "RUST_LOG"].into_iter().find_map(|name| {
+        let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+        Some((name, text))
+    });
+    let filter = match set {
+        None => EnvFilter::new("info"),
+        Some((name, text)) => EnvFilter::try_new(&text)
+            .map_err(|error| misuse(format!("{name}={text}: {error}; 应写成 info 或 debug (write info or debug)")))?,
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         log.with_target(false).init();
     } else {
         log.json().flatten_event(true).init();
     }
+    Ok(())
 }

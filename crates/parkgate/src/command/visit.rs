@@ -1,6 +1,6 @@
 //! `visit`: what was recorded.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use parkgate_store::{RecordView, Visit, VisitFilter};
 use parkgate_wire::advisory::advise;
 use parkgate_wire::push::Params;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::open;
 use crate::cli;
-use crate::output;
+use crate::output::{self, misuse};
 
 pub(super) fn run(command: cli::Visit) -> anyhow::Result<()> {
     match command {
@@ -45,9 +45,12 @@ fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     }
     let units = [('m', 60_000), ('h', 3_600_000), ('d', 86_400_000)];
     let ago = units.iter().find_map(|(unit, ms)| text.strip_suffix(*unit)?.parse::<i64>().ok()?.checked_mul(*ms));
-    let ago =
-        ago.with_context(|| format!("--since {text}: 应写成 1624874732253、2026-11-01T00:00:00+08:00 或 2h、7d"))?;
-    Ok(UnixMillis(jiff::Timestamp::now().as_millisecond() - ago))
+    let ago = ago.filter(|ago| *ago >= 0).ok_or_else(|| {
+        misuse(format!(
+            "--since {text}: 应写成 1624874732253、2026-11-01T00:00:00+08:00 或 2h、7d (write ms, a time, 2h or 7d)"
+        ))
+    })?;
+    Ok(UnixMillis(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
 }
 
 fn table(visits: &[Visit]) -> String {

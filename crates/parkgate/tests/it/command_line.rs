@@ -132,7 +132,7 @@ fn visits_are_listed_newest_first_and_filtered() {
 #[test]
 fn the_printed_curl_line_records_a_push_with_a_picture() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
+    let data = folder.path().join("it's; a \"data\" folder, 数据");
     let mut child = Command::new(PARKGATE)
         .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data"])
         .arg(&data)
@@ -160,8 +160,9 @@ fn the_printed_curl_line_records_a_push_with_a_picture() {
     assert_eq!(first["message"], "OK", "{first}");
     assert_eq!(first["hint"], serde_json::Value::Null);
     assert_eq!(first["seqno"], second["seqno"]);
-    let args: Vec<&str> = show.split(' ').skip(1).chain(["--json"]).collect();
-    let visit: serde_json::Value = serde_json::from_slice(&parkgate(Path::new(PARKGATE), &args).stdout).unwrap();
+    let show = show.replacen("parkgate", PARKGATE, 1);
+    let output = Command::new("sh").args(["-c", &format!("{show} --json")]).output().unwrap();
+    let visit: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(visit["images"]["leave_image"]["md5"], "DF16D33739DEFE9BDA1F4C45D36FD7A7");
     assert_eq!(visit["payments"][0]["value"], 500);
     child.kill().unwrap();
@@ -169,18 +170,62 @@ fn the_printed_curl_line_records_a_push_with_a_picture() {
 }
 
 #[test]
-fn every_help_fits_its_terminal() {
-    for command in [
-        vec![],
-        vec!["serve"],
-        vec!["park"],
-        vec!["park", "add"],
-        vec!["park", "set"],
-        vec!["visit", "list"],
-        vec!["sign"],
+fn every_help_has_an_example_and_reads_as_agreed() {
+    let mut all = String::new();
+    for words in [
+        "",
+        "serve",
+        "park",
+        "park add",
+        "park list",
+        "park show",
+        "park set",
+        "park rotate-secret",
+        "park disable",
+        "park enable",
+        "app add",
+        "app list",
+        "app disable",
+        "visit list",
+        "visit show",
+        "sign",
+        "push",
     ] {
-        let output = parkgate(Path::new(PARKGATE), &[command.as_slice(), &["--help"]].concat());
-        assert!(output.status.success());
-        assert!(String::from_utf8(output.stdout).unwrap().contains("Usage: parkgate"));
+        let mut command = Command::new(PARKGATE);
+        let output =
+            command.args(words.split_whitespace()).arg("--help").env_remove("PARKGATE_CONFIG").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(words.is_empty() || words == "park" || text.contains("Example"), "{words}: {text}");
+        all.push_str(&format!("$ parkgate {words}\n{text}\n"));
     }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn wrong_use_exits_two_and_names_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let file = folder.path().join("p.toml");
+    std::fs::write(&file, "nod = 1\nlisten = \"x\"\n[limits]\nqueue_max = 0\n").unwrap();
+    let (data, file) = (data.to_str().unwrap(), file.to_str().unwrap());
+    let run = |args: &[&str]| {
+        let output = parkgate(Path::new(PARKGATE), args);
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (args, named) in [
+        (vec!["sign", "--secret", "1", "plate"], vec!["name=value"]),
+        (vec!["sign", "plate=1"], vec!["--secret-file"]),
+        (vec!["push", "leave", "--secret", "1", "--url", "gate.example.com"], vec!["http://"]),
+        (vec!["visit", "list", "--since", "soon", "--data", folder.path().to_str().unwrap()], vec!["soon", "7d"]),
+        (vec!["park", "add", "--uuid", "a&b", "--name", "x", "--data", data], vec!["park_uuid"]),
+        (vec!["serve", "--demo", "--listen", "0.0.0.0:0", "--data", data], vec!["loopback"]),
+        (vec!["serve", "--config", file, "--data", data], vec!["nod", "listen = x", "limits.queue_max"]),
+    ] {
+        let (code, error) = run(&args);
+        assert_eq!(code, 2, "{args:?}: {error}");
+        assert!(named.iter().all(|name| error.contains(name)), "{error}");
+    }
+    let (code, error) = run(&["visit", "list", "--data", data]);
+    assert_eq!((code, error.contains("--data DIR")), (1, true), "{error}");
+    assert!(!Path::new(data).exists(), "nothing is made by a command that was refused, or reads");
 }

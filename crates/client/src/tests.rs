@@ -1,0 +1,94 @@
+//! What goes over the line, seen from the other end of it.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+use super::*;
+
+/// Answers one request; what it was.
+fn platform(answer: String) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let heard = std::thread::spawn(move || {
+        let (mut line, _) = listener.accept().unwrap();
+        let mut heard = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            let text = String::from_utf8_lossy(&heard).into_owned();
+            let length = |head: &str| head.split("content-length: ").nth(1)?.lines().next()?.parse::<usize>().ok();
+            if let Some((head, _)) = text.split_once("\r\n\r\n")
+                && length(head).is_some_and(|length| heard.len() >= head.len() + 4 + length)
+            {
+                // Who reads no further hangs up.
+                let _ = line.write_all(answer.as_bytes());
+                return text;
+            }
+            let read = line.read(&mut piece).unwrap();
+            heard.extend_from_slice(&piece[..read]);
+        }
+    });
+    (url, heard)
+}
+
+fn http(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nretry-after: 7\r\n\r\n{body}", body.len())
+}
+
+fn client(url: &str) -> Client {
+    let app = Credentials { secret: Secret::new("123"), app_id: Some("op1".into()), api_type: None };
+    Client::new(url, Some("P1"), app).unwrap()
+}
+
+#[tokio::test]
+async fn a_form_has_what_the_client_knows_no_empties_and_its_sign() {
+    let (url, heard) = platform(http("400 Bad Request", r#"{"code":"400","message":"m","hint":"h"}"#));
+    let draft = Draft::default().param("car_desc", "临时车 1").param("plate", "").param("app_id", "op2");
+    let outcome = client(&url).push(PushKind::Enter, draft).await.unwrap();
+    assert!(
+        matches!(outcome, Outcome::Refused(reply) if reply.hint.as_deref() == Some("h")),
+        "a body of a 400 is read"
+    );
+    let heard = heard.join().unwrap();
+    assert!(heard.starts_with("POST /gate/1.0/parking/internal/enter HTTP/1.1\r\n"), "{heard}");
+    let params = [("app_id", "op2"), ("car_desc", "临时车 1"), ("park_uuid", "P1")];
+    let (_, sign) = parkgate_wire::sign(params, &Secret::new("123"));
+    let body = format!("car_desc=%E4%B8%B4%E6%97%B6%E8%BD%A6%201&app_id=op2&park_uuid=P1&sign={sign}");
+    assert!(heard.ends_with(&body), "{heard}");
+}
+
+#[tokio::test]
+async fn a_picture_goes_with_its_hash_unless_one_was_given() {
+    let folder = std::env::temp_dir().join(format!("parkgate-client-{}", std::process::id()));
+    std::fs::write(&folder, b"abc").unwrap();
+    for (given, sent) in [("", "900150983CD24FB0D6963F7D28E17F72"), ("00", "00")] {
+        let (url, heard) = platform(http("200 OK", r#"{"code":200,"message":"OK","seqno":"1"}"#));
+        let draft = Draft::default().param("leave_image_hash", given).file("leave_image_file", &folder);
+        let outcome = client(&url).push(PushKind::Leave, draft).await.unwrap();
+        assert!(matches!(outcome, Outcome::Accepted(_)));
+        let heard = heard.join().unwrap();
+        assert!(heard.contains(&format!("name=\"leave_image_hash\"\r\n\r\n{sent}\r\n")), "{heard}");
+        assert!(heard.contains("name=\"leave_image_file\"") && heard.contains("\r\n\r\nabc\r\n"), "{heard}");
+    }
+    std::fs::remove_file(&folder).unwrap();
+    let client = client("http://127.0.0.1:9");
+    let missing = client.push(PushKind::Leave, Draft::default().file("leave_image_file", &folder));
+    assert!(matches!(missing.await, Err(ClientError::File(..))));
+}
+
+#[tokio::test]
+async fn what_is_no_reply_is_tried_later() {
+    let endless = "x".repeat(REPLY_BYTES_MAX + 1);
+    for answer in [http("502 Bad Gateway", "<html>"), http("200 OK", &endless)] {
+        let (url, heard) = platform(answer);
+        let outcome = client(&url).push(PushKind::Leave, Draft::default()).await.unwrap();
+        assert!(matches!(outcome, Outcome::TryLater { retry_after: Some(7), .. }), "{outcome:?}");
+        heard.join().unwrap();
+    }
+    let outcome = client("http://127.0.0.1:9").push(PushKind::Leave, Draft::default()).await.unwrap();
+    assert!(matches!(outcome, Outcome::TryLater { retry_after: None, .. }));
+    for url in ["gate.example.com", "ftp://x", "localhost:8080", ""] {
+        let made = Client::new(url, None, Credentials::of_park(Secret::new("1")));
+        assert!(matches!(made, Err(ClientError::Setup(_))), "{url}");
+    }
+}

@@ -1,0 +1,75 @@
+use super::*;
+
+fn settings(text: &str, variables: &[(&str, &str)]) -> (Given, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.toml");
+    std::fs::write(&file, text).unwrap();
+    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    given(Some(&file), &environment).unwrap()
+}
+
+fn place(data: Option<&str>, store: Option<&str>) -> Place {
+    Place { data: data.map(PathBuf::from), store: store.map(str::to_owned) }
+}
+
+#[test]
+fn the_environment_goes_before_the_file_and_the_file_before_defaults() {
+    let (given, wrong) = settings(
+        "node = \"a\"\nlisten = \"127.0.0.1:1\"\n[limits]\nbody_timeout = \"5m\"\nfiles_max = 2\n",
+        &[("PARKGATE_NODE", "b"), ("PARKGATE_LIMITS_FILES_MAX", "3"), ("PARKGATE_LIMITS_HEADER_TIMEOUT", "500ms")],
+    );
+    assert_eq!(wrong, [""; 0]);
+    assert_eq!((given.node.as_deref(), given.listen.as_deref()), (Some("b"), Some("127.0.0.1:1")));
+    let limits = given.limits.meant();
+    assert_eq!((limits.files_max, limits.body_timeout), (3, Duration::from_secs(300)));
+    assert_eq!(limits.header_timeout, Duration::from_millis(500));
+    assert_eq!(limits.queue_max, Limits::default().queue_max);
+}
+
+#[test]
+fn the_place_is_named_by_who_comes_first_under_either_name() {
+    let file = "store = \"sqlite:of-file\"\n";
+    for (flags, text, variables, expected) in [
+        (place(None, None), "", vec![], "parkgate-data"),
+        (place(None, None), file, vec![], "of-file"),
+        (place(None, None), file, vec![("PARKGATE_DATA", "of-variable")], "of-variable"),
+        (place(None, None), "data = \"of-file\"", vec![("PARKGATE_STORE", "sqlite:///of-variable")], "/of-variable"),
+        (place(None, None), file, vec![("PARKGATE_DATA", "a"), ("PARKGATE_STORE", "sqlite:b")], "b"),
+        (place(Some("of-flag"), None), file, vec![], "of-flag"),
+        (place(Some("of-flag"), None), "", vec![("PARKGATE_STORE", "sqlite:of-variable")], "of-flag"),
+        (place(None, Some("sqlite:of-flag")), "", vec![("PARKGATE_DATA", "of-variable")], "of-flag"),
+        (place(Some("a"), Some("sqlite:b")), "", vec![], "b"),
+    ] {
+        let (given, wrong) = settings(text, &variables);
+        assert_eq!(wrong, [""; 0]);
+        assert_eq!(data_of(&flags, &given), Ok(PathBuf::from(expected)));
+    }
+    assert!(data_of(&place(None, Some("postgres://x")), &Given::default()).unwrap_err().contains("PostgreSQL"));
+}
+
+#[test]
+fn all_that_is_wrong_is_named_and_where_it_stands() {
+    let (_, wrong) = settings(
+        "nod = 1\nlisten = 5\n[limits]\nx = 1\nbody_timeout = \"1\"\nqueue_max = 0\nfiles_max = 0\nbatch_max = -1\n",
+        &[
+            ("PARKGATE_LIMITS_BODY_BYTES_MAX", "many"),
+            ("PARKGATE_LIMITS_BODY_BYTE_MAX", "1"),
+            ("PARKGATE_PORT", "tcp://x"),
+        ],
+    );
+    let named = [
+        "nod",
+        "listen",
+        "limits.x",
+        "limits.body_timeout: `1` is no duration",
+        "limits.queue_max: must be at least 1",
+        "limits.batch_max",
+        "PARKGATE_LIMITS_BODY_BYTES_MAX: limits.body_bytes_max",
+        "PARKGATE_LIMITS_BODY_BYTE_MAX: no such",
+    ];
+    for name in named {
+        assert!(wrong.iter().any(|what| what.contains(name)), "{name}: {wrong:#?}");
+    }
+    assert_eq!(wrong.len(), named.len(), "{wrong:#?}");
+    assert!(given(Some(Path::new("/nowhere/p.toml")), &Environment::new()).is_err());
+}
