@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::body::Body;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::gate::Gate;
-use crate::router::router;
+use crate::router::Routes;
 
 /// A header may be this long, and no more than this is read ahead of a body.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -33,7 +31,7 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 /// # Errors
 /// The store could not be closed.
 pub async fn serve(gate: Arc<Gate>, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
-    let app = router(Arc::clone(&gate));
+    let routes = Arc::new(Routes::new(Arc::clone(&gate)));
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(gate.settings.limits.connections_max));
     let mut http = http1::Builder::new();
@@ -61,7 +59,12 @@ pub async fn serve(gate: Arc<Gate>, listener: TcpListener, stop: impl Future<Out
                 continue;
             }
         };
-        let connection = http.serve_connection(TokioIo::new(prepared(stream)), service(app.clone(), peer));
+        let answering = Arc::clone(&routes);
+        let service = service_fn(move |request| {
+            let routes = Arc::clone(&answering);
+            async move { routes.answer(Peer(peer), request).await }
+        });
+        let connection = http.serve_connection(TokioIo::new(prepared(stream)), service);
         let connection = graceful.watch(connection);
         let gate = Arc::clone(&gate);
         tokio::spawn(async move {
@@ -92,20 +95,4 @@ fn prepared(stream: TcpStream) -> TcpStream {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     stream
-}
-
-fn service(
-    app: axum::Router,
-    peer: SocketAddr,
-) -> impl hyper::service::Service<
-    http::Request<Incoming>,
-    Response = axum::response::Response,
-    Error = std::convert::Infallible,
-    Future: Send,
-> + Send {
-    service_fn(move |request: http::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        tower_service::Service::call(&mut app.clone(), request)
-    })
 }

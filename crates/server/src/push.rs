@@ -10,9 +10,10 @@ mod intake;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::Request;
 use axum::response::Response;
 use futures_util::future::try_join_all;
+use http::Request;
+use hyper::body::Incoming;
 use parkgate_ledger::Arrival;
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Entry, Recorded, StoredImage};
@@ -60,11 +61,11 @@ impl<E: Into<Fault>> From<E> for Stop {
 }
 
 /// Receives one push and answers it.
-pub(crate) async fn receive(gate: &Gate, kind: PushKind, request: Request) -> Response {
+pub(crate) async fn receive(gate: &Gate, kind: PushKind, peer: Peer, request: Request<Incoming>) -> Response {
     let started = Instant::now();
     let seqno = gate.next_seqno();
     let mut park = None;
-    let outcome = judge(gate, kind, seqno, request, &mut park).await;
+    let outcome = judge(gate, kind, seqno, peer, request, &mut park).await;
     answer::answer(gate, kind, seqno, park.as_deref(), &outcome, started)
 }
 
@@ -73,15 +74,15 @@ async fn judge(
     gate: &Gate,
     kind: PushKind,
     seqno: Seqno,
-    request: Request,
+    peer: Peer,
+    request: Request<Incoming>,
     park: &mut Option<Arc<KnownPark>>,
 ) -> Result<Outcome, Stop> {
     let received_at = now_ms();
-    let peer = request.extensions().get::<Peer>().copied();
     let intake = intake::read(gate, request).await?;
     let access = {
         let registry = gate.registry.load();
-        access::authorise(&registry, &intake.form, peer.map(|peer| peer.0.ip()), park)?
+        access::authorise(&registry, &intake.form, peer.0.ip(), park)?
     };
     check_required(&intake.form, kind, access.park.park.strict)?;
     access::check_sign_type(&intake.form)?;

@@ -1,21 +1,24 @@
 //! Every route, in one table.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::get;
+use hyper::body::Incoming;
 use parkgate_wire::PushKind;
 use parkgate_wire::reply::Answer;
 
+use crate::accept::Peer;
 use crate::gate::Gate;
 use crate::{health, push};
 
-pub(crate) fn router(gate: Arc<Gate>) -> Router {
+/// Every route but the pushes.
+fn router(gate: Arc<Gate>) -> Router {
     Router::new()
-        .route(PushKind::Leave.path(), any(leave))
-        .route(PushKind::Enter.path(), any(enter))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -23,12 +26,26 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
         .with_state(gate)
 }
 
-async fn leave(State(gate): State<Arc<Gate>>, request: Request) -> Response {
-    push::receive(&gate, PushKind::Leave, request).await
+/// What answers a request.
+pub(crate) struct Routes {
+    gate: Arc<Gate>,
+    others: Router,
 }
 
-async fn enter(State(gate): State<Arc<Gate>>, request: Request) -> Response {
-    push::receive(&gate, PushKind::Enter, request).await
+impl Routes {
+    pub(crate) fn new(gate: Arc<Gate>) -> Self {
+        Routes { others: router(Arc::clone(&gate)), gate }
+    }
+
+    /// Pushes go past the router and its layers, and their bodies unboxed.
+    pub(crate) async fn answer(&self, peer: Peer, request: http::Request<Incoming>) -> Result<Response, Infallible> {
+        for kind in [PushKind::Leave, PushKind::Enter] {
+            if request.uri().path() == kind.path() {
+                return Ok(push::receive(&self.gate, kind, peer, request).await);
+            }
+        }
+        tower_service::Service::call(&mut self.others.clone(), request.map(Body::new)).await
+    }
 }
 
 async fn unknown_path(State(gate): State<Arc<Gate>>, request: Request) -> Response {

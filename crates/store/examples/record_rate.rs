@@ -1,4 +1,6 @@
-//! How many leaves a second the writer takes: `cargo run --release -p parkgate-store --example record_rate [ROWS] [BATCH] [DIR]`.
+//! How many leaves a second the writer takes: `cargo run --release -p parkgate-store --example record_rate [ROWS] [BATCH] [DATA]`.
+//!
+//! Given `DATA`, a data folder, the leaves stay there; else they go when it ends.
 //!
 //! 500 parks, serials of date and counter, about 900 bytes of parameters, one payment and a space report each. The
 //! entries of a batch are made before its clock starts: what is measured is `Store::record` alone.
@@ -19,8 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut given = std::env::args().skip(1);
     let rows: u64 = given.next().map_or(Ok(300_000), |text| text.parse())?;
     let batch: u64 = given.next().map_or(Ok(64), |text| text.parse())?;
-    let folder = given.next().map_or_else(|| std::env::temp_dir().join("record_rate"), PathBuf::from);
-    let data = folder.join(std::process::id().to_string());
+    let kept = given.next().map(PathBuf::from);
+    let data = kept.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("record_rate.{}", std::process::id())));
     let store = open(&data)?;
     let mut spent = Vec::new();
     let mut wal_bytes_max = 0;
@@ -36,7 +38,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     store.close()?;
     println!("closed in {:?}; database {} MiB", started.elapsed(), bytes(&data.join("parkgate.db")) >> 20);
     drop(store);
-    std::fs::remove_dir_all(&data)?;
+    if kept.is_none() {
+        std::fs::remove_dir_all(&data)?;
+    }
     Ok(())
 }
 

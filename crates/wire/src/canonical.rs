@@ -64,6 +64,14 @@ impl Variant {
         format!("{text}{empties}{encoding}")
     }
 
+    /// The text of a value that takes part.
+    fn signed<'a>(self, param: &Param<'a>) -> &'a str {
+        match self.text {
+            SignedText::Plain | SignedText::EncodedTwice => param.value,
+            SignedText::EncodedOnce => param.raw,
+        }
+    }
+
     /// The variants a form may have been signed in, likeliest first: at most eight.
     pub(crate) fn of(form: &Form) -> impl Iterator<Item = Variant> {
         let encoded = is_url_encoded(form);
@@ -106,29 +114,22 @@ impl Canonical {
     /// The string of a form in one variant.
     #[must_use]
     pub fn of(form: &Form, variant: Variant) -> Canonical {
-        let signed_value = |param: &Param<'_>| match variant.text {
-            SignedText::Plain | SignedText::EncodedTwice => param.value.len(),
-            SignedText::EncodedOnce => param.raw.len(),
-        };
-        let mut params: Vec<(&str, &str)> = Vec::with_capacity(form.params().len());
-        let mut bytes = 0;
-        for param in form.params() {
-            let left_out = param.name == "sign"
-                || (variant.empties == Empties::Dropped && param.value.is_empty())
-                || (!variant.encoding_signed && param.name == "encoding");
-            if !left_out {
-                bytes += param.name.len() + signed_value(&param) + 2;
-                let value = if variant.text == SignedText::EncodedOnce { param.raw } else { param.value };
-                params.push((param.name, value));
-            }
-        }
-        params.sort_unstable();
-        Canonical::join(&params, bytes)
+        let mut params = Vec::with_capacity(form.params().len());
+        params.extend(form.params().filter(|param| {
+            param.name != "sign"
+                && (variant.empties == Empties::Kept || !param.value.is_empty())
+                && (variant.encoding_signed || param.name != "encoding")
+        }));
+        params.sort_unstable_by(|one, other| {
+            one.by_name(other).then_with(|| variant.signed(one).cmp(variant.signed(other)))
+        });
+        let bytes = params.iter().map(|param| param.name.len() + variant.signed(param).len() + 2).sum();
+        Canonical::join(params.iter().map(|param| (param.name, variant.signed(param))), bytes)
     }
 
     /// The string of parameters that are sorted already.
     #[must_use]
-    pub fn join(params: &[(&str, &str)], bytes: usize) -> Canonical {
+    pub fn join<'a>(params: impl ExactSizeIterator<Item = (&'a str, &'a str)>, bytes: usize) -> Canonical {
         let mut text = String::with_capacity(bytes);
         let mut starts = Vec::with_capacity(params.len());
         for (name, value) in params {

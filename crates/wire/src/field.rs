@@ -1,5 +1,7 @@
 //! The document's parameter tables as data (`leave.md`, 请求参数): what is known, required, and listed.
 
+use std::sync::LazyLock;
+
 use crate::push::PushKind;
 
 /// Must a parameter be sent?
@@ -128,6 +130,26 @@ pub(crate) fn index_of(name: &str) -> Option<usize> {
     candidates.into_iter().find(|index| FIELDS.get(*index).is_some_and(|field| field.name == name))
 }
 
+/// Where a field stands among all in byte order: comparing two of these compares their names.
+pub(crate) fn alphabetical(field: u8) -> u8 {
+    ALPHABETICAL.get(usize::from(field)).copied().unwrap_or(u8::MAX)
+}
+
+/// Some fields, as a set.
+pub(crate) struct FieldSet(u64);
+
+impl FieldSet {
+    pub(crate) fn of(names: &[&str]) -> FieldSet {
+        FieldSet(names.iter().filter_map(|name| index_of(name)).fold(0, |set, field| set | 1 << field))
+    }
+
+    pub(crate) fn has(&self, field: Option<u8>) -> bool {
+        field.is_some_and(|field| self.0 >> field & 1 == 1)
+    }
+}
+
+const _: () = assert!(FIELDS.len() <= 64, "a FieldSet has a bit for each");
+
 /// Is it a name by the protocol's rule: `[a-z0-9_]{1,64}`?
 #[must_use]
 pub fn is_name(name: &[u8]) -> bool {
@@ -140,7 +162,12 @@ pub fn is_foreign(name: &str, kind: PushKind) -> bool {
     kind == PushKind::Enter && name == "leave_time"
 }
 
-static BY_LENGTH: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(|| {
+static ALPHABETICAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let before = |name: &str| FIELDS.iter().filter(|other| other.name < name).count();
+    FIELDS.iter().filter_map(|field| u8::try_from(before(field.name)).ok()).collect()
+});
+
+static BY_LENGTH: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let longest = FIELDS.iter().map(|field| field.name.len()).max().unwrap_or(0);
     let mut table = vec![Vec::new(); longest + 1];
     for (index, field) in (0..=u8::MAX).zip(FIELDS) {
@@ -160,6 +187,10 @@ mod tests {
         for (index, field) in FIELDS.iter().enumerate() {
             assert!(is_name(field.name.as_bytes()));
             assert_eq!(known(field.name).map(|f| f.name), Some(field.name));
+            for (other_index, other) in FIELDS.iter().enumerate() {
+                let ordered = alphabetical(index as u8).cmp(&alphabetical(other_index as u8));
+                assert_eq!(ordered, field.name.cmp(other.name));
+            }
             assert!(FIELDS.iter().skip(index + 1).all(|other| other.name != field.name), "{}", field.name);
         }
         assert!(known("fm").is_none());

@@ -3,47 +3,21 @@
 //! A form is decoded exactly once here. Bytes that are not text in their charset are refused, never replaced: what is
 //! recorded must be what was signed.
 
+use std::borrow::Cow;
+
 use encoding_rs::{Encoding, UTF_8};
-use std::ops::Range;
 
 use crate::field;
+pub use crate::pairs::Param;
+use crate::pairs::{Name, Pairs};
 use crate::refusal::Refusal;
 use crate::value::Md5Hash;
 
 /// The parameters of one request.
 #[derive(Debug, Clone, Default)]
 pub struct Form {
-    /// All names and values, raw and decoded, one after the other.
-    text: String,
-    pairs: Vec<Pair>,
+    pairs: Pairs,
     files: Vec<UploadedFile>,
-    /// Where each documented field stands in `pairs`, so that looking one up compares no texts.
-    documented: Documented,
-}
-
-/// For each of [`field::FIELDS`] the place of its first pair, and the first field that came twice.
-#[derive(Debug, Clone)]
-struct Documented {
-    first: [Option<u8>; FIELDS_MAX],
-    repeated: Option<usize>,
-}
-
-/// At least as many as there are.
-const FIELDS_MAX: usize = 64;
-const _: () = assert!(field::FIELDS.len() <= FIELDS_MAX);
-
-impl Default for Documented {
-    fn default() -> Self {
-        Documented { first: [None; FIELDS_MAX], repeated: None }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Pair {
-    name: Range<u32>,
-    value: Range<u32>,
-    /// As it stood on the wire, where that differs from the value: the text a client signs that encodes once.
-    raw: Range<u32>,
 }
 
 /// A file part: its bytes went to the image store, its name and MD5 stay here.
@@ -78,49 +52,31 @@ impl Default for FormLimits {
     }
 }
 
-/// One parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Param<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its value after form decoding.
-    pub value: &'a str,
-    /// Its value as it stood on the wire.
-    pub raw: &'a str,
-}
-
 impl Form {
     /// All parameters in the order sent.
     pub fn params(&self) -> impl ExactSizeIterator<Item = Param<'_>> + Clone {
-        self.pairs.iter().map(|pair| Param {
-            name: self.slice(&pair.name),
-            value: self.slice(&pair.value),
-            raw: self.slice(&pair.raw),
-        })
+        self.pairs.iter()
     }
 
     /// The first value of that name. An empty value is as good as none: empties need not be signed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pair(name).map(|pair| self.slice(&pair.value)).filter(|value| !value.is_empty())
-    }
-
-    /// The first documented name that was sent more than once.
-    pub(crate) fn repeated(&self) -> Option<&'static str> {
-        field::FIELDS.get(self.documented.repeated?).map(|field| field.name)
-    }
-
-    fn pair(&self, name: &str) -> Option<&Pair> {
-        match field::index_of(name) {
-            Some(field) => self.pairs.get(usize::from((*self.documented.first.get(field)?)?)),
-            None => self.pairs.iter().find(|pair| self.slice(&pair.name) == name),
-        }
+        self.pairs.get(name).filter(|value| !value.is_empty())
     }
 
     /// Was the name sent at all, be it empty?
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.pair(name).is_some()
+        self.pairs.get(name).is_some()
+    }
+
+    /// The first documented name that was sent more than once.
+    pub(crate) fn repeated(&self) -> Option<&'static str> {
+        self.pairs.repeated()
+    }
+
+    pub(crate) fn into_parts(self) -> (Pairs, Vec<UploadedFile>) {
+        (self.pairs, self.files)
     }
 
     /// The files that came along.
@@ -135,17 +91,13 @@ impl Form {
     /// A name or value that is not text in `charset`, a name that is none, or too many of them.
     pub fn from_urlencoded(body: &[u8], charset: &'static Encoding, limits: FormLimits) -> Result<Form, Refusal> {
         let mut form = FormBuilder::new(limits);
-        form.form.text.reserve(body.len() + body.len() / 4);
+        form.form.pairs.reserve(body.len() + body.len() / 4);
         for piece in body.split(|b| *b == b'&').filter(|piece| !piece.is_empty()) {
             let cut = memchr::memchr(b'=', piece).unwrap_or(piece.len());
             let (name, value) = piece.split_at(cut);
             form.urlencoded_pair(name, value.strip_prefix(b"=").unwrap_or(value), charset)?;
         }
         Ok(form.build())
-    }
-
-    fn slice(&self, range: &Range<u32>) -> &str {
-        self.text.get(range.start as usize..range.end as usize).unwrap_or("")
     }
 }
 
@@ -163,7 +115,7 @@ impl FormBuilder {
     #[must_use]
     pub fn new(limits: FormLimits) -> Self {
         FormBuilder {
-            form: Form { pairs: Vec::with_capacity(32), ..Form::default() },
+            form: Form { pairs: Pairs::with_capacity(32, 0), files: Vec::new() },
             limits,
             unlisted: 0,
             scratch: Vec::new(),
@@ -177,8 +129,7 @@ impl FormBuilder {
     pub fn text_part(&mut self, name: &str, value: &[u8], charset: &'static Encoding) -> Result<(), Refusal> {
         let name = self.checked_name(name.as_bytes())?;
         let value = self.decoded(&name, value, charset)?;
-        let raw = value.clone();
-        self.form.pairs.push(Pair { name, value, raw });
+        self.form.pairs.push(name, &value, None);
         Ok(())
     }
 
@@ -210,22 +161,21 @@ impl FormBuilder {
         };
         if is_plain(value) {
             let value = self.decoded(&name, value, UTF_8)?;
-            let raw = value.clone();
-            self.form.pairs.push(Pair { name, value, raw });
+            self.form.pairs.push(name, &value, None);
             return Ok(());
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         percent_decode(value, &mut scratch);
-        let decoded = self.decoded(&name, &scratch, charset);
-        self.scratch = scratch;
+        let decoded = self.decoded(&name, &scratch, charset)?;
         // Some clients paste unescaped Chinese into the body: then the raw text is in the form's charset, too.
-        let raw = self.decoded(&name, value, charset);
-        self.form.pairs.push(Pair { name, value: decoded?, raw: raw? });
+        let raw = self.decoded(&name, value, charset)?;
+        self.form.pairs.push(name, &decoded, Some(&raw));
+        self.scratch = scratch;
         Ok(())
     }
 
-    fn checked_name(&mut self, name: &[u8]) -> Result<Range<u32>, Refusal> {
+    fn checked_name(&mut self, name: &[u8]) -> Result<Name, Refusal> {
         if !field::is_name(name) {
             return Err(Refusal::BadName { name: shortened(&String::from_utf8_lossy(name)) });
         }
@@ -233,52 +183,31 @@ impl FormBuilder {
         if text == "app_secret" {
             return Err(Refusal::SecretSent);
         }
-        match field::index_of(text) {
-            Some(field) => self.note(field),
-            None => {
-                self.unlisted += 1;
-                if self.unlisted > self.limits.unlisted_max {
-                    let what = "未列出的参数 unlisted parameters";
-                    return Err(Refusal::TooMany { what, max: self.limits.unlisted_max });
-                }
-            }
-        }
         if self.form.pairs.len() >= self.limits.params_max.min(PARAMS_MAX) {
             return Err(Refusal::TooMany { what: "参数 parameters", max: self.limits.params_max });
         }
-        Ok(self.push_text(text))
-    }
-
-    /// The next pair is of this documented field.
-    fn note(&mut self, field: usize) {
-        let documented = &mut self.form.documented;
-        match documented.first.get_mut(field) {
-            Some(first @ None) => *first = u8::try_from(self.form.pairs.len()).ok(),
-            Some(Some(_)) | None => documented.repeated = documented.repeated.or(Some(field)),
+        let name = self.form.pairs.name(text);
+        if name.field.is_none() {
+            self.unlisted += 1;
+            if self.unlisted > self.limits.unlisted_max {
+                let what = "未列出的参数 unlisted parameters";
+                return Err(Refusal::TooMany { what, max: self.limits.unlisted_max });
+            }
         }
+        Ok(name)
     }
 
-    fn decoded(&mut self, name: &Range<u32>, bytes: &[u8], charset: &'static Encoding) -> Result<Range<u32>, Refusal> {
+    fn decoded<'a>(&self, name: &Name, bytes: &'a [u8], charset: &'static Encoding) -> Result<Cow<'a, str>, Refusal> {
+        let name = || self.form.pairs.name_text(name).to_owned();
         if bytes.len() > self.limits.value_bytes_max {
-            let name = self.form.slice(name).to_owned();
-            return Err(Refusal::ValueTooLong { name, bytes_max: self.limits.value_bytes_max });
+            return Err(Refusal::ValueTooLong { name: name(), bytes_max: self.limits.value_bytes_max });
         }
         let text = if charset == UTF_8 {
-            std::str::from_utf8(bytes).ok().map(std::borrow::Cow::Borrowed)
+            std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
         } else {
             charset.decode_without_bom_handling_and_without_replacement(bytes)
         };
-        match text {
-            Some(text) => Ok(self.push_text(&text)),
-            None => Err(Refusal::NotText { name: self.form.slice(name).to_owned(), charset: charset.name() }),
-        }
-    }
-
-    /// Bodies are limited far below 4 GiB, so the positions fit.
-    fn push_text(&mut self, text: &str) -> Range<u32> {
-        let start = self.form.text.len() as u32;
-        self.form.text.push_str(text);
-        start..self.form.text.len() as u32
+        text.ok_or_else(|| Refusal::NotText { name: name(), charset: charset.name() })
     }
 }
 
@@ -289,6 +218,7 @@ fn is_plain(bytes: &[u8]) -> bool {
 
 /// Form decoding: `+` is a space, `%XX` a byte; a malformed escape stays as it is.
 fn percent_decode(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len());
     let mut rest = bytes;
     while let Some((first, tail)) = rest.split_first() {
         rest = tail;
@@ -307,7 +237,12 @@ fn percent_decode(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {
-    (digit as char).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
 }
 
 /// `java.net.URLDecoder` for `encoding=URL`: `None` if nothing changes, an error if the bytes are not UTF-8.

@@ -8,6 +8,7 @@ pub mod advisory;
 pub mod canonical;
 pub mod field;
 pub mod form;
+mod pairs;
 pub mod push;
 pub mod refusal;
 pub mod reply;

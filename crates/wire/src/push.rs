@@ -10,7 +10,7 @@ mod payment;
 pub use params::Params;
 
 use crate::field::{self, AMOUNTS, FIELDS, IMAGE_FIELDS, Need};
-use crate::form::{Form, shortened};
+use crate::form::{Form, UploadedFile, shortened};
 use crate::refusal::Refusal;
 use crate::signature::VerifiedForm;
 use crate::value::{Fen, Md5Hash, UnixMillis};
@@ -134,7 +134,7 @@ impl Push {
     /// # Errors
     /// The first parameter, in the order of the checks, whose value is not of the documented form.
     pub fn read(verified: VerifiedForm, kind: PushKind) -> Result<Push, Refusal> {
-        let VerifiedForm { params, form, .. } = verified;
+        let VerifiedForm { params, files, .. } = verified;
         let enter_time = time(&params, "enter_time")?.ok_or(Refusal::Missing { name: "enter_time" })?;
         let leave_time = match kind {
             PushKind::Enter => None,
@@ -147,7 +147,7 @@ impl Push {
             None => Vec::new(),
             Some(list) => payment::read_list(list)?,
         };
-        check_files(&form, &params)?;
+        check_files(&files, &params)?;
         Ok(Push {
             kind,
             parking_serial: params.get("parking_serial").unwrap_or_default().to_owned(),
@@ -194,16 +194,16 @@ fn space_report(params: &Params) -> Option<SpaceReport> {
 }
 
 /// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明).
-fn check_files(form: &Form, params: &Params) -> Result<(), Refusal> {
+fn check_files(files: &[UploadedFile], params: &Params) -> Result<(), Refusal> {
     for (file, hash, _) in IMAGE_FIELDS {
         if let Some(text) = params.get(file) {
             return Err(wrong(file, text, FILE));
         }
-        if params.get(hash).is_some() && !form.files().iter().any(|part| part.name == file) {
+        if params.get(hash).is_some() && !files.iter().any(|part| part.name == file) {
             return Err(Refusal::FileMissing { name: hash.into(), file: file.into() });
         }
     }
-    for part in form.files() {
+    for part in files {
         let hash = format!("{}_hash", part.name.strip_suffix("_file").unwrap_or(&part.name));
         let Some(text) = params.get(&hash) else {
             return Err(Refusal::HashMissing { name: hash, file: part.name.clone() });

@@ -19,6 +19,10 @@ use crate::field;
 /// The parameter whose value holds what reads as another one, and that other name; `None` if there is one reading only.
 pub(crate) fn other_reading(canonical: &Canonical) -> Option<(String, String)> {
     let text = canonical.text.as_str();
+    if memchr::memchr_iter(b'&', text.as_bytes()).count() < canonical.starts.len() {
+        // Each separates two parameters, as nearly always.
+        return None;
+    }
     let mut starts = canonical.starts.iter().copied().peekable();
     let first = name_at(text, starts.next()?)?;
     let mut holder = first;

@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 
 use crate::canonical::{Canonical, SignedText, Variant, is_url_encoded};
 use crate::field;
-use crate::form::{Form, url_decoded};
+use crate::form::{Form, UploadedFile, url_decoded};
 use crate::push::{Params, PushKind};
 use crate::refusal::Refusal;
 use crate::resplit;
@@ -60,7 +60,7 @@ pub fn sign<'a>(params: impl IntoIterator<Item = (&'a str, &'a str)>, secret: &S
     let mut kept: Vec<(&str, &str)> =
         params.into_iter().filter(|(name, value)| *name != "sign" && !value.is_empty()).collect();
     kept.sort_unstable();
-    let canonical = Canonical::join(&kept, 0);
+    let canonical = Canonical::join(kept.iter().copied(), 0);
     let sign = hex::encode_upper(digest(&canonical.text, secret));
     (canonical, sign)
 }
@@ -70,7 +70,7 @@ pub fn sign<'a>(params: impl IntoIterator<Item = (&'a str, &'a str)>, secret: &S
 pub struct VerifiedForm {
     /// The names and values as meant: after `encoding=URL`.
     pub(crate) params: Params,
-    pub(crate) form: Form,
+    pub(crate) files: Vec<UploadedFile>,
     variant: Variant,
 }
 
@@ -145,8 +145,12 @@ fn accept(form: Form, kind: PushKind, variant: Variant, canonical: &Canonical) -
     if let Some(param) = form.params().find(|param| field::is_foreign(param.name, kind)) {
         return Err(Refusal::Foreign { name: param.name.to_owned() });
     }
-    let params = meant_params(&form, variant)?;
-    Ok(VerifiedForm { params, form, variant })
+    if !is_url_encoded(&form) {
+        let (pairs, files) = form.into_parts();
+        return Ok(VerifiedForm { params: pairs.into(), files, variant });
+    }
+    let params = decoded_params(&form, variant)?;
+    Ok(VerifiedForm { params, files: form.into_parts().1, variant })
 }
 
 fn refuse_repeats(form: &Form) -> Result<(), Refusal> {
@@ -156,15 +160,10 @@ fn refuse_repeats(form: &Form) -> Result<(), Refusal> {
     }
 }
 
-/// The values as the sender means them: with `encoding=URL` the signed text, decoded once.
-fn meant_params(form: &Form, variant: Variant) -> Result<Params, Refusal> {
+/// The values as the sender of `encoding=URL` means them: the signed text, decoded once.
+fn decoded_params(form: &Form, variant: Variant) -> Result<Params, Refusal> {
     let mut params = Params::with_capacity(form.params().len());
-    let encoded = is_url_encoded(form);
     for param in form.params() {
-        if !encoded {
-            params.push(param.name, param.value);
-            continue;
-        }
         let signed = if variant.text == SignedText::EncodedOnce { param.raw } else { param.value };
         let is_url =
             param.name.ends_with("_image") && (signed.starts_with("http://") || signed.starts_with("https://"));

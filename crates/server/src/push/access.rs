@@ -18,7 +18,7 @@ pub(super) struct Access {
 pub(super) fn authorise(
     registry: &Registry,
     form: &Form,
-    address: Option<IpAddr>,
+    address: IpAddr,
     told: &mut Option<Arc<KnownPark>>,
 ) -> Result<Access, Refusal> {
     let park = named_park(registry, form)?;
@@ -34,7 +34,7 @@ pub(super) fn authorise(
             .map(|app| app.secret.clone())
             .ok_or(Refusal::AppNotAllowed)?,
     };
-    if !address.is_none_or(|address| park.allows(address)) {
+    if !park.allows(address) {
         return Err(Refusal::AddressNotAllowed);
     }
     Ok(Access { park, secret })

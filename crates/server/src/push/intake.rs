@@ -4,12 +4,11 @@ mod meter;
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use encoding_rs::{Encoding, UTF_8};
 use futures_util::TryStreamExt;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Request, header};
+use hyper::body::Incoming;
 use multer::{Field, Multipart};
 use parkgate_store::images::FinishedImage;
 use parkgate_wire::form::FormBuilder;
@@ -35,7 +34,7 @@ enum BodyKind {
 }
 
 /// Check 1: method, content type, size, and a body that is what it says.
-pub(super) async fn read(gate: &Gate, request: Request) -> Result<Intake, Stop> {
+pub(super) async fn read(gate: &Gate, request: Request<Incoming>) -> Result<Intake, Stop> {
     let (head, mut body) = request.into_parts();
     let limits = &gate.settings.limits;
     let checked = check_head(&head.method, head.uri.query(), &head.headers, limits.body_bytes_max);
@@ -107,7 +106,7 @@ fn charset_of<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<Option<&'stat
     Ok(None)
 }
 
-async fn read_urlencoded(gate: &Gate, body: &mut Body, charset: &'static Encoding) -> Result<Intake, Stop> {
+async fn read_urlencoded(gate: &Gate, body: &mut Incoming, charset: &'static Encoding) -> Result<Intake, Stop> {
     let limits = &gate.settings.limits;
     let mut meter = Meter::new(body, limits, Arc::default());
     let first = meter.try_next().await?.unwrap_or_default();
@@ -139,7 +138,7 @@ fn check_fields_bytes(bytes: usize, bytes_max: usize) -> Result<(), Refusal> {
 
 async fn read_multipart(
     gate: &Gate,
-    body: &mut Body,
+    body: &mut Incoming,
     boundary: &str,
     charset: &'static Encoding,
 ) -> Result<Intake, Stop> {

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use parkgate_wire::Refusal;
 use tokio::time::{Instant, Sleep};
 
@@ -44,7 +44,7 @@ impl Progress {
 
 /// The pieces of a body. Gives one and then yields, so that a parser which takes all it can get holds little.
 pub(super) struct Meter<'a> {
-    body: &'a mut Body,
+    body: &'a mut Incoming,
     progress: Arc<Progress>,
     bytes_left: u64,
     bytes_max: u64,
@@ -55,7 +55,7 @@ pub(super) struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(body: &'a mut Body, limits: &Limits, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(body: &'a mut Incoming, limits: &Limits, progress: Arc<Progress>) -> Self {
         Meter {
             body,
             progress,
@@ -75,7 +75,7 @@ impl<'a> Meter<'a> {
 
     fn piece(&mut self, data: Bytes) -> Result<Bytes, Refusal> {
         self.sleep = None;
-        self.yields = true;
+        self.yields = !self.body.is_end_stream();
         let bytes = data.len();
         self.bytes_left =
             self.bytes_left.checked_sub(bytes as u64).ok_or(Refusal::BodyTooLarge { bytes_max: self.bytes_max })?;
@@ -134,7 +134,7 @@ impl Stream for Meter<'_> {
 }
 
 /// Reads on and forgets, within bounds.
-pub(super) async fn drain(body: &mut Body, idle: Duration) {
+pub(super) async fn drain(body: &mut Incoming, idle: Duration) {
     let mut bytes = 0;
     let reading = async {
         while bytes < DRAIN_BYTES_MAX {
