@@ -76,6 +76,9 @@ limits! {
     drain_timeout: Span,
 }
 
+/// More open connections no machine has.
+const CONNECTIONS_MAX: usize = 1 << 24;
+
 impl GivenLimits {
     /// Of some things there must be one, or the gate takes nothing.
     fn has_none(&self) -> bool {
@@ -270,6 +273,9 @@ fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
             let what = match Given::deserialize(one.clone()) {
                 Err(error) => error.message().to_owned(),
                 Ok(given) if given.limits.has_none() => "must be at least 1".into(),
+                Ok(given) if given.limits.connections_max > Some(CONNECTIONS_MAX) => {
+                    format!("must be at most {CONNECTIONS_MAX}")
+                }
                 Ok(_) => {
                     merge(&mut good, one);
                     continue;

@@ -99,6 +99,41 @@ fn fitted(cell: &str, width: usize) -> String {
     out
 }
 
+/// `text` after `start`, its further lines indented: no line is wider than a terminal. Broken at spaces where there are
+/// any, since Chinese has none.
+pub(crate) fn wrapped(start: &str, text: &str, indent: usize) -> String {
+    let room = WIDTH.saturating_sub(indent).max(20);
+    let mut out = start.to_owned();
+    let mut rest = text;
+    loop {
+        let (line, after) = broken(rest, room);
+        out.push_str(line.trim_end());
+        rest = after.trim_start();
+        if rest.is_empty() {
+            return out;
+        }
+        out.push('\n');
+        out.push_str(&" ".repeat(indent));
+    }
+}
+
+/// As much as fits, and the rest.
+fn broken(text: &str, room: usize) -> (&str, &str) {
+    let mut used = 0;
+    let mut space = None;
+    for (at, letter) in text.char_indices() {
+        used += letter.width().unwrap_or(1);
+        if used > room {
+            // A space near the end only: a long word does not leave half a line empty.
+            return text.split_at(space.filter(|space| *space * 2 > at).unwrap_or(at));
+        }
+        if letter == ' ' {
+            space = Some(at);
+        }
+    }
+    (text, "")
+}
+
 /// Milliseconds as local time, to the second.
 pub(crate) fn time(ms: i64) -> String {
     match jiff::Timestamp::from_millisecond(ms) {
@@ -119,6 +154,15 @@ mod tests {
         assert!(text.lines().all(|line| line.width() <= WIDTH), "{text}");
         assert!(text.contains('…') && text.ends_with("启用"), "{text}");
         assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn long_texts_are_wrapped_within_the_terminal() {
+        let text = wrapped("  - ", &"离场时没有入场记录 (the leave was recorded before any enter) ".repeat(4), 4);
+        assert!(text.lines().count() > 3 && text.lines().all(|line| line.width() <= WIDTH), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with("    ")), "{text}");
+        assert_eq!(wrapped("a ", "", 2), "a ");
+        assert_eq!(wrapped("", &"x".repeat(81), 0).lines().count(), 2);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,9 +16,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::gate::Gate;
 use crate::router::Routes;
+use crate::settings::Limits;
 
 /// A header may be this long, and no more than this is read ahead of a body.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -64,7 +67,7 @@ pub async fn serve(gate: Arc<Gate>, listener: TcpListener, stop: impl Future<Out
             let routes = Arc::clone(&answering);
             async move { routes.answer(Peer(peer), request).await }
         });
-        let connection = http.serve_connection(TokioIo::new(prepared(stream)), service);
+        let connection = http.serve_connection(TokioIo::new(prepared(stream, &gate.settings.limits)), service);
         let connection = graceful.watch(connection);
         let gate = Arc::clone(&gate);
         tokio::spawn(async move {
@@ -90,9 +93,12 @@ async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> io::Result<()> {
     closed.map_err(io::Error::other)?.map_err(io::Error::other)
 }
 
-fn prepared(stream: TcpStream) -> TcpStream {
+/// A sender that does not read its replies is let go, as one that does not send is.
+fn prepared(stream: TcpStream, limits: &Limits) -> Pin<Box<TimeoutStream<TcpStream>>> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    stream
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.body_idle_timeout));
+    Box::pin(stream)
 }

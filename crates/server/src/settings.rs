@@ -43,7 +43,7 @@ pub struct Limits {
     pub fields_bytes_max: usize,
     /// From the first byte awaited to the end of the header; also how long a kept connection may be idle.
     pub header_timeout: Duration,
-    /// Between two pieces of a body.
+    /// Between two pieces of a body; and until a reply is read on.
     pub body_idle_timeout: Duration,
     /// A whole body.
     pub body_timeout: Duration,

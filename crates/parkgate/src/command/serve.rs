@@ -1,9 +1,11 @@
 //! `serve`: the gate itself.
 
+use std::fs::{File, TryLockError};
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use parkgate_server::{Gate, Mode, Settings, serve};
 use parkgate_store::Images;
 use tokio::net::TcpListener;
@@ -29,6 +31,7 @@ pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
 }
 
 async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
+    let _lock = lock(&config.data)?;
     let store = parkgate_store::open(&config.data)
         .with_context(|| format!("数据目录 data folder {}", config.data.display()))?;
     let images =
@@ -48,6 +51,23 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
         demo.print(address)?;
     }
     serve(gate, listener, stopped(signals)).await.context("停止时出错 while stopping")
+}
+
+/// One gate a folder: a second one would take the first one's unfinished uploads for strays. Held until the process ends.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let path = data.join("serve.lock");
+    let open = std::fs::create_dir_all(data).and_then(|()| File::create(&path));
+    let file = open.with_context(|| format!("数据目录 data folder {}", data.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "数据目录{}正被另一个 parkgate serve 使用 (in use by another one: stop it, or use another --data)",
+                data.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
 }
 
 /// The first signal drains, a second one ends at once.

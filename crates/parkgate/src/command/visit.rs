@@ -1,5 +1,7 @@
 //! `visit`: what was recorded.
 
+mod print;
+
 use anyhow::bail;
 use parkgate_store::{RecordView, Visit, VisitFilter};
 use parkgate_wire::advisory::advise;
@@ -30,7 +32,7 @@ pub(super) fn run(command: cli::Visit) -> anyhow::Result<()> {
             if let (Some(object), false) = (value.as_object_mut(), others.is_empty()) {
                 object.insert("also".into(), Value::Array(others.iter().map(whole).collect()));
             }
-            if json { output::json(&value) } else { print(&value) }
+            if json { output::json(&value) } else { print::print(&value) }
         }
     }
 }
@@ -66,37 +68,6 @@ fn table(visits: &[Visit]) -> String {
         })
         .collect();
     output::table(&["车牌", "入场", "离场", "流水"], &rows)
-}
-
-fn print(value: &Value) -> anyhow::Result<()> {
-    for (name, value) in value.as_object().into_iter().flatten() {
-        match value {
-            Value::Object(inner) => {
-                output::line(&format!("{name}:"))?;
-                for (name, value) in inner {
-                    output::line(&format!("  {name:<22} {}", plain(value)))?;
-                }
-            }
-            Value::Array(list) => {
-                output::line(&format!("{name}:"))?;
-                for value in list {
-                    output::line(&format!("  - {}", plain(value)))?;
-                }
-            }
-            value if name.ends_with("_time") && value.is_i64() => {
-                let ms = value.as_i64().unwrap_or(0);
-                output::line(&format!("{name:<24} {ms}  ({})", output::time(ms)))?;
-            }
-            value => output::line(&format!("{name:<24} {}", plain(value)))?,
-        }
-    }
-    Ok(())
-}
-
-/// One line, and nothing a terminal would obey.
-fn plain(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.replace(char::is_control, " ")
 }
 
 fn without_params(visit: &Visit) -> Value {

@@ -170,6 +170,43 @@ fn the_printed_curl_line_records_a_push_with_a_picture() {
 }
 
 #[test]
+fn tables_read_as_agreed() {
+    let gate = demo();
+    gate.ok(&["park", "add", "--uuid", "P2", "--secret", "s", "--name", "人民广场地下停车场", "--total", "300"]);
+    gate.ok(&["app", "add", "--id", "op1", "--secret", "s", "--park", "P2"]);
+    let space = [("total_parking_space", "100"), ("remain_parking_space", "10")];
+    gate.taken("leave", leave("S1", &[("plate", "粤B12345"), ("total_value", "600"), space[0], space[1]]));
+    gate.taken("leave", leave("S2", &[("plate", "京A·F0236挂"), ("car_type", "9")]));
+    let mut all = String::new();
+    for words in [
+        &["park", "list"][..],
+        &["park", "show", DEMO_PARK],
+        &["park", "show", "P2"],
+        &["app", "list"],
+        &["visit", "list"],
+        &["visit", "show", DEMO_PARK, "S1"],
+        &["visit", "show", DEMO_PARK, "S2"],
+    ] {
+        let text = gate.ok(words);
+        assert!(text.lines().all(|line| unicode_width::UnicodeWidthStr::width(line) <= 80), "{text}");
+        all.push_str(&format!("$ parkgate {}\n{text}\n", words.join(" ")));
+    }
+    insta::with_settings!({filters => vec![
+        (r"\b[0-9a-f]{16}\b", "SEQNO"),
+        (r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", "2021-01-02 03:04:05"),
+    ]}, { insta::assert_snapshot!(all) });
+}
+
+#[test]
+fn one_gate_a_folder() {
+    let gate = demo();
+    let data = gate.data().to_str().unwrap();
+    let second = parkgate(Path::new(PARKGATE), &["serve", "--listen", "127.0.0.1:0", "--data", data]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("in use by another one"));
+}
+
+#[test]
 fn every_help_has_an_example_and_reads_as_agreed() {
     let mut all = String::new();
     for words in [
@@ -206,7 +243,8 @@ fn wrong_use_exits_two_and_names_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let file = folder.path().join("p.toml");
-    std::fs::write(&file, "nod = 1\nlisten = \"x\"\n[limits]\nqueue_max = 0\n").unwrap();
+    std::fs::write(&file, "nod = 1\nlisten = \"x\"\n[limits]\nqueue_max = 0\nconnections_max = 4611686018427387904\n")
+        .unwrap();
     let (data, file) = (data.to_str().unwrap(), file.to_str().unwrap());
     let run = |args: &[&str]| {
         let output = parkgate(Path::new(PARKGATE), args);
@@ -219,7 +257,10 @@ fn wrong_use_exits_two_and_names_what_is_wrong() {
         (vec!["visit", "list", "--since", "soon", "--data", folder.path().to_str().unwrap()], vec!["soon", "7d"]),
         (vec!["park", "add", "--uuid", "a&b", "--name", "x", "--data", data], vec!["park_uuid"]),
         (vec!["serve", "--demo", "--listen", "0.0.0.0:0", "--data", data], vec!["loopback"]),
-        (vec!["serve", "--config", file, "--data", data], vec!["nod", "listen = x", "limits.queue_max"]),
+        (
+            vec!["serve", "--config", file, "--data", data],
+            vec!["nod", "listen = x", "limits.queue_max", "limits.connections_max"],
+        ),
     ] {
         let (code, error) = run(&args);
         assert_eq!(code, 2, "{args:?}: {error}");

@@ -9,6 +9,7 @@ mod faults;
 mod replies;
 mod rules;
 mod stop;
+mod tidy;
 
 use parkgate_testbed::Gate;
 

@@ -1,0 +1,56 @@
+//! A visit for people: what is empty is left out, what is long is wrapped.
+
+use serde_json::Value;
+
+use crate::output::{self, wrapped};
+
+/// The widest protocol name, and two spaces.
+const NAMES: usize = 25;
+
+pub(super) fn print(visit: &Value) -> anyhow::Result<()> {
+    for (name, value) in visit.as_object().into_iter().flatten() {
+        match value {
+            Value::Null => {}
+            Value::Object(inner) if inner.is_empty() => {}
+            Value::Array(list) if list.is_empty() => {}
+            Value::Object(inner) => {
+                output::line(name)?;
+                for (name, value) in inner {
+                    output::line(&row(&format!("  {name}"), &one_line(value)))?;
+                }
+            }
+            Value::Array(list) => {
+                output::line(name)?;
+                for value in list {
+                    output::line(&wrapped("  - ", &one_line(value), 4))?;
+                }
+            }
+            value if name.ends_with("_time") && value.is_i64() => {
+                let ms = value.as_i64().unwrap_or(0);
+                output::line(&row(name, &format!("{ms}  ({})", output::time(ms))))?;
+            }
+            value => output::line(&row(name, &one_line(value)))?,
+        }
+    }
+    Ok(())
+}
+
+fn row(name: &str, text: &str) -> String {
+    wrapped(&format!("{name:<NAMES$}"), text, NAMES)
+}
+
+/// An object as its names and values, an advisory as its code and sentence; and nothing a terminal would obey.
+fn one_line(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Object(object) => match (object.get("code"), object.get("message")) {
+            (Some(Value::String(code)), Some(Value::String(message))) => format!("{code}: {message}"),
+            _ => {
+                let pairs = object.iter().filter(|(_, value)| !value.is_null());
+                pairs.map(|(name, value)| format!("{name} {}", one_line(value))).collect::<Vec<_>>().join(", ")
+            }
+        },
+        value => value.to_string(),
+    };
+    text.replace(char::is_control, " ")
+}

@@ -1,0 +1,128 @@
+//! What a machine can keep of our rules: names, arrows of dependency, and docs that leave nothing out.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const BANNED: [&str; 7] = ["util", "utils", "common", "helper", "helpers", "manager", "misc"];
+const LINES_MAX: usize = 600;
+/// Each crate may use those after it.
+const ORDER: [&str; 8] = ["parkgate", "server", "agent", "client", "store", "ledger", "wire", "testbed"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn files_are_named_and_sized_as_agreed() {
+    let mut files = Vec::new();
+    sources(&root().join("crates"), &mut files);
+    assert!(files.len() > 50, "{} files: looked in the wrong place", files.len());
+    for path in files {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        assert!(!BANNED.contains(&stem), "{}: name it after what it does", path.display());
+        assert_ne!(stem, "mod", "{}: write name.rs beside name/", path.display());
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+    }
+}
+
+/// The packages a crate is built of; `depth` 1 for those it names itself.
+fn tree(package: &str, depth: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "--depth", depth])
+        .args(["--package", package])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn arrows_of_dependency_point_down() {
+    for (index, name) in ORDER.iter().enumerate() {
+        let package = if *name == "parkgate" { (*name).to_owned() } else { format!("parkgate-{name}") };
+        if !root().join("crates").join(name).exists() {
+            assert_eq!(*name, "agent", "no crates/{name}");
+            continue;
+        }
+        for used in tree(&package, "1") {
+            let Some(used) = used.strip_prefix("parkgate-") else { continue };
+            if used == *name {
+                continue;
+            }
+            let place = ORDER.iter().position(|other| *other == used);
+            let allowed = place > Some(index) || *name == "testbed" && ["wire", "client"].contains(&used);
+            assert!(allowed, "{name} may not use {used}");
+            assert_ne!(used, "testbed", "{name}: for tests only");
+        }
+    }
+}
+
+#[test]
+fn the_pure_crates_have_no_runtime_and_no_sockets() {
+    for package in ["parkgate-wire", "parkgate-ledger"] {
+        let packages = tree(package, "99");
+        assert!(packages.contains("parkgate-wire"), "{packages:?}");
+        for banned in ["tokio", "hyper", "rusqlite", "reqwest", "mio", "tracing"] {
+            assert!(!packages.contains(banned), "{package} pulls in {banned}");
+        }
+    }
+}
+
+/// Names that stand at `start` in a source, up to the first character that is none of a name's.
+fn names_after(source: &str, start: &str) -> BTreeSet<String> {
+    let pieces = source.split(start).skip(1);
+    let names = pieces.map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or(""));
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_refusal_and_advisory_is_explained() {
+    let docs = read("docs/hints.md");
+    let refusals = names_after(&read("crates/wire/src/refusal.rs"), "Refusal::");
+    assert!(refusals.len() > 20, "{refusals:?}");
+    let advisories = names_after(&read("crates/wire/src/advisory.rs"), "code: \"");
+    assert!(advisories.len() > 3, "{advisories:?}");
+    for name in refusals.iter().chain(&advisories) {
+        assert!(docs.contains(&format!("| `{name}` |")), "docs/hints.md does not explain {name}");
+    }
+}
+
+#[test]
+fn every_setting_is_explained() {
+    let docs = read("docs/settings.md");
+    let (_, fields) = docs.split_once("```toml").unwrap();
+    let (fields, _) = fields.split_once("```").unwrap();
+    let config: toml::Table = fields.replace("\n# ", "\n").parse().unwrap();
+    let limits = config["limits"].as_table().unwrap();
+    let source = read("crates/server/src/settings.rs");
+    let (_, source) = source.split_once("pub struct Limits {").unwrap();
+    let (source, _) = source.split_once("\n}").unwrap();
+    let names = names_after(source, "    pub ");
+    assert!(names.len() > 10, "{names:?}");
+    for name in &names {
+        assert!(limits.contains_key(name), "docs/settings.md does not tell {name}");
+    }
+    for name in ["listen", "data", "store", "images", "node"] {
+        assert!(config.contains_key(name), "docs/settings.md does not tell {name}");
+    }
+    assert_eq!(limits.len(), names.len(), "docs/settings.md tells of a limit that is none");
+}
