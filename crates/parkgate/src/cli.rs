@@ -28,6 +28,17 @@ pub(crate) enum Command {
     /// 停车记录 · Visits
     #[command(subcommand)]
     Visit(Visit),
+    /// 隔离区 · Refused pushes, until their cause is mended
+    #[command(subcommand)]
+    Quarantine(Quarantine),
+    /// 流水冲突 · Pushes ignored because another one has their serial
+    #[command(subcommand)]
+    Conflict(Conflict),
+    /// 签名诊断 · The sign doctor: why a signature does not match
+    #[command(
+        after_help = "Examples:\n  parkgate explain --secret 123 --sign 142FA4A7… park_uuid=P plate=粤B12345\n  parkgate explain --secret 123 --body body.bin --content-type 'multipart/form-data; boundary=x'\n  parkgate explain --secret 123 --request captured.http\n  parkgate explain --secret 123 --string '签名验证不通过[…&app_secret=***]' park_uuid=P plate=粤B12345"
+    )]
+    Explain(Explain),
     /// 计算签名 · The canonical string and its sign
     #[command(after_help = "Example:\n  parkgate sign --secret 123 park_uuid=P plate=粤B12345")]
     Sign(Sign),
@@ -174,18 +185,28 @@ pub(crate) enum Park {
         /// Networks it may push from; `any` for all
         #[arg(long, value_name = "CIDR", num_args = 1..)]
         allow: Option<Vec<String>>,
+        /// Must its pushes be signed? `no` needs --allow
+        #[arg(long, value_name = "yes|no")]
+        require_sign: Option<YesNo>,
+        /// Its serials started anew: begin a new numbering for vehicles that entered since (ms, or as found), and take
+        /// what was ignored for it
+        #[arg(long, value_name = "T", num_args = 0..=1, default_missing_value = "auto")]
+        new_serial_epoch: Option<String>,
         #[command(flatten)]
         place: Place,
     },
     /// 更换密钥 · A new secret; without one given, it is made and printed once
     #[command(
-        after_help = "Examples:\n  parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a\n  parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --secret-file new-secret"
+        after_help = "Examples:\n  parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --keep-old 7d\n  parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --secret-file new-secret"
     )]
     RotateSecret {
         /// `park_uuid`
         uuid: String,
         #[command(flatten)]
         secret: SecretArgs,
+        /// How long the old secret stays good: 12h, 7d
+        #[arg(long, value_name = "T")]
+        keep_old: Option<String>,
         /// 输出 JSON · As JSON
         #[arg(long)]
         json: bool,
@@ -293,6 +314,119 @@ pub(crate) enum Visit {
         #[command(flatten)]
         place: Place,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Quarantine {
+    /// 隔离区列表 · What is in it, oldest first
+    #[command(after_help = "Example:\n  parkgate quarantine list --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --json")]
+    List {
+        /// Only this park's (`park_uuid`)
+        #[arg(long, value_name = "U")]
+        park: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        limit: usize,
+        /// 输出 JSON · As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 一条推送 · One push with all that was sent
+    #[command(after_help = "Example:\n  parkgate quarantine show 17")]
+    Show {
+        /// Its number in the list
+        id: i64,
+        /// 输出 JSON · As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 重放 · Judge them anew, oldest first; what is taken leaves
+    #[command(
+        after_help = "Examples:\n  parkgate quarantine replay --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a\n  parkgate quarantine replay 17 18"
+    )]
+    Replay {
+        /// Only these
+        #[arg(value_name = "ID")]
+        ids: Vec<i64>,
+        /// Only this park's (`park_uuid`)
+        #[arg(long, value_name = "U")]
+        park: Option<String>,
+        /// 输出 JSON · As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 删除 · Give them up for good
+    #[command(
+        after_help = "Examples:\n  parkgate quarantine drop 17 18\n  parkgate quarantine drop --all --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a"
+    )]
+    Drop {
+        /// Only these
+        #[arg(value_name = "ID")]
+        ids: Vec<i64>,
+        /// All, or all of a park
+        #[arg(long)]
+        all: bool,
+        /// Only this park's (`park_uuid`)
+        #[arg(long, value_name = "U")]
+        park: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Conflict {
+    /// 冲突列表 · Ignored pushes and how they differ, newest first
+    #[command(after_help = "Example:\n  parkgate conflict list --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --json")]
+    List {
+        /// Only this park's (`park_uuid`)
+        #[arg(long, value_name = "U")]
+        park: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        /// 输出 JSON · As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) secret: SecretArgs,
+    /// The sign that was sent, if it is not among the parameters
+    #[arg(long, value_name = "X")]
+    pub(crate) sign: Option<String>,
+    /// Parameters as they were sent, `name=value`
+    #[arg(value_name = "k=v")]
+    pub(crate) params: Vec<String>,
+    /// A captured body
+    #[arg(long, value_name = "FILE", conflicts_with = "params")]
+    pub(crate) body: Option<PathBuf>,
+    /// Its content type [default: application/x-www-form-urlencoded]
+    #[arg(long, value_name = "T", requires = "body")]
+    pub(crate) content_type: Option<String>,
+    /// A captured HTTP request: headers, an empty line, the body
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["params", "body"])]
+    pub(crate) request: Option<PathBuf>,
+    /// The platform's hint, or its whole reply, pasted; `@FILE` reads it from a file
+    #[arg(long, value_name = "S")]
+    pub(crate) string: Option<String>,
+    /// Other secrets that may have been used by mistake
+    #[arg(long, value_name = "S")]
+    pub(crate) other_secret: Vec<String>,
+    /// 输出 JSON · As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,12 @@
 //! What each command does, a file each.
 
 mod app;
+mod conflict;
 mod demo;
+mod explain;
 mod park;
 mod push;
+mod quarantine;
 mod secret;
 mod serve;
 mod sign;
@@ -25,6 +28,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Park(args) => park::run(args).map(|()| 0),
         Command::App(args) => app::run(args).map(|()| 0),
         Command::Visit(args) => visit::run(args).map(|()| 0),
+        Command::Quarantine(args) => quarantine::run(args).map(|()| 0),
+        Command::Conflict(args) => conflict::run(args).map(|()| 0),
+        Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Sign(args) => sign::run(&args).map(|()| 0),
         Command::Push(args) => push::run(&args),
     }

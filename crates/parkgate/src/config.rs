@@ -74,6 +74,12 @@ limits! {
     queue_max: usize,
     batch_max: usize,
     drain_timeout: Span,
+    quarantine_pushes_max: u64,
+    quarantine_bytes_max: u64,
+    quarantine_unknown_pushes_max: u64,
+    quarantine_unknown_bytes_max: u64,
+    quarantine_days: u32,
+    doctor_per_minute: u32,
 }
 
 /// More open connections no machine has.

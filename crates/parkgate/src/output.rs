@@ -1,5 +1,9 @@
 //! What people and scripts read: data on stdout, talk on stderr.
 
+mod sheet;
+
+pub(crate) use sheet::sheet;
+
 use std::io::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -115,6 +119,11 @@ pub(crate) fn wrapped(start: &str, text: &str, indent: usize) -> String {
         out.push('\n');
         out.push_str(&" ".repeat(indent));
     }
+}
+
+/// Filled with spaces to a display width.
+pub(crate) fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
 /// As much as fits, and the rest.

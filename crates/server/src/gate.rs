@@ -1,19 +1,23 @@
 //! The parts a request needs, put together once.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use parkgate_store::{Images, Recorder, Store, StoreError};
+use parkgate_ledger::ParkId;
+use parkgate_store::{Entry, Images, Recorder, Store, StoreError};
 use parkgate_wire::Seqno;
 
+use crate::aside::{Doctor, Quarantine};
 use crate::metrics::Metrics;
-use crate::registry::{self, Registry};
+use crate::registry::{self, KnownPark, Registry};
 use crate::settings::Settings;
 
 /// Pictures that no record keeps go after this long: the push they came with was never recorded.
 const STRAY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const NOTES_EVERY: Duration = Duration::from_secs(2);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// The running gate, shared by all requests.
@@ -23,10 +27,14 @@ pub struct Gate {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) images: Images,
     pub(crate) recorder: Recorder,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) doctor: Doctor,
     pub(crate) metrics: Metrics,
     pub(crate) content_key: [u8; 32],
     pub(crate) draining: AtomicBool,
     seqnos: AtomicU64,
+    /// When each park last used a rotated secret, until it is written down.
+    old_secrets: Mutex<HashMap<ParkId, i64>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -44,9 +52,15 @@ impl Gate {
         let tasks = vec![
             tokio::spawn(registry::follow(Arc::clone(&registry), Arc::clone(&store), version)),
             tokio::spawn(sweep(images.clone(), Arc::clone(&store))),
+            tokio::spawn(age(Arc::clone(&store), settings.limits.quarantine_days)),
         ];
-        Ok(Arc::new(Gate {
-            recorder: Recorder::start(Arc::clone(&store), settings.limits.queue_max, settings.limits.batch_max),
+        let record = Arc::clone(&store);
+        let record = move |batch: &[Entry]| record.record(batch);
+        let gate = Arc::new(Gate {
+            recorder: Recorder::start(record, settings.limits.queue_max, settings.limits.batch_max),
+            quarantine: Quarantine::start(Arc::clone(&store), &settings.limits),
+            doctor: Doctor::new(settings.limits.doctor_per_minute),
+            old_secrets: Mutex::default(),
             metrics: Metrics::default(),
             content_key: store.content_key(),
             draining: AtomicBool::new(false),
@@ -56,12 +70,32 @@ impl Gate {
             store,
             images,
             tasks,
-        }))
+        });
+        tokio::spawn(write_notes(Arc::downgrade(&gate)));
+        Ok(gate)
     }
 
     /// Unique within the process by counting, between processes by where the count starts.
     pub(crate) fn next_seqno(&self) -> Seqno {
         Seqno(self.seqnos.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A push came with the secret before the last rotation: who still uses it can be seen by `park show`.
+    pub(crate) fn note_old_secret(&self, park: &KnownPark, now: i64) {
+        let first = lock(&self.old_secrets).insert(park.park.id, now).is_none();
+        if first {
+            tracing::warn!(park_uuid = park.park.park_uuid, "signed with the secret before the last rotation");
+        }
+    }
+
+    /// Writes down which rotated secrets are still used. Blocks.
+    pub(crate) fn write_old_secrets(&self) {
+        let used: Vec<(ParkId, i64)> = lock(&self.old_secrets).drain().collect();
+        if !used.is_empty()
+            && let Err(error) = self.store.old_secrets_used(&used)
+        {
+            tracing::warn!(%error, "the use of old secrets could not be noted");
+        }
     }
 
     /// Finishes what is queued and closes the store. Requests must have ended.
@@ -73,6 +107,8 @@ impl Gate {
             task.abort();
         }
         self.recorder.stop();
+        self.quarantine.stop();
+        self.write_old_secrets();
         self.store.close()
     }
 }
@@ -81,6 +117,36 @@ impl Gate {
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What was set aside is kept so long, and no longer.
+async fn age(store: Arc<dyn Store>, days: u32) {
+    loop {
+        let store = Arc::clone(&store);
+        let before = now_ms() - i64::from(days) * 24 * 60 * 60 * 1000;
+        match tokio::task::spawn_blocking(move || store.release_before(before)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(released)) => tracing::warn!(released, "pushes in quarantine reached their age and are gone"),
+            Ok(Err(error)) => tracing::warn!(%error, "the quarantine could not be aged"),
+            Err(error) => tracing::error!(%error, "ageing the quarantine failed"),
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+/// Writes down what is only noted in memory, until the gate is gone.
+async fn write_notes(gate: std::sync::Weak<Gate>) {
+    loop {
+        tokio::time::sleep(NOTES_EVERY).await;
+        let Some(gate) = gate.upgrade() else { return };
+        if let Err(error) = tokio::task::spawn_blocking(move || gate.write_old_secrets()).await {
+            tracing::error!(%error, "writing notes failed");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn sweep(images: Images, store: Arc<dyn Store>) {

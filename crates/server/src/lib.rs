@@ -4,16 +4,22 @@
 //! no new connections, what is in flight is finished, the store is closed.
 
 mod accept;
+mod aside;
+mod epoch;
 mod fault;
 mod gate;
 mod health;
+mod judge;
 mod metrics;
 mod push;
 mod registry;
+mod replay;
 mod router;
 mod settings;
 
 pub use accept::serve;
+pub use epoch::{Begun, begin_epoch};
 pub use fault::Fault;
 pub use gate::Gate;
+pub use replay::{Replayed, replay};
 pub use settings::{Limits, Mode, Settings};

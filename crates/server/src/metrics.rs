@@ -23,6 +23,7 @@ pub(crate) enum Result {
     Forbidden,
     Unavailable,
     Internal,
+    QuarantineFull,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,7 +32,7 @@ struct PushLabels {
     result: Result,
 }
 
-const RESULTS: [Result; 8] = [
+const RESULTS: [Result; 9] = [
     Result::Recorded,
     Result::Repeated,
     Result::Conflict,
@@ -40,6 +41,7 @@ const RESULTS: [Result; 8] = [
     Result::Forbidden,
     Result::Unavailable,
     Result::Internal,
+    Result::QuarantineFull,
 ];
 
 /// All figures of the gate.
@@ -49,6 +51,8 @@ pub(crate) struct Metrics {
     leaves: Vec<Counter>,
     seconds: Histogram,
     pub(crate) image_bytes: Counter,
+    pub(crate) set_aside: Counter,
+    pub(crate) quarantine_full: Counter,
     pub(crate) connections: Gauge,
 }
 
@@ -66,7 +70,10 @@ impl Default for Metrics {
         registry.register("push_duration_seconds", "From the header to the reply", seconds.clone());
         registry.register("image_bytes", "Bytes of pictures stored", image_bytes.clone());
         registry.register("connections", "Open connections", connections.clone());
-        Metrics { registry, enters, leaves, seconds, image_bytes, connections }
+        let (set_aside, quarantine_full) = (Counter::default(), Counter::default());
+        registry.register("quarantine_kept", "Refused pushes set aside", set_aside.clone());
+        registry.register("quarantine_full", "Refused pushes that found no room there: 503", quarantine_full.clone());
+        Metrics { registry, enters, leaves, seconds, image_bytes, set_aside, quarantine_full, connections }
     }
 }
 

@@ -36,6 +36,11 @@ pub(crate) struct KnownApp {
 }
 
 impl KnownPark {
+    pub(crate) fn of(park: Park) -> KnownPark {
+        let allow = park.allow.iter().filter_map(|net| net.parse().ok()).collect();
+        KnownPark { park, allow }
+    }
+
     pub(crate) fn allows(&self, address: IpAddr) -> bool {
         self.park.allow.is_empty() || self.allow.iter().any(|net| net.contains(&address.to_canonical()))
     }
@@ -46,8 +51,7 @@ impl Registry {
     pub(crate) fn load(store: &dyn Store) -> Result<Registry, StoreError> {
         let mut registry = Registry::default();
         for park in store.parks()? {
-            let allow = park.allow.iter().filter_map(|net| net.parse().ok()).collect();
-            let known = Arc::new(KnownPark { park, allow });
+            let known = Arc::new(KnownPark::of(park));
             if let Some(merchant) = &known.park.merchant {
                 registry.by_merchant.insert(merchant.clone(), Arc::clone(&known));
             }
@@ -66,6 +70,17 @@ impl Registry {
 
     pub(crate) fn by_merchant(&self, merchant: &str) -> Option<&Arc<KnownPark>> {
         self.by_merchant.get(merchant)
+    }
+
+    /// The secrets of all other parks and apps; true for an app's.
+    pub(crate) fn other_secrets<'a>(
+        &'a self,
+        park_uuid: &'a str,
+        app_id: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a Secret, bool)> {
+        let parks = self.parks.values().filter(move |known| known.park.park_uuid != park_uuid);
+        let apps = self.apps.iter().filter(move |(other, _)| Some(other.as_str()) != app_id);
+        parks.map(|known| (&known.park.secret, false)).chain(apps.map(|(_, app)| (&app.secret, true)))
     }
 
     pub(crate) fn app(&self, app_id: &str) -> Option<&KnownApp> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parkgate_store::QuarantineBound;
 use parkgate_wire::form::FormLimits;
 
 /// How the gate runs.
@@ -55,6 +56,18 @@ pub struct Limits {
     pub batch_max: usize,
     /// How long a stop waits for what is in flight.
     pub drain_timeout: Duration,
+    /// Refused pushes of one park kept in the quarantine; more are answered 503.
+    pub quarantine_pushes_max: u64,
+    /// Their bytes, pictures included.
+    pub quarantine_bytes_max: u64,
+    /// Refused pushes kept that name no known park.
+    pub quarantine_unknown_pushes_max: u64,
+    /// Their bytes.
+    pub quarantine_unknown_bytes_max: u64,
+    /// How long they are kept, in days.
+    pub quarantine_days: u32,
+    /// Wrong signatures of one park that the sign doctor looks at in a minute.
+    pub doctor_per_minute: u32,
 }
 
 impl Default for Limits {
@@ -74,12 +87,29 @@ impl Default for Limits {
             queue_max: 4096,
             batch_max: 512,
             drain_timeout: Duration::from_secs(30),
+            quarantine_pushes_max: 10_000,
+            quarantine_bytes_max: 1 << 30,
+            quarantine_unknown_pushes_max: 1000,
+            quarantine_unknown_bytes_max: 64 << 20,
+            quarantine_days: 30,
+            doctor_per_minute: 60,
         }
     }
 }
 
 impl Limits {
-    pub(crate) fn form(&self) -> FormLimits {
+    pub(crate) fn quarantine(&self) -> QuarantineBound {
+        QuarantineBound {
+            pushes_max: self.quarantine_pushes_max,
+            bytes_max: self.quarantine_bytes_max,
+            unknown_pushes_max: self.quarantine_unknown_pushes_max,
+            unknown_bytes_max: self.quarantine_unknown_bytes_max,
+        }
+    }
+
+    /// Bounds on a form.
+    #[must_use]
+    pub fn form(&self) -> FormLimits {
         FormLimits {
             params_max: self.params_max,
             unlisted_max: self.unlisted_max,

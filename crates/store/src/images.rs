@@ -10,6 +10,7 @@ mod pin;
 
 pub use address::ImageKey;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -29,6 +30,7 @@ use sha2::{Digest, Sha256};
 use self::pin::Pin;
 use crate::StoreError;
 use crate::key::sync_folder;
+use crate::query::Picture;
 
 /// Where pictures are written aside.
 const INCOMING: &str = "incoming";
@@ -319,7 +321,7 @@ impl FinishedImage {
             }
             // Also where it was there: a push beside this one, or a process that ended, may have got no further than its name.
             sync_folder(folder)?;
-            Ok(StoredImage { key, md5, size, content_type, _pin: pin })
+            Ok(StoredImage { key, md5, size, content_type: content_type.into(), _pin: Some(pin) })
         })
         .await
     }
@@ -354,8 +356,17 @@ pub struct StoredImage {
     /// How many bytes.
     pub size: u64,
     /// Told by its first bytes.
-    pub content_type: &'static str,
-    _pin: Pin,
+    pub content_type: Cow<'static, str>,
+    _pin: Option<Pin>,
+}
+
+impl StoredImage {
+    /// A picture that something keeps already, so that no sweep can take it.
+    #[must_use]
+    pub fn kept(picture: &Picture) -> StoredImage {
+        let content_type = picture.content_type.clone().into();
+        StoredImage { key: picture.key, md5: picture.md5, size: picture.size, content_type, _pin: None }
+    }
 }
 
 fn object_path(key: &ImageKey) -> object_store::path::Path {

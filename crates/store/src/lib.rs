@@ -6,6 +6,7 @@
 
 pub mod images;
 mod key;
+pub mod quarantine;
 pub mod query;
 pub mod recorder;
 pub mod registry;
@@ -16,12 +17,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
+use parkgate_wire::UnixMillis;
 
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use key::{KeyError, MasterKey};
-pub use query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitFilter};
+pub use quarantine::{Aside, Kept, NO_PARK, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+pub use query::{
+    Conflict, ConflictFilter, Conflicting, Picture, RecordView, SerialReuse, TakenPayment, Visit, VisitFilter,
+};
 pub use recorder::{Recorded, Recorder};
-pub use registry::{App, NewApp, NewPark, Park, ParkChange};
+pub use registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use sqlite::SqliteStore;
 
 /// One push on its way into the store: what the rules look at, and what is kept beside.
@@ -145,11 +150,71 @@ pub trait Store: Send + Sync + 'static {
     /// The store cannot be read.
     fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError>;
 
-    /// Is any record or conflict keeping this picture?
+    /// Ignored pushes, the newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError>;
+
+    /// Takes ignored pushes away that were recorded under another numbering; how many.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError>;
+
+    /// Did this park's serials start anew?
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn serial_reuse(&self, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError>;
+
+    /// Begins a new numbering for vehicles that entered at or after `entered_from`; its count of spaces goes on.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError>;
+
+    /// Is any record, conflict or push in quarantine keeping this picture?
     ///
     /// # Errors
     /// The store cannot be read.
     fn keeps_image(&self, key: &ImageKey) -> Result<bool, StoreError>;
+
+    /// Sets refused pushes aside, durably; each within the bound of its park.
+    ///
+    /// # Errors
+    /// Nothing of the batch was kept.
+    fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError>;
+
+    /// Pushes in the quarantine, oldest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError>;
+
+    /// Takes pushes out of the quarantine for good; how many were there.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn release(&self, ids: &[i64]) -> Result<usize, StoreError>;
+
+    /// Takes out what came before a time, ms since 1970; how many.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn release_before(&self, received_before: i64) -> Result<usize, StoreError>;
+
+    /// Pushes and bytes in quarantine, by park.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn quarantine_used(&self) -> Result<Vec<(ParkId, u64, u64)>, StoreError>;
+
+    /// Notes when pushes last came with a rotated secret, ms since 1970.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError>;
 
     /// Can the store be written now? For readiness.
     ///

@@ -1,7 +1,7 @@
 //! What may be asked of the store, and the rows it answers with.
 
 use parkgate_ledger::visit::VisitNote;
-use parkgate_wire::{Md5Hash, PushKind, Seqno, UnixMillis};
+use parkgate_wire::{Digest, Md5Hash, PushKind, Seqno, UnixMillis};
 use serde_json::{Map, Value};
 
 use crate::images::ImageKey;
@@ -92,4 +92,41 @@ pub struct Conflict {
     pub record: RecordView,
     /// The names of the parameters whose values differ from the recorded push of the same kind.
     pub differing: Vec<String>,
+}
+
+/// Which conflicts, and how many.
+#[derive(Debug, Clone)]
+pub struct ConflictFilter {
+    /// Only this park's.
+    pub park_uuid: Option<String>,
+    /// At most so many, the newest first.
+    pub limit: usize,
+}
+
+/// An ignored push beside the one that has its serial.
+#[derive(Debug, Clone)]
+pub struct Conflicting {
+    /// The ignored push's row.
+    pub id: i64,
+    /// Whose.
+    pub park_uuid: String,
+    /// The serial both have.
+    pub parking_serial: String,
+    /// By which the ignored push is known when it comes again.
+    pub digest: Digest,
+    /// The recorded push.
+    pub standing: RecordView,
+    /// The ignored one.
+    pub ignored: RecordView,
+    /// The names of the parameters that differ.
+    pub differing: Vec<String>,
+}
+
+/// Signs that a car park's serials started anew: its pushes are ignored in silence, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SerialReuse {
+    /// Ignored pushes of other vehicles that entered far later.
+    pub conflicts: u64,
+    /// When the first of them entered.
+    pub entered_from: UnixMillis,
 }

@@ -1,4 +1,5 @@
-//! The queue in front of the store: what is in flight becomes one batch, one commit, and then the replies.
+//! The queue in front of the store: what is in flight becomes one batch, one commit, and then the replies. One for
+//! pushes that are recorded, another for those set aside.
 //!
 //! One thread takes everything that waits, up to a bound, and nothing waits for a timer: under load batches grow by
 //! themselves, and a single push is committed at once. Only a committed batch gives a [`Recorded`].
@@ -12,18 +13,18 @@ use std::time::Instant;
 use parkgate_ledger::Verdict;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Entry, Store, StoreError};
+use crate::{Entry, StoreError};
 
 /// Proof that a verdict is on disk: made here only, of a committed batch.
 #[derive(Debug)]
-pub struct Recorded {
-    verdict: Verdict,
+pub struct Recorded<V = Verdict> {
+    verdict: V,
 }
 
-impl Recorded {
+impl<V> Recorded<V> {
     /// What became of the push.
     #[must_use]
-    pub fn verdict(&self) -> &Verdict {
+    pub fn verdict(&self) -> &V {
         &self.verdict
     }
 }
@@ -40,22 +41,29 @@ pub struct Stats {
 }
 
 /// A handle on the queue.
-#[derive(Clone)]
-pub struct Recorder {
-    shared: Arc<Shared>,
+pub struct Recorder<E = Entry, V = Verdict> {
+    shared: Arc<Shared<E, V>>,
 }
 
-type Answer = Result<Recorded, StoreError>;
+impl<E, V> Clone for Recorder<E, V> {
+    fn clone(&self) -> Self {
+        Recorder { shared: Arc::clone(&self.shared) }
+    }
+}
+
+type Answer<V> = Result<Recorded<V>, StoreError>;
+/// A batch, and who waits for each of it.
+type Taken<E, V> = (Vec<E>, Vec<oneshot::Sender<Answer<V>>>);
 
 /// A batch on its way back: answered, and only then forgotten, away from the writer's thread.
-struct Judged {
-    entries: Vec<Entry>,
-    senders: Vec<oneshot::Sender<Answer>>,
-    answers: Vec<Answer>,
+struct Judged<E, V> {
+    entries: Vec<E>,
+    senders: Vec<oneshot::Sender<Answer<V>>>,
+    answers: Vec<Answer<V>>,
 }
 
-struct Shared {
-    queue: Mutex<Queue>,
+struct Shared<E, V> {
+    queue: Mutex<Queue<E, V>>,
     filled: Condvar,
     queue_max: usize,
     batch_max: usize,
@@ -65,18 +73,22 @@ struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<(Entry, oneshot::Sender<Answer>)>,
+struct Queue<E, V> {
+    waiting: VecDeque<(E, oneshot::Sender<Answer<V>>)>,
     stopping: bool,
 }
 
-impl Recorder {
-    /// Starts the thread. Must be called within a tokio runtime, whose threads send the replies.
+impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
+    /// Starts the thread, which commits batches by `record`. Must be called within a tokio runtime, whose threads send
+    /// the replies.
     #[must_use]
-    pub fn start(store: Arc<dyn Store>, queue_max: usize, batch_max: usize) -> Recorder {
+    pub fn start(
+        record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + 'static,
+        queue_max: usize,
+        batch_max: usize,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue { waiting: VecDeque::new(), stopping: false }),
             filled: Condvar::new(),
             queue_max,
             batch_max: batch_max.max(1),
@@ -86,7 +98,7 @@ impl Recorder {
             thread: Mutex::new(None),
         });
         // Waking a task from outside the runtime is dear, so a batch's answers go over in one piece.
-        let (answers, mut judged) = mpsc::unbounded_channel::<Judged>();
+        let (answers, mut judged) = mpsc::unbounded_channel::<Judged<E, V>>();
         tokio::spawn(async move {
             while let Some(Judged { entries, senders, answers }) = judged.recv().await {
                 for (sender, answer) in senders.into_iter().zip(answers) {
@@ -97,8 +109,7 @@ impl Recorder {
             }
         });
         let mine = Arc::clone(&shared);
-        let thread =
-            std::thread::Builder::new().name("recorder".into()).spawn(move || mine.run(store.as_ref(), &answers));
+        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || mine.run(&record, &answers));
         match thread {
             Ok(thread) => *lock(&shared.thread) = Some(thread),
             // Without its thread the queue stays shut: every push is answered 503.
@@ -114,7 +125,7 @@ impl Recorder {
     ///
     /// # Errors
     /// [`StoreError::Busy`] at once if the queue is full; else why the store did not record it.
-    pub async fn record(&self, entry: Entry) -> Result<Recorded, StoreError> {
+    pub async fn record(&self, entry: E) -> Result<Recorded<V>, StoreError> {
         let (sender, receiver) = oneshot::channel();
         {
             let mut queue = lock(&self.shared.queue);
@@ -159,11 +170,11 @@ impl Recorder {
     }
 }
 
-impl Shared {
-    fn run(&self, store: &dyn Store, judged: &mpsc::UnboundedSender<Judged>) {
+impl<E, V> Shared<E, V> {
+    fn run(&self, record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>, judged: &mpsc::UnboundedSender<Judged<E, V>>) {
         while let Some((entries, senders)) = self.take() {
             let started = Instant::now();
-            let answers = record_all(store, &entries);
+            let answers = record_all(record, &entries);
             let ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             let committed = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
             if committed > 0 {
@@ -179,7 +190,7 @@ impl Shared {
     }
 
     /// All that waits, up to the bound; none when there is nothing left to do.
-    fn take(&self) -> Option<(Vec<Entry>, Vec<oneshot::Sender<Answer>>)> {
+    fn take(&self) -> Option<Taken<E, V>> {
         let mut queue = lock(&self.queue);
         while queue.waiting.is_empty() {
             if queue.stopping {
@@ -193,11 +204,11 @@ impl Shared {
 }
 
 /// One commit for all. If the store finds something broken, each alone: one bad row must not fail its neighbours.
-fn record_all(store: &dyn Store, entries: &[Entry]) -> Vec<Answer> {
-    match record(store, entries) {
+fn record_all<E, V>(record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>, entries: &[E]) -> Vec<Answer<V>> {
+    match record_once(record, entries) {
         Ok(recorded) => recorded.into_iter().map(Ok).collect(),
         Err(StoreError::Broken(_)) if entries.len() > 1 => {
-            entries.iter().flat_map(|entry| record_all(store, std::slice::from_ref(entry))).collect()
+            entries.iter().flat_map(|entry| record_all(record, std::slice::from_ref(entry))).collect()
         }
         Err(error) => {
             tracing::error!(%error, pushes = entries.len(), "a batch was not recorded");
@@ -206,8 +217,11 @@ fn record_all(store: &dyn Store, entries: &[Entry]) -> Vec<Answer> {
     }
 }
 
-fn record(store: &dyn Store, entries: &[Entry]) -> Result<Vec<Recorded>, StoreError> {
-    let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| store.record(entries)))
+fn record_once<E, V>(
+    record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>,
+    entries: &[E],
+) -> Result<Vec<Recorded<V>>, StoreError> {
+    let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| record(entries)))
         .map_err(|_| StoreError::Broken("the store panicked".into()))??;
     if judged.len() != entries.len() {
         return Err(StoreError::Broken("the store judged another number of pushes".into()));

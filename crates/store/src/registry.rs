@@ -1,7 +1,7 @@
 //! Who may push: parks, and the apps that push for several of them.
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::Secret;
+use parkgate_wire::{Secret, UnixMillis};
 
 /// A car park.
 #[derive(Debug, Clone)]
@@ -26,6 +26,41 @@ pub struct Park {
     pub total_parking_space: Option<u32>,
     /// Networks it may push from, as CIDR; empty: from anywhere.
     pub allow: Vec<String>,
+    /// The secret before the last rotation.
+    pub old_secret: Option<OldSecret>,
+    /// Pushes must be signed (`leave.md` marks `sign` as optional).
+    pub require_sign: bool,
+    /// Where its serials started anew, the newest first; empty for nearly all parks.
+    pub epochs: Vec<Epoch>,
+}
+
+/// A secret that was rotated out.
+#[derive(Debug, Clone)]
+pub struct OldSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// Good until then, ms since 1970.
+    pub until: i64,
+    /// When a push last came with it.
+    pub used_at: Option<i64>,
+}
+
+/// A numbering of serials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    /// The key its records carry.
+    pub records: ParkId,
+    /// Vehicles that entered at or after this are of it.
+    pub entered_from: UnixMillis,
+}
+
+impl Park {
+    /// The key under which a visit's records stand.
+    #[must_use]
+    pub fn records_of(&self, enter_time: UnixMillis) -> ParkId {
+        let epoch = self.epochs.iter().find(|epoch| enter_time >= epoch.entered_from);
+        epoch.map_or(self.id, |epoch| epoch.records)
+    }
 }
 
 /// A park to add.
@@ -64,6 +99,10 @@ pub struct ParkChange {
     pub total_parking_space: Option<u32>,
     /// See [`Park::allow`].
     pub allow: Option<Vec<String>>,
+    /// See [`Park::require_sign`].
+    pub require_sign: Option<bool>,
+    /// With a new secret: the one before stays good until then.
+    pub old_secret_until: Option<i64>,
 }
 
 /// An app: one maker's software that pushes for several parks, with a secret of its own.

@@ -1,7 +1,9 @@
 //! SQLite behind the [`Store`] trait: one file, WAL, `synchronous=FULL`; one writer, readers beside it.
 
 mod checkpoint;
+mod conflict;
 mod migrate;
+mod quarantine;
 mod query;
 mod record;
 mod registry;
@@ -11,13 +13,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use parkgate_ledger::{ParkId, Space, Verdict};
+use parkgate_wire::UnixMillis;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
 use crate::key::MasterKey;
-use crate::query::{Visit, VisitFilter};
-use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
+use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitFilter};
+use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
 use crate::seal::Seal;
 use crate::{Entry, ImageKey, Store, StoreError};
 
@@ -171,8 +175,48 @@ impl Store for SqliteStore {
         self.read(|reader| query::visits(reader, &self.seal, filter))
     }
 
+    fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError> {
+        self.read(|reader| conflict::list(reader, &self.seal, filter))
+    }
+
+    fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
+        self.write(|writer| conflict::forget(writer.connection(), ids))
+    }
+
+    fn serial_reuse(&self, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
+        self.read(|reader| conflict::serial_reuse(reader, park_uuid))
+    }
+
+    fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError> {
+        self.write(|writer| conflict::begin_epoch(writer.connection(), park, entered_from))
+    }
+
     fn keeps_image(&self, key: &ImageKey) -> Result<bool, StoreError> {
-        self.read(|reader| query::keeps_image(reader, key))
+        self.read(|reader| Ok(query::keeps_image(reader, key)? || quarantine::keeps_image(reader, key)?))
+    }
+
+    fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError> {
+        self.write(|writer| quarantine::set_aside(writer.connection(), &self.seal, batch, bound))
+    }
+
+    fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError> {
+        self.read(|reader| quarantine::list(reader, &self.seal, filter))
+    }
+
+    fn release(&self, ids: &[i64]) -> Result<usize, StoreError> {
+        self.write(|writer| quarantine::release(writer.connection(), ids))
+    }
+
+    fn release_before(&self, received_before: i64) -> Result<usize, StoreError> {
+        self.write(|writer| quarantine::release_before(writer.connection(), received_before))
+    }
+
+    fn quarantine_used(&self) -> Result<Vec<(ParkId, u64, u64)>, StoreError> {
+        self.read(quarantine::used)
+    }
+
+    fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError> {
+        self.write(|writer| registry::old_secrets_used(writer.connection(), used))
     }
 
     fn probe(&self) -> Result<(), StoreError> {

@@ -34,11 +34,17 @@ pub struct Variant {
     pub text: SignedText,
     /// Does the parameter `encoding` take part?
     pub encoding_signed: bool,
+    /// Was anything signed at all? Only a park that need not sign is taken without.
+    pub signed: bool,
 }
 
 impl Variant {
     /// What Parkgate itself signs, and most clients do.
-    pub const PLAIN: Variant = Variant { empties: Empties::Dropped, text: SignedText::Plain, encoding_signed: true };
+    pub const PLAIN: Variant =
+        Variant { empties: Empties::Dropped, text: SignedText::Plain, encoding_signed: true, signed: true };
+
+    /// No signature was sent.
+    pub const UNSIGNED: Variant = Variant { signed: false, ..Variant::PLAIN };
 
     /// A small number for the store: stable for ever.
     #[must_use]
@@ -48,12 +54,17 @@ impl Variant {
             SignedText::EncodedTwice => 1,
             SignedText::EncodedOnce => 2,
         };
-        text | u8::from(self.empties == Empties::Kept) << 2 | u8::from(!self.encoding_signed) << 3
+        text | u8::from(self.empties == Empties::Kept) << 2
+            | u8::from(!self.encoding_signed) << 3
+            | u8::from(!self.signed) << 4
     }
 
     /// The variant of a stored number, for people.
     #[must_use]
     pub fn describe(code: u8) -> String {
+        if code & 16 != 0 {
+            return "not signed".into();
+        }
         let text = match code & 3 {
             0 => "plain",
             1 => "encoding=URL twice",
@@ -89,6 +100,7 @@ impl Variant {
                     empties: *empties,
                     text: *text,
                     encoding_signed: *encoding_signed,
+                    signed: true,
                 })
             })
         })

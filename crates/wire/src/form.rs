@@ -75,6 +75,24 @@ impl Form {
         self.pairs.repeated()
     }
 
+    /// A form as it was received and kept: names, values, and what stood on the wire where that differed.
+    #[must_use]
+    pub fn restored<'a>(
+        params: impl IntoIterator<Item = (&'a str, &'a str, Option<&'a str>)>,
+        files: Vec<UploadedFile>,
+    ) -> Form {
+        let mut pairs = Pairs::default();
+        for (name, value, raw) in params {
+            let name = pairs.name(name);
+            pairs.push(name, value, raw);
+        }
+        Form { pairs, files }
+    }
+
+    pub(crate) fn from_parts(pairs: Pairs, files: Vec<UploadedFile>) -> Form {
+        Form { pairs, files }
+    }
+
     pub(crate) fn into_parts(self) -> (Pairs, Vec<UploadedFile>) {
         (self.pairs, self.files)
     }
@@ -143,6 +161,12 @@ impl FormBuilder {
         }
         self.form.files.push(file);
         Ok(())
+    }
+
+    /// What came so far.
+    #[must_use]
+    pub fn so_far(&self) -> &Form {
+        &self.form
     }
 
     /// The whole form.

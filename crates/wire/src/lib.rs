@@ -6,6 +6,7 @@
 
 pub mod advisory;
 pub mod canonical;
+pub mod doctor;
 pub mod field;
 pub mod form;
 mod pairs;

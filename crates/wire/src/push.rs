@@ -132,33 +132,50 @@ impl Push {
     /// Reads a verified form as a push, checking every value the document gives a form.
     ///
     /// # Errors
-    /// The first parameter, in the order of the checks, whose value is not of the documented form.
-    pub fn read(verified: VerifiedForm, kind: PushKind) -> Result<Push, Refusal> {
-        let VerifiedForm { params, files, .. } = verified;
-        let enter_time = time(&params, "enter_time")?.ok_or(Refusal::Missing { name: "enter_time" })?;
-        let leave_time = match kind {
-            PushKind::Enter => None,
-            PushKind::Leave => Some(time(&params, "leave_time")?.ok_or(Refusal::Missing { name: "leave_time" })?),
-        };
-        for name in AMOUNTS {
-            amount(&params, name)?;
+    /// The first parameter, in the order of the checks, whose value is not of the documented form; and the form as it
+    /// was received.
+    pub fn read(verified: VerifiedForm, kind: PushKind) -> Result<Push, Box<(Refusal, Form)>> {
+        match read_values(&verified, kind) {
+            Err(refusal) => Err(Box::new((refusal, verified.into_form()))),
+            Ok(values) => {
+                let params = verified.params;
+                Ok(Push {
+                    kind,
+                    parking_serial: params.get("parking_serial").unwrap_or_default().to_owned(),
+                    plate: params.get("plate").map(str::to_owned),
+                    enter_time: values.enter_time,
+                    leave_time: values.leave_time,
+                    payments: values.payments,
+                    space: space_report(&params),
+                    params,
+                })
+            }
         }
-        let payments = match params.get("payment_list") {
-            None => Vec::new(),
-            Some(list) => payment::read_list(list)?,
-        };
-        check_files(&files, &params)?;
-        Ok(Push {
-            kind,
-            parking_serial: params.get("parking_serial").unwrap_or_default().to_owned(),
-            plate: params.get("plate").map(str::to_owned),
-            enter_time,
-            leave_time,
-            payments,
-            space: space_report(&params),
-            params,
-        })
     }
+}
+
+struct Values {
+    enter_time: UnixMillis,
+    leave_time: Option<UnixMillis>,
+    payments: Vec<Payment>,
+}
+
+fn read_values(verified: &VerifiedForm, kind: PushKind) -> Result<Values, Refusal> {
+    let params = &verified.params;
+    let enter_time = time(params, "enter_time")?.ok_or(Refusal::Missing { name: "enter_time" })?;
+    let leave_time = match kind {
+        PushKind::Enter => None,
+        PushKind::Leave => Some(time(params, "leave_time")?.ok_or(Refusal::Missing { name: "leave_time" })?),
+    };
+    for name in AMOUNTS {
+        amount(params, name)?;
+    }
+    let payments = match params.get("payment_list") {
+        None => Vec::new(),
+        Some(list) => payment::read_list(list)?,
+    };
+    check_files(&verified.files, params)?;
+    Ok(Values { enter_time, leave_time, payments })
 }
 
 fn time(params: &Params, name: &str) -> Result<Option<UnixMillis>, Refusal> {

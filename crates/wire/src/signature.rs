@@ -71,6 +71,8 @@ pub struct VerifiedForm {
     /// The names and values as meant: after `encoding=URL`.
     pub(crate) params: Params,
     pub(crate) files: Vec<UploadedFile>,
+    /// As it was received, where that differs from what is meant.
+    received: Option<Form>,
     variant: Variant,
 }
 
@@ -79,6 +81,12 @@ impl VerifiedForm {
     #[must_use]
     pub fn variant(&self) -> Variant {
         self.variant
+    }
+
+    /// The form as it was received.
+    #[must_use]
+    pub fn into_form(self) -> Form {
+        self.received.unwrap_or_else(|| Form::from_parts(self.params.into_pairs(), self.files))
     }
 }
 
@@ -102,22 +110,27 @@ impl Mismatch {
 pub enum Verified {
     /// The signature matches, and the form has one reading.
     Matched(VerifiedForm),
-    /// No variant matches.
-    Mismatched(Mismatch),
+    /// No variant matches; the form as it came.
+    Mismatched(Mismatch, Form),
     /// It matches, and the form is refused all the same.
-    Refused(Refusal),
+    Refused(Refusal, Form),
 }
 
 /// Checks the signature of a form with the secret it must be signed with.
 #[must_use]
 pub fn verify(form: Form, kind: PushKind, secret: &Secret) -> Verified {
-    match matching_variant(&form, secret) {
-        Err(mismatch) => Verified::Mismatched(mismatch),
-        Ok((variant, canonical)) => match accept(form, kind, variant, &canonical) {
-            Ok(verified) => Verified::Matched(verified),
-            Err(refusal) => Verified::Refused(refusal),
-        },
-    }
+    let (variant, canonical) = match matching_variant(&form, secret) {
+        Ok(matching) => matching,
+        Err(mismatch) => return Verified::Mismatched(mismatch, form),
+    };
+    let refused = resplit::other_reading(&canonical).map(|(name, inner)| Refusal::Ambiguous { name, inner });
+    accept(form, kind, variant, refused)
+}
+
+/// Takes a form without any signature, for a park that need not sign: a `sign` that is sent must match all the same.
+#[must_use]
+pub fn accept_unsigned(form: Form, kind: PushKind) -> Verified {
+    accept(form, kind, Variant::UNSIGNED, None)
 }
 
 fn matching_variant(form: &Form, secret: &Secret) -> Result<(Variant, Canonical), Mismatch> {
@@ -137,20 +150,25 @@ fn matching_variant(form: &Form, secret: &Secret) -> Result<(Variant, Canonical)
     Err(Mismatch { masked: shown.unwrap_or_default() })
 }
 
-fn accept(form: Form, kind: PushKind, variant: Variant, canonical: &Canonical) -> Result<VerifiedForm, Refusal> {
-    refuse_repeats(&form)?;
-    if let Some((name, inner)) = resplit::other_reading(canonical) {
-        return Err(Refusal::Ambiguous { name, inner });
-    }
-    if let Some(param) = form.params().find(|param| field::is_foreign(param.name, kind)) {
-        return Err(Refusal::Foreign { name: param.name.to_owned() });
+fn accept(form: Form, kind: PushKind, variant: Variant, ambiguous: Option<Refusal>) -> Verified {
+    let foreign = || form.params().find(|param| field::is_foreign(param.name, kind));
+    let refused = refuse_repeats(&form)
+        .err()
+        .or(ambiguous)
+        .or_else(|| foreign().map(|param| Refusal::Foreign { name: param.name.to_owned() }));
+    if let Some(refusal) = refused {
+        return Verified::Refused(refusal, form);
     }
     if !is_url_encoded(&form) {
         let (pairs, files) = form.into_parts();
-        return Ok(VerifiedForm { params: pairs.into(), files, variant });
+        return Verified::Matched(VerifiedForm { params: pairs.into(), files, received: None, variant });
     }
-    let params = decoded_params(&form, variant)?;
-    Ok(VerifiedForm { params, files: form.into_parts().1, variant })
+    match decoded_params(&form, variant) {
+        Ok(params) => {
+            Verified::Matched(VerifiedForm { params, files: form.files().to_vec(), received: Some(form), variant })
+        }
+        Err(refusal) => Verified::Refused(refusal, form),
+    }
 }
 
 fn refuse_repeats(form: &Form) -> Result<(), Refusal> {

@@ -23,7 +23,7 @@ pub(super) fn run(command: Park) -> anyhow::Result<()> {
         }
         Park::List { json, place } => list(open(&place)?.as_ref(), json),
         Park::Show { uuid, json, place } => show(open(&place)?.as_ref(), &uuid, json),
-        Park::Set { uuid, name, merchant, total, strict, http_200, allow, place } => {
+        Park::Set { uuid, name, merchant, total, strict, http_200, allow, require_sign, new_serial_epoch, place } => {
             let change = ParkChange {
                 name,
                 merchant,
@@ -31,11 +31,19 @@ pub(super) fn run(command: Park) -> anyhow::Result<()> {
                 strict: strict.map(|strict| strict == YesNo::Yes),
                 http_200_always: http_200.map(|http_200| http_200 == Http200::Always),
                 allow: allow.map(networks).transpose()?,
+                require_sign: require_sign.map(|require| require == YesNo::Yes),
                 ..ParkChange::default()
             };
-            change_park(&place, &uuid, &change)
+            check_unsigned(&place, &uuid, &change)?;
+            change_park(&place, &uuid, &change)?;
+            match new_serial_epoch {
+                None => Ok(()),
+                Some(from) => epoch(&place, &uuid, &from),
+            }
         }
-        Park::RotateSecret { uuid, secret, json, place } => rotate(&uuid, &secret, json, &place),
+        Park::RotateSecret { uuid, secret, keep_old, json, place } => {
+            rotate(&uuid, &secret, keep_old.as_deref(), json, &place)
+        }
         Park::Disable { uuid, place } => {
             change_park(&place, &uuid, &ParkChange { enabled: Some(false), ..ParkChange::default() })
         }
@@ -60,9 +68,43 @@ fn add(
     told(uuid, made, json, "已添加 added")
 }
 
-fn rotate(uuid: &str, secret: &SecretArgs, json: bool, place: &Place) -> anyhow::Result<()> {
+/// Pushes that nobody signed must at least come from an address that is known.
+fn check_unsigned(place: &Place, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
+    let parks = open(place)?.parks()?;
+    let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else { return require(false, uuid) };
+    let anywhere = change.allow.as_ref().unwrap_or(&park.allow).is_empty();
+    if anywhere && !change.require_sign.unwrap_or(park.require_sign) {
+        return Err(misuse("--require-sign no 需要 --allow CIDR (pushes without a signature need --allow CIDR)"));
+    }
+    Ok(())
+}
+
+fn epoch(place: &Place, uuid: &str, from: &str) -> anyhow::Result<()> {
+    let from = if from == "auto" { None } else { Some(super::visit::moment(from)?) };
+    let begun = parkgate_server::begin_epoch(open(place)?.as_ref(), uuid, from)?;
+    let Some(begun) = begun else {
+        bail!(
+            "没有发现流水号重用; 如确已重新编号, 请给出起始时间 --new-serial-epoch 1624874732253 \
+             (no serials seem to be used anew: if they are, say since when)"
+        );
+    };
+    output::line(&format!(
+        "新流水编号自 {} 起 (a new numbering since then), 补录 taken {}, 仍冲突 still in conflict {}",
+        output::time(begun.entered_from.0),
+        begun.taken,
+        begun.still_in_conflict
+    ))
+}
+
+fn rotate(uuid: &str, secret: &SecretArgs, keep_old: Option<&str>, json: bool, place: &Place) -> anyhow::Result<()> {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let until = match keep_old {
+        None => now,
+        // `7d` ago is read; `7d` ahead is meant.
+        Some(text) => now + (now - super::visit::moment(text)?.0),
+    };
     let (secret, made) = secret::given_or_made(secret)?;
-    let change = ParkChange { secret: Some(secret), ..ParkChange::default() };
+    let change = ParkChange { secret: Some(secret), old_secret_until: Some(until), ..ParkChange::default() };
     require(open(place)?.change_park(uuid, &change)?, uuid)?;
     told(uuid, made, json, "密钥已更换 secret changed")
 }
@@ -112,7 +154,8 @@ fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
     }
     let mut rows = Vec::new();
     for park in &parks {
-        let shown = store.space(park.id)?.shown(park.total_parking_space);
+        let counted = park.epochs.first().map_or(park.id, |epoch| epoch.records);
+        let shown = store.space(counted)?.shown(park.total_parking_space);
         let spaces = match (shown.remain, shown.total) {
             (Some(remain), Some(total)) => format!("{remain}/{total}"),
             _ => "-".into(),
@@ -131,15 +174,14 @@ fn show(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
     if json {
         return output::json(&value);
     }
-    for (name, value) in value.as_object().into_iter().flatten() {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        output::line(&format!("{name:<22} {text}"))?;
-    }
-    Ok(())
+    output::sheet(&value)
 }
 
 fn shown(store: &dyn Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
-    let shown = store.space(park.id)?.shown(park.total_parking_space);
+    let counted = park.epochs.first().map_or(park.id, |epoch| epoch.records);
+    let shown = store.space(counted)?.shown(park.total_parking_space);
+    let used = store.quarantine_used()?.into_iter().find(|(id, ..)| *id == park.id);
+    let reuse = store.serial_reuse(&park.park_uuid)?;
     Ok(json!({
         "park_uuid": park.park_uuid,
         "name": park.name,
@@ -151,5 +193,16 @@ fn shown(store: &dyn Store, park: &parkgate_store::Park) -> anyhow::Result<Value
         "merchant": park.merchant,
         "http_200": if park.http_200_always { "always" } else { "errors" },
         "allow": park.allow,
+        "require_sign": park.require_sign,
+        "old_secret_until": park.old_secret.as_ref().map(|old| old.until),
+        "old_secret_used_at": park.old_secret.as_ref().and_then(|old| old.used_at),
+        "quarantine_pushes": used.map_or(0, |(_, pushes, _)| pushes),
+        "quarantine_bytes": used.map_or(0, |(_, _, bytes)| bytes),
+        "serial_epochs": park.epochs.len(),
+        "serials_used_anew": reuse.map(|reuse| json!({
+            "conflicts": reuse.conflicts,
+            "entered_from": reuse.entered_from.0,
+            "mend_by": format!("parkgate park set {} --new-serial-epoch", park.park_uuid),
+        })),
     }))
 }

@@ -1,7 +1,5 @@
 //! `visit`: what was recorded.
 
-mod print;
-
 use anyhow::bail;
 use parkgate_store::{RecordView, Visit, VisitFilter};
 use parkgate_wire::advisory::advise;
@@ -32,13 +30,13 @@ pub(super) fn run(command: cli::Visit) -> anyhow::Result<()> {
             if let (Some(object), false) = (value.as_object_mut(), others.is_empty()) {
                 object.insert("also".into(), Value::Array(others.iter().map(whole).collect()));
             }
-            if json { output::json(&value) } else { print::print(&value) }
+            if json { output::json(&value) } else { output::sheet(&value) }
         }
     }
 }
 
 /// Milliseconds, a time with its zone, or so long ago.
-fn moment(text: &str) -> anyhow::Result<UnixMillis> {
+pub(super) fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     if let Some(ms) = UnixMillis::parse(text) {
         return Ok(ms);
     }

@@ -225,6 +225,12 @@ fn every_help_has_an_example_and_reads_as_agreed() {
         "app disable",
         "visit list",
         "visit show",
+        "quarantine list",
+        "quarantine show",
+        "quarantine replay",
+        "quarantine drop",
+        "conflict list",
+        "explain",
         "sign",
         "push",
     ] {

@@ -10,8 +10,10 @@ use parkgate_wire::refusal::RefusalClass;
 use parkgate_wire::reply::Answer;
 use parkgate_wire::{PushKind, Seqno};
 
-use super::{Outcome, Stop};
+use super::Outcome;
+use crate::aside::{Kept, reason};
 use crate::gate::Gate;
+use crate::judge::Why;
 use crate::metrics::Result as Counted;
 use crate::registry::KnownPark;
 
@@ -32,7 +34,7 @@ pub(super) fn answer(
     kind: PushKind,
     seqno: Seqno,
     park: Option<&KnownPark>,
-    outcome: &Result<Outcome, Stop>,
+    outcome: &Outcome,
     started: Instant,
 ) -> Response {
     let row = row(outcome, seqno);
@@ -44,7 +46,7 @@ pub(super) fn answer(
     if row.answer == Answer::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
     }
-    if matches!(outcome, Err(Stop::Refused(refusal)) if leaves_rest_unread(refusal.class())) {
+    if matches!(outcome, Outcome::Refused { why: Why::Refused(refusal), .. } if leaves_rest_unread(refusal.class())) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -58,11 +60,11 @@ fn leaves_rest_unread(class: RefusalClass) -> bool {
     }
 }
 
-fn row(outcome: &Result<Outcome, Stop>, seqno: Seqno) -> Row {
+fn row(outcome: &Outcome, seqno: Seqno) -> Row {
     let ok = |hint, seqno, counted| Row { status: StatusCode::OK, answer: Answer::Ok, hint, seqno, counted };
     match outcome {
-        Ok(Outcome::Verified) => ok(None, seqno, Counted::Recorded),
-        Ok(Outcome::Recorded(recorded)) => match recorded.verdict() {
+        Outcome::Verified => ok(None, seqno, Counted::Recorded),
+        Outcome::Recorded(recorded) => match recorded.verdict() {
             Verdict::Recorded { refused_orders } => ok(refused_hint(refused_orders), seqno, Counted::Recorded),
             Verdict::Repeated { seqno, refused_orders } => ok(refused_hint(refused_orders), *seqno, Counted::Repeated),
             Verdict::Conflict { seqno, parking_serial } => Row {
@@ -75,14 +77,30 @@ fn row(outcome: &Result<Outcome, Stop>, seqno: Seqno) -> Row {
                 ..ok(None, seqno, Counted::Unavailable)
             },
         },
-        Ok(Outcome::Ignored(mismatch)) => {
-            Row { answer: Answer::Ignored, ..ok(Some(mismatch.hint()), seqno, Counted::BadSignature) }
+        Outcome::Refused { kept: Some(Kept::Full), .. } => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            Row { status, answer: Answer::Unavailable, hint: None, seqno, counted: Counted::QuarantineFull }
         }
-        Err(Stop::Refused(refusal)) => {
-            let (status, answer, counted) = refused(refusal.class());
-            Row { status, answer, hint: Some(refusal.hint()), seqno, counted }
+        Outcome::Refused { why, kept } => {
+            let (seqno, finding) = match kept {
+                Some(Kept::As(first, finding)) => (*first, finding.as_deref()),
+                Some(Kept::Full) | None => (seqno, None),
+            };
+            match why {
+                Why::Mismatched(mismatch) => {
+                    let hint = match finding {
+                        None => mismatch.hint(),
+                        Some(finding) => format!("{} 可能原因: {finding}", mismatch.hint()),
+                    };
+                    Row { answer: Answer::Ignored, ..ok(Some(hint), seqno, Counted::BadSignature) }
+                }
+                Why::Refused(refusal) => {
+                    let (status, answer, counted) = refused(refusal.class());
+                    Row { status, answer, hint: Some(refusal.hint()), seqno, counted }
+                }
+            }
         }
-        Err(Stop::Failed(fault)) => {
+        Outcome::Failed(fault) => {
             let answer = fault.answer();
             let (status, counted) = match answer {
                 Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Counted::Unavailable),
@@ -114,12 +132,12 @@ fn refused_hint(orders: &[String]) -> Option<String> {
 }
 
 /// One line a request. Never the canonical string: it holds plates and ID numbers.
-fn log(kind: PushKind, seqno: Seqno, park: Option<&KnownPark>, outcome: &Result<Outcome, Stop>, row: &Row) {
+fn log(kind: PushKind, seqno: Seqno, park: Option<&KnownPark>, outcome: &Outcome, row: &Row) {
     let park_uuid = park.map_or("", |park| park.park.park_uuid.as_str());
     let kind = kind.name();
     match outcome {
-        Ok(Outcome::Verified) => {}
-        Ok(Outcome::Recorded(recorded)) => match recorded.verdict() {
+        Outcome::Verified => {}
+        Outcome::Recorded(recorded) => match recorded.verdict() {
             Verdict::Recorded { refused_orders } if refused_orders.is_empty() => {
                 tracing::debug!(%seqno, park_uuid, kind, "recorded");
             }
@@ -132,14 +150,18 @@ fn log(kind: PushKind, seqno: Seqno, park: Option<&KnownPark>, outcome: &Result<
             }
             Verdict::Overflowing => tracing::error!(%seqno, park_uuid, kind, "too many other pushes with one serial"),
         },
-        Ok(Outcome::Ignored(_)) => tracing::warn!(%seqno, park_uuid, kind, "signature wrong, ignored"),
-        Err(Stop::Refused(refusal)) => {
-            // The variant's name only: what was sent may be personal.
-            let reason = format!("{refusal:?}");
-            let reason = reason.split([' ', '{', '(']).next().unwrap_or("");
-            tracing::info!(%seqno, park_uuid, kind, reason, status = row.status.as_u16(), "refused");
+        Outcome::Refused { why, kept: Some(Kept::Full) } => {
+            tracing::debug!(%seqno, park_uuid, kind, reason = reason(why), "refused, and no room to set it aside");
         }
-        Err(Stop::Failed(error)) => tracing::error!(%seqno, park_uuid, kind, %error, "not recorded"),
+        // The reason's name only: what was sent may be personal.
+        Outcome::Refused { why: why @ Why::Mismatched(_), .. } => {
+            tracing::warn!(%seqno, park_uuid, kind, reason = reason(why), "signature wrong, set aside");
+        }
+        Outcome::Refused { why, kept } => {
+            let status = row.status.as_u16();
+            tracing::info!(%seqno, park_uuid, kind, reason = reason(why), status, set_aside = kept.is_some(), "refused");
+        }
+        Outcome::Failed(error) => tracing::error!(%seqno, park_uuid, kind, %error, "not recorded"),
     }
 }
 

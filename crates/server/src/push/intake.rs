@@ -15,7 +15,8 @@ use parkgate_wire::form::FormBuilder;
 use parkgate_wire::{Form, Refusal, UploadedFile, push::image_of_part};
 
 use self::meter::{Meter, Progress};
-use super::Stop;
+use crate::aside::Sent;
+use crate::fault::Fault;
 use crate::gate::Gate;
 
 /// What a request brought.
@@ -23,6 +24,26 @@ pub(super) struct Intake {
     pub(super) form: Form,
     /// Part name and picture, written aside; dropped, it leaves nothing behind.
     pub(super) files: Vec<(String, FinishedImage)>,
+}
+
+/// Why there is no form.
+pub(super) enum Unread {
+    /// The sender's to mend; and what arrived, where it may be worth keeping.
+    Refused { refusal: Refusal, sent: Option<Box<Sent>>, files: Vec<(String, FinishedImage)> },
+    /// Ours.
+    Failed(Fault),
+}
+
+impl From<Refusal> for Unread {
+    fn from(refusal: Refusal) -> Self {
+        Unread::Refused { refusal, sent: None, files: Vec::new() }
+    }
+}
+
+impl<E: Into<Fault>> From<E> for Unread {
+    fn from(fault: E) -> Self {
+        Unread::Failed(fault.into())
+    }
 }
 
 /// Longer boundaries are none (RFC 2046).
@@ -34,22 +55,41 @@ enum BodyKind {
 }
 
 /// Check 1: method, content type, size, and a body that is what it says.
-pub(super) async fn read(gate: &Gate, request: Request<Incoming>) -> Result<Intake, Stop> {
+pub(super) async fn read(gate: &Gate, request: Request<Incoming>) -> Result<Intake, Unread> {
     let (head, mut body) = request.into_parts();
     let limits = &gate.settings.limits;
     let checked = check_head(&head.method, head.uri.query(), &head.headers, limits.body_bytes_max);
+    let content_type = || text(&head.headers, header::CONTENT_TYPE).to_owned();
     let read = match checked {
+        Err(refusal @ (Refusal::ContentType { .. } | Refusal::Charset { .. })) => {
+            let body = whole(gate, &mut body).await;
+            Err(body.map_or_else(|unread| unread, |body| no_form(refusal, content_type(), body)))
+        }
         Err(refusal) => Err(refusal.into()),
-        Ok((BodyKind::Urlencoded, charset)) => read_urlencoded(gate, &mut body, charset).await,
+        Ok((BodyKind::Urlencoded, charset)) => match whole(gate, &mut body).await {
+            Err(unread) => Err(unread),
+            Ok(body) => match Form::from_urlencoded(&body, charset, limits.form()) {
+                Ok(form) => Ok(Intake { form, files: Vec::new() }),
+                Err(refusal) => Err(no_form(refusal, content_type(), body)),
+            },
+        },
         Ok((BodyKind::Multipart { boundary }, charset)) => read_multipart(gate, &mut body, &boundary, charset).await,
     };
-    if let Err(Stop::Refused(refusal)) = &read
+    if let Err(Unread::Refused { refusal, .. }) = &read
         && *refusal != Refusal::TooSlow
     {
         // A sender that is still sending would not see the reply.
         meter::drain(&mut body, limits.body_idle_timeout).await;
     }
     read
+}
+
+fn no_form(refusal: Refusal, content_type: String, body: Bytes) -> Unread {
+    Unread::Refused { refusal, sent: Some(Box::new(Sent::Body { content_type, body })), files: Vec::new() }
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
 fn check_head(
@@ -64,16 +104,15 @@ fn check_head(
     if query.is_some_and(|query| !query.is_empty()) {
         return Err(Refusal::QuerySent);
     }
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let coding = text(header::CONTENT_ENCODING);
+    let coding = text(headers, header::CONTENT_ENCODING);
     if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
         return Err(Refusal::ContentEncoding { found: shortened(coding) });
     }
-    let length = text(header::CONTENT_LENGTH).parse::<u64>().unwrap_or(0);
+    let length = text(headers, header::CONTENT_LENGTH).parse::<u64>().unwrap_or(0);
     if length > body_bytes_max {
         return Err(Refusal::BodyTooLarge { bytes_max: body_bytes_max });
     }
-    body_kind(text(header::CONTENT_TYPE))
+    body_kind(text(headers, header::CONTENT_TYPE))
 }
 
 fn body_kind(content_type: &str) -> Result<(BodyKind, &'static Encoding), Refusal> {
@@ -106,7 +145,8 @@ fn charset_of<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<Option<&'stat
     Ok(None)
 }
 
-async fn read_urlencoded(gate: &Gate, body: &mut Incoming, charset: &'static Encoding) -> Result<Intake, Stop> {
+/// A body of fields only.
+async fn whole(gate: &Gate, body: &mut Incoming) -> Result<Bytes, Unread> {
     let limits = &gate.settings.limits;
     let mut meter = Meter::new(body, limits, Arc::default());
     let first = meter.try_next().await?.unwrap_or_default();
@@ -116,11 +156,10 @@ async fn read_urlencoded(gate: &Gate, body: &mut Incoming, charset: &'static Enc
         Some(second) => gather(&mut meter, first, second, limits.fields_bytes_max).await?,
     };
     check_fields_bytes(whole.len(), limits.fields_bytes_max)?;
-    let form = Form::from_urlencoded(&whole, charset, limits.form())?;
-    Ok(Intake { form, files: Vec::new() })
+    Ok(whole)
 }
 
-async fn gather(meter: &mut Meter<'_>, first: Bytes, second: Bytes, bytes_max: usize) -> Result<Bytes, Stop> {
+async fn gather(meter: &mut Meter<'_>, first: Bytes, second: Bytes, bytes_max: usize) -> Result<Bytes, Unread> {
     let mut whole = BytesMut::from(first);
     let mut next = Some(second);
     while let Some(piece) = next {
@@ -141,7 +180,7 @@ async fn read_multipart(
     body: &mut Incoming,
     boundary: &str,
     charset: &'static Encoding,
-) -> Result<Intake, Stop> {
+) -> Result<Intake, Unread> {
     let progress = Arc::<Progress>::default();
     let meter = Meter::new(body, &gate.settings.limits, Arc::clone(&progress));
     let mut parts = Parts {
@@ -154,14 +193,14 @@ async fn read_multipart(
         count: 0,
     };
     let mut multipart = Multipart::new(meter, boundary);
-    loop {
-        match multipart.next_field().await {
-            Ok(None) => break,
-            Ok(Some(field)) => parts.take(field).await?,
-            Err(error) => return Err(parts.broken(error)),
+    match parts.take_all(&mut multipart).await {
+        Ok(()) => Ok(Intake { form: parts.builder.build(), files: parts.files }),
+        Err(Unread::Refused { refusal, .. }) => {
+            let sent = Some(Box::new(Sent::Parts(parts.builder.build())));
+            Err(Unread::Refused { refusal, sent, files: parts.files })
         }
+        Err(failed) => Err(failed),
     }
-    Ok(Intake { form: parts.builder.build(), files: parts.files })
 }
 
 struct Parts<'a> {
@@ -175,7 +214,17 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    async fn take(&mut self, field: Field<'_>) -> Result<(), Stop> {
+    async fn take_all(&mut self, multipart: &mut Multipart<'_>) -> Result<(), Unread> {
+        loop {
+            match multipart.next_field().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(field)) => self.take(field).await?,
+                Err(error) => return Err(self.broken(error)),
+            }
+        }
+    }
+
+    async fn take(&mut self, field: Field<'_>) -> Result<(), Unread> {
         self.progress.made();
         self.count += 1;
         let limits = &self.gate.settings.limits;
@@ -193,7 +242,7 @@ impl Parts<'_> {
         }
     }
 
-    async fn take_text(&mut self, name: &str, mut field: Field<'_>) -> Result<(), Stop> {
+    async fn take_text(&mut self, name: &str, mut field: Field<'_>) -> Result<(), Unread> {
         let limits = &self.gate.settings.limits;
         let own = field.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let charset = charset_of(own.split(';').skip(1).map(str::trim))?.unwrap_or(self.charset);
@@ -207,7 +256,7 @@ impl Parts<'_> {
         Ok(self.builder.text_part(name, &value, charset)?)
     }
 
-    async fn take_file(&mut self, name: String, mut field: Field<'_>) -> Result<(), Stop> {
+    async fn take_file(&mut self, name: String, mut field: Field<'_>) -> Result<(), Unread> {
         let limits = &self.gate.settings.limits;
         let mut incoming = None;
         let mut bytes = 0;
@@ -237,7 +286,7 @@ impl Parts<'_> {
     }
 
     /// The meter's own reason goes before what the parser makes of it.
-    fn broken(&self, error: multer::Error) -> Stop {
+    fn broken(&self, error: multer::Error) -> Unread {
         let refusal = self.progress.refusal().unwrap_or_else(|| Refusal::Malformed {
             place: format!("multipart第{}个表单部分之后: {error}", self.count),
         });

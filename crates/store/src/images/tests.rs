@@ -19,7 +19,7 @@ async fn a_picture_is_kept_under_its_sha256() {
     let images = Images::open(folder.path()).unwrap();
     let bytes = [b"GIF89a".as_slice(), &[7; 300_000]].concat();
     let stored = finished(&images, &bytes).await.store().await.unwrap();
-    assert_eq!((stored.size, stored.content_type), (300_006, "image/gif"));
+    assert_eq!((stored.size, stored.content_type.as_ref()), (300_006, "image/gif"));
     assert_eq!(stored.key.0, <[u8; 32]>::from(Sha256::digest(&bytes)));
     assert_eq!(images.read(&stored.key).await.unwrap(), bytes);
     let again = finished(&images, &bytes).await.store().await.unwrap();

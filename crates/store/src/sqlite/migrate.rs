@@ -5,7 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::StoreError;
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_records.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_records.sql"),
+    include_str!("../../migrations/sqlite/0002_quarantine.sql"),
+];
 
 /// Brings a database to the newest version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

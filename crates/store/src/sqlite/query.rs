@@ -3,7 +3,7 @@
 use parkgate_ledger::visit::{HalfFacts, Stay, join};
 use parkgate_ledger::{ParkId, RecordId};
 use parkgate_wire::{Md5Hash, PushKind, UnixMillis};
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value as Sql};
+use rusqlite::{Connection, Row, params, params_from_iter, types::Value as Sql};
 use serde_json::{Map, Value};
 
 use super::record::{personal_place, seqno};
@@ -12,15 +12,16 @@ use crate::images::ImageKey;
 use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitFilter};
 use crate::seal::Seal;
 
-const COLUMNS: &str = "id, kind, enter_time, event_time, plate, seqno, received_at, variant, params, personal";
+pub(super) const COLUMNS: &str =
+    "id, kind, enter_time, event_time, plate, seqno, received_at, variant, params, personal";
 
 /// A record with what only this module needs.
-struct Found {
+pub(super) struct Found {
     id: i64,
     enter_time: UnixMillis,
     event_time: UnixMillis,
     plate: Option<String>,
-    view: RecordView,
+    pub(super) view: RecordView,
 }
 
 pub(super) fn visit(
@@ -29,23 +30,25 @@ pub(super) fn visit(
     park_uuid: &str,
     parking_serial: &str,
 ) -> Result<Vec<Visit>, StoreError> {
-    let park: Option<i64> = connection
-        .prepare_cached("SELECT id FROM parks WHERE park_uuid = ?1")?
-        .query_row([park_uuid], |row| row.get(0))
-        .optional()?;
-    match park {
-        None => Ok(Vec::new()),
-        Some(park) => {
-            let key = Key { park: ParkId(park), park_uuid, serial: parking_serial };
-            stays(connection, seal, &key)?.into_iter().map(|stay| read_stay(connection, seal, &key, stay)).collect()
+    let mut of_park = connection.prepare_cached(
+        "SELECT e.id, e.entered_from FROM park_epochs e JOIN parks p ON p.id = e.park_id WHERE p.park_uuid = ?1 \
+         UNION ALL SELECT id, NULL FROM parks WHERE park_uuid = ?1 ORDER BY 2 DESC",
+    )?;
+    let numberings = of_park.query_map([park_uuid], |row| Ok(ParkId(row.get(0)?)))?.collect::<Result<Vec<_>, _>>()?;
+    let mut found = Vec::new();
+    for park in numberings {
+        let key = Key { park, park_uuid, serial: parking_serial };
+        for stay in stays(connection, seal, &key)? {
+            found.push(read_stay(connection, seal, &key, stay)?);
         }
     }
+    Ok(found)
 }
 
 /// A visit stands where the newer of its records stands. `CROSS JOIN`: from the newest record down, whatever the planner
 /// thinks of it.
 const VISITS: &str = "SELECT r.park_id, p.park_uuid, r.parking_serial, r.id \
-    FROM records r CROSS JOIN parks p ON p.id = r.park_id \
+    FROM records r LEFT JOIN park_epochs e ON e.id = r.park_id CROSS JOIN parks p ON p.id = coalesce(e.park_id, r.park_id) \
     LEFT JOIN records o ON o.parking_serial = r.parking_serial AND o.park_id = r.park_id AND o.kind = 1 - r.kind \
     AND o.conflict_with IS NULL AND o.enter_time = r.enter_time \
     WHERE r.conflict_with IS NULL AND (o.id IS NULL OR o.id < r.id)";
@@ -54,7 +57,7 @@ pub(super) fn visits(connection: &Connection, seal: &Seal, filter: &VisitFilter)
     let mut sql = String::from(VISITS);
     let mut values = Vec::new();
     if let Some(park_uuid) = &filter.park_uuid {
-        sql.push_str(" AND r.park_id = (SELECT id FROM parks WHERE park_uuid = ?)");
+        sql.push_str(" AND p.park_uuid = ?");
         values.push(Sql::from(park_uuid.clone()));
     }
     if let Some(plate) = &filter.plate {
@@ -89,10 +92,10 @@ pub(super) fn keeps_image(connection: &Connection, key: &ImageKey) -> Result<boo
 }
 
 /// Under what the records of a serial stand.
-struct Key<'a> {
-    park: ParkId,
-    park_uuid: &'a str,
-    serial: &'a str,
+pub(super) struct Key<'a> {
+    pub(super) park: ParkId,
+    pub(super) park_uuid: &'a str,
+    pub(super) serial: &'a str,
 }
 
 /// The stays under one serial, the leave's first.
@@ -139,7 +142,7 @@ fn read_stay(connection: &Connection, seal: &Seal, key: &Key<'_>, stay: Stay<Fou
     })
 }
 
-fn records(
+pub(super) fn records(
     connection: &Connection,
     seal: &Seal,
     key: &Key<'_>,
@@ -244,7 +247,7 @@ fn with_numbers(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-fn differing(standing: &Map<String, Value>, ignored: &Map<String, Value>) -> Vec<String> {
+pub(super) fn differing(standing: &Map<String, Value>, ignored: &Map<String, Value>) -> Vec<String> {
     let mut names: Vec<String> = standing
         .keys()
         .chain(ignored.keys())

@@ -5,7 +5,7 @@ use parkgate_wire::Secret;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::StoreError;
-use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
+use crate::registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
 use crate::seal::Seal;
 
 pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
@@ -34,16 +34,28 @@ pub(super) fn probe(connection: &mut Connection) -> Result<(), StoreError> {
 
 pub(super) fn parks(connection: &Connection, seal: &Seal) -> Result<Vec<Park>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, park_uuid, merchant, name, secret, enabled, strict, http_200_always, total_parking_space, allow \
-         FROM parks ORDER BY name, park_uuid",
+        "SELECT id, park_uuid, merchant, name, secret, enabled, strict, http_200_always, total_parking_space, allow, \
+         old_secret, old_secret_until, old_secret_used_at, require_sign FROM parks ORDER BY name, park_uuid",
     )?;
     let mut rows = statement.query([])?;
     let mut parks = Vec::new();
     while let Some(row) = rows.next()? {
         let park_uuid: String = row.get(1)?;
         let allow: String = row.get(9)?;
+        let id = ParkId(row.get(0)?);
+        let old_secret = match row.get::<_, Option<Vec<u8>>>(10)? {
+            None => None,
+            Some(sealed) => Some(OldSecret {
+                secret: opened(seal, &sealed, &park_place(&park_uuid))?,
+                until: row.get::<_, Option<i64>>(11)?.unwrap_or(0),
+                used_at: row.get(12)?,
+            }),
+        };
         parks.push(Park {
-            id: ParkId(row.get(0)?),
+            id,
+            old_secret,
+            require_sign: row.get(13)?,
+            epochs: epochs(connection, id)?,
             secret: opened(seal, &row.get::<_, Vec<u8>>(4)?, &park_place(&park_uuid))?,
             park_uuid,
             merchant: row.get(2)?,
@@ -56,6 +68,24 @@ pub(super) fn parks(connection: &Connection, seal: &Seal) -> Result<Vec<Park>, S
         });
     }
     Ok(parks)
+}
+
+/// The newest first.
+fn epochs(connection: &Connection, park: ParkId) -> Result<Vec<Epoch>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT id, entered_from FROM park_epochs WHERE park_id = ?1 ORDER BY entered_from DESC")?;
+    let rows = statement.query_map([park.0], |row| {
+        Ok(Epoch { records: ParkId(row.get(0)?), entered_from: parkgate_wire::UnixMillis(row.get(1)?) })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn old_secrets_used(connection: &Connection, used: &[(ParkId, i64)]) -> Result<(), StoreError> {
+    let mut note = connection.prepare_cached("UPDATE parks SET old_secret_used_at = ?2 WHERE id = ?1")?;
+    for (park, at) in used {
+        note.execute(params![park.0, at])?;
+    }
+    Ok(())
 }
 
 pub(super) fn apps(connection: &Connection, seal: &Seal) -> Result<Vec<App>, StoreError> {
@@ -105,7 +135,11 @@ pub(super) fn change_park(
             "UPDATE parks SET secret = coalesce(?2, secret), name = coalesce(?3, name), \
              merchant = nullif(coalesce(?4, merchant), ''), enabled = coalesce(?5, enabled), strict = coalesce(?6, strict), \
              http_200_always = coalesce(?7, http_200_always), \
-             total_parking_space = nullif(coalesce(?8, total_parking_space), 0), allow = coalesce(?9, allow) \
+             total_parking_space = nullif(coalesce(?8, total_parking_space), 0), allow = coalesce(?9, allow), \
+             require_sign = coalesce(?10, require_sign), \
+             old_secret = CASE WHEN ?2 IS NULL THEN old_secret ELSE secret END, \
+             old_secret_until = CASE WHEN ?2 IS NULL THEN old_secret_until ELSE ?11 END, \
+             old_secret_used_at = CASE WHEN ?2 IS NULL THEN old_secret_used_at END \
              WHERE park_uuid = ?1",
             params![
                 park_uuid,
@@ -117,6 +151,8 @@ pub(super) fn change_park(
                 change.http_200_always,
                 change.total_parking_space,
                 allow,
+                change.require_sign,
+                change.old_secret_until,
             ],
         )
         .map_err(|error| taken(error, change.merchant.as_deref().unwrap_or(park_uuid)))?;

@@ -4,10 +4,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
-use parkgate_ledger::{ParkId, Space, Verdict};
-use parkgate_store::{
-    App, Entry, ImageKey, NewApp, NewPark, Park, ParkChange, Recorder, Store, StoreError, Visit, VisitFilter,
-};
+use parkgate_ledger::Verdict;
+use parkgate_store::{Entry, Recorder, StoreError, VisitFilter};
 use parkgate_wire::Seqno;
 
 use crate::push::{T, leave, store};
@@ -23,11 +21,7 @@ fn scripted() -> (Arc<Scripted>, Receiver<usize>, Sender<()>) {
     (Arc::new(Scripted { began, go_on: Mutex::new(go_on) }), begins, goes_on)
 }
 
-fn away<T>() -> Result<T, StoreError> {
-    Err(StoreError::Away("scripted".into()))
-}
-
-impl Store for Scripted {
+impl Scripted {
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
         self.began.send(batch.len()).unwrap();
         self.go_on.lock().unwrap().recv().unwrap();
@@ -42,48 +36,6 @@ impl Store for Scripted {
         }
         let repeated = |entry: &Entry| Verdict::Repeated { seqno: entry.arrival.seqno, refused_orders: Vec::new() };
         Ok(batch.iter().map(repeated).collect())
-    }
-    fn content_key(&self) -> [u8; 32] {
-        [0; 32]
-    }
-    fn registry_version(&self) -> Result<i64, StoreError> {
-        away()
-    }
-    fn parks(&self) -> Result<Vec<Park>, StoreError> {
-        away()
-    }
-    fn apps(&self) -> Result<Vec<App>, StoreError> {
-        away()
-    }
-    fn add_park(&self, _: &NewPark) -> Result<(), StoreError> {
-        away()
-    }
-    fn change_park(&self, _: &str, _: &ParkChange) -> Result<bool, StoreError> {
-        away()
-    }
-    fn add_app(&self, _: &NewApp) -> Result<(), StoreError> {
-        away()
-    }
-    fn disable_app(&self, _: &str) -> Result<bool, StoreError> {
-        away()
-    }
-    fn space(&self, _: ParkId) -> Result<Space, StoreError> {
-        away()
-    }
-    fn visit(&self, _: &str, _: &str) -> Result<Vec<Visit>, StoreError> {
-        away()
-    }
-    fn visits(&self, _: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
-        away()
-    }
-    fn keeps_image(&self, _: &ImageKey) -> Result<bool, StoreError> {
-        away()
-    }
-    fn probe(&self) -> Result<(), StoreError> {
-        away()
-    }
-    fn close(&self) -> Result<(), StoreError> {
-        away()
     }
 }
 
@@ -113,7 +65,7 @@ async fn behind_a_batch(
     entries: Vec<Entry>,
 ) -> (Vec<String>, Vec<usize>, Recorder) {
     let (store, begins, go_on) = scripted();
-    let recorder = Recorder::start(store, queue_max, batch_max);
+    let recorder = Recorder::start(move |batch: &[Entry]| store.record(batch), queue_max, batch_max);
     let mine = recorder.clone();
     let first = tokio::spawn(async move { mine.record(named("first", 0)).await });
     let begins = tokio::task::spawn_blocking(move || begins.recv().map(|_| begins).unwrap()).await.unwrap();
@@ -167,7 +119,10 @@ async fn a_full_disk_fails_the_whole_batch_once() {
 #[tokio::test]
 async fn stopping_finishes_the_queue_and_takes_no_more() {
     let (_folder, store) = store();
-    let recorder = Recorder::start(Arc::clone(&store), 1000, 16);
+    let recorder = {
+        let store = Arc::clone(&store);
+        Recorder::start(move |batch: &[Entry]| store.record(batch), 1000, 16)
+    };
     let mut waiting = Box::pin(join_all((0..200).map(|seqno| recorder.record(named(&seqno.to_string(), seqno)))));
     assert!(futures_util::poll!(&mut waiting).is_pending());
     let stopped = recorder.clone();

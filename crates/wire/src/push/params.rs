@@ -34,6 +34,10 @@ impl Params {
         Params { pairs: Pairs::with_capacity(params, params * 32) }
     }
 
+    pub(crate) fn into_pairs(self) -> Pairs {
+        self.pairs
+    }
+
     /// Appends one.
     pub fn push(&mut self, name: &str, value: &str) {
         let name = self.pairs.name(name);

@@ -30,9 +30,9 @@ fn read(kind: PushKind, changes: &[(&str, &str)], file: Option<UploadedFile>) ->
         builder.file_part(file)?;
     }
     match verify(builder.build(), kind, &secret) {
-        Verified::Matched(form) => Push::read(form, kind),
-        Verified::Refused(refusal) => Err(refusal),
-        Verified::Mismatched(mismatch) => panic!("{}", mismatch.masked),
+        Verified::Matched(form) => Push::read(form, kind).map_err(|refused| refused.0),
+        Verified::Refused(refusal, _) => Err(refusal),
+        Verified::Mismatched(mismatch, _) => panic!("{}", mismatch.masked),
     }
 }
 

@@ -12,6 +12,10 @@ pub(super) struct Access {
     pub(super) park: Arc<KnownPark>,
     /// The app's where `app_id` is sent, else the park's.
     pub(super) secret: Secret,
+    /// The park's before the last rotation, while it is good.
+    pub(super) old_secret: Option<Secret>,
+    /// The park need not sign; then it comes from addresses it is known by.
+    pub(super) may_be_unsigned: bool,
 }
 
 /// Checks 2 and 3: the park is named and known, app and address are allowed.
@@ -19,6 +23,7 @@ pub(super) fn authorise(
     registry: &Registry,
     form: &Form,
     address: IpAddr,
+    now: i64,
     told: &mut Option<Arc<KnownPark>>,
 ) -> Result<Access, Refusal> {
     let park = named_park(registry, form)?;
@@ -26,18 +31,22 @@ pub(super) fn authorise(
     if !park.park.enabled {
         return Err(Refusal::UnknownPark);
     }
-    let secret = match form.get("app_id") {
-        None => park.park.secret.clone(),
+    let (secret, old_secret) = match form.get("app_id") {
+        None => {
+            let old = park.park.old_secret.as_ref().filter(|old| old.until > now);
+            (park.park.secret.clone(), old.map(|old| old.secret.clone()))
+        }
         Some(app_id) => registry
             .app(app_id)
             .filter(|app| app.enabled && app.parks.contains(&park.park.park_uuid))
-            .map(|app| app.secret.clone())
+            .map(|app| (app.secret.clone(), None))
             .ok_or(Refusal::AppNotAllowed)?,
     };
     if !park.allows(address) {
         return Err(Refusal::AddressNotAllowed);
     }
-    Ok(Access { park, secret })
+    let may_be_unsigned = !park.park.require_sign && !park.park.allow.is_empty();
+    Ok(Access { park, secret, old_secret, may_be_unsigned })
 }
 
 fn named_park(registry: &Registry, form: &Form) -> Result<Arc<KnownPark>, Refusal> {

@@ -1,35 +1,38 @@
-//! A visit for people: what is empty is left out, what is long is wrapped.
+//! One object for people: what is empty is left out, what is long is wrapped.
 
 use serde_json::Value;
 
-use crate::output::{self, wrapped};
+use super::{line, time, wrapped};
 
 /// The widest protocol name, and two spaces.
 const NAMES: usize = 25;
 
-pub(super) fn print(visit: &Value) -> anyhow::Result<()> {
-    for (name, value) in visit.as_object().into_iter().flatten() {
+/// Prints an object, a name a line.
+pub(crate) fn sheet(object: &Value) -> anyhow::Result<()> {
+    for (name, value) in object.as_object().into_iter().flatten() {
         match value {
             Value::Null => {}
             Value::Object(inner) if inner.is_empty() => {}
             Value::Array(list) if list.is_empty() => {}
             Value::Object(inner) => {
-                output::line(name)?;
+                line(name)?;
                 for (name, value) in inner {
-                    output::line(&row(&format!("  {name}"), &one_line(value)))?;
+                    line(&row(&format!("  {name}"), &one_line(value)))?;
                 }
             }
             Value::Array(list) => {
-                output::line(name)?;
+                line(name)?;
                 for value in list {
-                    output::line(&wrapped("  - ", &one_line(value), 4))?;
+                    line(&wrapped("  - ", &one_line(value), 4))?;
                 }
             }
-            value if name.ends_with("_time") && value.is_i64() => {
+            value
+                if (name.ends_with("_time") || name.ends_with("_at") || name.ends_with("_until")) && value.is_i64() =>
+            {
                 let ms = value.as_i64().unwrap_or(0);
-                output::line(&row(name, &format!("{ms}  ({})", output::time(ms))))?;
+                line(&row(name, &format!("{ms}  ({})", time(ms))))?;
             }
-            value => output::line(&row(name, &one_line(value)))?,
+            value => line(&row(name, &one_line(value)))?,
         }
     }
     Ok(())

@@ -1,0 +1,59 @@
+//! `conflict`: pushes that were ignored because another one has their serial.
+
+use parkgate_store::{ConflictFilter, Conflicting};
+use serde_json::{Value, json};
+
+use super::open;
+use crate::cli;
+use crate::output;
+
+pub(super) fn run(command: cli::Conflict) -> anyhow::Result<()> {
+    let cli::Conflict::List { park, limit, json, place } = command;
+    let found = open(&place)?.conflicts(&ConflictFilter { park_uuid: park, limit })?;
+    if json {
+        return output::json(&Value::Array(found.iter().map(value).collect()));
+    }
+    let rows: Vec<Vec<String>> = found
+        .iter()
+        .map(|conflict| {
+            vec![
+                output::time(conflict.ignored.received_at),
+                conflict.ignored.kind.name().into(),
+                conflict.parking_serial.clone(),
+                changes(conflict)
+                    .iter()
+                    .map(|(name, was, now)| format!("{name} {was} → {now}"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ]
+        })
+        .collect();
+    output::line(&output::table(&["收到", "推送", "流水", "不同 (已记录 → 被忽略)"], &rows))
+}
+
+/// Each field that differs, as it stands and as it was ignored.
+fn changes(conflict: &Conflicting) -> Vec<(String, String, String)> {
+    let text = |params: &serde_json::Map<String, Value>, name: &str| match params.get(name) {
+        None => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let names = conflict.differing.iter();
+    names
+        .map(|name| (name.clone(), text(&conflict.standing.params, name), text(&conflict.ignored.params, name)))
+        .collect()
+}
+
+fn value(conflict: &Conflicting) -> Value {
+    let changes = changes(conflict);
+    let changes = changes.iter().map(|(name, was, now)| json!({ "name": name, "recorded": was, "ignored": now }));
+    json!({
+        "park_uuid": conflict.park_uuid,
+        "parking_serial": conflict.parking_serial,
+        "kind": conflict.ignored.kind.name(),
+        "seqno": conflict.ignored.seqno.to_string(),
+        "received_at": conflict.ignored.received_at,
+        "recorded_seqno": conflict.standing.seqno.to_string(),
+        "differing": changes.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,223 @@
+//! `explain`: the sign doctor, for what was sent or what a platform answered.
+
+mod request;
+
+use anyhow::Context;
+use parkgate_wire::canonical::Canonical;
+use parkgate_wire::doctor::{Budget, Candidate, Difference, Finding, Role, diagnose, first_difference, from_hint};
+use parkgate_wire::{Form, PushKind, Secret, Variant, Verified, sign, verify};
+use serde_json::{Value, json};
+
+use super::{pairs, secret};
+use crate::cli::{Explain, SecretArgs};
+use crate::output::{self, misuse, wrapped};
+
+/// Two columns of labels.
+const LABELS: usize = 17;
+
+pub(super) fn run(args: &Explain) -> anyhow::Result<()> {
+    let secret = secret::required(&args.secret)?;
+    let pasted = match &args.string {
+        None => None,
+        Some(text) => Some(from_hint(&text_or_file(text)?).ok_or_else(|| {
+            misuse("--string: 没有找到[…&app_secret=***], 请粘贴平台返回的hint或整个JSON (paste the platform's hint or reply)")
+        })?),
+    };
+    let sent = sent(args)?;
+    let told = match (sent, pasted) {
+        (None, None) => {
+            return Err(misuse(
+                "请给出发送的内容: k=v、--body、--request 或 --string (say what was sent: k=v, --body, --request or --string)",
+            ));
+        }
+        (Some(form), Some(hint)) => compared(&form, &hint.canonical),
+        (Some(form), None) => diagnosed(form, &secret, &args.other_secret)?,
+        (None, Some(hint)) => match &args.sign {
+            Some(found) => {
+                let mut params = hint.params;
+                params.push(("sign".into(), found.clone()));
+                diagnosed(form_of(params.iter().map(|(n, v)| (n.as_str(), v.as_str()))), &secret, &args.other_secret)?
+            }
+            None => {
+                let (canonical, signature) = sign(hint.params.iter().map(|(n, v)| (n.as_str(), v.as_str())), &secret);
+                Told {
+                    zh: format!("用此密钥对平台的字符串签名应为{signature}; 与您发送的sign比较"),
+                    en: format!(
+                        "with this secret the platform's string signs to {signature}: compare it with the sign you sent"
+                    ),
+                    expected: Some(masked(&canonical)),
+                    ..Told::default()
+                }
+            }
+        },
+    };
+    if args.json { output::json(&told.json()) } else { told.print() }
+}
+
+fn text_or_file(text: &str) -> anyhow::Result<String> {
+    match text.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).with_context(|| path.to_owned()),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// What was sent, with its sign.
+fn sent(args: &Explain) -> anyhow::Result<Option<Form>> {
+    let form = match (&args.body, &args.request) {
+        (Some(path), _) => {
+            let body = std::fs::read(path).with_context(|| path.display().to_string())?;
+            Some(request::form(body, args.content_type.as_deref().unwrap_or(request::URLENCODED))?)
+        }
+        (None, Some(path)) => Some(request::whole(&std::fs::read(path).with_context(|| path.display().to_string())?)?),
+        (None, None) if args.params.is_empty() => None,
+        (None, None) => Some(form_of(pairs(&args.params)?.into_iter())),
+    };
+    Ok(form.map(|form| match &args.sign {
+        None => form,
+        Some(found) => {
+            let others = form.params().filter(|param| param.name != "sign");
+            let given = others.map(|param| (param.name, param.value, Some(param.raw)));
+            Form::restored(given.chain([("sign", found.as_str(), None)]), form.files().to_vec())
+        }
+    }))
+}
+
+fn form_of<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Form {
+    Form::restored(params.map(|(name, value)| (name, value, None)), Vec::new())
+}
+
+/// What is told, as text or JSON.
+#[derive(Debug, Default)]
+struct Told {
+    matches: bool,
+    variant: Option<String>,
+    kinds: Vec<&'static str>,
+    zh: String,
+    en: String,
+    expected: Option<String>,
+    signed: Option<String>,
+    difference: Option<Difference>,
+    suspects: Vec<String>,
+}
+
+/// The platform's string beside the one that these fields give.
+fn compared(form: &Form, platform: &str) -> Told {
+    let (canonical, _) = sign(form.params().map(|param| (param.name, param.value)), &Secret::new(""));
+    let ours = masked(&canonical);
+    let difference = first_difference(platform, &ours);
+    let (zh, en) = match &difference {
+        None => (
+            "平台的字符串与这些字段的一致, 所以不同的是密钥或MD5的计算".to_owned(),
+            "the platform's string is that of these fields: so the secret or the MD5 differs".to_owned(),
+        ),
+        Some(difference) => (
+            format!("平台收到的与这些字段从第{}字节起不同", difference.at),
+            format!("what the platform received differs from these fields from byte {} on", difference.at),
+        ),
+    };
+    Told {
+        matches: difference.is_none(),
+        zh,
+        en,
+        expected: Some(platform.to_owned()),
+        signed: Some(ours),
+        difference,
+        ..Told::default()
+    }
+}
+
+fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<Told> {
+    let kind = if form.has("leave_time") { PushKind::Leave } else { PushKind::Enter };
+    let form = match verify(form, kind, secret) {
+        Verified::Matched(verified) => return Ok(matching(verified.variant())),
+        Verified::Refused(refusal, _) => {
+            let zh = format!("签名正确, 但推送会被拒绝: {}", refusal.hint());
+            return Ok(Told {
+                matches: true,
+                zh,
+                en: "the signature matches, yet it is refused".into(),
+                ..Told::default()
+            });
+        }
+        Verified::Mismatched(_, form) => form,
+    };
+    let role = if form.get("app_id").is_some() { Role::App } else { Role::Park };
+    let others =
+        others.iter().map(|other| secret::required(&SecretArgs { secret: Some(other.clone()), secret_file: None }));
+    let others = others.collect::<anyhow::Result<Vec<_>>>()?;
+    let others = others.iter().map(|secret| Candidate { secret, role: Role::OtherPark });
+    let candidates: Vec<_> = std::iter::once(Candidate { secret, role }).chain(others).collect();
+    Ok(found(diagnose(&form, &candidates, Budget::default()).finding))
+}
+
+fn matching(variant: Variant) -> Told {
+    let variant = Variant::describe(variant.code());
+    Told {
+        matches: true,
+        zh: format!("签名正确 ({variant})"),
+        en: "the signature matches".into(),
+        variant: Some(variant),
+        ..Told::default()
+    }
+}
+
+fn found(finding: Finding) -> Told {
+    let (expected, signed, difference) = match finding.strings {
+        None => (None, None, None),
+        Some(strings) => (Some(strings.expected), Some(strings.signed), strings.difference),
+    };
+    Told {
+        kinds: finding.kinds.iter().map(|kind| kind.code()).collect(),
+        zh: finding.zh,
+        en: finding.en,
+        expected,
+        signed,
+        difference,
+        suspects: finding.suspects,
+        ..Told::default()
+    }
+}
+
+fn masked(canonical: &Canonical) -> String {
+    canonical.masked()
+}
+
+impl Told {
+    fn json(&self) -> Value {
+        json!({
+            "matches": self.matches,
+            "variant": self.variant,
+            "kinds": self.kinds,
+            "zh": self.zh,
+            "en": self.en,
+            "expected": self.expected,
+            "signed": self.signed,
+            "difference": self.difference.as_ref().map(|difference| json!({
+                "at": difference.at,
+                "expected": difference.one,
+                "signed": difference.other,
+            })),
+            "suspects": self.suspects,
+        })
+    }
+
+    fn print(&self) -> anyhow::Result<()> {
+        let row = |label: &str, text: &str| output::line(&wrapped(&output::padded(label, LABELS), text, LABELS));
+        row("结论", &self.zh)?;
+        row("finding", &self.en)?;
+        if !self.suspects.is_empty() {
+            row("易变 suspects", &self.suspects.join(", "))?;
+        }
+        for (label, text) in [("应签 expected", &self.expected), ("实签 signed", &self.signed)] {
+            if let Some(text) = text {
+                row(label, text)?;
+            }
+        }
+        if let Some(difference) = &self.difference {
+            row("首处不同 at byte", &difference.at.to_string())?;
+            row("  应签 expected", &difference.one)?;
+            row("  实签 signed", &difference.other)?;
+        }
+        Ok(())
+    }
+}

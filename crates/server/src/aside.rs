@@ -1,0 +1,181 @@
+//! Refused pushes on their way into the quarantine (`DESIGN.md` 3.6): off the way of good ones, bounded, and durable before
+//! the reply.
+
+mod doctor;
+mod sent;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use parkgate_ledger::ParkId;
+use parkgate_store::images::FinishedImage;
+use parkgate_store::{Aside, NO_PARK, Recorder, SetAside, Store, StoredImage};
+use parkgate_wire::{PushKind, Refusal, Seqno};
+
+use crate::fault::Fault;
+use crate::gate::Gate;
+use crate::judge::Why;
+use crate::registry::KnownPark;
+use crate::settings::Limits;
+
+pub(crate) use doctor::Doctor;
+pub(crate) use sent::{Sent, restored};
+
+/// Pushes waiting to be set aside, and in one commit. Few: good pushes share the writer.
+const QUEUE_MAX: usize = 512;
+const BATCH_MAX: usize = 64;
+/// How long a full quarantine is taken for full without asking.
+const FULL_FOR: Duration = Duration::from_secs(1);
+/// Who sends what cannot even be set aside waits this long for the 503: a flood is slowed down where it comes from.
+const FULL_DELAY: Duration = Duration::from_millis(500);
+
+/// The way into the quarantine.
+pub(crate) struct Quarantine {
+    recorder: Recorder<SetAside, Aside>,
+    full_since: Mutex<HashMap<ParkId, Instant>>,
+}
+
+/// What became of a refused push.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// Set aside under this name: the first such push's. The doctor's sentence, if it found a mistake.
+    As(Seqno, Option<String>),
+    /// There is no room: 503, so that the sender keeps it.
+    Full,
+}
+
+/// A refused push.
+pub(crate) struct Refused<'a> {
+    pub(crate) park: Option<&'a Arc<KnownPark>>,
+    pub(crate) kind: PushKind,
+    pub(crate) seqno: Seqno,
+    pub(crate) received_at: i64,
+    pub(crate) address: std::net::IpAddr,
+    pub(crate) why: &'a Why,
+    pub(crate) sent: Sent,
+    pub(crate) files: Vec<(String, FinishedImage)>,
+}
+
+impl Quarantine {
+    pub(crate) fn start(store: Arc<dyn Store>, limits: &Limits) -> Quarantine {
+        let bound = limits.quarantine();
+        let recorder = Recorder::start(move |batch: &[SetAside]| store.set_aside(batch, &bound), QUEUE_MAX, BATCH_MAX);
+        Quarantine { recorder, full_since: Mutex::default() }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.recorder.stop();
+    }
+
+    fn is_full(&self, park: ParkId) -> bool {
+        lock(&self.full_since).get(&park).is_some_and(|since| since.elapsed() < FULL_FOR)
+    }
+
+    /// Sets a push aside, after asking the doctor about a wrong signature.
+    pub(crate) async fn keep(&self, gate: &Gate, refused: Refused<'_>) -> Result<Kept, Fault> {
+        let park = refused.park.map_or(NO_PARK, |park| park.park.id);
+        if self.is_full(park) {
+            return Ok(full(gate).await);
+        }
+        let finding = match refused.why {
+            Why::Mismatched(_) => gate.doctor.ask(gate, &refused).await,
+            Why::Refused(_) => None,
+        };
+        let mut pictures = Vec::with_capacity(refused.files.len());
+        for (part, file) in refused.files {
+            pictures.push((part, Arc::new(file.store().await?)));
+        }
+        let shown = finding.as_ref().filter(|finding| finding.is_known).map(|finding| finding.sentence.clone());
+        let code = finding.as_ref().map(|finding| finding.code);
+        let kept = refused.sent.kept(hint(refused.why), finding.map(|finding| finding.sentence));
+        let set_aside = SetAside {
+            park,
+            kind: refused.kind,
+            seqno: refused.seqno,
+            received_at: refused.received_at,
+            address: refused.address.to_string(),
+            reason: reason(refused.why),
+            finding: code,
+            digest: sent::digest(&gate.content_key, refused.kind, &kept, &pictures),
+            kept,
+            pictures,
+        };
+        match self.recorder.record(set_aside).await?.verdict() {
+            Aside::Kept(seqno) => {
+                gate.metrics.set_aside.inc();
+                Ok(Kept::As(*seqno, shown))
+            }
+            Aside::Full => {
+                lock(&self.full_since).insert(park, Instant::now());
+                tracing::error!(park = park.0, "the quarantine is full: refused pushes are answered 503");
+                Ok(full(gate).await)
+            }
+        }
+    }
+}
+
+async fn full(gate: &Gate) -> Kept {
+    gate.metrics.quarantine_full.inc();
+    tokio::time::sleep(FULL_DELAY).await;
+    Kept::Full
+}
+
+/// Is this worth keeping? Not what is no push at all, or over a limit: its sender was told and has it still. Nor what
+/// comes from an address that may not push: it would take the room of those who may.
+pub(crate) fn is_kept(why: &Why) -> bool {
+    match why {
+        Why::Mismatched(_) => true,
+        Why::Refused(refusal) => match refusal {
+            Refusal::Method { .. }
+            | Refusal::QuerySent
+            | Refusal::ContentEncoding { .. }
+            | Refusal::TooSlow
+            | Refusal::BodyTooLarge { .. }
+            | Refusal::FileTooLarge { .. }
+            | Refusal::TooMany { .. }
+            | Refusal::ValueTooLong { .. }
+            | Refusal::AddressNotAllowed => false,
+            Refusal::ContentType { .. }
+            | Refusal::Charset { .. }
+            | Refusal::Malformed { .. }
+            | Refusal::BadName { .. }
+            | Refusal::SecretSent
+            | Refusal::NotText { .. }
+            | Refusal::Missing { .. }
+            | Refusal::TwoParks
+            | Refusal::UnknownPark
+            | Refusal::AppNotAllowed
+            | Refusal::SignType { .. }
+            | Refusal::Ambiguous { .. }
+            | Refusal::Repeated { .. }
+            | Refusal::Foreign { .. }
+            | Refusal::Value { .. }
+            | Refusal::HashMissing { .. }
+            | Refusal::FileMissing { .. }
+            | Refusal::HashDiffers { .. } => true,
+        },
+    }
+}
+
+fn hint(why: &Why) -> String {
+    match why {
+        Why::Mismatched(mismatch) => mismatch.hint(),
+        Why::Refused(refusal) => refusal.hint(),
+    }
+}
+
+/// In a word: for lists and metrics.
+pub(crate) fn reason(why: &Why) -> &'static str {
+    match why {
+        Why::Mismatched(_) => "Signature",
+        Why::Refused(refusal) => refusal.name(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Pictures that a record will name.
+pub(crate) type Pictures = Vec<(String, Arc<StoredImage>)>;

@@ -1,0 +1,124 @@
+//! What was sent, as it is kept and as it comes back for a replay.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use encoding_rs::{Encoding, UTF_8};
+use parkgate_store::{Kept, Quarantined, StoredImage};
+use parkgate_wire::form::FormLimits;
+use parkgate_wire::{Digest, Form, PushKind, Refusal, UploadedFile};
+use sha2::{Digest as _, Sha256};
+
+/// What arrived of a refused push.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    /// A whole form.
+    Form(Form),
+    /// The parts of a multipart body before it broke.
+    Parts(Form),
+    /// A body that is no form.
+    Body { content_type: String, body: Bytes },
+}
+
+impl Sent {
+    /// The park it names, if it names one.
+    pub(crate) fn park_uuid(&self) -> Option<String> {
+        match self {
+            Sent::Form(form) | Sent::Parts(form) => form.get("park_uuid").map(str::to_owned),
+            Sent::Body { body, .. } => {
+                let named = body.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"park_uuid="))?;
+                Some(String::from_utf8_lossy(named).into_owned())
+            }
+        }
+    }
+
+    pub(super) fn form(&self) -> Option<&Form> {
+        match self {
+            Sent::Form(form) => Some(form),
+            Sent::Parts(_) | Sent::Body { .. } => None,
+        }
+    }
+
+    /// Hint, finding and everything sent.
+    pub(super) fn kept(&self, hint: String, finding: Option<String>) -> Kept {
+        let mut kept = Kept { hint, finding, ..Kept::default() };
+        match self {
+            Sent::Form(form) => kept.params = params(form),
+            Sent::Parts(form) => {
+                kept.params = params(form);
+                kept.incomplete = true;
+            }
+            Sent::Body { content_type, body } => {
+                kept.body = Some((content_type.clone(), hex::encode(without_secret(body))));
+            }
+        }
+        kept
+    }
+}
+
+fn params(form: &Form) -> Vec<(String, String, Option<String>)> {
+    let kept = form.params().map(|param| {
+        let raw = (param.raw != param.value).then(|| param.raw.to_owned());
+        (param.name.to_owned(), param.value.to_owned(), raw)
+    });
+    kept.collect()
+}
+
+/// A sender that sends its secret is refused for it; it is not kept either.
+fn without_secret(body: &[u8]) -> Vec<u8> {
+    let pairs = body.split(|byte| *byte == b'&');
+    let masked = pairs.map(|pair| if pair.starts_with(b"app_secret=") { b"app_secret=***" } else { pair });
+    masked.collect::<Vec<_>>().join(&b'&')
+}
+
+/// The same for the same push sent again.
+pub(super) fn digest(key: &[u8; 32], kind: PushKind, kept: &Kept, pictures: &[(String, Arc<StoredImage>)]) -> Digest {
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    add(key);
+    add(kind.name().as_bytes());
+    for (name, value, raw) in &kept.params {
+        add(name.as_bytes());
+        add(value.as_bytes());
+        add(raw.as_deref().unwrap_or_default().as_bytes());
+    }
+    if let Some((content_type, body)) = &kept.body {
+        add(content_type.as_bytes());
+        add(body.as_bytes());
+    }
+    for (part, picture) in pictures {
+        add(part.as_bytes());
+        add(&picture.key.0);
+    }
+    let hash: [u8; 32] = hash.finalize().into();
+    let mut digest = [0; 16];
+    digest.copy_from_slice(hash.first_chunk::<16>().unwrap_or(&[0; 16]));
+    Digest(digest)
+}
+
+/// The form of a kept push, for judging it anew.
+///
+/// # Errors
+/// Not all of it is there, or it still is no form.
+pub(crate) fn restored(entry: &Quarantined, limits: FormLimits) -> Result<Form, String> {
+    let files: Vec<UploadedFile> = entry
+        .pictures
+        .iter()
+        .map(|picture| UploadedFile { name: picture.name.clone(), md5: picture.md5, size: picture.size })
+        .collect();
+    if entry.kept.incomplete {
+        return Err("请求体不完整, 无法重放 (not all of it arrived)".into());
+    }
+    let Some((content_type, body)) = &entry.kept.body else {
+        let params = entry.kept.params.iter();
+        let params = params.map(|(name, value, raw)| (name.as_str(), value.as_str(), raw.as_deref()));
+        return Ok(Form::restored(params, files));
+    };
+    let body = hex::decode(body).map_err(|error| error.to_string())?;
+    let charset = content_type.split_once("charset=").map_or("", |(_, name)| name.trim_matches(['"', ' ']));
+    let charset = Encoding::for_label_no_replacement(charset.as_bytes()).unwrap_or(UTF_8);
+    Form::from_urlencoded(&body, charset, limits).map_err(|refusal: Refusal| refusal.hint())
+}

@@ -1,0 +1,98 @@
+//! A car park's database was reset and its serials start anew: a new numbering, and what was ignored for the old one.
+
+use std::sync::Arc;
+
+use parkgate_ledger::Verdict;
+use parkgate_store::{ConflictFilter, Conflicting, Entry, Park, Store, StoreError, StoredImage};
+use parkgate_wire::field::PERSONAL;
+use parkgate_wire::signature::accept_unsigned;
+use parkgate_wire::{Form, Push, UnixMillis, Variant, Verified};
+use serde_json::{Map, Value};
+
+use crate::judge::{Beside, Genuine};
+use crate::registry::KnownPark;
+
+/// A new numbering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// For vehicles that entered since.
+    pub entered_from: UnixMillis,
+    /// Ignored pushes that were recorded now.
+    pub taken: usize,
+    /// Those that conflict in the new numbering, too.
+    pub still_in_conflict: usize,
+}
+
+/// Begins a new numbering at `entered_from`, or as the conflicts tell; `None` if they tell of none.
+///
+/// # Errors
+/// The store failed, or there is no such park. Calling again goes on.
+pub fn begin_epoch(
+    store: &dyn Store,
+    park_uuid: &str,
+    entered_from: Option<UnixMillis>,
+) -> Result<Option<Begun>, StoreError> {
+    let found = store.serial_reuse(park_uuid)?.map(|reuse| reuse.entered_from);
+    let Some(entered_from) = entered_from.or(found) else { return Ok(None) };
+    let known = |store: &dyn Store| -> Result<Park, StoreError> {
+        let parks = store.parks()?;
+        let park = parks.into_iter().find(|park| park.park_uuid == park_uuid);
+        park.ok_or_else(|| StoreError::Broken(format!("there is no park {park_uuid}")))
+    };
+    store.begin_epoch(known(store)?.id, entered_from)?;
+    let park = Arc::new(KnownPark::of(known(store)?));
+    let filter = ConflictFilter { park_uuid: Some(park_uuid.to_owned()), limit: usize::MAX };
+    // Oldest first, as they came.
+    let conflicts: Vec<Conflicting> = store.conflicts(&filter)?.into_iter().rev().collect();
+    let mut moved = Vec::new();
+    let mut entries = Vec::new();
+    for conflict in &conflicts {
+        if let Some(entry) = entry(&park, conflict, entered_from, &store.content_key()) {
+            moved.push(conflict.id);
+            entries.push(entry);
+        }
+    }
+    let verdicts = store.record(&entries)?;
+    store.forget_conflicts(&moved)?;
+    let taken = verdicts
+        .iter()
+        .filter(|verdict| matches!(verdict, Verdict::Recorded { .. } | Verdict::Repeated { .. }))
+        .count();
+    Ok(Some(Begun { entered_from, taken, still_in_conflict: verdicts.len() - taken }))
+}
+
+/// An ignored push as it would come now, if it is of the new numbering.
+fn entry(
+    park: &Arc<KnownPark>,
+    conflict: &Conflicting,
+    entered_from: UnixMillis,
+    content_key: &[u8; 32],
+) -> Option<Entry> {
+    let record = &conflict.ignored;
+    let params = record.params.iter().flat_map(|(name, value)| match value {
+        Value::Array(values) => values.iter().filter_map(Value::as_str).map(|value| (name.as_str(), value)).collect(),
+        value => vec![(name.as_str(), value.as_str().unwrap_or_default())],
+    });
+    // As it is meant: an `encoding` that was undone is not to be undone again, nor are files looked for.
+    let params = params.filter(|(name, _)| *name != "encoding" && !name.ends_with("_hash"));
+    let form = Form::restored(params.map(|(name, value)| (name, value, None)), Vec::new());
+    let Verified::Matched(verified) = accept_unsigned(form, record.kind) else { return None };
+    let push = Push::read(verified, record.kind).ok().filter(|push| push.enter_time >= entered_from)?;
+    let pictures = record.pictures.iter().map(|picture| (picture.name.clone(), Arc::new(StoredImage::kept(picture))));
+    let beside = Beside { seqno: record.seqno, received_at: record.received_at, pictures: pictures.collect() };
+    let genuine = Genuine { park: Arc::clone(park), push, variant: Variant::UNSIGNED, by_old_secret: false };
+    let (personal, open): (Vec<_>, Vec<_>) =
+        record.params.iter().partition(|(name, _)| PERSONAL.contains(&name.as_str()));
+    let json = |params: Vec<(&String, &Value)>| {
+        let object: Map<String, Value> =
+            params.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Value::Object(object).to_string()
+    };
+    let mut entry = genuine.into_entry(beside, content_key);
+    // Everything as it was sent: the same push again must be known as such.
+    entry.personal = if personal.is_empty() { None } else { Some(json(personal)) };
+    entry.params = json(open);
+    entry.variant = record.variant;
+    entry.arrival.digest = conflict.digest;
+    Some(entry)
+}

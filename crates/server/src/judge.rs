@@ -1,0 +1,122 @@
+//! Whose a form is, whether it is genuine, and what it says: checks 2 to 6 of `DESIGN.md` 3.3. Records nothing; the same
+//! for a request and for a replay from the quarantine.
+
+mod access;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parkgate_ledger::Arrival;
+use parkgate_store::{Entry, StoredImage};
+use parkgate_wire::push::check_required;
+use parkgate_wire::signature::accept_unsigned;
+use parkgate_wire::{Form, Mismatch, Push, PushKind, Refusal, Seqno, Variant, Verified, verify};
+
+use crate::registry::{KnownPark, Registry};
+
+/// A push that is genuine and well formed.
+#[derive(Debug)]
+pub(crate) struct Genuine {
+    pub(crate) park: Arc<KnownPark>,
+    pub(crate) push: Push,
+    pub(crate) variant: Variant,
+    /// Signed with the secret before the last rotation.
+    pub(crate) by_old_secret: bool,
+}
+
+/// A push that is not taken, and the form as it came.
+#[derive(Debug)]
+pub(crate) struct NotTaken {
+    /// Whose, if that is known.
+    pub(crate) park: Option<Arc<KnownPark>>,
+    pub(crate) form: Form,
+    pub(crate) why: Why,
+}
+
+#[derive(Debug)]
+pub(crate) enum Why {
+    Refused(Refusal),
+    Mismatched(Mismatch),
+}
+
+/// Judges a form that came from `address` at `now` (ms since 1970).
+pub(crate) fn judge(
+    registry: &Registry,
+    form: Form,
+    kind: PushKind,
+    address: IpAddr,
+    now: i64,
+) -> Result<Genuine, Box<NotTaken>> {
+    let mut park = None;
+    let access = access::authorise(registry, &form, address, now, &mut park).and_then(|access| {
+        check_required(&form, kind, access.park.park.strict)?;
+        access::check_sign_type(&form)?;
+        Ok(access)
+    });
+    let access = match access {
+        Ok(access) => access,
+        Err(refusal) => return Err(Box::new(NotTaken { park, form, why: Why::Refused(refusal) })),
+    };
+    let not_taken = |form, why| Box::new(NotTaken { park: Some(Arc::clone(&access.park)), form, why });
+    let (verified, by_old_secret) = match verified(&access, form, kind) {
+        (Verified::Matched(verified), by_old_secret) => (verified, by_old_secret),
+        (Verified::Mismatched(mismatch, form), _) => return Err(not_taken(form, Why::Mismatched(mismatch))),
+        (Verified::Refused(refusal, form), _) => return Err(not_taken(form, Why::Refused(refusal))),
+    };
+    let variant = verified.variant();
+    match Push::read(verified, kind) {
+        Ok(push) => Ok(Genuine { park: access.park, push, variant, by_old_secret }),
+        Err(refused) => {
+            let (refusal, form) = *refused;
+            Err(not_taken(form, Why::Refused(refusal)))
+        }
+    }
+}
+
+/// By the secret that is meant, else by the one before it while that is still good.
+fn verified(access: &access::Access, form: Form, kind: PushKind) -> (Verified, bool) {
+    if access.may_be_unsigned && form.get("sign").is_none() {
+        return (accept_unsigned(form, kind), false);
+    }
+    match (verify(form, kind, &access.secret), &access.old_secret) {
+        (Verified::Mismatched(mismatch, form), Some(old)) => match verify(form, kind, old) {
+            // The hint is the same, whichever secret.
+            Verified::Mismatched(_, form) => (Verified::Mismatched(mismatch, form), false),
+            verified => (verified, true),
+        },
+        (verified, _) => (verified, false),
+    }
+}
+
+/// What was sent beside the form.
+pub(crate) struct Beside {
+    pub(crate) seqno: Seqno,
+    pub(crate) received_at: i64,
+    pub(crate) pictures: Vec<(String, Arc<StoredImage>)>,
+}
+
+impl Genuine {
+    /// Everything the writer needs, made ready here: its thread does only what nobody else can.
+    pub(crate) fn into_entry(self, beside: Beside, content_key: &[u8; 32]) -> Entry {
+        let Genuine { park, push, variant, .. } = self;
+        Entry {
+            params: push.params.to_json(),
+            personal: push.params.personal_json(),
+            variant: variant.code(),
+            received_at: beside.received_at,
+            pictures: beside.pictures,
+            plate: push.plate.clone(),
+            arrival: Arrival {
+                park: park.park.records_of(push.enter_time),
+                kind: push.kind,
+                digest: push.params.digest(push.kind, content_key),
+                seqno: beside.seqno,
+                event_time: push.event_time(),
+                enter_time: push.enter_time,
+                parking_serial: push.parking_serial,
+                payments: push.payments,
+                space: push.space,
+            },
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The quarantine: pushes that were refused, kept whole until their cause is mended (`DESIGN.md` 3.6).
+
+use std::sync::Arc;
+
+use parkgate_ledger::ParkId;
+use parkgate_wire::{Digest, PushKind, Seqno};
+use serde::{Deserialize, Serialize};
+
+use crate::images::StoredImage;
+use crate::query::Picture;
+
+/// The quarantine of pushes that name no known park.
+pub const NO_PARK: ParkId = ParkId(0);
+
+/// How much is kept. Beyond it a push is answered 503, so that its sender keeps it.
+#[derive(Debug, Clone, Copy)]
+pub struct QuarantineBound {
+    /// Pushes of one park.
+    pub pushes_max: u64,
+    /// Bytes of one park's pushes, pictures included.
+    pub bytes_max: u64,
+    /// Pushes that name no known park.
+    pub unknown_pushes_max: u64,
+    /// Their bytes.
+    pub unknown_bytes_max: u64,
+}
+
+/// A push on its way into the quarantine.
+#[derive(Debug)]
+pub struct SetAside {
+    /// Whose, or [`NO_PARK`].
+    pub park: ParkId,
+    /// The call.
+    pub kind: PushKind,
+    /// The name of its request.
+    pub seqno: Seqno,
+    /// When it was received, ms since 1970.
+    pub received_at: i64,
+    /// Where it came from.
+    pub address: String,
+    /// Why it was refused, in a word.
+    pub reason: &'static str,
+    /// The sign doctor's code.
+    pub finding: Option<&'static str>,
+    /// The same for the same push sent again.
+    pub digest: Digest,
+    /// Hint, finding and everything sent.
+    pub kept: Kept,
+    /// Its files by part name, already durable.
+    pub pictures: Vec<(String, Arc<StoredImage>)>,
+}
+
+/// What only its owner may read: sealed where it is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// As it was answered.
+    pub hint: String,
+    /// The sign doctor's sentences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
+    /// Names, values, and what stood on the wire where that differs.
+    pub params: Vec<(String, String, Option<String>)>,
+    /// A body that could not be read as a form, in hex, with its content type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<(String, String)>,
+    /// Not all of it arrived or could be read: it cannot be replayed.
+    #[serde(default)]
+    pub incomplete: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    /// It is on disk, under the first such request's name.
+    Kept(Seqno),
+    /// The park's bound is reached: nothing was kept.
+    Full,
+}
+
+/// Which entries.
+#[derive(Debug, Clone, Default)]
+pub struct QuarantineFilter {
+    /// Only this park's (`park_uuid`).
+    pub park_uuid: Option<String>,
+    /// Only these.
+    pub ids: Vec<i64>,
+    /// Only those after this one.
+    pub after: i64,
+    /// At most so many, oldest first.
+    pub limit: usize,
+}
+
+/// A push in the quarantine.
+#[derive(Debug, Clone)]
+pub struct Quarantined {
+    /// Its number.
+    pub id: i64,
+    /// Whose, if that is known.
+    pub park_uuid: Option<String>,
+    /// The call.
+    pub kind: PushKind,
+    /// The name of its first request.
+    pub seqno: Seqno,
+    /// When it first came, ms since 1970.
+    pub received_at: i64,
+    /// Where it came from.
+    pub address: String,
+    /// Why it was refused, in a word.
+    pub reason: String,
+    /// The sign doctor's code.
+    pub finding: Option<String>,
+    /// How often it came.
+    pub times: u64,
+    /// Bytes, pictures included.
+    pub bytes: u64,
+    /// Hint, finding and everything sent.
+    pub kept: Kept,
+    /// Its files by part name.
+    pub pictures: Vec<Picture>,
+}

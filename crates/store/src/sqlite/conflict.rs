@@ -1,0 +1,117 @@
+//! Ignored pushes, and what a run of them means.
+
+use parkgate_ledger::ParkId;
+use parkgate_wire::{Digest, UnixMillis};
+use rusqlite::{Connection, TransactionBehavior, params, params_from_iter, types::Value as Sql};
+
+use super::query::{Key, differing, records};
+use crate::StoreError;
+use crate::query::{ConflictFilter, Conflicting, SerialReuse};
+use crate::registry::Epoch;
+use crate::seal::Seal;
+
+/// How many of the newest conflicts are looked at, and how many of them must be of other vehicles that entered far later.
+const LOOKED_AT: i64 = 50;
+const SUSPICIOUS: u64 = 5;
+/// A stay and its corrections are done within this; serials that come back later are new ones.
+const FAR_LATER_MS: i64 = 24 * 60 * 60 * 1000;
+/// Keys of epochs start here: parks never have so many.
+const FIRST_EPOCH: i64 = 1 << 40;
+
+pub(super) fn list(
+    connection: &Connection,
+    seal: &Seal,
+    filter: &ConflictFilter,
+) -> Result<Vec<Conflicting>, StoreError> {
+    let mut sql = String::from(
+        "SELECT r.id, r.conflict_with, r.park_id, p.park_uuid, r.parking_serial, r.digest FROM records r \
+         LEFT JOIN park_epochs e ON e.id = r.park_id JOIN parks p ON p.id = coalesce(e.park_id, r.park_id) \
+         WHERE r.conflict_with IS NOT NULL",
+    );
+    let mut values = Vec::new();
+    if let Some(park_uuid) = &filter.park_uuid {
+        sql.push_str(" AND p.park_uuid = ?");
+        values.push(Sql::from(park_uuid.clone()));
+    }
+    sql.push_str(" ORDER BY r.id DESC LIMIT ?");
+    values.push(Sql::from(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, standing): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (park_uuid, parking_serial): (String, String) = (row.get(3)?, row.get(4)?);
+        let key = Key { park: ParkId(row.get(2)?), park_uuid: &park_uuid, serial: &parking_serial };
+        let of = |id: i64| -> Result<_, StoreError> {
+            let sql = format!("SELECT {} FROM records WHERE id = ?1", super::query::COLUMNS);
+            records(connection, seal, &key, &sql, params![id])?
+                .pop()
+                .map(|found| found.view)
+                .ok_or_else(|| StoreError::Broken(format!("record {id} is gone")))
+        };
+        let (ignored, standing) = (of(id)?, of(standing)?);
+        let differing = differing(&standing.params, &ignored.params);
+        let digest = Digest(row.get(5)?);
+        found.push(Conflicting { id, park_uuid, parking_serial, digest, standing, ignored, differing });
+    }
+    Ok(found)
+}
+
+pub(super) fn forget(connection: &mut Connection, ids: &[i64]) -> Result<usize, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut forgotten = 0;
+    for id in ids {
+        let gone = transaction
+            .prepare_cached("DELETE FROM records WHERE id = ?1 AND conflict_with IS NOT NULL")?
+            .execute([id])?;
+        if gone > 0 {
+            transaction.prepare_cached("DELETE FROM images WHERE record_id = ?1")?.execute([id])?;
+        }
+        forgotten += gone;
+    }
+    transaction.commit()?;
+    Ok(forgotten)
+}
+
+pub(super) fn serial_reuse(connection: &Connection, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
+    let (looked_at, suspicious, entered_from): (u64, u64, Option<i64>) = connection
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(far), 0), min(CASE WHEN far THEN entered END) FROM ( \
+             SELECT c.enter_time AS entered, \
+             coalesce(c.plate, '') <> coalesce(s.plate, '') AND c.enter_time > s.enter_time + ?2 AS far \
+             FROM records c JOIN records s ON s.id = c.conflict_with \
+             WHERE c.conflict_with IS NOT NULL AND c.park_id IN (SELECT id FROM parks WHERE park_uuid = ?1 \
+             UNION ALL SELECT e.id FROM park_epochs e JOIN parks p ON p.id = e.park_id WHERE p.park_uuid = ?1) \
+             ORDER BY c.id DESC LIMIT ?3)",
+        )?
+        .query_row(params![park_uuid, FAR_LATER_MS, LOOKED_AT], |row| {
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs(), row.get(2)?))
+        })?;
+    let is_run = suspicious >= SUSPICIOUS && suspicious * 2 >= looked_at;
+    Ok(entered_from
+        .filter(|_| is_run)
+        .map(|from| SerialReuse { conflicts: suspicious, entered_from: UnixMillis(from) }))
+}
+
+pub(super) fn begin_epoch(
+    connection: &mut Connection,
+    park: ParkId,
+    entered_from: UnixMillis,
+) -> Result<Epoch, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let id: i64 = transaction.query_row(
+        "INSERT INTO park_epochs (id, park_id, entered_from) \
+         SELECT coalesce(max(id) + 1, ?1), ?2, ?3 FROM park_epochs RETURNING id",
+        params![FIRST_EPOCH, park.0, entered_from.0],
+        |row| row.get(0),
+    )?;
+    // The newest count goes on: of the epoch before, else of the park.
+    transaction.execute(
+        "INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted) \
+         SELECT ?1, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = coalesce( \
+         (SELECT max(id) FROM park_epochs WHERE park_id = ?2 AND id < ?1), ?2)",
+        params![id, park.0],
+    )?;
+    transaction.commit()?;
+    Ok(Epoch { records: ParkId(id), entered_from })
+}

@@ -1,0 +1,186 @@
+//! Pushes set aside.
+
+use parkgate_ledger::ParkId;
+use parkgate_wire::{Digest, Md5Hash, PushKind, Seqno};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, params_from_iter, types::Value as Sql};
+
+use super::record::seqno;
+use crate::StoreError;
+use crate::images::ImageKey;
+use crate::quarantine::{Aside, Kept, NO_PARK, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+use crate::query::Picture;
+use crate::seal::Seal;
+
+/// What a row takes beside its sealed text.
+const ROW_BYTES: u64 = 200;
+
+/// One durable transaction for all.
+pub(super) fn set_aside(
+    connection: &mut Connection,
+    seal: &Seal,
+    batch: &[SetAside],
+    bound: &QuarantineBound,
+) -> Result<Vec<Aside>, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let kept = batch.iter().map(|push| set_one_aside(&transaction, seal, push, bound)).collect::<Result<_, _>>()?;
+    transaction.commit()?;
+    Ok(kept)
+}
+
+fn set_one_aside(
+    connection: &Connection,
+    seal: &Seal,
+    push: &SetAside,
+    bound: &QuarantineBound,
+) -> Result<Aside, StoreError> {
+    if let Some(first) = again(connection, push.park, &push.digest)? {
+        return Ok(Aside::Kept(first));
+    }
+    let json = serde_json::to_vec(&push.kept).map_err(|error| StoreError::Broken(error.to_string()))?;
+    let pictures: u64 = push.pictures.iter().map(|(_, picture)| picture.size).sum();
+    let bytes = json.len() as u64 + ROW_BYTES + pictures;
+    if !has_room(connection, push.park, bytes, bound)? {
+        return Ok(Aside::Full);
+    }
+    let sealed = seal.seal(&json, &place(push.park, &push.digest))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO quarantine (park_id, kind, seqno, received_at, address, reason, digest, finding, sealed, bytes) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            push.park.0,
+            push.kind == PushKind::Leave,
+            push.seqno.0 as i64,
+            push.received_at,
+            push.address,
+            push.reason,
+            push.digest.0,
+            push.finding,
+            sealed,
+            bytes as i64,
+        ])?;
+    let id = connection.last_insert_rowid();
+    let mut add_image =
+        connection.prepare_cached("INSERT OR REPLACE INTO quarantine_images VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for (part, picture) in &push.pictures {
+        let size = i64::try_from(picture.size).unwrap_or(i64::MAX);
+        add_image.execute(params![id, part, picture.key.0, picture.md5.0, size, picture.content_type])?;
+    }
+    Ok(Aside::Kept(push.seqno))
+}
+
+/// The first request's name, if the same push is there already.
+fn again(connection: &Connection, park: ParkId, digest: &Digest) -> Result<Option<Seqno>, StoreError> {
+    let mut count = connection
+        .prepare_cached("UPDATE quarantine SET times = times + 1 WHERE park_id = ?1 AND digest = ?2 RETURNING seqno")?;
+    Ok(count.query_row(params![park.0, digest.0], |row| seqno(row, 0)).optional()?)
+}
+
+fn has_room(connection: &Connection, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError> {
+    let used = connection
+        .prepare_cached("SELECT pushes, bytes FROM quarantine_use WHERE park_id = ?1")?
+        .query_row([park.0], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())))
+        .optional()?;
+    let (pushes, used) = used.unwrap_or_default();
+    let (pushes_max, bytes_max) = if park == NO_PARK {
+        (bound.unknown_pushes_max, bound.unknown_bytes_max)
+    } else {
+        (bound.pushes_max, bound.bytes_max)
+    };
+    Ok(pushes < pushes_max && used.saturating_add(bytes) <= bytes_max)
+}
+
+/// What a sealed text is bound to.
+fn place(park: ParkId, digest: &Digest) -> String {
+    format!("quarantine:{}:{digest:?}", park.0)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    seal: &Seal,
+    filter: &QuarantineFilter,
+) -> Result<Vec<Quarantined>, StoreError> {
+    let mut sql = String::from(
+        "SELECT q.id, q.park_id, p.park_uuid, q.kind, q.seqno, q.received_at, q.address, q.reason, q.finding, q.times, \
+         q.bytes, q.digest, q.sealed FROM quarantine q LEFT JOIN parks p ON p.id = q.park_id WHERE q.id > ?",
+    );
+    let mut values = vec![Sql::from(filter.after)];
+    if let Some(park_uuid) = &filter.park_uuid {
+        sql.push_str(" AND p.park_uuid = ?");
+        values.push(Sql::from(park_uuid.clone()));
+    }
+    if !filter.ids.is_empty() {
+        sql.push_str(&format!(" AND q.id IN ({})", vec!["?"; filter.ids.len()].join(", ")));
+        values.extend(filter.ids.iter().map(|id| Sql::from(*id)));
+    }
+    sql.push_str(" ORDER BY q.id LIMIT ?");
+    values.push(Sql::from(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (park, digest) = (ParkId(row.get(1)?), Digest(row.get(11)?));
+        let json = seal.open(&row.get::<_, Vec<u8>>(12)?, &place(park, &digest))?;
+        let kept: Kept =
+            serde_json::from_slice(&json).map_err(|error| StoreError::Broken(format!("quarantine: {error}")))?;
+        let id = row.get(0)?;
+        found.push(Quarantined {
+            id,
+            park_uuid: row.get(2)?,
+            kind: if row.get::<_, i64>(3)? == 0 { PushKind::Enter } else { PushKind::Leave },
+            seqno: seqno(row, 4)?,
+            received_at: row.get(5)?,
+            address: row.get(6)?,
+            reason: row.get(7)?,
+            finding: row.get(8)?,
+            times: row.get::<_, i64>(9)?.unsigned_abs(),
+            bytes: row.get::<_, i64>(10)?.unsigned_abs(),
+            kept,
+            pictures: pictures(connection, id)?,
+        });
+    }
+    Ok(found)
+}
+
+fn pictures(connection: &Connection, id: i64) -> Result<Vec<Picture>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT part, sha256, md5, size, content_type FROM quarantine_images WHERE quarantine_id = ?1 ORDER BY part",
+    )?;
+    let pictures = statement.query_map([id], |row| {
+        Ok(Picture {
+            name: row.get(0)?,
+            key: ImageKey(row.get(1)?),
+            md5: Md5Hash(row.get(2)?),
+            size: row.get::<_, i64>(3)?.unsigned_abs(),
+            content_type: row.get(4)?,
+        })
+    })?;
+    Ok(pictures.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn release(connection: &Connection, ids: &[i64]) -> Result<usize, StoreError> {
+    let mut remove = connection.prepare_cached("DELETE FROM quarantine WHERE id = ?1")?;
+    let mut removed = 0;
+    for id in ids {
+        removed += remove.execute([id])?;
+    }
+    Ok(removed)
+}
+
+pub(super) fn release_before(connection: &Connection, received_before: i64) -> Result<usize, StoreError> {
+    Ok(connection.prepare_cached("DELETE FROM quarantine WHERE received_at < ?1")?.execute([received_before])?)
+}
+
+pub(super) fn keeps_image(connection: &Connection, key: &ImageKey) -> Result<bool, StoreError> {
+    Ok(connection.prepare_cached("SELECT 1 FROM quarantine_images WHERE sha256 = ?1")?.exists([key.0])?)
+}
+
+/// Pushes and bytes by park.
+pub(super) fn used(connection: &Connection) -> Result<Vec<(ParkId, u64, u64)>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT park_id, pushes, bytes FROM quarantine_use")?;
+    let rows = statement.query_map([], |row| {
+        Ok((ParkId(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs(), row.get::<_, i64>(2)?.unsigned_abs()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

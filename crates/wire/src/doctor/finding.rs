@@ -1,0 +1,227 @@
+//! What the doctor says: a sentence in two languages, and both strings with every secret masked.
+
+use std::borrow::Cow;
+
+use super::difference::{Difference, first_difference};
+use super::kind::Kind;
+use super::mistake::{Charset, Mistake};
+use super::recipe::{Key, MASK, Recipe, Request};
+use super::search::Found;
+use super::target::Target;
+use super::value_edit::{JAVA, JS};
+use super::{Candidate, Role, wording};
+use crate::form::{Form, shortened};
+
+/// What is wrong with a signature, for people and for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// One kind, or two for a pair of mistakes.
+    pub kinds: Vec<Kind>,
+    /// One sentence in Chinese.
+    pub zh: String,
+    /// The same in English.
+    pub en: String,
+    /// Both strings; only where a sign has proved that the sender knows the secret.
+    pub strings: Option<Strings>,
+    /// Where no known mistake matches: the fields that are most often changed on the way.
+    pub suspects: Vec<String>,
+}
+
+/// The string as Parkgate builds it and the one that was signed, secrets as `***`, invisible characters and bytes that are
+/// not UTF-8 escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strings {
+    /// What had to be signed.
+    pub expected: String,
+    /// What was signed.
+    pub signed: String,
+    /// The first difference; none where only the secret or the hash differs.
+    pub difference: Option<Difference>,
+}
+
+/// Fields named as suspects at most: a sentence, not a list.
+const SUSPECTS_MAX: usize = 8;
+
+impl Finding {
+    /// Both sentences on one line, as hints carry them.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!("{} / {}", self.zh, self.en)
+    }
+
+    /// A finding that needed no search.
+    pub(super) fn plain(kind: Kind, detail: &str) -> Finding {
+        Finding::saying(&[(kind, detail.to_owned())], detail)
+    }
+
+    /// No known mistake matches. Shows no string: the sender has proved nothing.
+    pub(super) fn none(form: &Form, request: &Request<'_>) -> Finding {
+        let park = shortened(form.get("park_uuid").or(form.get("merchant")).unwrap_or("?"));
+        let (zh, en) = match form.get("app_id").map(shortened) {
+            Some(app) => (format!("应用{app}"), format!("app {app}")),
+            None => (format!("停车场{park}"), format!("park {park}")),
+        };
+        let mut finding = Finding::saying(&[(Kind::NoKnownMistake, zh)], &en);
+        let fragile = request.params.iter().filter(|sent| sent.is_fragile());
+        finding.suspects = fragile.map(|sent| sent.name.to_owned()).take(SUSPECTS_MAX).collect();
+        if !finding.suspects.is_empty() {
+            let names = finding.suspects.join(", ");
+            finding.zh.push_str(&format!(" (最易被改动: {names})"));
+            finding.en.push_str(&format!(" (most often changed: {names})"));
+        }
+        finding
+    }
+
+    /// A recipe gave the sign.
+    pub(super) fn of(found: &Found, target: &Target, request: &Request<'_>, candidates: &[Candidate<'_>]) -> Finding {
+        let masks = if found.proves_secret() { Masks::of(candidates, found) } else { Masks(Vec::new()) };
+        let mut kinds: Vec<(Kind, String)> = Vec::new();
+        kinds.extend(found.wrong_role.map(|role| (of_role(role), String::new())));
+        for mistake in &found.mistakes {
+            let (kind, detail) = wording::of(mistake, request);
+            let detail = masks.masked(&detail).into_owned();
+            if !kinds.contains(&(kind, detail.clone())) {
+                kinds.push((kind, detail));
+            }
+        }
+        kinds.extend(target.kind().map(|kind| (kind, String::new())));
+        if kinds.is_empty() {
+            kinds.push((Kind::SignatureMatches, String::new()));
+        }
+        let strings = found.proves_secret().then(|| Strings::of(found, request, &masks));
+        Finding { strings, ..Finding::saying(&kinds, "") }
+    }
+
+    /// `en` stands in for the detail where it is not the same in both languages.
+    fn saying(kinds: &[(Kind, String)], en: &str) -> Finding {
+        let zh: Vec<String> = kinds.iter().map(|(kind, detail)| kind.zh().replace("{}", detail)).collect();
+        let detail_en = |detail: &String| if en.is_empty() { detail.clone() } else { en.to_owned() };
+        let en: Vec<String> = kinds.iter().map(|(kind, detail)| kind.en().replace("{}", &detail_en(detail))).collect();
+        Finding {
+            kinds: kinds.iter().map(|(kind, _)| *kind).collect(),
+            zh: zh.join("; 且"),
+            en: en.join("; and "),
+            strings: None,
+            suspects: Vec::new(),
+        }
+    }
+}
+
+fn of_role(role: Role) -> Kind {
+    match role {
+        Role::Park => Kind::ParkSecretForApp,
+        Role::App => Kind::AppSecretForPark,
+        Role::RotatedPark | Role::RotatedApp => Kind::RotatedSecret,
+        Role::OtherPark => Kind::OtherParkSecret,
+        Role::OtherApp => Kind::OtherAppSecret,
+    }
+}
+
+impl Strings {
+    fn of(found: &Found, request: &Request<'_>, masks: &Masks) -> Strings {
+        let mut mistakes = found.mistakes.iter();
+        let recipe = Recipe { variant: found.variant, mistakes: [mistakes.next(), mistakes.next()] };
+        let documented = Recipe { mistakes: [None, None], ..recipe };
+        let expected = shown(documented, request, masks);
+        let signed = shown(recipe, request, masks);
+        Strings { difference: first_difference(&expected, &signed), expected, signed }
+    }
+}
+
+/// A recipe's string with secrets masked: also those in values, also a sign that took part.
+fn shown(recipe: Recipe<'_>, request: &Request<'_>, masks: &Masks) -> String {
+    let text = recipe.text(request, Key::Masked, MASK);
+    let text = recipe.whole(masks.masked(&text).into_owned());
+    let text = masks.masked(&text);
+    let charset = recipe.mistakes().find_map(|m| if let Mistake::Charset(charset) = m { Some(*charset) } else { None });
+    match charset {
+        None | Some(Charset::Utf16) => escaped(&text),
+        Some(Charset::Mojibake) => escaped(&String::from_utf8_lossy(&recipe.bytes(&text))),
+        Some(Charset::Gbk | Charset::Gb18030 | Charset::Latin1) => {
+            let bytes = recipe.bytes(&text);
+            bytes
+                .iter()
+                .map(|byte| if byte.is_ascii() { escaped_char(char::from(*byte)) } else { format!("\\x{byte:02X}") })
+                .collect()
+        }
+    }
+}
+
+/// What cannot be seen as `\n` or `\u{feff}`.
+fn escaped(text: &str) -> String {
+    text.chars().map(escaped_char).collect()
+}
+
+fn escaped_char(c: char) -> String {
+    if c.is_control() || c == '\u{feff}' { c.escape_default().collect() } else { c.into() }
+}
+
+/// The texts that must not be shown: the secret that matched, and the park's and app's own where a wanted one matched.
+/// No more than those: to mask a secret in values tells whoever sent a guess there that the guess is right.
+struct Masks(Vec<String>);
+
+impl Masks {
+    fn of(candidates: &[Candidate<'_>], found: &Found) -> Masks {
+        let mut texts = Vec::new();
+        for (place, candidate) in candidates.iter().enumerate() {
+            let is_other = matches!(candidate.role, Role::OtherPark | Role::OtherApp);
+            if place == found.candidate || (found.wrong_role.is_none() && !is_other) {
+                let secret = candidate.secret.expose();
+                let encoded = [JAVA.encode(secret), JAVA.lower().encode(secret), JS.encode(secret)];
+                texts.extend([
+                    secret.to_owned(),
+                    secret.trim().to_owned(),
+                    secret.to_lowercase(),
+                    secret.to_uppercase(),
+                ]);
+                texts.extend(encoded);
+            }
+        }
+        texts.retain(|text| text.chars().any(|c| c != '*' && !c.is_whitespace()));
+        texts.sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
+        texts.dedup();
+        Masks(texts)
+    }
+
+    fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut masked = Cow::Borrowed(text);
+        for secret in &self.0 {
+            if masked.contains(secret.as_str()) {
+                masked = Cow::Owned(masked.replace(secret.as_str(), MASK));
+            }
+        }
+        // A secret with stars in it may have come together anew.
+        if self.0.iter().any(|secret| masked.contains(secret.as_str())) { Cow::Borrowed(MASK) } else { masked }
+    }
+}
+
+impl Drop for Masks {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(zeroize::Zeroize::zeroize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::Variant;
+    use crate::signature::Secret;
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        assert_eq!(escaped("\u{feff}粤\n"), "\\u{feff}粤\\n");
+    }
+
+    #[test]
+    fn secrets_are_masked_in_every_guise_but_not_those_of_others() {
+        let (own, other) = (Secret::new("aB c*"), Secret::new("other"));
+        let candidates =
+            [Candidate { secret: &own, role: Role::Park }, Candidate { secret: &other, role: Role::OtherPark }];
+        let found =
+            |candidate, wrong_role| Found { variant: Variant::PLAIN, mistakes: Vec::new(), candidate, wrong_role };
+        let masks = Masks::of(&candidates, &found(0, None));
+        assert_eq!(masks.masked("x=aB c*&y=AB C*&z=aB%20c*&o=other"), "x=***&y=***&z=***&o=other");
+        assert_eq!(masks.masked("aBaB c* c*"), "aB*** c*");
+        assert_eq!(Masks::of(&candidates, &found(1, Some(Role::OtherPark))).masked("other aB c*"), "*** aB c*");
+    }
+}
