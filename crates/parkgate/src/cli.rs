@@ -213,6 +213,11 @@ pub(crate) enum Park {
         #[command(flatten)]
         place: Place,
     },
+    /// 对接检查 · Sums up a park's integration on one page
+    #[command(
+        after_help = "Examples:\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --since 7d\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --html check.html"
+    )]
+    Check(Check),
     /// 停用 · Answer its pushes with 403
     #[command(after_help = "Example:\n  parkgate park disable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
     Disable {
@@ -229,6 +234,38 @@ pub(crate) enum Park {
         #[command(flatten)]
         place: Place,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// `park_uuid`
+    pub(crate) uuid: String,
+    /// Pushes received since: ms, a time, or 2h, 7d
+    #[arg(long, value_name = "T", default_value = "1d")]
+    pub(crate) since: String,
+    /// On time is what arrives within so many seconds of its event
+    #[arg(long, value_name = "N", default_value_t = 10, env = "PARKGATE_CHECK_ON_TIME_SECONDS")]
+    pub(crate) on_time_seconds: u64,
+    /// This share must be on time: cities demand 0.8
+    #[arg(long, value_name = "X", default_value_t = 0.8, env = "PARKGATE_CHECK_ON_TIME_SHARE")]
+    pub(crate) on_time_share: f64,
+    /// This share of leaves must tell free spaces, and of pushes must have a picture
+    #[arg(long, value_name = "X", default_value_t = 0.9, env = "PARKGATE_CHECK_SHARE")]
+    pub(crate) share: f64,
+    /// Silence longer than this is told
+    #[arg(long, value_name = "T", default_value = "6h", env = "PARKGATE_CHECK_SILENCE")]
+    pub(crate) silence: String,
+    /// Who entered longer ago and has not left is told
+    #[arg(long, value_name = "T", default_value = "7d", env = "PARKGATE_CHECK_STAY_MAX")]
+    pub(crate) stay_max: String,
+    /// Also as a page of its own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// 输出 JSON · As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Subcommand)]

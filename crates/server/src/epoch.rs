@@ -1,6 +1,7 @@
 //! A car park's database was reset and its serials start anew: a new numbering, and what was ignored for the old one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parkgate_ledger::Verdict;
 use parkgate_store::{ConflictFilter, Conflicting, Entry, Park, Store, StoreError, StoredImage};
@@ -11,6 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::judge::{Beside, Genuine};
 use crate::registry::KnownPark;
+
+/// Gates look at parks every 300 ms.
+const SEEN_BY_GATES: Duration = Duration::from_secs(1);
 
 /// A new numbering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +43,11 @@ pub fn begin_epoch(
         let park = parks.into_iter().find(|park| park.park_uuid == park_uuid);
         park.ok_or_else(|| StoreError::Broken(format!("there is no park {park_uuid}")))
     };
-    store.begin_epoch(known(store)?.id, entered_from)?;
+    let own = known(store)?.id;
+    let epoch = store.begin_epoch(own, entered_from)?;
+    // Until then a running gate may still record for the old numbering.
+    std::thread::sleep(SEEN_BY_GATES);
+    store.settle_epoch(own, &epoch)?;
     let park = Arc::new(KnownPark::of(known(store)?));
     let filter = ConflictFilter { park_uuid: Some(park_uuid.to_owned()), limit: usize::MAX };
     // Oldest first, as they came.

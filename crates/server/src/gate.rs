@@ -35,6 +35,8 @@ pub struct Gate {
     seqnos: AtomicU64,
     /// When each park last used a rotated secret, until it is written down.
     old_secrets: Mutex<HashMap<ParkId, i64>>,
+    /// Parks with conflicts, and how many of these looked like serials used anew the last time.
+    conflicts: Mutex<HashMap<String, u64>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -61,6 +63,7 @@ impl Gate {
             quarantine: Quarantine::start(Arc::clone(&store), &settings.limits),
             doctor: Doctor::new(settings.limits.doctor_per_minute),
             old_secrets: Mutex::default(),
+            conflicts: Mutex::default(),
             metrics: Metrics::default(),
             content_key: store.content_key(),
             draining: AtomicBool::new(false),
@@ -88,14 +91,49 @@ impl Gate {
         }
     }
 
+    /// A push was ignored for its serial: one of a run of them, perhaps.
+    pub(crate) fn note_conflict(&self, park: &KnownPark) {
+        lock(&self.conflicts).entry(park.park.park_uuid.clone()).or_default();
+    }
+
+    /// Looks whether serials start anew where pushes were ignored. Blocks.
+    fn look_at_conflicts(&self) {
+        let known: Vec<(String, u64)> = lock(&self.conflicts).drain().collect();
+        for (park_uuid, before) in known {
+            let now = match self.store.serial_reuse(&park_uuid) {
+                Ok(reuse) => reuse.map_or(0, |reuse| reuse.conflicts),
+                Err(error) => {
+                    tracing::warn!(%error, park_uuid, "conflicts could not be looked at");
+                    before
+                }
+            };
+            self.metrics.serials_used_anew(&park_uuid, now);
+            if now > 0 {
+                if before == 0 {
+                    tracing::error!(
+                        park_uuid,
+                        conflicts = now,
+                        "serials start anew and pushes are ignored: see `park show`"
+                    );
+                }
+                lock(&self.conflicts).insert(park_uuid, now);
+            }
+        }
+    }
+
     /// Writes down which rotated secrets are still used. Blocks.
-    pub(crate) fn write_old_secrets(&self) {
+    fn write_old_secrets(&self) {
         let used: Vec<(ParkId, i64)> = lock(&self.old_secrets).drain().collect();
         if !used.is_empty()
             && let Err(error) = self.store.old_secrets_used(&used)
         {
             tracing::warn!(%error, "the use of old secrets could not be noted");
         }
+    }
+
+    fn look_after_notes(&self) {
+        self.write_old_secrets();
+        self.look_at_conflicts();
     }
 
     /// Finishes what is queued and closes the store. Requests must have ended.
@@ -139,7 +177,7 @@ async fn write_notes(gate: std::sync::Weak<Gate>) {
     loop {
         tokio::time::sleep(NOTES_EVERY).await;
         let Some(gate) = gate.upgrade() else { return };
-        if let Err(error) = tokio::task::spawn_blocking(move || gate.write_old_secrets()).await {
+        if let Err(error) = tokio::task::spawn_blocking(move || gate.look_after_notes()).await {
             tracing::error!(%error, "writing notes failed");
         }
     }

@@ -32,6 +32,17 @@ struct PushLabels {
     result: Result,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ParkLabels {
+    park_uuid: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AdvisoryLabels {
+    park_uuid: String,
+    code: &'static str,
+}
+
 const RESULTS: [Result; 9] = [
     Result::Recorded,
     Result::Repeated,
@@ -53,6 +64,8 @@ pub(crate) struct Metrics {
     pub(crate) image_bytes: Counter,
     pub(crate) set_aside: Counter,
     pub(crate) quarantine_full: Counter,
+    serials_used_anew: Family<ParkLabels, Gauge>,
+    advisories: Family<AdvisoryLabels, Counter>,
     pub(crate) connections: Gauge,
 }
 
@@ -73,7 +86,23 @@ impl Default for Metrics {
         let (set_aside, quarantine_full) = (Counter::default(), Counter::default());
         registry.register("quarantine_kept", "Refused pushes set aside", set_aside.clone());
         registry.register("quarantine_full", "Refused pushes that found no room there: 503", quarantine_full.clone());
-        Metrics { registry, enters, leaves, seconds, image_bytes, set_aside, quarantine_full, connections }
+        let serials_used_anew = Family::<ParkLabels, Gauge>::default();
+        let help = "Ignored pushes that look like serials used anew, by park";
+        registry.register("serials_used_anew", help, serials_used_anew.clone());
+        let advisories = Family::<AdvisoryLabels, Counter>::default();
+        registry.register("advisories", "Recorded pushes that look wrong, by park and code", advisories.clone());
+        Metrics {
+            serials_used_anew,
+            advisories,
+            registry,
+            enters,
+            leaves,
+            seconds,
+            image_bytes,
+            set_aside,
+            quarantine_full,
+            connections,
+        }
     }
 }
 
@@ -87,6 +116,15 @@ impl Metrics {
             counter.inc();
         }
         self.seconds.observe(seconds);
+    }
+
+    pub(crate) fn advise(&self, park_uuid: &str, code: &'static str) {
+        self.advisories.get_or_create(&AdvisoryLabels { park_uuid: park_uuid.to_owned(), code }).inc();
+    }
+
+    pub(crate) fn serials_used_anew(&self, park_uuid: &str, conflicts: u64) {
+        let labels = ParkLabels { park_uuid: park_uuid.to_owned() };
+        self.serials_used_anew.get_or_create(&labels).set(i64::try_from(conflicts).unwrap_or(i64::MAX));
     }
 
     /// All figures as text, the recorder's among them.

@@ -13,8 +13,10 @@ use axum::response::Response;
 use futures_util::future::try_join_all;
 use http::Request;
 use hyper::body::Incoming;
+use parkgate_ledger::Verdict;
 use parkgate_store::Recorded;
 use parkgate_store::images::FinishedImage;
+use parkgate_wire::advisory::advise;
 use parkgate_wire::push::image_of_part;
 use parkgate_wire::{PushKind, Seqno};
 
@@ -102,10 +104,19 @@ impl Visit<'_> {
         if gate.settings.mode == Mode::VerifyOnly {
             return Ok(Outcome::Verified);
         }
+        let advisories = advise(self.kind, &genuine.push.params, self.received_at);
         let pictures = store_pictures(gate, files).await?;
         let beside = Beside { seqno: self.seqno, received_at: self.received_at, pictures };
         let entry = genuine.into_entry(beside, &gate.content_key);
-        Ok(Outcome::Recorded(gate.recorder.record(entry).await?))
+        let recorded = gate.recorder.record(entry).await?;
+        match (recorded.verdict(), &self.park) {
+            (Verdict::Conflict { .. }, Some(park)) => gate.note_conflict(park),
+            (Verdict::Recorded { .. }, Some(park)) => {
+                advisories.iter().for_each(|advisory| gate.metrics.advise(&park.park.park_uuid, advisory.code));
+            }
+            _ => {}
+        }
+        Ok(Outcome::Recorded(recorded))
     }
 
     async fn refused(&self, why: Why, sent: Option<Sent>, files: Vec<(String, FinishedImage)>) -> Outcome {

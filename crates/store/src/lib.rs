@@ -12,6 +12,7 @@ pub mod recorder;
 pub mod registry;
 mod seal;
 mod sqlite;
+pub mod survey;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use query::{
 pub use recorder::{Recorded, Recorder};
 pub use registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use sqlite::SqliteStore;
+pub use survey::{RefusedCounts, Surveyed};
 
 /// One push on its way into the store: what the rules look at, and what is kept beside.
 #[derive(Debug)]
@@ -162,6 +164,13 @@ pub trait Store: Send + Sync + 'static {
     /// The store cannot be written.
     fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError>;
 
+    /// Once every gate knows of an epoch: what came for it before that goes over to it, and the count of spaces is made of
+    /// both numberings.
+    ///
+    /// # Errors
+    /// The store cannot be written. Calling again goes on.
+    fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError>;
+
     /// Did this park's serials start anew?
     ///
     /// # Errors
@@ -173,6 +182,18 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// The store cannot be written.
     fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError>;
+
+    /// Passes by a park's records received since a time (ms since 1970), oldest first, without their personal fields.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError>;
+
+    /// A park's refused pushes received since a time, by reason.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError>;
 
     /// Is any record, conflict or push in quarantine keeping this picture?
     ///

@@ -7,6 +7,7 @@ mod quarantine;
 mod query;
 mod record;
 mod registry;
+mod survey;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, S
 use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitFilter};
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
 use crate::seal::Seal;
+use crate::survey::{RefusedCounts, Surveyed};
 use crate::{Entry, ImageKey, Store, StoreError};
 
 /// In the data folder.
@@ -187,8 +189,20 @@ impl Store for SqliteStore {
         self.read(|reader| conflict::serial_reuse(reader, park_uuid))
     }
 
+    fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
+        self.write(|writer| conflict::settle_epoch(writer.connection(), &self.seal, park, epoch))
+    }
+
     fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError> {
         self.write(|writer| conflict::begin_epoch(writer.connection(), park, entered_from))
+    }
+
+    fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError> {
+        self.read(|reader| survey::survey(reader, park_uuid, received_from, visit))
+    }
+
+    fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
+        self.read(|reader| survey::refused(reader, park_uuid, received_from))
     }
 
     fn keeps_image(&self, key: &ImageKey) -> Result<bool, StoreError> {

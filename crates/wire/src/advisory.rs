@@ -2,7 +2,9 @@
 //!
 //! Advisories follow from what was sent and when, so they are told when a visit is read, not stored.
 
-use crate::field::{FIELDS, Need};
+use std::sync::LazyLock;
+
+use crate::field::{FIELDS, Field, Need};
 use crate::push::{Params, PushKind, amount};
 use crate::value::{Fen, UnixMillis};
 
@@ -14,6 +16,12 @@ pub struct Advisory {
     /// For people.
     pub message: String,
 }
+
+/// The fields that can look wrong by their own value.
+static ADVISED: LazyLock<Vec<&Field>> = LazyLock::new(|| {
+    let strict = |field: &Field| matches!(field.need, Need::Strict | Need::StrictWithApp);
+    FIELDS.iter().filter(|field| strict(field) || !field.listed.is_empty()).collect()
+});
 
 /// Clocks of car parks run ahead by minutes; more is a wrong time.
 const AHEAD_MAX_MS: i64 = 10 * 60 * 1000;
@@ -30,7 +38,7 @@ pub fn advise(kind: PushKind, params: &Params, received_at: i64) -> Vec<Advisory
 }
 
 fn advise_fields(params: &Params, found: &mut Vec<Advisory>) {
-    for field in FIELDS {
+    for field in ADVISED.iter() {
         match params.get(field.name) {
             None => {
                 let expected = match field.need {

@@ -1,5 +1,7 @@
 //! `park`: who may push.
 
+mod check;
+
 use anyhow::{Context, bail};
 use parkgate_store::{NewPark, ParkChange, Store};
 use serde_json::{Value, json};
@@ -44,6 +46,7 @@ pub(super) fn run(command: Park) -> anyhow::Result<()> {
         Park::RotateSecret { uuid, secret, keep_old, json, place } => {
             rotate(&uuid, &secret, keep_old.as_deref(), json, &place)
         }
+        Park::Check(args) => check::run(&args),
         Park::Disable { uuid, place } => {
             change_park(&place, &uuid, &ParkChange { enabled: Some(false), ..ParkChange::default() })
         }

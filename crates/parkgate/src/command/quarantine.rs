@@ -53,17 +53,17 @@ fn replayed(place: &cli::Place, filter: &QuarantineFilter, json: bool) -> anyhow
     let store = open(place)?;
     let (mut rows, mut values, mut taken) = (Vec::new(), Vec::new(), 0_u64);
     replay(store.as_ref(), filter, Limits::default().form(), |entry, outcome| {
-        let (word, hint) = match outcome {
-            Replayed::Recorded => ("recorded", ""),
-            Replayed::Repeated => ("repeated", ""),
-            Replayed::Conflict => ("conflict", ""),
-            Replayed::Stays { hint, .. } => ("stays", hint.as_str()),
+        let (word, reason, hint) = match outcome {
+            Replayed::Recorded => ("recorded", "", ""),
+            Replayed::Repeated => ("repeated", "", ""),
+            Replayed::Conflict => ("conflict", "", ""),
+            Replayed::Stays { reason, hint } => ("stays", reason.as_str(), hint.as_str()),
         };
         taken += u64::from(!matches!(outcome, Replayed::Stays { .. }));
         if json {
-            values.push(json!({ "id": entry.id, "park_uuid": entry.park_uuid, "outcome": word, "hint": hint }));
+            values.push(json!({ "id": entry.id, "park_uuid": entry.park_uuid, "outcome": word, "reason": reason, "hint": hint }));
         } else {
-            rows.push(vec![entry.id.to_string(), word.into(), serial(entry), hint.to_owned()]);
+            rows.push(vec![entry.id.to_string(), word.into(), serial(entry), reason.to_owned()]);
         }
     })?;
     if json {
@@ -133,8 +133,7 @@ fn table(found: &[Quarantined]) -> String {
     let rows: Vec<Vec<String>> = found
         .iter()
         .map(|entry| {
-            let why =
-                entry.finding.as_ref().map_or_else(|| entry.reason.clone(), |code| format!("{}: {code}", entry.reason));
+            let why = entry.finding.as_ref().unwrap_or(&entry.reason).clone();
             vec![
                 entry.id.to_string(),
                 output::time(entry.received_at),

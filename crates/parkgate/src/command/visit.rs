@@ -143,7 +143,7 @@ fn advisories(visit: &Visit) -> Vec<Value> {
     told
 }
 
-fn sent(half: &RecordView) -> Params {
+pub(super) fn sent(half: &RecordView) -> Params {
     debug_assert!(matches!(half.kind, PushKind::Enter | PushKind::Leave));
     let mut params = Params::default();
     for (name, value) in &half.params {

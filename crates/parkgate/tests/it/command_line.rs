@@ -217,6 +217,7 @@ fn every_help_has_an_example_and_reads_as_agreed() {
         "park list",
         "park show",
         "park set",
+        "park check",
         "park rotate-secret",
         "park disable",
         "park enable",

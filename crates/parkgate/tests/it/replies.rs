@@ -103,7 +103,8 @@ fn a_wrong_signature_is_ignored_with_the_documents_hint() {
             "签名验证不通过[car_desc=临时车&car_type=1&charge_type=1&enter_time=1624874732253&leave_image=https://a.b/c?x=1&y=2&leave_time=1624937505093&park_uuid={DEMO_PARK}&parking_serial=S1&plate=粤B12345&plate_color=1&app_secret=***]"
         );
         // No known mistake gives that sign, so the hint stays the document's own; without a sign there is one to name.
-        let finding = if sign.is_empty() { " 可能原因: 参数`sign`未传递 (parameter `sign` was not sent)" } else { "" };
+        let finding =
+            if sign.is_empty() { " 可能原因: 参数`sign`未传递 (parameter `sign` was not sent)" } else { "" };
         assert_eq!(reply["hint"], format!("{expected}{finding}"));
         assert_eq!(reply["path"], PATH);
         let keys: Vec<_> = reply.as_object().unwrap().keys().cloned().collect();
@@ -159,7 +160,7 @@ fn a_change_by_the_command_line_takes_effect_within_a_second() {
 }
 
 /// Asks until it is so: what the gate looks at by itself is seen within a second.
-fn eventually(mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(mut holds: impl FnMut() -> bool) {
     let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while !holds() {
         assert!(std::time::Instant::now() < until, "it never came true");

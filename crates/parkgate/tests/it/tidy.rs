@@ -107,6 +107,19 @@ fn every_refusal_and_advisory_is_explained() {
 }
 
 #[test]
+fn every_finding_of_the_sign_doctor_is_explained() {
+    let docs = read("docs/signatures.md");
+    assert!(parkgate_wire::doctor::Kind::ALL.len() > 50);
+    for kind in parkgate_wire::doctor::Kind::ALL {
+        assert!(
+            docs.contains(&format!("| `{}` |", kind.code())),
+            "docs/signatures.md does not explain {}",
+            kind.code()
+        );
+    }
+}
+
+#[test]
 fn every_setting_is_explained() {
     let docs = read("docs/settings.md");
     let (_, fields) = docs.split_once("```toml").unwrap();

@@ -1,10 +1,11 @@
 //! Ignored pushes, and what a run of them means.
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::{Digest, UnixMillis};
+use parkgate_wire::{Digest, PushKind, UnixMillis};
 use rusqlite::{Connection, TransactionBehavior, params, params_from_iter, types::Value as Sql};
 
 use super::query::{Key, differing, records};
+use super::record::personal_place;
 use crate::StoreError;
 use crate::query::{ConflictFilter, Conflicting, SerialReuse};
 use crate::registry::Epoch;
@@ -91,6 +92,66 @@ pub(super) fn serial_reuse(connection: &Connection, park_uuid: &str) -> Result<O
     Ok(entered_from
         .filter(|_| is_run)
         .map(|from| SerialReuse { conflicts: suspicious, entered_from: UnixMillis(from) }))
+}
+
+/// Records that came while gates did not know of the epoch go over to it, and the count is made anew of both.
+pub(super) fn settle_epoch(
+    connection: &mut Connection,
+    seal: &Seal,
+    park: ParkId,
+    epoch: &Epoch,
+) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let before: i64 = transaction.query_row(
+        "SELECT coalesce((SELECT max(id) FROM park_epochs WHERE park_id = ?2 AND id < ?1), ?2)",
+        params![epoch.records.0, park.0],
+        |row| row.get(0),
+    )?;
+    let misplaced = {
+        let mut find = transaction.prepare(
+            "SELECT id, parking_serial, kind, personal FROM records WHERE id >= ?1 AND park_id = ?2 AND enter_time >= ?3 \
+             AND conflict_with IS NULL",
+        )?;
+        let from = super::survey::first_since(&transaction, epoch.entered_from.0)?;
+        let rows = find.query_map(params![from, before, epoch.entered_from.0], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, i64>(2)?,
+                row.get::<_, Option<Vec<u8>>>(3)?,
+            ))
+        })?;
+        rows.collect::<Result<Vec<_>, _>>()?
+    };
+    for (id, serial, kind, personal) in misplaced {
+        let kind = if kind == 0 { PushKind::Enter } else { PushKind::Leave };
+        let personal = match personal {
+            None => None,
+            Some(sealed) => {
+                let plain = seal.open(&sealed, &personal_place(ParkId(before), &serial, kind))?;
+                Some(seal.seal(&plain, &personal_place(epoch.records, &serial, kind))?)
+            }
+        };
+        transaction
+            .prepare_cached("UPDATE records SET park_id = ?2, personal = ?3 WHERE id = ?1")?
+            .execute(params![id, epoch.records.0, personal])?;
+        // An order that is taken in the new numbering, too, stays where it is.
+        transaction
+            .prepare_cached("UPDATE OR IGNORE payments SET park_id = ?2 WHERE record_id = ?1")?
+            .execute(params![id, epoch.records.0])?;
+    }
+    transaction.execute(
+        "WITH told AS (SELECT total, remain, as_of FROM spaces WHERE park_id IN (?1, ?2) AND as_of IS NOT NULL \
+         ORDER BY as_of DESC LIMIT 1) \
+         INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted) \
+         SELECT ?1, (SELECT total FROM told), (SELECT remain FROM told), (SELECT as_of FROM told), \
+         coalesce(sum(counted), 0), max(event_time) FROM records \
+         WHERE counted IS NOT NULL AND park_id IN (?1, ?2) AND event_time > coalesce((SELECT as_of FROM told), -1) \
+         ON CONFLICT (park_id) DO UPDATE SET total = excluded.total, remain = excluded.remain, as_of = excluded.as_of, \
+         later = excluded.later, latest_counted = max(coalesce(latest_counted, 0), coalesce(excluded.latest_counted, 0))",
+        params![epoch.records.0, before],
+    )?;
+    Ok(transaction.commit()?)
 }
 
 pub(super) fn begin_epoch(

@@ -17,9 +17,9 @@ pub(super) const COLUMNS: &str =
 
 /// A record with what only this module needs.
 pub(super) struct Found {
-    id: i64,
+    pub(super) id: i64,
     enter_time: UnixMillis,
-    event_time: UnixMillis,
+    pub(super) event_time: UnixMillis,
     plate: Option<String>,
     pub(super) view: RecordView,
 }
@@ -164,7 +164,7 @@ pub(super) fn records(
     Ok(found)
 }
 
-fn record(row: &Row<'_>) -> Result<Found, StoreError> {
+pub(super) fn record(row: &Row<'_>) -> Result<Found, StoreError> {
     let params: String = row.get(8)?;
     let kind = if row.get::<_, i64>(1)? == 0 { PushKind::Enter } else { PushKind::Leave };
     Ok(Found {
@@ -187,7 +187,7 @@ fn object(json: &[u8]) -> Result<Map<String, Value>, StoreError> {
     serde_json::from_slice(json).map_err(|error| StoreError::Broken(format!("stored parameters: {error}")))
 }
 
-fn pictures(connection: &Connection, record: i64) -> Result<Vec<Picture>, StoreError> {
+pub(super) fn pictures(connection: &Connection, record: i64) -> Result<Vec<Picture>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT name, sha256, md5, size, content_type FROM images WHERE record_id = ?1 ORDER BY name",
     )?;

@@ -2,8 +2,10 @@
 
 use parkgate_ledger::visit::VisitNote;
 use parkgate_ledger::{CONFLICTS_MAX, ParkId, Verdict};
-use parkgate_store::{NewApp, ParkChange, Store, StoreError, Visit, VisitFilter};
-use parkgate_wire::{PushKind, Secret, Seqno, UnixMillis};
+use parkgate_store::{
+    Aside, Kept, NewApp, ParkChange, QuarantineBound, QuarantineFilter, SetAside, Store, StoreError, Visit, VisitFilter,
+};
+use parkgate_wire::{Digest, PushKind, Secret, Seqno, UnixMillis};
 
 use crate::push::{T, With, enter, leave, new_park, store};
 
@@ -246,4 +248,60 @@ fn apps_are_added_whole_or_not_at_all() {
         (apps[0].secret.expose(), &apps[0].parks, apps[0].enabled),
         ("app-secret", &vec!["a".into(), "b".into()], false)
     );
+}
+
+fn set_aside(park: i64, content: u8) -> SetAside {
+    SetAside {
+        park: ParkId(park),
+        kind: PushKind::Leave,
+        seqno: Seqno(u64::from(content)),
+        received_at: T + i64::from(content),
+        address: "10.0.0.1".into(),
+        reason: "Signature",
+        finding: Some("signed_in_gbk"),
+        digest: Digest([content; 16]),
+        kept: Kept {
+            hint: "h".into(),
+            params: vec![("idcard_no".into(), format!("ID{content}"), Some("raw".into()))],
+            ..Kept::default()
+        },
+        pictures: Vec::new(),
+    }
+}
+
+fn bound(pushes_max: u64, bytes_max: u64) -> QuarantineBound {
+    QuarantineBound { pushes_max, bytes_max, unknown_pushes_max: 1, unknown_bytes_max: 10_000 }
+}
+
+#[test]
+fn the_quarantine_keeps_each_push_once_within_its_parks_bound() {
+    let (_folder, store) = store();
+    let batch = [set_aside(1, 1), set_aside(1, 2), set_aside(1, 1), set_aside(1, 3), set_aside(2, 1), set_aside(0, 1)];
+    let kept = |seqno| Aside::Kept(Seqno(seqno));
+    let expected = [kept(1), kept(2), kept(1), Aside::Full, kept(1), kept(1)];
+    assert_eq!(store.set_aside(&batch, &bound(2, 10_000)).unwrap(), expected);
+    assert_eq!(
+        store.set_aside(&[set_aside(0, 2)], &bound(9, 10_000)).unwrap(),
+        [Aside::Full],
+        "unknown parks share one"
+    );
+    assert_eq!(store.set_aside(&[set_aside(1, 4)], &bound(9, 600)).unwrap(), [Aside::Full], "bytes are bounded, too");
+    let all = QuarantineFilter { limit: 10, ..QuarantineFilter::default() };
+    let found = store.quarantine(&all).unwrap();
+    let facts: Vec<_> = found.iter().map(|f| (f.park_uuid.as_deref(), f.seqno.0, f.times)).collect();
+    assert_eq!(facts, [(Some("a"), 1, 2), (Some("a"), 2, 1), (Some("b"), 1, 1), (None, 1, 1)]);
+    assert_eq!(found[1].kept, set_aside(1, 2).kept);
+    let of = |filter: QuarantineFilter| store.quarantine(&filter).unwrap().iter().map(|f| f.id).collect::<Vec<_>>();
+    let ids: Vec<i64> = found.iter().map(|f| f.id).collect();
+    assert_eq!(of(QuarantineFilter { park_uuid: Some("a".into()), ..all.clone() }), ids[..2]);
+    assert_eq!(of(QuarantineFilter { after: ids[0], limit: 1, ..all.clone() }), ids[1..2]);
+    assert_eq!(of(QuarantineFilter { ids: vec![ids[3], 99], ..all.clone() }), ids[3..]);
+
+    assert_eq!(store.release(&[ids[0], ids[0], 99]).unwrap(), 1);
+    assert_eq!(store.set_aside(&[set_aside(1, 3)], &bound(2, 10_000)).unwrap(), [kept(3)], "there is room again");
+    assert_eq!(store.release_before(T + 2).unwrap(), 2);
+    let used = store.quarantine_used().unwrap();
+    assert_eq!(used.iter().map(|(park, pushes, _)| (park.0, *pushes)).collect::<Vec<_>>(), [(0, 0), (1, 2), (2, 0)]);
+    assert!(used.iter().all(|(_, pushes, bytes)| (*pushes == 0) == (*bytes == 0)));
+    assert!(of(all).iter().all(|id| !ids[..1].contains(id)), "a number is never used twice");
 }

@@ -1,0 +1,111 @@
+//! Rotated secrets, parks that need not sign, and car parks whose serials start anew.
+
+use parkgate_testbed::{DEMO_PARK, Gate, Pairs, body, enter, leave, md5_hex, signed};
+use serde_json::{Value, json};
+
+use crate::demo;
+use crate::replies::eventually;
+
+fn post(gate: &Gate, call: &str, pairs: &Pairs) -> (u16, Value) {
+    gate.post(call, "application/x-www-form-urlencoded", body(pairs).into_bytes())
+}
+
+#[test]
+fn an_old_secret_stays_good_for_a_while_and_is_seen() {
+    let gate = demo();
+    gate.ok(&["park", "rotate-secret", DEMO_PARK, "--secret", "new", "--keep-old", "1h"]);
+    eventually(|| post(&gate, "leave", &signed(leave("N", &[]), "new")).1["hint"].is_null());
+    assert_eq!(gate.json(&["park", "show", DEMO_PARK])["old_secret_used_at"], Value::Null);
+    assert_eq!(gate.push("leave", leave("S1", &[])).1["message"], "OK");
+    eventually(|| gate.json(&["park", "show", DEMO_PARK])["old_secret_used_at"].is_i64());
+    assert!(gate.log().contains("signed with the secret before the last rotation"));
+    gate.ok(&["park", "rotate-secret", DEMO_PARK, "--secret", "newer"]);
+    eventually(|| post(&gate, "leave", &signed(leave("M", &[]), "newer")).1["hint"].is_null());
+    let (_, reply) = post(&gate, "leave", &signed(leave("S2", &[]), "new"));
+    assert!(reply["hint"].as_str().unwrap().contains("可能原因: "), "{reply}");
+    assert!(reply["hint"].as_str().unwrap().contains("旧"), "{reply}");
+}
+
+#[test]
+fn a_park_need_not_sign_only_where_its_address_is_known() {
+    let gate = demo();
+    assert_eq!(gate.run(&["park", "set", DEMO_PARK, "--require-sign", "no"]).status.code(), Some(2));
+    gate.ok(&["park", "set", DEMO_PARK, "--require-sign", "no", "--allow", "127.0.0.0/8"]);
+    eventually(|| post(&gate, "leave", &leave("S1", &[])).1["message"] == "OK");
+    let mut wrong = leave("S2", &[]);
+    wrong.push(("sign".into(), md5_hex(b"x")));
+    assert_eq!(post(&gate, "leave", &wrong).1["message"], "已忽略当前请求", "a sign that is sent must match");
+    assert_eq!(gate.run(&["park", "set", DEMO_PARK, "--allow", "any"]).status.code(), Some(2));
+    gate.ok(&["park", "set", DEMO_PARK, "--require-sign", "yes", "--allow", "any"]);
+    eventually(|| post(&gate, "leave", &leave("S3", &[])).1["message"] != "OK");
+}
+
+#[test]
+fn conflicts_are_listed_with_what_differs() {
+    let gate = demo();
+    gate.taken("leave", leave("S1", &[("plate", "粤B1")]));
+    let hint = gate.push("leave", leave("S1", &[("plate", "粤B2"), ("car_color", "3")])).1["hint"].clone();
+    assert_eq!(hint, "重复的停车流水`S1`");
+    let conflicts = gate.json(&["conflict", "list", "--park", DEMO_PARK]);
+    assert_eq!(
+        conflicts[0]["differing"],
+        json!([
+            { "name": "car_color", "recorded": "-", "ignored": "3" },
+            { "name": "plate", "recorded": "粤B1", "ignored": "粤B2" },
+        ])
+    );
+    assert_eq!(gate.visit("S1")["conflicts"][0]["differing"], json!(["car_color", "plate"]));
+    assert!(gate.ok(&["conflict", "list"]).contains("plate 粤B1 → 粤B2"));
+}
+
+/// A stay of its own plate, a day later than the one before.
+fn stay(number: u64, day: u64) -> Pairs {
+    let (entered, left) = (1_624_874_732_253 + day * 86_400_000 * 30, 1_624_874_999_000 + day * 86_400_000 * 30);
+    let (entered, left, plate) = (entered.to_string(), left.to_string(), format!("粤B{day}{number:04}"));
+    leave(&format!("{number}"), &[("enter_time", &entered), ("leave_time", &left), ("plate", &plate)])
+}
+
+#[test]
+fn serials_that_start_anew_are_noticed_and_mended() {
+    let gate = demo();
+    for number in 1..=8 {
+        gate.taken("leave", stay(number, 0));
+    }
+    assert_eq!(gate.json(&["park", "show", DEMO_PARK])["serials_used_anew"], Value::Null);
+    assert_eq!(gate.run(&["park", "set", DEMO_PARK, "--new-serial-epoch"]).status.code(), Some(1));
+    for number in 1..=8 {
+        assert_eq!(gate.push("leave", stay(number, 1)).1["message"], "已忽略当前请求");
+    }
+    let reuse = gate.json(&["park", "show", DEMO_PARK])["serials_used_anew"].clone();
+    assert_eq!(
+        (&reuse["conflicts"], &reuse["entered_from"]),
+        (&json!(8), &json!(1_624_874_732_253_u64 + 2_592_000_000))
+    );
+    eventually(|| gate.log().contains("serials start anew"));
+    let told = format!("parkgate_serials_used_anew{{park_uuid=\"{DEMO_PARK}\"}} 8");
+    eventually(|| reqwest::blocking::get(format!("{}/metrics", gate.url)).unwrap().text().unwrap().contains(&told));
+
+    // Of the new numbering, but its serial was free in the old one: it goes over, with its payment and its count.
+    let order = r#"[{"parking_order":"O77","pay_type":1,"value":5}]"#;
+    let mut free = stay(77, 1);
+    free.extend([("payment_list".into(), order.into()), ("idcard_no".into(), "440301199001011234".into())]);
+    gate.taken("leave", free.clone());
+    let told = gate.ok(&["park", "set", DEMO_PARK, "--new-serial-epoch"]);
+    assert!(told.contains("补录 taken 8, 仍冲突 still in conflict 0"), "{told}");
+    assert_eq!(gate.json(&["conflict", "list"]), json!([]));
+    let both = gate.visit("3");
+    assert_eq!((&both["plate"], &both["also"][0]["plate"]), (&json!("粤B10003"), &json!("粤B00003")));
+    let moved = gate.visit("77");
+    assert_eq!((&moved["payments"][0]["value"], &moved["also"]), (&json!(5), &Value::Null));
+    assert_eq!(moved["params"]["idcard_no"], "440301199001011234");
+    assert_eq!(gate.json(&["visit", "list"]).as_array().unwrap().len(), 17);
+    // Live pushes go on in the new numbering, retries of either are known, and the count of spaces goes on.
+    gate.taken("enter", enter("9", &[("enter_time", "1700000000000")]));
+    assert_eq!(gate.taken("leave", free), moved["leave_seqno"].as_str().unwrap());
+    assert_eq!(gate.push("leave", stay(3, 1)).1["seqno"], both["leave_seqno"]);
+    assert_eq!(gate.push("leave", stay(3, 0)).1["seqno"], both["also"][0]["leave_seqno"]);
+    let park = gate.json(&["park", "show", DEMO_PARK]);
+    let shown = park["remain_parking_space"].as_i64().unwrap() + park["drift"].as_i64().unwrap();
+    assert_eq!(shown, 100 + 8 + 8 + 1 - 1);
+    assert_eq!((&park["serial_epochs"], &park["serials_used_anew"]), (&json!(1), &Value::Null));
+}
