@@ -9,6 +9,17 @@ use tokio::io::AsyncReadExt;
 
 use crate::ClientError;
 
+/// How values are sent and signed (`leave.md`, 签名计算). Empty values are never sent, so that platforms which sign them and
+/// those which leave them out agree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Signing {
+    /// As they are.
+    #[default]
+    Plain,
+    /// `encoding=URL`: URL-encoded before they are signed, as `java.net.URLEncoder` does; the form encodes them again.
+    UrlEncoded,
+}
+
 /// Parameters and pictures of one push. Empty values are never sent: so platforms that sign them and platforms that
 /// leave them out agree.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +59,7 @@ impl Draft {
         http: &reqwest::Client,
         address: &str,
         secret: &Secret,
+        signing: Signing,
     ) -> Result<reqwest::RequestBuilder, ClientError> {
         for (part, path) in self.files.clone() {
             let hash = format!("{}_hash", part.strip_suffix("_file").unwrap_or(&part));
@@ -57,6 +69,11 @@ impl Draft {
             }
         }
         self.params.retain(|(name, _)| name != "sign");
+        if signing == Signing::UrlEncoded {
+            self.params.retain(|(name, _)| name != "encoding");
+            self.params.iter_mut().for_each(|(name, value)| *value = url_encoded(name, value));
+            self.params.push(("encoding".into(), "URL".into()));
+        }
         let (_, signature) = sign(self.params.iter().map(|(n, v)| (n.as_str(), v.as_str())), secret);
         self.params.push(("sign".into(), signature));
         let request = http.post(address);
@@ -85,6 +102,14 @@ async fn md5_of(path: &Path) -> std::io::Result<String> {
             read => md5.update(piece.get(..read).unwrap_or_default()),
         }
     }
+}
+
+/// A URL that stands for a picture is left alone: the platform does not decode it.
+fn url_encoded(name: &str, value: &str) -> String {
+    if name.ends_with("_image") && (value.starts_with("http://") || value.starts_with("https://")) {
+        return value.to_owned();
+    }
+    form_encoded(value).replace("%20", "+")
 }
 
 fn form_encoded(value: &str) -> String {

@@ -2,20 +2,18 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), parkgate_client::ClientError> {
-//! use parkgate_client::{Client, Credentials, Draft, Outcome};
+//! use parkgate_client::{CarType, Client, Credentials, Leave, Outcome, PayType, Payment, PlateColor};
 //! use parkgate_wire::{PushKind, Secret};
 //!
 //! let park_uuid = "49f0cc52-e8c7-41e3-b54d-af666b8cc11a";
 //! let client = Client::new("http://127.0.0.1:8080", Some(park_uuid), Credentials::of_park(Secret::new("123")))?;
-//! let draft = Draft::default()
-//!     .param("parking_serial", "202106028000000007")
-//!     .param("plate_color", "1")
-//!     .param("enter_time", "1624874732253")
-//!     .param("leave_time", "1624937505093")
-//!     .param("car_type", "1")
-//!     .param("car_desc", "临时车")
-//!     .file("leave_image_file", "leave.jpg");
-//! match client.push(PushKind::Leave, draft).await? {
+//! let leave = Leave::new("202106028000000007", 1624874732253, 1624937505093, CarType::Temporary, "临时车")
+//!     .plate("粤B12345", PlateColor::Blue)
+//!     .payment(Payment::new("PO1624937505093", PayType::Online, 500, 1624937505093).free(100))
+//!     .total(600)
+//!     .space(100, 10)
+//!     .image("leave.jpg");
+//! match client.push(PushKind::Leave, leave).await? {
 //!     Outcome::Accepted(reply) => println!("recorded as {}", reply.seqno),
 //!     Outcome::AcceptedWithHint(reply) => println!("taken, but: {:?}", reply.hint),
 //!     Outcome::Refused(reply) => println!("mend it: {:?}", reply.hint),
@@ -26,9 +24,11 @@
 
 mod draft;
 mod outcome;
+mod record;
 
-pub use draft::Draft;
+pub use draft::{Draft, Signing};
 pub use outcome::{Outcome, judge};
+pub use record::{CarType, Enter, Leave, PayType, Payment, PlateColor};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,6 +78,7 @@ pub struct Client {
     url: String,
     park_uuid: Option<String>,
     credentials: Credentials,
+    signing: Signing,
 }
 
 impl Client {
@@ -98,20 +99,33 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| ClientError::Setup(error.to_string()))?;
-        Ok(Client { http, url: url.to_owned(), park_uuid: park_uuid.map(str::to_owned), credentials })
+        Ok(Client {
+            http,
+            url: url.to_owned(),
+            park_uuid: park_uuid.map(str::to_owned),
+            credentials,
+            signing: Signing::Plain,
+        })
+    }
+
+    /// How values are sent and signed; [`Signing::Plain`] unless a platform wants otherwise.
+    #[must_use]
+    pub fn signing(self, signing: Signing) -> Client {
+        Client { signing, ..self }
     }
 
     /// Signs and sends one push: as a form, or with files as multipart.
     ///
     /// # Errors
     /// Something on this side; a platform that cannot be reached is [`Outcome::TryLater`].
-    pub async fn push(&self, kind: PushKind, draft: Draft) -> Result<Outcome, ClientError> {
+    pub async fn push(&self, kind: PushKind, draft: impl Into<Draft>) -> Result<Outcome, ClientError> {
         let Credentials { secret, app_id, api_type } = &self.credentials;
         let draft = draft
+            .into()
             .unless_set("park_uuid", &self.park_uuid)
             .unless_set("app_id", app_id)
             .unless_set("api_type", api_type);
-        let request = draft.request(&self.http, &self.address(kind), secret).await?;
+        let request = draft.request(&self.http, &self.address(kind), secret, self.signing).await?;
         let mut sent = match request.send().await {
             Err(error) => return Ok(Outcome::unreachable(&error)),
             Ok(sent) => sent,

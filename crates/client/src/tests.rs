@@ -92,3 +92,61 @@ async fn what_is_no_reply_is_tried_later() {
         assert!(matches!(made, Err(ClientError::Setup(_))), "{url}");
     }
 }
+
+#[tokio::test]
+async fn a_typed_leave_has_the_documents_names_and_units() {
+    let (url, heard) = platform(http("200 OK", r#"{"code":"200","message":"OK"}"#));
+    let leave = Leave::new("S1", 1_624_874_732_253, 1_624_937_505_093, CarType::Free, "贵宾")
+        .plate("粤B1", PlateColor::Green)
+        .payment(
+            Payment::new("O1", PayType::Cash, 500, 1_624_937_505_093).free(100).change(500).field("operator", "张三"),
+        )
+        .total(600)
+        .space(100, 10);
+    client(&url).push(PushKind::Leave, leave).await.unwrap();
+    let heard = heard.join().unwrap();
+    for part in ["parking_serial=S1&", "car_type=3&", "plate_color=5&", "total_value=600&", "remain_parking_space=10&"]
+    {
+        assert!(heard.contains(part), "{part}: {heard}");
+    }
+    let list = r#"[{"parking_order":"O1","pay_type":1,"value":500,"pay_time":"1624937505093","free_value":100,"change_value":500,"operator":"#;
+    let encoded: String = list.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let decoded = |text: &str| {
+        let mut bytes = Vec::new();
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            match rest.get(1..3).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| first == '%') {
+                Some(byte) => {
+                    bytes.push(byte);
+                    rest = &rest[3..];
+                }
+                None => {
+                    bytes.extend(first.to_string().bytes());
+                    rest = &rest[first.len_utf8()..];
+                }
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    };
+    assert!(decoded(&heard).contains(&decoded(&encoded)), "{heard}");
+}
+
+#[tokio::test]
+async fn encoded_values_are_signed_encoded() {
+    let (url, heard) = platform(http("200 OK", r#"{"code":"200","message":"OK"}"#));
+    let draft = Draft::default().param("plate", "粤 B").param("leave_image", "https://a/b?c=1");
+    client(&url).signing(Signing::UrlEncoded).push(PushKind::Enter, draft).await.unwrap();
+    let params = [
+        ("app_id", "op1"),
+        ("encoding", "URL"),
+        ("leave_image", "https://a/b?c=1"),
+        ("park_uuid", "P1"),
+        ("plate", "%E7%B2%A4+B"),
+    ];
+    let (_, sign) = parkgate_wire::sign(params, &Secret::new("123"));
+    let heard = heard.join().unwrap();
+    assert!(
+        heard.contains("plate=%25E7%25B2%25A4%2BB&") && heard.ends_with(&format!("&encoding=URL&sign={sign}")),
+        "{heard}"
+    );
+}
