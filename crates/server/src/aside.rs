@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
-use parkgate_store::{Aside, NO_PARK, Recorder, SetAside, Store, StoredImage};
+use parkgate_store::{Aside, NO_PARK, QuarantineBound, Recorder, SetAside, Store, StoreError, StoredImage};
 use parkgate_wire::{PushKind, Refusal, Seqno};
 
 use crate::fault::Fault;
@@ -33,6 +33,7 @@ const FULL_DELAY: Duration = Duration::from_millis(500);
 /// The way into the quarantine.
 pub(crate) struct Quarantine {
     recorder: Recorder<SetAside, Aside>,
+    bound: QuarantineBound,
     full_since: Mutex<HashMap<ParkId, Instant>>,
 }
 
@@ -61,7 +62,7 @@ impl Quarantine {
     pub(crate) fn start(store: Arc<dyn Store>, limits: &Limits) -> Quarantine {
         let bound = limits.quarantine();
         let recorder = Recorder::start(move |batch: &[SetAside]| store.set_aside(batch, &bound), QUEUE_MAX, BATCH_MAX);
-        Quarantine { recorder, full_since: Mutex::default() }
+        Quarantine { recorder, bound, full_since: Mutex::default() }
     }
 
     pub(crate) fn stop(&self) {
@@ -77,6 +78,9 @@ impl Quarantine {
         let park = refused.park.map_or(NO_PARK, |park| park.park.id);
         if self.is_full(park) {
             return Ok(full(gate).await);
+        }
+        if !refused.files.is_empty() && !self.has_room(gate, park, &refused.files).await? {
+            return Ok(self.note_full(gate, park).await);
         }
         let finding = match refused.why {
             Why::Mismatched(_) => gate.doctor.ask(gate, &refused).await,
@@ -106,12 +110,22 @@ impl Quarantine {
                 gate.metrics.set_aside.inc();
                 Ok(Kept::As(*seqno, shown))
             }
-            Aside::Full => {
-                lock(&self.full_since).insert(park, Instant::now());
-                tracing::error!(park = park.0, "the quarantine is full: refused pushes are answered 503");
-                Ok(full(gate).await)
-            }
+            Aside::Full => Ok(self.note_full(gate, park).await),
         }
+    }
+
+    /// Before pictures are stored: those that find no room then would lie about until they are swept.
+    async fn has_room(&self, gate: &Gate, park: ParkId, files: &[(String, FinishedImage)]) -> Result<bool, Fault> {
+        let bytes = files.iter().map(|(_, file)| file.size()).sum();
+        let (store, bound) = (Arc::clone(&gate.store), self.bound);
+        let asked = tokio::task::spawn_blocking(move || store.quarantine_has_room(park, bytes, &bound)).await;
+        Ok(asked.map_err(|error| StoreError::Broken(error.to_string()))??)
+    }
+
+    async fn note_full(&self, gate: &Gate, park: ParkId) -> Kept {
+        lock(&self.full_since).insert(park, Instant::now());
+        tracing::error!(park = park.0, "the quarantine is full: refused pushes are answered 503");
+        full(gate).await
     }
 }
 

@@ -207,6 +207,12 @@ pub trait Store: Send + Sync + 'static {
     /// Nothing of the batch was kept.
     fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError>;
 
+    /// Is there room for so many bytes more? Asked before pictures are stored that may find none.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn quarantine_has_room(&self, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError>;
+
     /// Pushes in the quarantine, oldest first.
     ///
     /// # Errors

@@ -213,6 +213,10 @@ impl Store for SqliteStore {
         self.write(|writer| quarantine::set_aside(writer.connection(), &self.seal, batch, bound))
     }
 
+    fn quarantine_has_room(&self, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError> {
+        self.read(|reader| quarantine::has_room(reader, park, bytes, bound))
+    }
+
     fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError> {
         self.read(|reader| quarantine::list(reader, &self.seal, filter))
     }

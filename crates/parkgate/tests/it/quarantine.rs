@@ -117,6 +117,26 @@ fn beyond_the_bound_the_sender_keeps_it() {
 }
 
 #[test]
+fn pictures_that_find_no_room_leave_nothing_behind() {
+    let (gate, _folder) = limited("quarantine_bytes_max = 50000");
+    let picture = |number: u8| [b"GIF89a", [number; 30_000].as_slice()].concat();
+    let files = || {
+        let images = gate.data().join("images");
+        let folders = std::fs::read_dir(images).unwrap().map(|entry| entry.unwrap().path());
+        folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).count()
+    };
+    let push = |number: u8| {
+        let pairs = leave(&format!("S{number}"), &[("leave_image_hash", &md5_hex(&picture(number)))]);
+        let form = Multipart::of(&signed(pairs, "wrong")).file("leave_image_file", &picture(number)).end();
+        gate.post("leave", &Multipart::content_type(), form).0
+    };
+    assert_eq!((push(1), files()), (200, 1));
+    for number in 2..5 {
+        assert_eq!((push(number), files()), (503, 1), "{number}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_kept_as_it_came() {
     let gate = demo();
     let not_text = b"park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a&parking_serial=S1&plate=\xff\xfe".to_vec();

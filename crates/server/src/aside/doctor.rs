@@ -13,6 +13,8 @@ use super::{Refused, lock};
 use crate::gate::Gate;
 use crate::registry::Registry;
 
+/// More are not looked at: a reply must not wait long for a finding.
+const WAITING_MAX: usize = 16;
 const MINUTE_MS: i64 = 60_000;
 /// Other parks' secrets tried at most.
 const OTHERS_MAX: usize = 1000;
@@ -31,12 +33,20 @@ pub(crate) struct Doctor {
     per_minute: u32,
     /// The minute, and how often it was asked for each park in it.
     asked: Mutex<(i64, HashMap<ParkId, u32>)>,
+    /// One at a time on the machine.
     surgery: Semaphore,
+    /// Who is in there or waits.
+    waiting_room: Semaphore,
 }
 
 impl Doctor {
     pub(crate) fn new(per_minute: u32) -> Doctor {
-        Doctor { per_minute, asked: Mutex::default(), surgery: Semaphore::new(1) }
+        Doctor {
+            per_minute,
+            asked: Mutex::default(),
+            surgery: Semaphore::new(1),
+            waiting_room: Semaphore::new(WAITING_MAX),
+        }
     }
 
     pub(super) async fn ask(&self, gate: &Gate, refused: &Refused<'_>) -> Option<Finding> {
@@ -44,6 +54,7 @@ impl Doctor {
         if !self.admits(park.park.id, refused.received_at) {
             return None;
         }
+        let _seat = self.waiting_room.try_acquire().ok()?;
         let _one = self.surgery.acquire().await.ok()?;
         let registry = gate.registry.load_full();
         let (form, park, now) = (form.clone(), park.park.park_uuid.clone(), refused.received_at);

@@ -77,7 +77,12 @@ fn again(connection: &Connection, park: ParkId, digest: &Digest) -> Result<Optio
     Ok(count.query_row(params![park.0, digest.0], |row| seqno(row, 0)).optional()?)
 }
 
-fn has_room(connection: &Connection, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError> {
+pub(super) fn has_room(
+    connection: &Connection,
+    park: ParkId,
+    bytes: u64,
+    bound: &QuarantineBound,
+) -> Result<bool, StoreError> {
     let used = connection
         .prepare_cached("SELECT pushes, bytes FROM quarantine_use WHERE park_id = ?1")?
         .query_row([park.0], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())))
