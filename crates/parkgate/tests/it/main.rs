@@ -8,6 +8,7 @@ mod command_line;
 mod credentials;
 mod explain;
 mod faults;
+mod mistakes_in_signing;
 mod park_check;
 mod quarantine;
 mod replies;
