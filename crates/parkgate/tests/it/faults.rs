@@ -20,6 +20,8 @@ struct Acknowledged {
     serial: String,
     seqno: String,
     picture: Option<Vec<u8>>,
+    /// Wrongly signed: it is in the quarantine.
+    is_wrong: bool,
 }
 
 #[test]
@@ -67,7 +69,9 @@ fn push_until(url: &str, next: &AtomicU32, down: &AtomicBool, acknowledged: &Mut
         if let Some(picture) = &picture {
             pairs.push((format!("{call}_image_hash"), md5(picture)));
         }
-        let pairs = signed(pairs, "123");
+        // Now and then a wrong signature: set aside, and answered only then.
+        let is_wrong = number % 7 == 6;
+        let pairs = signed(pairs, if is_wrong { "wrong" } else { "123" });
         let request = http.post(format!("{url}/gate/1.0/parking/internal/{call}"));
         let request = match &picture {
             None => request.header("content-type", "application/x-www-form-urlencoded").body(body(&pairs)),
@@ -77,9 +81,9 @@ fn push_until(url: &str, next: &AtomicU32, down: &AtomicBool, acknowledged: &Mut
         };
         let Ok(text) = request.send().and_then(reqwest::blocking::Response::text) else { continue };
         let Ok(reply) = serde_json::from_str::<Value>(&text) else { continue };
-        assert_eq!(reply["message"], "OK", "{reply}");
+        assert_eq!(reply["message"], if is_wrong { "已忽略当前请求" } else { "OK" }, "{reply}");
         let seqno = reply["seqno"].as_str().unwrap().to_owned();
-        acknowledged.lock().unwrap().push(Acknowledged { call, serial, seqno, picture });
+        acknowledged.lock().unwrap().push(Acknowledged { call, serial, seqno, picture, is_wrong });
     }
 }
 
@@ -90,7 +94,14 @@ fn check(gate: &Gate, acknowledged: &[Acknowledged]) {
     let by_serial: std::collections::HashMap<&str, &Value> =
         visits.iter().map(|visit| (visit["parking_serial"].as_str().unwrap(), visit)).collect();
     assert_eq!(by_serial.len(), visits.len(), "a serial stands once");
-    for push in acknowledged {
+    let set_aside = gate.json(&["quarantine", "list", "--limit", "1000000"]);
+    let set_aside: Vec<&str> = set_aside.as_array().unwrap().iter().map(|row| row["seqno"].as_str().unwrap()).collect();
+    assert!(acknowledged.iter().any(|push| push.is_wrong));
+    for push in acknowledged.iter().filter(|push| push.is_wrong) {
+        let times = set_aside.iter().filter(|seqno| **seqno == push.seqno).count();
+        assert_eq!(times, 1, "{} is not in the quarantine once", push.serial);
+    }
+    for push in acknowledged.iter().filter(|push| !push.is_wrong) {
         let visit = by_serial.get(push.serial.as_str()).unwrap_or_else(|| panic!("{} is lost", push.serial));
         assert_eq!(visit[format!("{}_seqno", push.call)], push.seqno.as_str(), "{}", push.serial);
         if let Some(picture) = &push.picture {
