@@ -22,10 +22,12 @@
 //! # Ok(()) }
 //! ```
 
+mod backoff;
 mod draft;
 mod outcome;
 mod record;
 
+pub use backoff::Backoff;
 pub use draft::{Draft, Signing};
 pub use outcome::{Outcome, judge};
 pub use record::{CarType, Enter, Leave, PayType, Payment, PlateColor};

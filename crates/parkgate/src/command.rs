@@ -1,5 +1,6 @@
 //! What each command does, a file each.
 
+mod agent;
 mod app;
 mod conflict;
 mod demo;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Conflict(args) => conflict::run(args).map(|()| 0),
         Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Sign(args) => sign::run(&args).map(|()| 0),
+        Command::Agent(args) => agent::run(args).map(|()| 0),
         Command::Push(args) => push::run(&args),
     }
 }

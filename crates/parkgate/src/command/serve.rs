@@ -71,7 +71,7 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 }
 
 /// The first signal drains, a second one ends at once.
-async fn stopped((mut terminate, mut interrupt): (Signal, Signal)) {
+pub(super) async fn stopped((mut terminate, mut interrupt): (Signal, Signal)) {
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
@@ -81,7 +81,7 @@ async fn stopped((mut terminate, mut interrupt): (Signal, Signal)) {
 }
 
 /// Text for people on a terminal, JSON for everything else.
-fn log_to_stderr() -> anyhow::Result<()> {
+pub(super) fn log_to_stderr() -> anyhow::Result<()> {
     let set = ["PARKGATE_LOG", "RUST_LOG"].into_iter().find_map(|name| {
         let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
         Some((name, text))

@@ -232,6 +232,13 @@ fn every_help_has_an_example_and_reads_as_agreed() {
         "quarantine drop",
         "conflict list",
         "explain",
+        "agent run",
+        "agent add",
+        "agent status",
+        "agent dead list",
+        "agent dead show",
+        "agent dead retry",
+        "agent dead drop",
         "sign",
         "push",
     ] {

@@ -1,0 +1,180 @@
+//! The agent's file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use parkgate_client::{Backoff, Client, ClientError, Credentials};
+use parkgate_wire::Secret;
+use serde::Deserialize;
+
+/// The agent's file, as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the outbox and its pictures.
+    pub data: PathBuf,
+    /// Where records are taken.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// A folder for dropped JSON files.
+    pub spool: Option<PathBuf>,
+    /// What a success with a hint counts as.
+    #[serde(default)]
+    pub on_hint: OnHint,
+    /// Sent at a time.
+    #[serde(default = "default_concurrency")]
+    pub concurrency: usize,
+    /// The newest records first, if it has fallen behind.
+    #[serde(default)]
+    pub newest_first: bool,
+    /// The platform.
+    pub platform: Platform,
+    /// When to try again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// Bounds on the disk.
+    #[serde(default)]
+    pub disk: Disk,
+}
+
+/// What a success with a hint counts as (`leave.md`, note 6).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnHint {
+    /// Done: in production nothing may get stuck.
+    #[default]
+    Accept,
+    /// Set aside to look at: for the time of integration.
+    Hold,
+}
+
+/// Where records go, and in whose name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platform {
+    /// Its root, or the full address of a call.
+    pub url: String,
+    /// The park.
+    pub park_uuid: String,
+    /// `APP_SECRET`.
+    pub secret: Option<String>,
+    /// A file that holds it.
+    pub secret_file: Option<PathBuf>,
+    /// Where the platform gave one.
+    pub app_id: Option<String>,
+    /// Given with the app.
+    pub api_type: Option<String>,
+}
+
+/// When to try again.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    first: String,
+    max: String,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Retry { first: "1s".into(), max: "5m".into() }
+    }
+}
+
+/// Bounds on the disk.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Disk {
+    /// Pictures waiting take no more; then the oldest are given up, and their records go without.
+    pub picture_bytes_max: u64,
+    /// Records waiting; then new ones are refused.
+    pub records_max: u64,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Disk { picture_bytes_max: 10 << 30, records_max: 10_000_000 }
+    }
+}
+
+/// What is wrong with the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// It is not as it must be.
+    #[error("{0}: {1}")]
+    Wrong(PathBuf, String),
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8070))
+}
+
+fn default_concurrency() -> usize {
+    32
+}
+
+impl Config {
+    /// Reads and checks the file. Folders in it are beside it.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File(path.into(), error))?;
+        let wrong = |text: String| ConfigError::Wrong(path.into(), text);
+        let mut config: Config = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.data = folder.join(&config.data);
+        config.spool = config.spool.map(|spool| folder.join(spool));
+        config.platform.secret_file = config.platform.secret_file.map(|file| folder.join(file));
+        config.backoff().map_err(wrong)?;
+        if config.concurrency == 0 {
+            return Err(wrong("concurrency = 0: must be at least 1".into()));
+        }
+        Ok(config)
+    }
+
+    /// When to try again.
+    ///
+    /// # Errors
+    /// A duration that is none.
+    pub fn backoff(&self) -> Result<Backoff, String> {
+        Ok(Backoff { first: span(&self.retry.first)?, max: span(&self.retry.max)? })
+    }
+
+    /// A client of the platform.
+    ///
+    /// # Errors
+    /// No secret, or a URL that is none.
+    pub fn client(&self) -> Result<Client, String> {
+        let platform = &self.platform;
+        let secret = match (&platform.secret, &platform.secret_file) {
+            (Some(secret), None) => secret.clone(),
+            (None, Some(path)) => std::fs::read_to_string(path)
+                .map_err(|error| format!("[platform] secret_file {}: {error}", path.display()))?
+                .trim_end_matches(['\r', '\n'])
+                .to_owned(),
+            _ => return Err("[platform] 应有 secret 或 secret_file 之一 (one of secret and secret_file)".into()),
+        };
+        let credentials = Credentials {
+            secret: Secret::new(secret),
+            app_id: platform.app_id.clone(),
+            api_type: platform.api_type.clone(),
+        };
+        Client::new(&platform.url, Some(&platform.park_uuid), credentials)
+            .map_err(|error: ClientError| error.to_string())
+    }
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+    let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let ms = units.iter().find(|(name, _)| *name == unit).map(|(_, ms)| ms);
+    match (number.parse::<u64>(), ms) {
+        (Ok(number), Some(ms)) if number > 0 => Ok(Duration::from_millis(number.saturating_mul(*ms))),
+        _ => Err(format!("[retry] `{text}`: 应写成 \"500ms\"、\"30s\" 或 \"5m\" (write a duration)")),
+    }
+}

@@ -1,0 +1,73 @@
+//! The car park's half: takes records, keeps them until the platform has them, never gets stuck on one.
+//!
+//! Records come by local HTTP, by a spool folder, or from the command line into an [`Outbox`]; a sender takes them from
+//! there. Nothing rests on Parkgate's own extras: any platform of the protocol will do.
+
+pub mod config;
+mod intake;
+pub mod outbox;
+pub mod record;
+mod sender;
+mod spool;
+pub mod status;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+
+pub use config::Config;
+pub use outbox::{Added, Outbox};
+pub use record::Record;
+
+use crate::intake::Intake;
+use crate::sender::{Sender, now_ms};
+
+/// Runs until `stop` is ready, and then finishes what is on its way. `listening` is told the address.
+///
+/// # Errors
+/// The settings are wrong, the outbox cannot be opened, or the address is taken.
+pub async fn run(
+    config: Config,
+    stop: impl Future<Output = ()> + Send + 'static,
+    listening: impl FnOnce(SocketAddr),
+) -> io::Result<()> {
+    let outbox = Arc::new(Outbox::open(&config.data, config.disk.clone()).map_err(io::Error::other)?);
+    outbox.recover(now_ms()).map_err(io::Error::other)?;
+    let incoming = config.data.join("incoming");
+    if incoming.exists() {
+        std::fs::remove_dir_all(&incoming)?;
+    }
+    std::fs::create_dir_all(&incoming)?;
+    let added = Arc::new(Notify::new());
+    let (stopping, stopped) = watch::channel(false);
+    let sender = Sender {
+        outbox: Arc::clone(&outbox),
+        client: config.client().map_err(io::Error::other)?,
+        backoff: config.backoff().map_err(io::Error::other)?,
+        on_hint: config.on_hint,
+        concurrency: config.concurrency,
+        newest_first: config.newest_first,
+        added: Arc::clone(&added),
+    };
+    let sending = tokio::spawn(sender.run(stopped.clone()));
+    let watching = config
+        .spool
+        .clone()
+        .map(|folder| tokio::spawn(spool::watch(folder, Arc::clone(&outbox), Arc::clone(&added), stopped.clone())));
+    let listener = TcpListener::bind(config.listen).await?;
+    listening(listener.local_addr()?);
+    let router = intake::router(Intake { outbox, added, incoming });
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
+    let served = serving.await;
+    // The receivers live as long as the tasks do.
+    let _ = stopping.send(true);
+    if let Some(watching) = watching {
+        watching.await.map_err(io::Error::other)?;
+    }
+    sending.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+    served
+}

@@ -1,0 +1,130 @@
+//! A record as the car park's software gives it: protocol names, JSON values.
+
+use std::path::PathBuf;
+
+use parkgate_wire::{PushKind, UnixMillis};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// An enter or a leave, checked as far as the agent can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Which call.
+    pub kind: PushKind,
+    /// `parking_serial`.
+    pub parking_serial: String,
+    /// `enter_time`.
+    pub enter_time: i64,
+    /// All parameters but `park_uuid` and `sign`, in the order given.
+    pub params: Vec<(String, String)>,
+    /// Pictures by part name (`leave_image_file`).
+    pub files: Vec<(String, PathBuf)>,
+}
+
+impl Record {
+    /// Reads a JSON object with protocol names. Lists (`payment_list`) become JSON text; payments without an order get one
+    /// that stays the same over retries; `*_file` is a path.
+    ///
+    /// # Errors
+    /// What is missing or wrong, in a sentence.
+    pub fn from_json(kind: PushKind, object: &Map<String, Value>) -> Result<Record, String> {
+        let mut params = Vec::new();
+        let mut files = Vec::new();
+        for (name, value) in object {
+            let text = match value {
+                Value::Null => continue,
+                Value::String(text) if text.is_empty() => continue,
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            match name.as_str() {
+                "sign" | "park_uuid" | "app_secret" => {}
+                part if part.ends_with("_file") => files.push((part.to_owned(), PathBuf::from(text))),
+                _ => params.push((name.clone(), text)),
+            }
+        }
+        let get = |name: &str| params.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+        let time = |name: &str| -> Result<i64, String> {
+            let text = get(name).ok_or_else(|| format!("参数`{name}`未传递 ({name} is missing)"))?;
+            let time = UnixMillis::parse(&text).map(|time| time.0);
+            time.ok_or_else(|| format!("参数`{name}`应为13位毫秒时间戳, 收到`{text}` (13-digit milliseconds)"))
+        };
+        let enter_time = time("enter_time")?;
+        if kind == PushKind::Leave {
+            time("leave_time")?;
+        }
+        let parking_serial =
+            get("parking_serial").ok_or_else(|| "参数`parking_serial`未传递 (parking_serial is missing)".to_owned())?;
+        if let Some(list) = params.iter_mut().find(|(name, _)| name == "payment_list") {
+            list.1 = with_orders(&list.1, &parking_serial)?;
+        }
+        Ok(Record { kind, parking_serial, enter_time, params, files })
+    }
+
+    /// The same for the same record given again.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 16] {
+        let mut params: Vec<_> = self.params.iter().collect();
+        params.sort();
+        let mut hash = Sha256::new();
+        for (name, value) in params {
+            for text in [name, value] {
+                hash.update((text.len() as u64).to_le_bytes());
+                hash.update(text.as_bytes());
+            }
+        }
+        let hash: [u8; 32] = hash.finalize().into();
+        let mut digest = [0; 16];
+        digest.copy_from_slice(hash.first_chunk::<16>().unwrap_or(&[0; 16]));
+        digest
+    }
+}
+
+/// A payment is taken once for its order: one that has none gets its serial and position.
+fn with_orders(list: &str, parking_serial: &str) -> Result<String, String> {
+    let wrong = || "参数`payment_list`应为JSON数组 (payment_list is a JSON array of objects)".to_owned();
+    let mut entries: Vec<Map<String, Value>> = serde_json::from_str(list).map_err(|_| wrong())?;
+    let mut changed = false;
+    for (position, entry) in entries.iter_mut().enumerate() {
+        let has_order = match entry.get("parking_order") {
+            Some(Value::String(order)) => !order.is_empty(),
+            Some(Value::Number(_)) => true,
+            _ => false,
+        };
+        if !has_order {
+            changed = true;
+            entry.insert("parking_order".into(), Value::from(format!("{parking_serial}-{}", position + 1)));
+        }
+    }
+    if changed { serde_json::to_string(&entries).map_err(|error| error.to_string()) } else { Ok(list.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: &Value) -> Result<Record, String> {
+        Record::from_json(PushKind::Leave, value.as_object().unwrap())
+    }
+
+    #[test]
+    fn json_becomes_parameters_and_orders_stay_the_same() {
+        let given = json!({
+            "parking_serial": "S1", "enter_time": 1_624_874_732_253_i64, "leave_time": "1624937505093", "plate": "",
+            "park_uuid": "x", "payment_list": [{"value": 5}, {"value": 6, "parking_order": "O2"}], "leave_image_file": "a.jpg",
+        });
+        let record = read(&given).unwrap();
+        assert_eq!(record, read(&given).unwrap());
+        let list = &record.params.iter().find(|(name, _)| name == "payment_list").unwrap().1;
+        assert_eq!(list, r#"[{"value":5,"parking_order":"S1-1"},{"value":6,"parking_order":"O2"}]"#);
+        assert_eq!(record.files, [("leave_image_file".to_owned(), PathBuf::from("a.jpg"))]);
+        assert_eq!(record.params.len(), 4);
+        assert!(read(&json!({ "parking_serial": "S1", "enter_time": "soon" })).unwrap_err().contains("enter_time"));
+        assert!(
+            read(&json!({ "enter_time": "1624874732253", "leave_time": "1624874732253" }))
+                .unwrap_err()
+                .contains("serial")
+        );
+    }
+}

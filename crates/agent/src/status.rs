@@ -1,0 +1,94 @@
+//! What status, the page and metrics show.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::outbox::{Aside, Counts};
+
+/// The state as JSON.
+#[must_use]
+pub fn json(counts: &Counts, now: i64) -> Value {
+    json!({
+        "queued": counts.queued,
+        "oldest_seconds": counts.oldest.map(|oldest| (now - oldest).max(0) / 1000),
+        "dead": counts.dead,
+        "held": counts.held,
+        "sent": counts.sent,
+        "hinted": counts.hinted,
+        "pictures_dropped": counts.pictures_dropped,
+        "picture_bytes": counts.picture_bytes,
+        "last_hint": counts.last_hint,
+        "last_error": counts.last_error,
+        "last_sent_at": counts.last_sent_at,
+    })
+}
+
+/// Prometheus' text format.
+#[must_use]
+pub fn metrics(counts: &Counts, now: i64) -> String {
+    let oldest = counts.oldest.map_or(0, |oldest| (now - oldest).max(0) / 1000);
+    let mut text = String::new();
+    for (name, kind, help, value) in [
+        ("queued", "gauge", "Records waiting to be sent", counts.queued),
+        ("oldest_seconds", "gauge", "Age of the oldest of them", oldest.unsigned_abs()),
+        ("dead", "gauge", "Records the platform refused, aside", counts.dead),
+        ("held", "gauge", "Records taken with a hint, aside", counts.held),
+        ("picture_bytes", "gauge", "Bytes of pictures waiting", counts.picture_bytes),
+        ("sent_total", "counter", "Records sent", counts.sent),
+        ("hinted_total", "counter", "Records sent and answered with a hint", counts.hinted),
+        ("pictures_dropped_total", "counter", "Pictures given up for want of room", counts.pictures_dropped),
+    ] {
+        // Writing into memory cannot fail.
+        let _ = writeln!(text, "# HELP parkgate_agent_{name} {help}\n# TYPE parkgate_agent_{name} {kind}");
+        let _ = writeln!(text, "parkgate_agent_{name} {value}");
+    }
+    text
+}
+
+/// The status page.
+#[must_use]
+pub fn page(counts: &Counts, aside: &[Aside], now: i64) -> String {
+    let mut page = String::from(
+        "<!doctype html>\n<html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <meta http-equiv=\"refresh\" content=\"5\"><title>parkgate agent</title><style>body{font:16px/1.5 system-ui,\
+         'Noto Sans CJK SC','Microsoft YaHei',sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem;color:#1c2430}\
+         h1{font-size:1.3rem}table{border-collapse:collapse;width:100%}td{border-top:1px solid #d8dee6;padding:.4rem .6rem;\
+         vertical-align:top;overflow-wrap:anywhere}td:first-child{width:14rem;color:#5a6675}</style>\n\
+         <h1>车场代理 · parkgate agent</h1>\n<table>\n",
+    );
+    let oldest = counts.oldest.map_or_else(|| "-".into(), |oldest| format!("{}s", (now - oldest).max(0) / 1000));
+    for (name, value) in [
+        ("待发 queued", counts.queued.to_string()),
+        ("最早 oldest", oldest),
+        ("已发 sent", counts.sent.to_string()),
+        ("带提示 with a hint", counts.hinted.to_string()),
+        ("被拒 dead", counts.dead.to_string()),
+        ("暂扣 held", counts.held.to_string()),
+        ("最近提示 last hint", counts.last_hint.clone().unwrap_or_else(|| "-".into())),
+        ("最近故障 last error", counts.last_error.clone().unwrap_or_else(|| "-".into())),
+    ] {
+        let _ = writeln!(page, "<tr><td>{name}<td>{}", escaped(&value));
+    }
+    page.push_str("</table>\n");
+    if !aside.is_empty() {
+        page.push_str("<h1>被拒与暂扣 · Aside</h1>\n<table>\n");
+        for record in aside.iter().take(100) {
+            let _ = writeln!(
+                page,
+                "<tr><td>{} {} {}<td>{}",
+                record.id,
+                record.kind.name(),
+                escaped(&record.parking_serial),
+                escaped(&record.hint)
+            );
+        }
+        page.push_str("</table>\n");
+    }
+    page.push_str("</html>\n");
+    page
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

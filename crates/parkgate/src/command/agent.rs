@@ -1,0 +1,122 @@
+//! `agent`: the car park's half.
+
+use anyhow::{Context, bail};
+use parkgate_agent::config::ConfigError;
+use parkgate_agent::outbox::Aside;
+use parkgate_agent::{Added, Config, Outbox, Record, status};
+use parkgate_wire::PushKind;
+use serde_json::{Map, Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{pairs, serve};
+use crate::cli::{Agent, AgentFile, Call, Dead};
+use crate::output::{self, misuse};
+
+pub(super) fn run(command: Agent) -> anyhow::Result<()> {
+    match command {
+        Agent::Run { file } => run_agent(config(&file)?),
+        Agent::Add { call, params, image, file } => add(call, &params, &image, &file),
+        Agent::Status { json, file } => {
+            let told = status::json(&outbox(&file)?.counts()?, now_ms());
+            if json { output::json(&told) } else { output::sheet(&told) }
+        }
+        Agent::Dead(command) => dead(command),
+    }
+}
+
+fn run_agent(config: Config) -> anyhow::Result<()> {
+    serve::log_to_stderr()?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(4).build()?.block_on(async {
+        let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let told = |address| {
+            if let Err(error) = output::line(&format!("listening on http://{address}")) {
+                tracing::warn!(%error, "nobody reads what is printed");
+            }
+        };
+        let listen = config.listen;
+        parkgate_agent::run(config, serve::stopped(signals), told)
+            .await
+            .with_context(|| format!("车场代理 agent at {listen}"))
+    })
+}
+
+fn add(call: Call, params: &[String], image: &[String], file: &AgentFile) -> anyhow::Result<()> {
+    let mut object = Map::new();
+    for (name, value) in pairs(params)?.into_iter().chain(pairs(image)?) {
+        object.insert(name.to_owned(), Value::from(value));
+    }
+    let kind = match call {
+        Call::Leave => PushKind::Leave,
+        Call::Enter => PushKind::Enter,
+    };
+    let record = Record::from_json(kind, &object).map_err(misuse)?;
+    match outbox(file)?.add(&record, now_ms())? {
+        Added::Queued(id) => output::line(&format!("已入发件箱 queued {id}")),
+        Added::Known(id) => output::line(&format!("已在发件箱 known {id}")),
+        Added::Sent => output::line("已发送过 sent already"),
+    }
+}
+
+fn dead(command: Dead) -> anyhow::Result<()> {
+    match command {
+        Dead::List { json, file } => {
+            let aside = outbox(&file)?.aside()?;
+            if json {
+                return output::json(&Value::Array(aside.iter().map(shown).collect()));
+            }
+            let rows: Vec<Vec<String>> = aside
+                .iter()
+                .map(|record| {
+                    let state = if record.is_held { "暂扣 held" } else { "被拒 dead" };
+                    let (id, serial) = (record.id.to_string(), record.parking_serial.clone());
+                    vec![id, state.into(), record.kind.name().into(), serial, record.hint.clone()]
+                })
+                .collect();
+            output::line(&output::table(&["ID", "状态", "推送", "流水", "提示"], &rows))
+        }
+        Dead::Show { id, json, file } => {
+            let aside = outbox(&file)?.aside()?;
+            let Some(record) = aside.iter().find(|record| record.id == id) else {
+                bail!("没有 {id}, 见 `parkgate agent dead list` (no such record)");
+            };
+            if json { output::json(&shown(record)) } else { output::sheet(&shown(record)) }
+        }
+        Dead::Retry { ids, file } => {
+            let retried = outbox(&file)?.retry(&ids)?;
+            output::line(&format!("将重发 to be sent again {retried}"))
+        }
+        Dead::Drop { ids, file } => {
+            let dropped = outbox(&file)?.drop_aside(&ids)?;
+            output::line(&format!("已删除 dropped {dropped}"))
+        }
+    }
+}
+
+fn shown(record: &Aside) -> Value {
+    let params: Map<String, Value> =
+        record.params.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    json!({
+        "id": record.id,
+        "state": if record.is_held { "held" } else { "dead" },
+        "kind": record.kind.name(),
+        "parking_serial": record.parking_serial,
+        "hint": record.hint,
+        "params": params,
+    })
+}
+
+fn config(file: &AgentFile) -> anyhow::Result<Config> {
+    Config::read(&file.config).map_err(|error| match error {
+        ConfigError::Wrong(..) => misuse(error.to_string()),
+        ConfigError::File(..) => anyhow::Error::from(error).context("--config FILE"),
+    })
+}
+
+fn outbox(file: &AgentFile) -> anyhow::Result<Outbox> {
+    let config = config(file)?;
+    Ok(Outbox::open(&config.data, config.disk)?)
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
