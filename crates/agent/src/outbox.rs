@@ -352,6 +352,15 @@ impl Outbox {
         Ok(())
     }
 
+    /// All that waits may be sent now.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn hurry(&self) -> Result<(), OutboxError> {
+        self.lock().execute("UPDATE records SET due = 0 WHERE state = 0 AND leased = 0 AND due > 0", [])?;
+        Ok(())
+    }
+
     /// Writes down what became of records, in one commit.
     ///
     /// # Errors

@@ -34,7 +34,17 @@ pub(crate) struct Sender {
 #[derive(Default)]
 struct Circuit {
     failures: u32,
+    /// How often it opened without a success in between.
+    trips: u32,
+    /// What the platform asked for last.
+    retry_after: Option<Duration>,
     open_until: i64,
+}
+
+impl Circuit {
+    fn is_open(&self) -> bool {
+        self.failures >= CIRCUIT_AFTER
+    }
 }
 
 impl Sender {
@@ -44,7 +54,7 @@ impl Sender {
         let mut circuit = Circuit::default();
         while !*stop.borrow() {
             let now = now_ms();
-            let probing = circuit.failures >= CIRCUIT_AFTER;
+            let probing = circuit.is_open();
             let limit = match (probing, circuit.open_until > now) {
                 (_, true) => 0,
                 (true, false) => 1,
@@ -76,6 +86,7 @@ impl Sender {
         let mut waiting = claimed.into_iter();
         let mut sending = FuturesUnordered::new();
         let mut settled = Vec::new();
+        let was_open = circuit.is_open();
         loop {
             while sending.len() < self.concurrency
                 && let Some(record) = waiting.next()
@@ -84,7 +95,7 @@ impl Sender {
             }
             let Some((id, failures, outcome)) = sending.next().await else { break };
             settled.push((id, self.judged(outcome, failures, circuit)));
-            if circuit.failures >= CIRCUIT_AFTER {
+            if circuit.is_open() {
                 // The others were not sent: they go back as they were.
                 settled.extend(waiting.by_ref().map(|record| {
                     let reason = "平台暂不可用, 暂停发送 (the platform is away: paused)".to_owned();
@@ -92,8 +103,17 @@ impl Sender {
                 }));
             }
         }
-        let this = Arc::clone(self);
-        blocking(move || this.outbox.settle(&settled, now_ms())).await
+        if circuit.is_open() {
+            circuit.trips = circuit.trips.saturating_add(1);
+            circuit.open_until = after(self.backoff.wait(circuit.trips, circuit.retry_after, chance()));
+        }
+        let (this, is_back) = (Arc::clone(self), was_open && !circuit.is_open());
+        blocking(move || {
+            this.outbox.settle(&settled, now_ms())?;
+            // The platform is back: nobody waits for the end of their own pause.
+            if is_back { this.outbox.hurry() } else { Ok(()) }
+        })
+        .await
     }
 
     async fn send(&self, record: Claimed) -> (i64, u32, Result<Outcome, ClientError>) {
@@ -111,10 +131,7 @@ impl Sender {
         let later = |reason: String, retry_after: Option<u64>, circuit: &mut Circuit| {
             circuit.failures = circuit.failures.saturating_add(1);
             let asked = retry_after.map(Duration::from_secs);
-            if circuit.failures >= CIRCUIT_AFTER {
-                let over = circuit.failures - CIRCUIT_AFTER + 1;
-                circuit.open_until = after(self.backoff.wait(over, asked, chance()));
-            }
+            circuit.retry_after = asked;
             tracing::warn!(reason, "not sent: it stays in the outbox");
             Settled::Later { due: after(self.backoff.wait(failures + 1, asked, chance())), reason }
         };
