@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Aside, NO_PARK, QuarantineBound, Recorder, SetAside, Store, StoreError, StoredImage};
+use parkgate_wire::refusal::RefusalClass;
 use parkgate_wire::{PushKind, Refusal, Seqno};
 
 use crate::fault::Fault;
@@ -140,35 +141,8 @@ async fn full(gate: &Gate) -> Kept {
 pub(crate) fn is_kept(why: &Why) -> bool {
     match why {
         Why::Mismatched(_) => true,
-        Why::Refused(refusal) => match refusal {
-            Refusal::Method { .. }
-            | Refusal::QuerySent
-            | Refusal::ContentEncoding { .. }
-            | Refusal::TooSlow
-            | Refusal::BodyTooLarge { .. }
-            | Refusal::FileTooLarge { .. }
-            | Refusal::TooMany { .. }
-            | Refusal::ValueTooLong { .. }
-            | Refusal::AddressNotAllowed => false,
-            Refusal::ContentType { .. }
-            | Refusal::Charset { .. }
-            | Refusal::Malformed { .. }
-            | Refusal::BadName { .. }
-            | Refusal::SecretSent
-            | Refusal::NotText { .. }
-            | Refusal::Missing { .. }
-            | Refusal::TwoParks
-            | Refusal::UnknownPark
-            | Refusal::AppNotAllowed
-            | Refusal::SignType { .. }
-            | Refusal::Ambiguous { .. }
-            | Refusal::Repeated { .. }
-            | Refusal::Foreign { .. }
-            | Refusal::Value { .. }
-            | Refusal::HashMissing { .. }
-            | Refusal::FileMissing { .. }
-            | Refusal::HashDiffers { .. } => true,
-        },
+        Why::Refused(Refusal::Method { .. } | Refusal::QuerySent | Refusal::AddressNotAllowed) => false,
+        Why::Refused(refusal) => matches!(refusal.class(), RefusalClass::BadRequest | RefusalClass::Forbidden),
     }
 }
 

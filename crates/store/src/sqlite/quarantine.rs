@@ -1,9 +1,10 @@
 //! Pushes set aside.
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::{Digest, Md5Hash, PushKind, Seqno};
+use parkgate_wire::{Digest, PushKind, Seqno};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, params_from_iter, types::Value as Sql};
 
+use super::query::picture;
 use super::record::seqno;
 use crate::StoreError;
 use crate::images::ImageKey;
@@ -152,15 +153,7 @@ fn pictures(connection: &Connection, id: i64) -> Result<Vec<Picture>, StoreError
     let mut statement = connection.prepare_cached(
         "SELECT part, sha256, md5, size, content_type FROM quarantine_images WHERE quarantine_id = ?1 ORDER BY part",
     )?;
-    let pictures = statement.query_map([id], |row| {
-        Ok(Picture {
-            name: row.get(0)?,
-            key: ImageKey(row.get(1)?),
-            md5: Md5Hash(row.get(2)?),
-            size: row.get::<_, i64>(3)?.unsigned_abs(),
-            content_type: row.get(4)?,
-        })
-    })?;
+    let pictures = statement.query_map([id], picture)?;
     Ok(pictures.collect::<Result<_, _>>()?)
 }
 

@@ -191,16 +191,19 @@ pub(super) fn pictures(connection: &Connection, record: i64) -> Result<Vec<Pictu
     let mut statement = connection.prepare_cached(
         "SELECT name, sha256, md5, size, content_type FROM images WHERE record_id = ?1 ORDER BY name",
     )?;
-    let pictures = statement.query_map([record], |row| {
-        Ok(Picture {
-            name: row.get(0)?,
-            key: ImageKey(row.get(1)?),
-            md5: Md5Hash(row.get(2)?),
-            size: row.get::<_, i64>(3)?.unsigned_abs(),
-            content_type: row.get(4)?,
-        })
-    })?;
+    let pictures = statement.query_map([record], picture)?;
     Ok(pictures.collect::<Result<_, _>>()?)
+}
+
+/// Of the columns name, sha256, md5, size and content type.
+pub(super) fn picture(row: &Row<'_>) -> rusqlite::Result<Picture> {
+    Ok(Picture {
+        name: row.get(0)?,
+        key: ImageKey(row.get(1)?),
+        md5: Md5Hash(row.get(2)?),
+        size: row.get::<_, i64>(3)?.unsigned_abs(),
+        content_type: row.get(4)?,
+    })
 }
 
 /// The payments of a leave whose orders it took, or which have none and belong to it by position.
