@@ -8,6 +8,9 @@ use parkgate_client::{Backoff, Client, ClientError, Credentials};
 use parkgate_wire::Secret;
 use serde::Deserialize;
 
+use crate::outbox::{Outbox, OutboxError};
+use crate::space::SpaceSource;
+
 /// The agent's file, as written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +39,23 @@ pub struct Config {
     /// Bounds on the disk.
     #[serde(default)]
     pub disk: Disk,
+    /// Where free spaces are known from.
+    #[serde(default)]
+    pub space: SpaceFile,
+}
+
+/// Where free spaces are known from, besides `POST /space`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpaceFile {
+    file: Option<PathBuf>,
+    max_age: String,
+}
+
+impl Default for SpaceFile {
+    fn default() -> Self {
+        SpaceFile { file: None, max_age: "5m".into() }
+    }
 }
 
 /// What a success with a hint counts as (`leave.md`, note 6).
@@ -65,6 +85,9 @@ pub struct Platform {
     pub app_id: Option<String>,
     /// Given with the app.
     pub api_type: Option<String>,
+    /// How long one push may take, pictures and all.
+    #[serde(default = "default_timeout")]
+    timeout: String,
 }
 
 /// When to try again.
@@ -112,6 +135,10 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8070))
 }
 
+fn default_timeout() -> String {
+    "60s".into()
+}
+
 fn default_concurrency() -> usize {
     32
 }
@@ -129,7 +156,10 @@ impl Config {
         config.data = folder.join(&config.data);
         config.spool = config.spool.map(|spool| folder.join(spool));
         config.platform.secret_file = config.platform.secret_file.map(|file| folder.join(file));
+        config.space.file = config.space.file.map(|file| folder.join(file));
         config.backoff().map_err(wrong)?;
+        config.space_source().map_err(wrong)?;
+        span("[platform] timeout", &config.platform.timeout).map_err(wrong)?;
         if config.concurrency == 0 {
             return Err(wrong("concurrency = 0: must be at least 1".into()));
         }
@@ -141,7 +171,24 @@ impl Config {
     /// # Errors
     /// A duration that is none.
     pub fn backoff(&self) -> Result<Backoff, String> {
-        Ok(Backoff { first: span(&self.retry.first)?, max: span(&self.retry.max)? })
+        Ok(Backoff { first: span("[retry] first", &self.retry.first)?, max: span("[retry] max", &self.retry.max)? })
+    }
+
+    /// Where free spaces are known from.
+    ///
+    /// # Errors
+    /// A duration that is none.
+    pub fn space_source(&self) -> Result<SpaceSource, String> {
+        let max_age = span("[space] max_age", &self.space.max_age)?;
+        Ok(SpaceSource { file: self.space.file.clone(), max_age })
+    }
+
+    /// The outbox in its folder.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn outbox(&self) -> Result<Outbox, OutboxError> {
+        Outbox::open(&self.data, self.disk.clone(), self.space_source().unwrap_or_default())
     }
 
     /// A client of the platform.
@@ -158,23 +205,25 @@ impl Config {
                 .to_owned(),
             _ => return Err("[platform] 应有 secret 或 secret_file 之一 (one of secret and secret_file)".into()),
         };
+        let timeout = span("[platform] timeout", &platform.timeout)?;
         let credentials = Credentials {
             secret: Secret::new(secret),
             app_id: platform.app_id.clone(),
             api_type: platform.api_type.clone(),
         };
         Client::new(&platform.url, Some(&platform.park_uuid), credentials)
+            .map(|client| client.timeout(timeout))
             .map_err(|error: ClientError| error.to_string())
     }
 }
 
-fn span(text: &str) -> Result<Duration, String> {
+fn span(name: &str, text: &str) -> Result<Duration, String> {
     let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
     let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let ms = units.iter().find(|(name, _)| *name == unit).map(|(_, ms)| ms);
     match (number.parse::<u64>(), ms) {
         (Ok(number), Some(ms)) if number > 0 => Ok(Duration::from_millis(number.saturating_mul(*ms))),
-        _ => Err(format!("[retry] `{text}`: 应写成 \"500ms\"、\"30s\" 或 \"5m\" (write a duration)")),
+        _ => Err(format!("{name} = `{text}`: 应写成 \"500ms\"、\"30s\" 或 \"5m\" (write a duration)")),
     }
 }

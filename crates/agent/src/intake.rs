@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::outbox::{Added, Outbox, OutboxError};
 use crate::record::Record;
 use crate::sender::{blocking, now_ms};
+use crate::space::Space;
 use crate::status;
 
 /// A record with four pictures.
@@ -34,6 +35,7 @@ pub(crate) fn router(intake: Intake) -> Router {
     Router::new()
         .route("/enter", post(enter))
         .route("/leave", post(leave))
+        .route("/space", post(space))
         .route("/status", get(told))
         .route("/metrics", get(metrics))
         .route("/", get(page))
@@ -48,9 +50,27 @@ async fn leave(State(intake): State<Intake>, request: Request) -> Response {
     intake.take(PushKind::Leave, request).await
 }
 
+/// Free spaces as the car park counts them, for the records that come after.
+async fn space(State(intake): State<Intake>, body: Bytes) -> Response {
+    let space: Space = match serde_json::from_slice(&body) {
+        Ok(space) => space,
+        Err(error) => {
+            let what = format!(
+                "应为 {{\"total_parking_space\": 100, \"remain_parking_space\": 10}} (send both numbers): {error}"
+            );
+            return json_response(StatusCode::BAD_REQUEST, &json!({ "error": what }));
+        }
+    };
+    let outbox = Arc::clone(&intake.outbox);
+    match blocking(move || outbox.tell_space(space, now_ms())).await {
+        Ok(()) => json_response(StatusCode::OK, &json!({ "state": "known" })),
+        Err(error) => failed(&error),
+    }
+}
+
 async fn told(State(intake): State<Intake>) -> Response {
     let outbox = Arc::clone(&intake.outbox);
-    match blocking(move || outbox.counts()).await {
+    match blocking(move || outbox.counts(now_ms())).await {
         Ok(counts) => json_response(StatusCode::OK, &status::json(&counts, now_ms())),
         Err(error) => failed(&error),
     }
@@ -58,7 +78,7 @@ async fn told(State(intake): State<Intake>) -> Response {
 
 async fn metrics(State(intake): State<Intake>) -> Response {
     let outbox = Arc::clone(&intake.outbox);
-    match blocking(move || outbox.counts()).await {
+    match blocking(move || outbox.counts(now_ms())).await {
         Ok(counts) => {
             ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], status::metrics(&counts, now_ms())).into_response()
         }
@@ -68,7 +88,7 @@ async fn metrics(State(intake): State<Intake>) -> Response {
 
 async fn page(State(intake): State<Intake>) -> Response {
     let outbox = Arc::clone(&intake.outbox);
-    match blocking(move || Ok((outbox.counts()?, outbox.aside()?))).await {
+    match blocking(move || Ok((outbox.counts(now_ms())?, outbox.aside()?))).await {
         Ok((counts, aside)) => Html(status::page(&counts, &aside, now_ms())).into_response(),
         Err(error) => failed(&error),
     }

@@ -3,11 +3,15 @@
 //! Records come by local HTTP, by a spool folder, or from the command line into an [`Outbox`]; a sender takes them from
 //! there. Nothing rests on Parkgate's own extras: any platform of the protocol will do.
 
+pub mod check;
+mod circuit;
 pub mod config;
+mod disk;
 mod intake;
 pub mod outbox;
 pub mod record;
 mod sender;
+pub mod space;
 mod spool;
 pub mod status;
 
@@ -22,6 +26,7 @@ use tokio::sync::{Notify, watch};
 pub use config::Config;
 pub use outbox::{Added, Outbox};
 pub use record::Record;
+pub use space::{Space, SpaceSource};
 
 use crate::intake::Intake;
 use crate::sender::{Sender, now_ms};
@@ -29,13 +34,15 @@ use crate::sender::{Sender, now_ms};
 /// Runs until `stop` is ready, and then finishes what is on its way. `listening` is told the address.
 ///
 /// # Errors
-/// The settings are wrong, the outbox cannot be opened, or the address is taken.
+/// The settings are wrong, another agent runs on the folder, the outbox cannot be opened, or the address is taken.
 pub async fn run(
     config: Config,
     stop: impl Future<Output = ()> + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> io::Result<()> {
-    let outbox = Arc::new(Outbox::open(&config.data, config.disk.clone()).map_err(io::Error::other)?);
+    std::fs::create_dir_all(&config.data)?;
+    let _lock = disk::Lock::take(&config.data)?;
+    let outbox = Arc::new(config.outbox().map_err(io::Error::other)?);
     outbox.recover(now_ms()).map_err(io::Error::other)?;
     let incoming = config.data.join("incoming");
     if incoming.exists() {
@@ -68,6 +75,6 @@ pub async fn run(
     if let Some(watching) = watching {
         watching.await.map_err(io::Error::other)?;
     }
-    sending.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+    sending.await.map_err(io::Error::other)?;
     served
 }

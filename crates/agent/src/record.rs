@@ -15,6 +15,8 @@ pub struct Record {
     pub parking_serial: String,
     /// `enter_time`.
     pub enter_time: i64,
+    /// When the vehicle passed the barrier: `leave_time` of a leave, else `enter_time`.
+    pub happened_at: i64,
     /// All parameters but `park_uuid` and `sign`, in the order given.
     pub params: Vec<(String, String)>,
     /// Pictures by part name (`leave_image_file`).
@@ -50,15 +52,13 @@ impl Record {
             time.ok_or_else(|| format!("参数`{name}`应为13位毫秒时间戳, 收到`{text}` (13-digit milliseconds)"))
         };
         let enter_time = time("enter_time")?;
-        if kind == PushKind::Leave {
-            time("leave_time")?;
-        }
+        let happened_at = if kind == PushKind::Leave { time("leave_time")? } else { enter_time };
         let parking_serial =
             get("parking_serial").ok_or_else(|| "参数`parking_serial`未传递 (parking_serial is missing)".to_owned())?;
         if let Some(list) = params.iter_mut().find(|(name, _)| name == "payment_list") {
             list.1 = with_orders(&list.1, &parking_serial)?;
         }
-        Ok(Record { kind, parking_serial, enter_time, params, files })
+        Ok(Record { kind, parking_serial, enter_time, happened_at, params, files })
     }
 
     /// The same for the same record given again.

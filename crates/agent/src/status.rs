@@ -15,12 +15,17 @@ pub fn json(counts: &Counts, now: i64) -> Value {
         "dead": counts.dead,
         "held": counts.held,
         "sent": counts.sent,
+        "sent_last_minute": counts.sent_last_minute,
         "hinted": counts.hinted,
         "pictures_dropped": counts.pictures_dropped,
         "picture_bytes": counts.picture_bytes,
         "last_hint": counts.last_hint,
         "last_error": counts.last_error,
+        "problem": counts.problem,
         "last_sent_at": counts.last_sent_at,
+        "space": counts.space.map(|(total, remain, told_at)| json!({
+            "total_parking_space": total, "remain_parking_space": remain, "told_at": told_at,
+        })),
     })
 }
 
@@ -62,11 +67,13 @@ pub fn page(counts: &Counts, aside: &[Aside], now: i64) -> String {
         ("待发 queued", counts.queued.to_string()),
         ("最早 oldest", oldest),
         ("已发 sent", counts.sent.to_string()),
+        ("上一分钟 last minute", counts.sent_last_minute.to_string()),
         ("带提示 with a hint", counts.hinted.to_string()),
         ("被拒 dead", counts.dead.to_string()),
         ("暂扣 held", counts.held.to_string()),
         ("最近提示 last hint", counts.last_hint.clone().unwrap_or_else(|| "-".into())),
         ("最近故障 last error", counts.last_error.clone().unwrap_or_else(|| "-".into())),
+        ("待处理 to be mended", counts.problem.clone().unwrap_or_else(|| "-".into())),
     ] {
         let _ = writeln!(page, "<tr><td>{name}<td>{}", escaped(&value));
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use md5::{Digest, Md5};
 use parkgate_wire::{Secret, sign};
 use reqwest::multipart::{Form, Part};
@@ -25,7 +26,14 @@ pub enum Signing {
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
     params: Vec<(String, String)>,
-    files: Vec<(String, PathBuf)>,
+    files: Vec<(String, Picture)>,
+}
+
+/// Where the bytes of a picture are.
+#[derive(Debug, Clone)]
+enum Picture {
+    File(PathBuf),
+    Memory(Bytes),
 }
 
 impl Draft {
@@ -50,7 +58,14 @@ impl Draft {
     /// Adds a picture (`leave_image_file`). Its hash is computed, unless it was given.
     #[must_use]
     pub fn file(mut self, part: &str, path: impl AsRef<Path>) -> Self {
-        self.files.push((part.to_owned(), path.as_ref().to_owned()));
+        self.files.push((part.to_owned(), Picture::File(path.as_ref().to_owned())));
+        self
+    }
+
+    /// Adds a picture that is in memory. Its hash is computed, unless it was given.
+    #[must_use]
+    pub fn file_bytes(mut self, part: &str, bytes: impl Into<Bytes>) -> Self {
+        self.files.push((part.to_owned(), Picture::Memory(bytes.into())));
         self
     }
 
@@ -61,10 +76,15 @@ impl Draft {
         secret: &Secret,
         signing: Signing,
     ) -> Result<reqwest::RequestBuilder, ClientError> {
-        for (part, path) in self.files.clone() {
-            let hash = format!("{}_hash", part.strip_suffix("_file").unwrap_or(&part));
+        for (part, picture) in &self.files {
+            let hash = format!("{}_hash", part.strip_suffix("_file").unwrap_or(part));
             if !self.params.iter().any(|(name, _)| *name == hash) {
-                let md5 = md5_of(&path).await.map_err(|error| ClientError::File(path, error))?;
+                let md5 = match picture {
+                    Picture::File(path) => {
+                        md5_of(path).await.map_err(|error| ClientError::File(path.clone(), error))?
+                    }
+                    Picture::Memory(bytes) => hex::encode_upper(Md5::digest(bytes)),
+                };
                 self.params.push((hash, md5));
             }
         }
@@ -83,8 +103,14 @@ impl Draft {
             return Ok(request.header("content-type", content_type).body(body.join("&")));
         }
         let mut form = self.params.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
-        for (part, path) in self.files {
-            let file = Part::file(&path).await.map_err(|error| ClientError::File(path, error))?;
+        for (part, picture) in self.files {
+            let file = match picture {
+                Picture::File(path) => Part::file(&path).await.map_err(|error| ClientError::File(path, error))?,
+                Picture::Memory(bytes) => {
+                    let size = bytes.len() as u64;
+                    Part::stream_with_length(bytes, size).file_name(part.clone())
+                }
+            };
             form = form.part(part, file);
         }
         Ok(request.multipart(form))

@@ -33,7 +33,7 @@ pub use outcome::{Outcome, judge};
 pub use record::{CarType, Enter, Leave, PayType, Payment, PlateColor};
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use parkgate_wire::{PushKind, Secret};
 
@@ -81,6 +81,7 @@ pub struct Client {
     park_uuid: Option<String>,
     credentials: Credentials,
     signing: Signing,
+    timeout: Duration,
 }
 
 impl Client {
@@ -90,14 +91,9 @@ impl Client {
     /// # Errors
     /// The URL is none, or no HTTP client can be made.
     pub fn new(url: &str, park_uuid: Option<&str>, credentials: Credentials) -> Result<Client, ClientError> {
-        match reqwest::Url::parse(url) {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => {}
-            Ok(_) => return Err(ClientError::Setup(format!("{url}: write http://… or https://…"))),
-            Err(error) => return Err(ClientError::Setup(format!("{url}: {error}; write http://… or https://…"))),
-        }
+        host_of(url)?;
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| ClientError::Setup(error.to_string()))?;
@@ -107,7 +103,14 @@ impl Client {
             park_uuid: park_uuid.map(str::to_owned),
             credentials,
             signing: Signing::Plain,
+            timeout: REQUEST_TIMEOUT,
         })
+    }
+
+    /// How long one push may take, pictures and reply included; a minute unless set.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Client {
+        Client { timeout, ..self }
     }
 
     /// How values are sent and signed; [`Signing::Plain`] unless a platform wants otherwise.
@@ -121,6 +124,18 @@ impl Client {
     /// # Errors
     /// Something on this side; a platform that cannot be reached is [`Outcome::TryLater`].
     pub async fn push(&self, kind: PushKind, draft: impl Into<Draft>) -> Result<Outcome, ClientError> {
+        Ok(self.push_dated(kind, draft).await?.0)
+    }
+
+    /// The same, and what the platform's clock said (`Date`, ms since 1970), if it told.
+    ///
+    /// # Errors
+    /// As [`Client::push`].
+    pub async fn push_dated(
+        &self,
+        kind: PushKind,
+        draft: impl Into<Draft>,
+    ) -> Result<(Outcome, Option<i64>), ClientError> {
         let Credentials { secret, app_id, api_type } = &self.credentials;
         let draft = draft
             .into()
@@ -128,20 +143,13 @@ impl Client {
             .unless_set("app_id", app_id)
             .unless_set("api_type", api_type);
         let request = draft.request(&self.http, &self.address(kind), secret, self.signing).await?;
-        let mut sent = match request.send().await {
-            Err(error) => return Ok(Outcome::unreachable(&error)),
-            Ok(sent) => sent,
-        };
-        let status = sent.status().as_u16();
-        let retry_after = sent.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        // Also a 4xx or 5xx has a body that says why.
-        let mut body = Vec::new();
-        loop {
-            match sent.chunk().await {
-                Ok(Some(piece)) if body.len() + piece.len() <= REPLY_BYTES_MAX => body.extend_from_slice(&piece),
-                Ok(Some(_)) => return Ok(judge(status, retry_after.as_deref(), "")),
-                Ok(None) => return Ok(judge(status, retry_after.as_deref(), &String::from_utf8_lossy(&body))),
-                Err(error) => return Ok(Outcome::unreachable(&error)),
+        match request.timeout(self.timeout).send().await {
+            Err(error) => Ok((Outcome::unreachable(&error), None)),
+            Ok(sent) => {
+                let date = header(&sent, "date").and_then(|date| httpdate::parse_http_date(date).ok());
+                let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+                let date = date.and_then(|date| i64::try_from(date.as_millis()).ok());
+                Ok((heard(sent).await, date))
             }
         }
     }
@@ -151,6 +159,40 @@ impl Client {
             return self.url.clone();
         }
         format!("{}{}", self.url.trim_end_matches('/'), kind.path())
+    }
+}
+
+fn header<'a>(sent: &'a reqwest::Response, name: &str) -> Option<&'a str> {
+    sent.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Also a 4xx or 5xx has a body that says why.
+async fn heard(mut sent: reqwest::Response) -> Outcome {
+    let status = sent.status().as_u16();
+    let retry_after = header(&sent, "retry-after").map(str::to_owned);
+    let mut body = Vec::new();
+    loop {
+        match sent.chunk().await {
+            Ok(Some(piece)) if body.len() + piece.len() <= REPLY_BYTES_MAX => body.extend_from_slice(&piece),
+            Ok(Some(_)) => return judge(status, retry_after.as_deref(), ""),
+            Ok(None) => return judge(status, retry_after.as_deref(), &String::from_utf8_lossy(&body)),
+            Err(error) => return Outcome::unreachable(&error),
+        }
+    }
+}
+
+/// The host and port of a platform's URL.
+///
+/// # Errors
+/// It is no `http` or `https` URL.
+pub fn host_of(url: &str) -> Result<(String, u16), ClientError> {
+    let wrong = |what: String| ClientError::Setup(format!("{url}: {what}; write http://… or https://…"));
+    let parsed = reqwest::Url::parse(url).map_err(|error| wrong(error.to_string()))?;
+    match (parsed.scheme(), parsed.host_str(), parsed.port_or_known_default()) {
+        ("http" | "https", Some(host), Some(port)) => {
+            Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
+        }
+        (scheme, ..) => Err(wrong(format!("`{scheme}`"))),
     }
 }
 

@@ -22,7 +22,12 @@ pub enum Outcome {
 
 impl Outcome {
     pub(crate) fn unreachable(error: &reqwest::Error) -> Outcome {
-        let mut reason = error.to_string();
+        let mut reason = match (error.is_timeout(), error.is_connect()) {
+            (true, _) => "超时无应答 (no answer in time): ".to_owned(),
+            (false, true) => "连不上平台 (cannot connect): ".to_owned(),
+            (false, false) => String::new(),
+        };
+        reason.push_str(&error.to_string());
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
             reason = format!("{reason}: {error}");
@@ -43,7 +48,15 @@ pub fn judge(status: u16, retry_after: Option<&str>, body: &str) -> Outcome {
         Some(reply) if reply.is_success() => Outcome::Accepted(reply),
         Some(reply) if refuses(&reply.code) && !is_of_the_line(&status.to_string()) => Outcome::Refused(reply),
         Some(reply) => Outcome::TryLater { reason: format!("{} {}", reply.code, reply.message), retry_after },
-        None => Outcome::TryLater { reason: format!("HTTP {status}, and no reply of the protocol"), retry_after },
+        None => {
+            let address = if matches!(status, 300..400 | 404 | 405) {
+                "; 检查平台地址 (is the address right?)"
+            } else {
+                ""
+            };
+            let reason = format!("HTTP {status}: 不是本协议的应答 (no reply of the protocol){address}");
+            Outcome::TryLater { reason, retry_after }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::Draft;
@@ -173,6 +174,12 @@ impl Enter {
         Enter { draft: self.draft.file("enter_image_file", path) }
     }
 
+    /// The same from memory.
+    #[must_use]
+    pub fn image_bytes(self, bytes: impl Into<Bytes>) -> Self {
+        Enter { draft: self.draft.file_bytes("enter_image_file", bytes) }
+    }
+
     /// Any other parameter by its protocol name.
     #[must_use]
     pub fn param(self, name: &str, value: &str) -> Self {
@@ -223,6 +230,12 @@ impl Leave {
     #[must_use]
     pub fn image(self, path: impl AsRef<Path>) -> Self {
         Leave { draft: self.draft.file("leave_image_file", path), ..self }
+    }
+
+    /// The same from memory.
+    #[must_use]
+    pub fn image_bytes(self, bytes: impl Into<Bytes>) -> Self {
+        Leave { draft: self.draft.file_bytes("leave_image_file", bytes), ..self }
     }
 
     /// Any other parameter by its protocol name.

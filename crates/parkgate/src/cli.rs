@@ -1,8 +1,12 @@
 //! Every command and flag, with its help.
 
+mod agent;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use agent::{Agent, AgentFile, Dead};
 
 /// 开放的停车场推送平台 · An open, self-hosted parking gate platform
 #[derive(Debug, Parser)]
@@ -269,95 +273,6 @@ pub(crate) struct Check {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) place: Place,
-}
-
-/// The agent's file.
-#[derive(Debug, Args, Clone)]
-pub(crate) struct AgentFile {
-    /// The agent's settings
-    #[arg(long, value_name = "FILE", default_value = "agent.toml")]
-    pub(crate) config: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Agent {
-    /// 运行 · Take records and send them
-    #[command(
-        after_help = "Example:\n  parkgate agent run --config agent.toml\n\nThe file, at least:\n  data = \"agent-data\"\n  listen = \"127.0.0.1:8070\"\n  [platform]\n  url = \"http://127.0.0.1:8080\"\n  park_uuid = \"49f0cc52-e8c7-41e3-b54d-af666b8cc11a\"\n  secret = \"123\""
-    )]
-    Run {
-        #[command(flatten)]
-        file: AgentFile,
-    },
-    /// 添加记录 · Put a record into the outbox, whether or not the agent runs
-    #[command(
-        after_help = "Example:\n  parkgate agent add leave parking_serial=S1 plate=粤B12345 plate_color=1 enter_time=1624874732253 \\\n    leave_time=1624937505093 car_type=1 car_desc=临时车 --image leave_image_file=car.jpg"
-    )]
-    Add {
-        call: Call,
-        /// Parameters, `name=value`
-        #[arg(value_name = "k=v")]
-        params: Vec<String>,
-        /// A picture: `leave_image_file=PATH`
-        #[arg(long, value_name = "FIELD=PATH")]
-        image: Vec<String>,
-        #[command(flatten)]
-        file: AgentFile,
-    },
-    /// 状态 · The outbox at a glance
-    #[command(after_help = "Example:\n  parkgate agent status --config agent.toml --json")]
-    Status {
-        /// 输出 JSON · As JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        file: AgentFile,
-    },
-    /// 被拒记录 · Records that the platform refused
-    #[command(subcommand)]
-    Dead(Dead),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Dead {
-    /// 列表 · Records aside, oldest first
-    #[command(after_help = "Example:\n  parkgate agent dead list --json")]
-    List {
-        /// 输出 JSON · As JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        file: AgentFile,
-    },
-    /// 一条记录 · One of them with all that was to be sent
-    #[command(after_help = "Example:\n  parkgate agent dead show 17")]
-    Show {
-        /// Its number in the list
-        id: i64,
-        /// 输出 JSON · As JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        file: AgentFile,
-    },
-    /// 重发 · Send them once more; without numbers all
-    #[command(after_help = "Example:\n  parkgate agent dead retry 17")]
-    Retry {
-        /// Only these
-        #[arg(value_name = "ID")]
-        ids: Vec<i64>,
-        #[command(flatten)]
-        file: AgentFile,
-    },
-    /// 删除 · Give them up for good
-    #[command(after_help = "Example:\n  parkgate agent dead drop 17")]
-    Drop {
-        /// These
-        #[arg(value_name = "ID", required = true)]
-        ids: Vec<i64>,
-        #[command(flatten)]
-        file: AgentFile,
-    },
 }
 
 #[derive(Debug, Subcommand)]

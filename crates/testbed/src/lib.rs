@@ -1,8 +1,10 @@
 //! For tests only: a real gate on a free port, stopped with the test, and a car park that signs what it pushes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "for tests only")]
 
+mod agent;
 mod gate;
 mod push;
 
+pub use agent::Agent;
 pub use gate::{Gate, parkgate};
 pub use push::{DEMO_PARK, Multipart, Pairs, body, enter, leave, md5_hex, percent, signed};

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Counts, OutboxError};
+use crate::space::Space;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS records (
@@ -15,12 +16,13 @@ CREATE TABLE IF NOT EXISTS records (
     state INTEGER NOT NULL,               -- 0 waits, 1 refused, 2 held for its hint
     attempts INTEGER NOT NULL,
     due INTEGER NOT NULL,
-    leased INTEGER NOT NULL,
     added_at INTEGER NOT NULL,
     hint TEXT
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS records_by_serial ON records (serial, kind);
 CREATE INDEX IF NOT EXISTS records_waiting ON records (id) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS records_paused ON records (due) WHERE state = 0 AND due > 0;
+CREATE INDEX IF NOT EXISTS records_aside ON records (state) WHERE state <> 0;
 CREATE TABLE IF NOT EXISTS files (
     record_id INTEGER NOT NULL,
     part TEXT NOT NULL,
@@ -44,7 +46,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), OutboxError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "cache_size", -8 * 1024)?;
+    connection.pragma_update(None, "cache_size", -2 * 1024)?;
     connection.execute_batch(SCHEMA)?;
     Ok(())
 }
@@ -70,34 +72,53 @@ pub(super) fn count(connection: &Connection, name: &str, by: i64) -> Result<(), 
 }
 
 pub(super) fn number(connection: &Connection, name: &str) -> Result<u64, OutboxError> {
-    let found: Option<String> = connection
-        .prepare_cached("SELECT value FROM notes WHERE name = ?1")?
-        .query_row([name], |row| row.get(0))
-        .optional()?;
-    Ok(found.and_then(|text| text.parse().ok()).unwrap_or(0))
+    Ok(noted(connection, name)?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
-pub(super) fn counts(connection: &Connection) -> Result<Counts, OutboxError> {
-    let note = |name: &str| -> Result<Option<String>, OutboxError> {
-        Ok(connection.query_row("SELECT value FROM notes WHERE name = ?1", [name], |row| row.get(0)).optional()?)
-    };
+/// The free spaces that were told last, and when.
+pub(super) fn space(connection: &Connection) -> Result<Option<(Space, i64)>, OutboxError> {
+    let Some(told) = noted(connection, "space")? else { return Ok(None) };
+    let mut numbers = told.split(' ');
+    let mut next = || numbers.next();
+    let read = || Some((next()?.parse().ok()?, next()?.parse().ok()?, next()?.parse().ok()?));
+    Ok({ read }().map(|(total, remain, at)| (Space { total, remain }, at)))
+}
+
+fn noted(connection: &Connection, name: &str) -> Result<Option<String>, OutboxError> {
+    Ok(connection
+        .prepare_cached("SELECT value FROM notes WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
+}
+
+pub(super) fn counts(connection: &Connection, now: i64) -> Result<Counts, OutboxError> {
     let number = |name: &str| number(connection, name);
-    let of = |state: i64| -> Result<u64, OutboxError> {
-        Ok(connection
-            .query_row("SELECT count(*) FROM records WHERE state = ?1", [state], |row| row.get::<_, i64>(0))?
-            .unsigned_abs())
+    let aside = |state: i64| -> Result<u64, OutboxError> {
+        let sql = format!("SELECT count(*) FROM records WHERE state = {state}");
+        Ok(connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    };
+    let (dead, held) = (aside(1)?, aside(2)?);
+    let oldest = "SELECT added_at FROM records WHERE state = 0 ORDER BY id LIMIT 1";
+    // What was sent in this minute is still being counted: the one before it is whole.
+    let sent_last_minute = match now / 60_000 - i64::try_from(number("minute")?).unwrap_or(0) {
+        0 => number("minute_before")?,
+        1 => number("minute_sent")?,
+        _ => 0,
     };
     Ok(Counts {
-        queued: of(0)?,
-        oldest: connection.query_row("SELECT min(added_at) FROM records WHERE state = 0", [], |row| row.get(0))?,
-        dead: of(1)?,
-        held: of(2)?,
+        queued: number("records")?.saturating_sub(dead + held),
+        oldest: connection.query_row(oldest, [], |row| row.get(0)).optional()?,
+        dead,
+        held,
         sent: number("sent")?,
         hinted: number("hinted")?,
         pictures_dropped: number("pictures_dropped")?,
         picture_bytes: number("picture_bytes")?,
-        last_hint: note("last_hint")?,
-        last_error: note("last_error")?,
-        last_sent_at: note("last_sent_at")?.and_then(|text| text.parse().ok()),
+        last_hint: noted(connection, "last_hint")?,
+        last_error: noted(connection, "last_error")?,
+        problem: noted(connection, "problem")?,
+        last_sent_at: noted(connection, "last_sent_at")?.and_then(|text| text.parse().ok()),
+        sent_last_minute,
+        space: space(connection)?.map(|(space, at)| (space.total, space.remain, at)),
     })
 }

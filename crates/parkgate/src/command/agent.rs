@@ -1,6 +1,7 @@
 //! `agent`: the car park's half.
 
 use anyhow::{Context, bail};
+use parkgate_agent::check::Finding;
 use parkgate_agent::config::ConfigError;
 use parkgate_agent::outbox::Aside;
 use parkgate_agent::{Added, Config, Outbox, Record, status};
@@ -17,9 +18,10 @@ pub(super) fn run(command: Agent) -> anyhow::Result<()> {
         Agent::Run { file } => run_agent(config(&file)?),
         Agent::Add { call, params, image, file } => add(call, &params, &image, &file),
         Agent::Status { json, file } => {
-            let told = status::json(&outbox(&file)?.counts()?, now_ms());
+            let told = status::json(&outbox(&file)?.counts(now_ms())?, now_ms());
             if json { output::json(&told) } else { output::sheet(&told) }
         }
+        Agent::Check { json, file } => check(json, &file),
         Agent::Dead(command) => dead(command),
     }
 }
@@ -38,6 +40,24 @@ fn run_agent(config: Config) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("车场代理 agent at {listen}"))
     })
+}
+
+fn check(json: bool, file: &AgentFile) -> anyhow::Result<()> {
+    let config = config(file)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let findings = runtime.block_on(parkgate_agent::check::check(&config));
+    if json {
+        let told = |finding: &Finding| json!({ "what": finding.what, "ok": finding.is_ok, "told": finding.told });
+        output::json(&Value::Array(findings.iter().map(told).collect()))?;
+    } else {
+        for finding in &findings {
+            output::line(&format!("{} {:<9} {}", if finding.is_ok { "✓" } else { "✗" }, finding.what, finding.told))?;
+        }
+    }
+    match findings.iter().find(|finding| !finding.is_ok) {
+        Some(finding) => bail!("{}: 未通过 (not well)", finding.what),
+        None => Ok(()),
+    }
 }
 
 fn add(call: Call, params: &[String], image: &[String], file: &AgentFile) -> anyhow::Result<()> {
@@ -113,8 +133,7 @@ fn config(file: &AgentFile) -> anyhow::Result<Config> {
 }
 
 fn outbox(file: &AgentFile) -> anyhow::Result<Outbox> {
-    let config = config(file)?;
-    Ok(Outbox::open(&config.data, config.disk)?)
+    Ok(config(file)?.outbox()?)
 }
 
 fn now_ms() -> i64 {

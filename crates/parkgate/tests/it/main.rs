@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod agent;
+mod agent_peers;
 mod bad_input;
 mod checks;
 mod clients_in_the_field;

@@ -1,0 +1,122 @@
+//! Which records may be sent now.
+
+use std::collections::HashSet;
+use std::sync::{MutexGuard, PoisonError};
+
+use parkgate_wire::PushKind;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Claimed, Outbox, OutboxError, kind};
+
+/// Beyond so many the rest waits for the next claim: what is claimed is passed over by the next ones.
+const CLAIMED_MAX: usize = 4096;
+
+impl Outbox {
+    /// Up to `limit` records that may be sent now, each handed out once until it is settled or given back. A claim is
+    /// this process's own: it ends with it.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn claim(&self, limit: usize, now: i64, newest_first: bool) -> Result<Vec<Claimed>, OutboxError> {
+        let mut taken = self.taken();
+        if taken.len() >= CLAIMED_MAX {
+            return Ok(Vec::new());
+        }
+        let connection = self.lock();
+        let order = if newest_first { "DESC" } else { "ASC" };
+        let sql = format!(
+            "SELECT id, kind, serial, params, attempts FROM records r WHERE state = 0 AND due <= ?1 AND \
+             (kind = 0 OR NOT EXISTS (SELECT 1 FROM records e WHERE e.serial = r.serial AND e.kind = 0 AND e.state = 0)) \
+             ORDER BY id {order} LIMIT ?2"
+        );
+        let mut claimed = Vec::new();
+        let mut damaged = Vec::new();
+        {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![now, i64::try_from(limit + taken.len()).unwrap_or(i64::MAX)])?;
+            while let Some(row) = rows.next()?
+                && claimed.len() < limit
+            {
+                let id = row.get(0)?;
+                if taken.contains(&id) {
+                    continue;
+                }
+                match serde_json::from_str(row.get_ref(3)?.as_str().unwrap_or_default()) {
+                    Ok(params) => claimed.push(Claimed {
+                        id,
+                        kind: kind(row.get(1)?),
+                        parking_serial: row.get(2)?,
+                        params,
+                        files: Vec::new(),
+                        attempts: row.get(4)?,
+                    }),
+                    Err(error) => damaged.push((id, error.to_string())),
+                }
+            }
+        }
+        for (id, error) in damaged {
+            tracing::error!(record = id, error, "damaged on disk: it is aside");
+            connection.execute("UPDATE records SET state = 1, hint = ?2 WHERE id = ?1", params![id, error])?;
+        }
+        for record in &mut claimed {
+            record.files = self.files_of(&connection, record.id)?;
+            if record.kind == PushKind::Leave {
+                self.bring_enter_along(&connection, record)?;
+            }
+            drop_lone_hashes(record);
+            taken.insert(record.id);
+        }
+        Ok(claimed)
+    }
+
+    /// When the next pause of a record ends after `now`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn next_due(&self, now: i64) -> Result<Option<i64>, OutboxError> {
+        let sql = "SELECT min(due) FROM records WHERE state = 0 AND due > 0 AND due > ?1";
+        Ok(self.lock().prepare_cached(sql)?.query_row([now], |row| row.get(0))?)
+    }
+
+    /// What was claimed and not sent.
+    pub fn give_back(&self, ids: impl IntoIterator<Item = i64>) {
+        let mut taken = self.taken();
+        ids.into_iter().for_each(|id| {
+            taken.remove(&id);
+        });
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashSet<i64>> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the platform refused of the enter, it may still take as the leave's half.
+    fn bring_enter_along(&self, connection: &Connection, leave: &mut Claimed) -> Result<(), OutboxError> {
+        let enter: Option<(i64, String)> = connection
+            .prepare_cached("SELECT id, params FROM records WHERE serial = ?1 AND kind = 0 AND state <> 0")?
+            .query_row([&leave.parking_serial], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((id, json)) = enter else { return Ok(()) };
+        let params: Vec<(String, String)> = serde_json::from_str(&json).unwrap_or_default();
+        for (name, value) in params {
+            if name.starts_with("enter_") && !leave.params.iter().any(|(other, _)| *other == name) {
+                leave.params.push((name, value));
+            }
+        }
+        for (part, path) in self.files_of(connection, id)? {
+            if !leave.files.iter().any(|(other, _)| *other == part) {
+                leave.files.push((part, path));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A hash without its file is refused: where the picture was given up, the hash goes too.
+fn drop_lone_hashes(record: &mut Claimed) {
+    let files = &record.files;
+    record.params.retain(|(name, _)| match name.strip_suffix("_image_hash") {
+        Some(which) => files.iter().any(|(part, _)| part.strip_suffix("_image_file") == Some(which)),
+        None => true,
+    });
+}

@@ -1,0 +1,117 @@
+//! Free spaces from where the car park counts them, so that the platform need not guess (`leave.md`, note 5).
+
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::Deserialize;
+
+/// How many spaces there are, and how many are free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Space {
+    /// `total_parking_space`.
+    #[serde(rename = "total_parking_space")]
+    pub total: u32,
+    /// `remain_parking_space`.
+    #[serde(rename = "remain_parking_space")]
+    pub remain: u32,
+}
+
+/// Where free spaces are known from, besides the local API.
+#[derive(Debug, Clone)]
+pub struct SpaceSource {
+    /// A JSON file with both numbers, rewritten by the car park's software whenever they change.
+    pub file: Option<PathBuf>,
+    /// Numbers older than this, and records that happened longer ago, get none: a count is of its moment.
+    pub max_age: Duration,
+}
+
+impl Default for SpaceSource {
+    fn default() -> Self {
+        SpaceSource { file: None, max_age: Duration::from_secs(5 * 60) }
+    }
+}
+
+impl SpaceSource {
+    /// Adds both numbers to a record that tells none, if they are known for the time it happened. `told` came by the
+    /// local API; the newer of it and the file counts.
+    pub(crate) fn attach(
+        &self,
+        happened_at: i64,
+        params: &mut Vec<(String, String)>,
+        told: Option<(Space, i64)>,
+        now: i64,
+    ) {
+        let max_age = i64::try_from(self.max_age.as_millis()).unwrap_or(i64::MAX);
+        let is_fresh = |at: i64| now.saturating_sub(at).saturating_abs() <= max_age;
+        let tells = |name: &str| params.iter().any(|(other, _)| other == name);
+        if !is_fresh(happened_at) || tells("total_parking_space") || tells("remain_parking_space") {
+            return;
+        }
+        let known = [told, self.read()].into_iter().flatten().filter(|(_, at)| is_fresh(*at)).max_by_key(|(_, at)| *at);
+        if let Some((space, _)) = known {
+            params.push(("total_parking_space".into(), space.total.to_string()));
+            params.push(("remain_parking_space".into(), space.remain.to_string()));
+        }
+    }
+
+    /// What the file says, and when it was written.
+    fn read(&self) -> Option<(Space, i64)> {
+        let path = self.file.as_ref()?;
+        let read = || -> std::io::Result<(Space, i64)> {
+            let written = std::fs::metadata(path)?.modified()?;
+            let space = serde_json::from_slice(&std::fs::read(path)?)?;
+            let at = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+            Ok((space, i64::try_from(at).unwrap_or(i64::MAX)))
+        };
+        match read() {
+            Ok(read) => Some(read),
+            Err(error) => {
+                tracing::warn!(%error, file = %path.display(), "no free spaces from this file");
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn attached(source: &SpaceSource, happened_at: i64, given: &[(&str, &str)], told: Option<(Space, i64)>) -> String {
+        let mut params: Vec<_> = given.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        source.attach(happened_at, &mut params, told, NOW);
+        params.iter().map(|(n, v)| format!("{n}={v} ")).collect()
+    }
+
+    #[test]
+    fn free_spaces_are_attached_if_they_are_of_the_records_time() {
+        let source = SpaceSource::default();
+        let told = Some((Space { total: 100, remain: 7 }, NOW - 60_000));
+        let both = "total_parking_space=100 remain_parking_space=7 ";
+        assert_eq!(attached(&source, NOW, &[], told), both);
+        assert_eq!(attached(&source, NOW - 3_600_000, &[], told), "", "an old record");
+        assert_eq!(attached(&source, NOW, &[], Some((Space { total: 100, remain: 7 }, NOW - 3_600_000))), "");
+        let own = [("total_parking_space", "50")];
+        assert_eq!(attached(&source, NOW, &own, told), "total_parking_space=50 ");
+        assert_eq!(attached(&source, NOW, &[], None), "");
+    }
+
+    #[test]
+    fn the_newer_of_file_and_api_counts_and_a_bad_file_is_no_harm() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("space.json");
+        let source = SpaceSource { file: Some(file.clone()), max_age: Duration::from_secs(u32::MAX.into()) };
+        let told = Some((Space { total: 100, remain: 7 }, NOW));
+        assert_eq!(attached(&source, NOW, &[], told), "total_parking_space=100 remain_parking_space=7 ");
+        std::fs::write(&file, r#"{"total_parking_space": 100, "remain_parking_space": 8}"#).unwrap();
+        assert_eq!(
+            attached(&source, NOW, &[], told),
+            "total_parking_space=100 remain_parking_space=8 ",
+            "now is later"
+        );
+        std::fs::write(&file, "100/8").unwrap();
+        assert_eq!(attached(&source, NOW, &[], None), "");
+    }
+}
