@@ -143,7 +143,40 @@ fn default_concurrency() -> usize {
     32
 }
 
+impl Platform {
+    /// A park's own secret at the platform of this address.
+    #[must_use]
+    pub fn new(url: &str, park_uuid: &str, secret: &str) -> Platform {
+        Platform {
+            url: url.to_owned(),
+            park_uuid: park_uuid.to_owned(),
+            secret: Some(secret.to_owned()),
+            secret_file: None,
+            app_id: None,
+            api_type: None,
+            timeout: default_timeout(),
+        }
+    }
+}
+
 impl Config {
+    /// The settings an agent has when its file says no more than this.
+    #[must_use]
+    pub fn new(data: PathBuf, listen: SocketAddr, platform: Platform) -> Config {
+        Config {
+            data,
+            listen,
+            spool: None,
+            on_hint: OnHint::default(),
+            concurrency: default_concurrency(),
+            newest_first: false,
+            platform,
+            retry: Retry::default(),
+            disk: Disk::default(),
+            space: SpaceFile::default(),
+        }
+    }
+
     /// Reads and checks the file. Folders in it are beside it.
     ///
     /// # Errors

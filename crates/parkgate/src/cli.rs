@@ -1,12 +1,14 @@
 //! Every command and flag, with its help.
 
 mod agent;
+mod simulate;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use agent::{Agent, AgentFile, Dead};
+pub(crate) use simulate::Simulate;
 
 /// 开放的停车场推送平台 · An open, self-hosted parking gate platform
 #[derive(Debug, Parser)]
@@ -54,6 +56,11 @@ pub(crate) enum Command {
     /// 车场代理 · The car park's half: a durable outbox that never gets stuck
     #[command(subcommand)]
     Agent(Agent),
+    /// 模拟车场 · The traffic of a car park, honest and faulty, by seed
+    #[command(
+        after_help = "Examples:\n  parkgate simulate --url http://127.0.0.1:8080 --secret 123 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --rate 50 --for 30s\n  parkgate simulate --url http://127.0.0.1:8080 --secret 123 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --day 24h --rate 0 --through-agent\n  parkgate simulate --day 24h --through-agent=http://127.0.0.1:8070"
+    )]
+    Simulate(Simulate),
 }
 
 /// Where the state is.

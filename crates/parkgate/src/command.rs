@@ -21,6 +21,7 @@ use parkgate_store::Store;
 use crate::cli::{Cli, Command, Place};
 use crate::config::data_folder;
 use crate::output::misuse;
+use crate::simulate;
 
 /// Runs one command; its exit code.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
@@ -35,6 +36,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Sign(args) => sign::run(&args).map(|()| 0),
         Command::Agent(args) => agent::run(args).map(|()| 0),
         Command::Push(args) => push::run(&args),
+        Command::Simulate(args) => {
+            let secret = secret::given(&args.secret)?;
+            simulate::run(&args, secret).map(|is_whole| u8::from(!is_whole))
+        }
     }
 }
 

@@ -110,7 +110,7 @@ impl TryFrom<String> for Span {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+        let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
         let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         let ms = units.iter().find(|(name, _)| *name == unit).map(|(_, ms)| ms);
@@ -119,6 +119,11 @@ impl TryFrom<String> for Span {
             _ => Err(format!("`{text}` is no duration: write \"500ms\", \"30s\" or \"5m\"")),
         }
     }
+}
+
+/// A duration as settings and flags write it.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    Span::try_from(text.to_owned()).map(Duration::from)
 }
 
 impl Config {

@@ -264,11 +264,12 @@ struct Platform {
 
 impl Platform {
     fn start(secret: &str) -> Platform {
+        // ./test installs it.
         let mut child = Command::new("python3")
             .args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/platform.py"), DEMO_PARK, secret])
             .stdout(Stdio::piped())
             .spawn()
-            .expect("python3, which ./test installs");
+            .unwrap();
         let mut port = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
         Platform { child, url: format!("http://127.0.0.1:{}", port.trim()) }

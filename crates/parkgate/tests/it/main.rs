@@ -15,6 +15,7 @@ mod park_check;
 mod quarantine;
 mod replies;
 mod rules;
+mod simulate;
 mod stop;
 mod tidy;
 

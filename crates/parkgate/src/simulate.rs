@@ -1,0 +1,195 @@
+//! A car park in a box: traffic by seed, pushed to a platform or given to an agent.
+
+mod books;
+mod fee;
+mod picture;
+mod plate;
+mod send;
+mod traffic;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use parkgate_agent::config::Platform;
+use parkgate_client::{Client, Credentials};
+use parkgate_wire::Secret;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::cli::Simulate;
+use crate::output::{self, misuse};
+use books::Books;
+use send::{Path, Tally};
+use traffic::{Manner, Traffic, Upload};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// Without `--for` and `--day`.
+const RUN_FOR: Duration = Duration::from_secs(60);
+/// Records waiting for each sender.
+const AHEAD: usize = 16;
+/// The rate is kept by so many ticks a second.
+const TICKS: u32 = 50;
+
+/// Runs the simulation; true if every record was taken.
+pub(crate) fn run(args: &Simulate, secret: Option<Secret>) -> anyhow::Result<bool> {
+    for (name, share) in [("--faults", args.faults), ("--pictures", args.pictures)] {
+        if !(0.0..=1.0).contains(&share) {
+            return Err(misuse(format!("{name} {share}: 应在0与1之间 (from 0 to 1)")));
+        }
+    }
+    if args.spaces == 0 || args.concurrency == 0 {
+        return Err(misuse("--spaces, --concurrency: 至少为1 (at least 1)"));
+    }
+    let manner = manner(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (books, tally, took) = runtime.block_on(async {
+        let began = Instant::now();
+        let (path, agent) = path(args, secret).await?;
+        let (books, tally) = play(args, &manner, path.clone()).await?;
+        path.finish().await?;
+        if let Some(agent) = agent {
+            agent.stop().await?;
+        }
+        anyhow::Ok((books, tally, began.elapsed()))
+    })?;
+    told(args, &manner, &books, &tally, took)?;
+    Ok(tally.refused == 0 && tally.given_up == 0)
+}
+
+/// Unless it is given, the time begins so that it ends now.
+fn manner(args: &Simulate) -> anyhow::Result<Manner> {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let length = match &args.day {
+        Some(day) => i64::try_from(span("--day", day)?.as_millis())?,
+        None => {
+            // As many records as there will be, at four stays a space and day.
+            let seconds = f64::from(args.rate.max(2_000)) * run_for(args)?.unwrap_or(RUN_FOR).as_secs_f64();
+            (seconds / (f64::from(args.spaces) * 8.0) * DAY_MS as f64) as i64
+        }
+    };
+    Ok(Manner {
+        seed: args.seed,
+        start: args.start.unwrap_or((now - length) / 60_000 * 60_000),
+        spaces: args.spaces,
+        faults: args.faults,
+        tells_space: !args.no_space,
+    })
+}
+
+fn run_for(args: &Simulate) -> anyhow::Result<Option<Duration>> {
+    match (&args.run_for, &args.day) {
+        (Some(text), _) => Ok(Some(span("--for", text)?)),
+        (None, Some(_)) => Ok(None),
+        (None, None) => Ok(Some(RUN_FOR)),
+    }
+}
+
+fn span(name: &str, text: &str) -> anyhow::Result<Duration> {
+    crate::config::duration(text).map_err(|error| misuse(format!("{name}: {error}")))
+}
+
+/// Straight to the platform, to an agent that runs, or to one of its own.
+async fn path(args: &Simulate, secret: Option<Secret>) -> anyhow::Result<(Path, Option<send::OwnAgent>)> {
+    match (&args.through_agent, &args.url, &args.park) {
+        (None, Some(url), Some(park)) => {
+            let secret = secret.ok_or_else(|| misuse("请提供密钥 (give the secret)"))?;
+            let client =
+                Client::new(url, Some(park), Credentials::of_park(secret)).map_err(|e| misuse(e.to_string()))?;
+            Ok((Path::platform(client), None))
+        }
+        (Some(_), Some(url), Some(park)) => {
+            let secret = secret.ok_or_else(|| misuse("请提供密钥 (give the secret)"))?;
+            let agent = send::OwnAgent::start(Platform::new(url, park, secret.expose())).await?;
+            Ok((Path::agent(&agent.url), Some(agent)))
+        }
+        (Some(agent), ..) => Ok((Path::agent(agent), None)),
+        (None, ..) => Err(misuse("--url, --park: 请指定平台与车场 (say which platform and park)")),
+    }
+}
+
+/// Every record by its serial to one sender, so that a visit's records stay in order.
+async fn play(args: &Simulate, manner: &Manner, path: Path) -> anyhow::Result<(Books, Tally)> {
+    let until = match &args.day {
+        Some(day) => manner.start + i64::try_from(span("--day", day)?.as_millis())?,
+        None => i64::MAX,
+    };
+    let mut traffic = Traffic::new(manner.clone(), until);
+    let mut lanes = Vec::new();
+    let mut senders = Vec::new();
+    for _ in 0..args.concurrency {
+        let (lane, uploads) = mpsc::channel::<Upload>(AHEAD);
+        lanes.push(lane);
+        senders.push(tokio::spawn(send::carry(path.clone(), uploads, args.pictures)));
+    }
+    let bar = bar(args, manner, until)?;
+    let ends_at = run_for(args)?.map(|length| Instant::now() + length);
+    let mut ticks = interval(Duration::from_secs(1) / TICKS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let (mut due, mut is_open) = (0.0, true);
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    loop {
+        let is_over = ends_at.is_some_and(|end| Instant::now() >= end);
+        if is_open && is_over {
+            traffic.close();
+            is_open = false;
+        }
+        // What is still on its way is not held back by the rate.
+        if args.rate > 0 && is_open {
+            due -= 1.0;
+            while due < 0.0 {
+                tokio::select! {
+                    _ = ticks.tick() => due += f64::from(args.rate) / f64::from(TICKS),
+                    _ = &mut interrupted, if is_open => { traffic.close(); is_open = false; due = 0.0; }
+                }
+            }
+        }
+        let Some(upload) = traffic.next() else { break };
+        let lane = send::lane(&upload.serial, lanes.len());
+        if let Some(lane) = lanes.get(lane) {
+            lane.send(upload).await.context("a sender ended")?;
+        }
+        bar.inc(1);
+        if until != i64::MAX {
+            bar.set_position((traffic.clock() - manner.start).max(0).unsigned_abs());
+        }
+    }
+    drop(lanes);
+    let mut tally = Tally::default();
+    for sender in senders {
+        tally.add(&sender.await.context("a sender ended")?);
+    }
+    bar.finish_and_clear();
+    Ok((traffic.books.clone(), tally))
+}
+
+/// Simulated time where its length is known, else records.
+fn bar(args: &Simulate, manner: &Manner, until: i64) -> anyhow::Result<ProgressBar> {
+    if args.json {
+        return Ok(ProgressBar::hidden());
+    }
+    let (bar, style) = if until == i64::MAX {
+        let count = f64::from(args.rate) * run_for(args)?.unwrap_or(RUN_FOR).as_secs_f64();
+        (ProgressBar::new(count as u64), "{bar:40} {pos} records {per_sec} {elapsed}")
+    } else {
+        (ProgressBar::new((until - manner.start).max(0).unsigned_abs()), "{bar:40} {percent}% {elapsed} (eta {eta})")
+    };
+    bar.set_style(ProgressStyle::with_template(style)?);
+    Ok(bar)
+}
+
+fn told(args: &Simulate, manner: &Manner, books: &Books, tally: &Tally, took: Duration) -> anyhow::Result<()> {
+    let mut told = json!({ "seed": manner.seed, "start": manner.start });
+    for (name, value) in [books.to_json(), tally.to_json()].iter().filter_map(Value::as_object).flatten() {
+        if let Some(told) = told.as_object_mut() {
+            told.insert(name.clone(), value.clone());
+        }
+    }
+    let seconds = took.as_secs_f64();
+    if let Some(told) = told.as_object_mut() {
+        told.insert("seconds".into(), json!((seconds * 10.0).round() / 10.0));
+        told.insert("uploads_per_second".into(), json!((tally.uploads as f64 / seconds.max(0.001)).round()));
+    }
+    if args.json { output::json(&told) } else { output::sheet(&told) }
+}

@@ -1,0 +1,46 @@
+//! Plates as they are seen at a barrier.
+
+use fastrand::Rng;
+
+const PROVINCES: [char; 31] = [
+    '京', '津', '沪', '渝', '冀', '豫', '云', '辽', '黑', '湘', '皖', '鲁', '新', '苏', '浙', '赣', '鄂', '桂', '甘',
+    '晋', '蒙', '陕', '吉', '闽', '贵', '粤', '青', '藏', '川', '宁', '琼',
+];
+/// Plates have no `I` and no `O`.
+const LETTERS: &[u8; 24] = b"ABCDEFGHJKLMNPQRSTUVWXYZ";
+const SIGNS: &[u8; 34] = b"ABCDEFGHJKLMNPQRSTUVWXYZ0123456789";
+
+/// A plate and its `plate_color`; empty and `-1` where the camera saw none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plate {
+    pub(crate) text: String,
+    pub(crate) color: i8,
+}
+
+impl Plate {
+    /// Most are from the park's own province, some green, few yellow, some not read.
+    pub(super) fn seen(rng: &mut Rng) -> Plate {
+        let kind = rng.u8(..100);
+        if kind < 2 {
+            return Plate { text: String::new(), color: -1 };
+        }
+        let province = if rng.u8(..10) < 8 { '粤' } else { rng.choice(PROVINCES).unwrap_or('粤') };
+        let mut text = String::from(province);
+        text.push(sign(rng, LETTERS));
+        let (color, signs) = match kind {
+            // The new energy plates have a sign more.
+            2..30 => {
+                text.push(if rng.bool() { 'D' } else { 'F' });
+                (5, 5)
+            }
+            30..35 => (2, 5),
+            _ => (1, 5),
+        };
+        text.extend((0..signs).map(|_| sign(rng, SIGNS)));
+        Plate { text, color }
+    }
+}
+
+fn sign(rng: &mut Rng, signs: &[u8]) -> char {
+    signs.get(rng.usize(..signs.len())).map_or('A', |sign| char::from(*sign))
+}

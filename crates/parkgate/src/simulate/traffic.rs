@@ -1,0 +1,370 @@
+//! The traffic of one car park as an endless, repeatable sequence: who comes when, stays how long, pays how; and how the
+//! records of it go out on a line that is not perfect. Pure: the same seed and start give the same uploads.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use fastrand::Rng;
+use parkgate_wire::PushKind;
+
+use super::books::Books;
+use super::fee::Bill;
+use super::plate::Plate;
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// Vehicles a day for each space.
+const TURNOVER: f64 = 4.0;
+/// How arrivals spread over the hours of a day, in percent; local time is UTC+8.
+const ARRIVALS: [f64; 24] = [
+    0.6, 0.4, 0.3, 0.3, 0.5, 1.2, 3.0, 6.5, 9.0, 7.5, 6.0, 6.0, 6.5, 6.0, 5.0, 4.5, 4.5, 6.0, 8.0, 7.0, 4.7, 3.5, 2.0,
+    1.0,
+];
+
+/// What the traffic is like.
+#[derive(Debug, Clone)]
+pub(super) struct Manner {
+    pub(super) seed: u64,
+    /// When it begins, ms since 1970; the car park is empty then.
+    pub(super) start: i64,
+    pub(super) spaces: u32,
+    /// The share of records that come twice, late, out of order or with other content; and whether the line fails.
+    pub(super) faults: f64,
+    /// Whether records tell the free spaces (note 5), or the platform counts.
+    pub(super) tells_space: bool,
+}
+
+/// One record on its way to the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Upload {
+    pub(super) kind: PushKind,
+    pub(super) serial: String,
+    pub(super) params: Vec<(String, String)>,
+    pub(super) plate: Plate,
+    /// When the vehicle passed the barrier, ms since 1970.
+    pub(super) happened_at: i64,
+    /// Another content under the same serial: the platform keeps the first.
+    pub(super) is_conflict: bool,
+}
+
+/// One vehicle's stay.
+#[derive(Debug)]
+struct Stay {
+    serial: String,
+    plate: Plate,
+    car_type: u8,
+    vehicle_type: u8,
+    enter_time: i64,
+}
+
+/// Ordered by time, and by number where times are equal.
+#[derive(Debug)]
+struct At<T> {
+    time: i64,
+    number: u64,
+    what: T,
+}
+
+impl<T> PartialEq for At<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+impl<T> Eq for At<T> {}
+impl<T> PartialOrd for At<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<T> Ord for At<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.time, self.number).cmp(&(other.time, other.number))
+    }
+}
+
+/// The sequence of uploads.
+pub(super) struct Traffic {
+    manner: Manner,
+    rng: Rng,
+    /// Nothing happens after; what is on its way still arrives.
+    end: i64,
+    next_arrival: i64,
+    inside: BinaryHeap<Reverse<At<Stay>>>,
+    on_the_way: BinaryHeap<Reverse<At<Upload>>>,
+    /// The line is away from the first to the second.
+    outage: (i64, i64),
+    number: u64,
+    /// What the car park itself has written down.
+    pub(super) books: Books,
+}
+
+impl Traffic {
+    /// Begins with an empty car park; ends at `end`, ms since 1970.
+    pub(super) fn new(manner: Manner, end: i64) -> Traffic {
+        let mut rng = Rng::with_seed(manner.seed);
+        let outage = next_outage(&mut rng, manner.start);
+        let books = Books::new(manner.spaces);
+        let mut traffic = Traffic {
+            next_arrival: manner.start,
+            manner,
+            rng,
+            end,
+            inside: BinaryHeap::new(),
+            on_the_way: BinaryHeap::new(),
+            outage,
+            number: 0,
+            books,
+        };
+        traffic.next_arrival = traffic.arrival_after(traffic.next_arrival);
+        traffic
+    }
+
+    /// From now on nothing happens any more; what is on its way still comes.
+    pub(super) fn close(&mut self) {
+        self.end = i64::MIN;
+    }
+
+    /// The time up to which everything happened, ms since 1970.
+    pub(super) fn clock(&self) -> i64 {
+        self.next_event().unwrap_or(self.end)
+    }
+
+    fn next_event(&self) -> Option<i64> {
+        let leaves = self.inside.peek().map_or(i64::MAX, |Reverse(leave)| leave.time);
+        Some(leaves.min(self.next_arrival)).filter(|time| *time < self.end)
+    }
+
+    /// Drawn from a rate that changes by the hour.
+    fn arrival_after(&mut self, time: i64) -> i64 {
+        let daily = f64::from(self.manner.spaces) * TURNOVER;
+        let hour = usize::try_from((time + 8 * HOUR_MS).rem_euclid(DAY_MS) / HOUR_MS).unwrap_or(0);
+        let hourly = daily * ARRIVALS.get(hour).copied().unwrap_or(4.0) / 100.0;
+        let wait = -(1.0 - self.rng.f64()).ln() / hourly.max(0.01);
+        // At most to the next hour, whose rate is another.
+        time + ((wait * 3_600_000.0) as i64).clamp(1, HOUR_MS)
+    }
+
+    fn happen(&mut self) {
+        let leaves = self.inside.peek().map_or(i64::MAX, |Reverse(leave)| leave.time);
+        if leaves < self.next_arrival {
+            if let Some(Reverse(leave)) = self.inside.pop() {
+                self.leave(leave.what, leave.time);
+            }
+            return;
+        }
+        let now = self.next_arrival;
+        self.next_arrival = self.arrival_after(now);
+        if self.books.inside < self.manner.spaces {
+            self.enter(now);
+        } else {
+            self.books.turned_away += 1;
+        }
+    }
+
+    fn enter(&mut self, now: i64) {
+        let number = self.count();
+        let rng = &mut self.rng;
+        let car_type = match rng.u8(..100) {
+            0..68 => 1,
+            68..88 => 2,
+            88..93 => 3,
+            93..99 => 4,
+            _ => 0,
+        };
+        let stay = Stay {
+            serial: format!("SIM{}-{}-{number:07}", self.manner.seed, self.manner.start / 1000),
+            plate: Plate::seen(rng),
+            car_type,
+            vehicle_type: if rng.u8(..20) == 0 { 2 } else { 1 },
+            enter_time: now,
+        };
+        // Some stay for a minute, some overnight; who pays by the month stays for the day's work.
+        let spread = (0..6).map(|_| rng.f64()).sum::<f64>() - 3.0;
+        let minutes = if car_type == 2 { 480.0 + spread * 150.0 } else { 70.0 * (spread * 1.1).exp() };
+        let leave_at = now + ((minutes * 60_000.0) as i64).max(MINUTE_MS);
+        self.books.entered();
+        let mut params = self.common(&stay);
+        params.push(("enter_gate".into(), "东门入口".into()));
+        params.push(("enter_security".into(), "李四".into()));
+        self.upload(PushKind::Enter, &stay, params, now);
+        self.inside.push(Reverse(At { time: leave_at, number, what: stay }));
+    }
+
+    fn leave(&mut self, stay: Stay, now: i64) {
+        let bill = Bill::of(&mut self.rng, &stay.serial, stay.car_type, stay.enter_time, now);
+        self.books.left(&bill);
+        let mut params = self.common(&stay);
+        let mut add = |name: &str, value: String| params.push((name.to_owned(), value));
+        add("leave_time", now.to_string());
+        add("leave_gate", "西门出口".into());
+        add("leave_security", "李四".into());
+        for (name, value) in [
+            ("total_value", bill.total),
+            ("free_value", bill.free),
+            ("online_value", bill.online),
+            ("balance_value", bill.balance),
+            ("cash_value", bill.cash),
+            ("prepaid_value", bill.prepaid),
+        ] {
+            add(name, value.to_string());
+        }
+        if !bill.payments.is_empty() {
+            let list = bill.payments.iter().map(super::fee::Payment::to_json).collect();
+            add("payment_list", serde_json::Value::Array(list).to_string());
+        }
+        self.upload(PushKind::Leave, &stay, params, now);
+    }
+
+    fn common(&self, stay: &Stay) -> Vec<(String, String)> {
+        let car_desc =
+            ["其他", "临时车", "月卡A", "免费车", "储值车"].get(usize::from(stay.car_type)).unwrap_or(&"其他");
+        let mut params: Vec<(String, String)> = [
+            ("parking_serial", stay.serial.clone()),
+            ("plate", stay.plate.text.clone()),
+            ("plate_color", stay.plate.color.to_string()),
+            ("enter_time", stay.enter_time.to_string()),
+            ("car_type", stay.car_type.to_string()),
+            ("car_desc", (*car_desc).to_owned()),
+            ("vehicle_type", stay.vehicle_type.to_string()),
+            ("charge_type", "1".into()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        params.retain(|(_, value)| !value.is_empty());
+        if self.manner.tells_space {
+            params.push(("total_parking_space".into(), self.manner.spaces.to_string()));
+            params.push(("remain_parking_space".into(), self.books.remain().to_string()));
+        }
+        params
+    }
+
+    /// Puts a record on the line, perhaps with a fault.
+    fn upload(&mut self, kind: PushKind, stay: &Stay, params: Vec<(String, String)>, now: i64) {
+        let upload = Upload {
+            kind,
+            serial: stay.serial.clone(),
+            params,
+            plate: stay.plate.clone(),
+            happened_at: now,
+            is_conflict: false,
+        };
+        let mut sent_at = self.through_outage(now);
+        if self.manner.faults > 0.0 && self.rng.f64() < self.manner.faults {
+            let later = self.rng.i64(MINUTE_MS..4 * HOUR_MS);
+            match self.rng.u8(..4) {
+                // Late: by the order of the line often after its own leave.
+                0 | 1 => {
+                    sent_at += later;
+                    self.books.late += 1;
+                }
+                2 => {
+                    self.books.repeated += 1;
+                    self.send(upload.clone(), sent_at + later);
+                }
+                _ => {
+                    self.books.conflicting += 1;
+                    let mut other = Upload { is_conflict: true, ..upload.clone() };
+                    other.params.push(("car_color".into(), "1".into()));
+                    self.send(other, sent_at + later);
+                }
+            }
+        }
+        self.send(upload, sent_at);
+    }
+
+    fn send(&mut self, upload: Upload, time: i64) {
+        let number = self.count();
+        self.on_the_way.push(Reverse(At { time, number, what: upload }));
+    }
+
+    /// What happens while the line is away goes out when it is back.
+    fn through_outage(&mut self, now: i64) -> i64 {
+        while self.outage.1 <= now {
+            self.outage = next_outage(&mut self.rng, self.outage.1);
+        }
+        if self.manner.faults > 0.0 && self.outage.0 <= now {
+            self.books.held_up += 1;
+            return self.outage.1;
+        }
+        now
+    }
+
+    fn count(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+}
+
+/// Two or three a day, of ten minutes to an hour and a half.
+fn next_outage(rng: &mut Rng, after: i64) -> (i64, i64) {
+    let begin = after + rng.i64(2 * HOUR_MS..16 * HOUR_MS);
+    (begin, begin + rng.i64(10 * MINUTE_MS..90 * MINUTE_MS))
+}
+
+impl Iterator for Traffic {
+    type Item = Upload;
+
+    fn next(&mut self) -> Option<Upload> {
+        loop {
+            let arrives = self.on_the_way.peek().map(|Reverse(upload)| upload.time);
+            match (self.next_event(), arrives) {
+                (Some(event), Some(arrives)) if arrives <= event => break,
+                (Some(_), _) => self.happen(),
+                (None, _) => break,
+            }
+        }
+        self.on_the_way.pop().map(|Reverse(upload)| upload.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const START: i64 = 1_760_000_000_000;
+
+    fn manner(seed: u64, faults: f64) -> Manner {
+        Manner { seed, start: START, spaces: 500, faults, tells_space: true }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_day_and_another_another() {
+        let day = |seed| Traffic::new(manner(seed, 0.1), START + DAY_MS).collect::<Vec<_>>();
+        assert_eq!(day(1), day(1));
+        assert_ne!(day(1), day(2));
+    }
+
+    #[test]
+    fn an_honest_day_is_in_order_and_its_books_are_the_sum_of_its_records() {
+        let mut traffic = Traffic::new(manner(3, 0.0), START + DAY_MS);
+        let day: Vec<Upload> = traffic.by_ref().collect();
+        assert!(day.len() > 3_000, "{}", day.len());
+        assert!(day.is_sorted_by_key(|upload| upload.happened_at));
+        let leaves = day.iter().filter(|upload| upload.kind == PushKind::Leave).count() as u64;
+        let books = &traffic.books;
+        assert_eq!((books.leaves, books.enters), (leaves, day.len() as u64 - leaves));
+        assert_eq!(u64::from(books.inside), books.enters - books.leaves);
+        let last = day.last().unwrap().params.iter().find(|(name, _)| name == "remain_parking_space").unwrap();
+        assert_eq!(last.1, books.remain().to_string());
+    }
+
+    #[test]
+    fn a_faulty_day_brings_every_record_at_least_once_and_conflicts_after_the_first() {
+        let mut traffic = Traffic::new(manner(4, 0.2), START + DAY_MS);
+        let mut seen: HashMap<(PushKind, String), u64> = HashMap::new();
+        for upload in traffic.by_ref() {
+            let times = seen.entry((upload.kind, upload.serial)).or_default();
+            assert!(!upload.is_conflict || *times > 0);
+            *times += 1;
+        }
+        let books = &traffic.books;
+        assert_eq!(seen.len() as u64, books.enters + books.leaves);
+        assert_eq!(seen.values().sum::<u64>(), books.enters + books.leaves + books.repeated + books.conflicting);
+        for (what, count) in [("late", books.late), ("repeated", books.repeated), ("held up", books.held_up)] {
+            assert!(count > 10, "{what}: {count}");
+        }
+    }
+}
