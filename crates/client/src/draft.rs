@@ -1,14 +1,20 @@
 //! A push before it is signed.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
 use parkgate_wire::{Secret, sign};
 use reqwest::multipart::{Form, Part};
-use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
 
 use crate::ClientError;
+
+/// Read and sent at a time.
+const PIECE: usize = 128 * 1024;
+/// Up to this a picture is read whole.
+const WHOLE_MAX: u64 = 512 * 1024;
 
 /// How values are sent and signed (`leave.md`, 签名计算). Empty values are never sent, so that platforms which sign them and
 /// those which leave them out agree.
@@ -105,7 +111,7 @@ impl Draft {
         let mut form = self.params.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
         for (part, picture) in self.files {
             let file = match picture {
-                Picture::File(path) => Part::file(&path).await.map_err(|error| ClientError::File(path, error))?,
+                Picture::File(path) => part_of(&part, &path).await.map_err(|error| ClientError::File(path, error))?,
                 Picture::Memory(bytes) => {
                     let size = bytes.len() as u64;
                     Part::stream_with_length(bytes, size).file_name(part.clone())
@@ -117,17 +123,35 @@ impl Draft {
     }
 }
 
-/// Upper case, as the document prints it; read piece by piece.
+/// Upper case, as the document prints it; read piece by piece, off the runtime's own threads.
 async fn md5_of(path: &Path) -> std::io::Result<String> {
-    let mut file = tokio::fs::File::open(path).await?;
-    let mut md5 = Md5::new();
-    let mut piece = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut piece).await? {
-            0 => return Ok(hex::encode_upper(md5.finalize())),
-            read => md5.update(piece.get(..read).unwrap_or_default()),
+    let path = path.to_owned();
+    let hashed = tokio::task::spawn_blocking(move || {
+        let mut file = std::fs::File::open(path)?;
+        let mut md5 = Md5::new();
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece)? {
+                0 => return Ok(hex::encode_upper(md5.finalize())),
+                read => md5.update(piece.get(..read).unwrap_or_default()),
+            }
         }
+    });
+    hashed.await.map_err(std::io::Error::other)?
+}
+
+/// A part with a file: a usual picture in one piece, a large one streamed, so that memory stays bounded.
+async fn part_of(part: &str, path: &Path) -> std::io::Result<Part> {
+    let name = path.file_name().map_or_else(|| part.to_owned(), |name| name.to_string_lossy().into_owned());
+    let size = tokio::fs::metadata(path).await?.len();
+    if size <= WHOLE_MAX {
+        let bytes = Bytes::from(tokio::fs::read(path).await?);
+        let size = bytes.len() as u64;
+        return Ok(Part::stream_with_length(bytes, size).file_name(name));
     }
+    let file = tokio::fs::File::open(path).await?;
+    let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(file, PIECE));
+    Ok(Part::stream_with_length(body, size).file_name(name))
 }
 
 /// A URL that stands for a picture is left alone: the platform does not decode it.

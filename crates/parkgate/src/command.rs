@@ -11,6 +11,7 @@ mod quarantine;
 mod secret;
 mod serve;
 mod sign;
+mod signals;
 mod visit;
 
 use std::sync::Arc;

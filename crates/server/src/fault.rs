@@ -25,4 +25,12 @@ impl Fault {
         };
         if temporary { Answer::Unavailable } else { Answer::Internal }
     }
+
+    /// The HTTP status of that answer.
+    pub(crate) fn status(&self) -> http::StatusCode {
+        match self.answer() {
+            Answer::Unavailable => http::StatusCode::SERVICE_UNAVAILABLE,
+            _ => http::StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
 }

@@ -73,6 +73,20 @@ pub(crate) fn judge(
     }
 }
 
+/// May whoever signed this form and sent it from `address` know of the park it names?
+pub(crate) fn may_ask(registry: &Registry, form: Form, address: IpAddr, now: i64) -> Result<Arc<KnownPark>, Why> {
+    let access = access::authorise(registry, &form, address, now, &mut None).and_then(|access| {
+        access::check_sign_type(&form)?;
+        Ok(access)
+    });
+    let access = access.map_err(Why::Refused)?;
+    match verified(&access, form, PushKind::Enter) {
+        (Verified::Matched(_), _) => Ok(access.park),
+        (Verified::Mismatched(mismatch, _), _) => Err(Why::Mismatched(mismatch)),
+        (Verified::Refused(refusal, _), _) => Err(Why::Refused(refusal)),
+    }
+}
+
 /// By the secret that is meant, else by the one before it while that is still good.
 fn verified(access: &access::Access, form: Form, kind: PushKind) -> (Verified, bool) {
     if access.may_be_unsigned && form.get("sign").is_none() {

@@ -16,6 +16,7 @@ mod registry;
 mod replay;
 mod router;
 mod settings;
+mod space;
 
 pub use accept::serve;
 pub use epoch::{Begun, begin_epoch};

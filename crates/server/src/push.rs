@@ -29,7 +29,7 @@ use crate::judge::{Beside, Genuine, Why, judge};
 use crate::registry::KnownPark;
 use crate::settings::Mode;
 
-pub(crate) use answer::json_response;
+pub(crate) use answer::{json_response, refused};
 
 /// What became of a request.
 #[derive(Debug)]

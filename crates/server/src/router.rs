@@ -14,7 +14,7 @@ use parkgate_wire::reply::Answer;
 
 use crate::accept::Peer;
 use crate::gate::Gate;
-use crate::{health, push};
+use crate::{health, push, space};
 
 /// Every route but the pushes.
 fn router(gate: Arc<Gate>) -> Router {
@@ -22,6 +22,7 @@ fn router(gate: Arc<Gate>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route(space::PATH, get(space::tell).fallback(not_a_get))
         .fallback(unknown_path)
         .with_state(gate)
 }
@@ -44,8 +45,16 @@ impl Routes {
                 return Ok(push::receive(&self.gate, kind, peer, request).await);
             }
         }
-        tower_service::Service::call(&mut self.others.clone(), request.map(Body::new)).await
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        tower_service::Service::call(&mut self.others.clone(), request).await
     }
+}
+
+async fn not_a_get(State(gate): State<Arc<Gate>>, request: Request) -> Response {
+    let hint = "请用GET, 参数在地址中 (use GET, parameters in the address)";
+    let json = Answer::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, request.uri().path());
+    push::json_response(http::StatusCode::METHOD_NOT_ALLOWED, json)
 }
 
 async fn unknown_path(State(gate): State<Arc<Gate>>, request: Request) -> Response {

@@ -59,7 +59,7 @@ impl Outbox {
             connection.execute("UPDATE records SET state = 1, hint = ?2 WHERE id = ?1", params![id, error])?;
         }
         for record in &mut claimed {
-            record.files = self.files_of(&connection, record.id)?;
+            self.add_pictures(&connection, record.id, record)?;
             if record.kind == PushKind::Leave {
                 self.bring_enter_along(&connection, record)?;
             }
@@ -103,11 +103,7 @@ impl Outbox {
                 leave.params.push((name, value));
             }
         }
-        for (part, path) in self.files_of(connection, id)? {
-            if !leave.files.iter().any(|(other, _)| *other == part) {
-                leave.files.push((part, path));
-            }
-        }
+        self.add_pictures(connection, id, leave)?;
         Ok(())
     }
 }

@@ -1,13 +1,17 @@
 //! Pictures beside the database: copied in and synced before their record commits, removed after it was sent.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use md5::{Digest, Md5};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Outbox, OutboxError, schema};
+use super::{Claimed, Outbox, OutboxError, schema};
 use crate::disk;
 
+/// Read and written at a time.
+const PIECE: usize = 128 * 1024;
 /// Pictures that belong to no record are removed after this.
 const STRAY_AFTER: std::time::Duration = std::time::Duration::from_secs(60 * 60);
 
@@ -38,11 +42,11 @@ impl Outbox {
         for (part, path) in files {
             let name = format!("{id}-{part}");
             match copied(path, &self.files.join(&name)) {
-                Ok(bytes) => {
+                Ok((bytes, md5)) => {
                     schema::count(transaction, "picture_bytes", bytes)?;
                     transaction.execute(
-                        "INSERT INTO files (record_id, part, name, bytes) VALUES (?1, ?2, ?3, ?4)",
-                        params![id, part, name, bytes],
+                        "INSERT INTO files (record_id, part, name, bytes, md5) VALUES (?1, ?2, ?3, ?4, ?5)",
+                        params![id, part, name, bytes, md5],
                     )?;
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
@@ -78,12 +82,28 @@ impl Outbox {
         Ok(())
     }
 
-    pub(super) fn files_of(&self, connection: &Connection, id: i64) -> Result<Vec<(String, PathBuf)>, OutboxError> {
+    /// Adds a record's pictures to what is to be sent, each with its hash unless the car park told one.
+    pub(super) fn add_pictures(
+        &self,
+        connection: &Connection,
+        id: i64,
+        claimed: &mut Claimed,
+    ) -> Result<(), OutboxError> {
         let mut statement =
-            connection.prepare_cached("SELECT part, name FROM files WHERE record_id = ?1 ORDER BY part")?;
-        let files = statement
-            .query_map([id], |row| Ok((row.get::<_, String>(0)?, self.files.join(row.get::<_, String>(1)?))))?;
-        Ok(files.collect::<Result<_, _>>()?)
+            connection.prepare_cached("SELECT part, name, md5 FROM files WHERE record_id = ?1 ORDER BY part")?;
+        let mut rows = statement.query([id])?;
+        while let Some(row) = rows.next()? {
+            let (part, name): (String, String) = (row.get(0)?, row.get(1)?);
+            if claimed.files.iter().any(|(other, _)| *other == part) {
+                continue;
+            }
+            let hash = format!("{}_hash", part.strip_suffix("_file").unwrap_or(&part));
+            if !claimed.params.iter().any(|(other, _)| *other == hash) {
+                claimed.params.push((hash, row.get(2)?));
+            }
+            claimed.files.push((part, self.files.join(name)));
+        }
+        Ok(())
     }
 
     pub(super) fn remove(&self, name: &str) {
@@ -96,8 +116,18 @@ impl Outbox {
     }
 }
 
-fn copied(from: &Path, to: &Path) -> std::io::Result<i64> {
-    let bytes = std::fs::copy(from, to)?;
-    std::fs::OpenOptions::new().write(true).open(to)?.sync_all()?;
-    Ok(i64::try_from(bytes).unwrap_or(i64::MAX))
+/// Copies and syncs a picture; its size and MD5, upper case as the document prints it.
+fn copied(from: &Path, to: &Path) -> std::io::Result<(i64, String)> {
+    let (mut source, mut target) = (File::open(from)?, File::create(to)?);
+    let (mut md5, mut size) = (Md5::new(), 0_usize);
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = source.read(&mut piece)?;
+        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        md5.update(bytes);
+        target.write_all(bytes)?;
+        size += read;
+    }
+    target.sync_all()?;
+    Ok((i64::try_from(size).unwrap_or(i64::MAX), hex::encode_upper(md5.finalize())))
 }

@@ -7,8 +7,8 @@ use parkgate_agent::outbox::Aside;
 use parkgate_agent::{Added, Config, Outbox, Record, status};
 use parkgate_wire::PushKind;
 use serde_json::{Map, Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::signals::Signals;
 use super::{pairs, serve};
 use crate::cli::{Agent, AgentFile, Call, Dead};
 use crate::output::{self, misuse};
@@ -28,18 +28,23 @@ pub(super) fn run(command: Agent) -> anyhow::Result<()> {
 
 fn run_agent(config: Config) -> anyhow::Result<()> {
     serve::log_to_stderr()?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(4).build()?.block_on(async {
-        let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let told = |address| {
-            if let Err(error) = output::line(&format!("listening on http://{address}")) {
-                tracing::warn!(%error, "nobody reads what is printed");
-            }
-        };
-        let listen = config.listen;
-        parkgate_agent::run(config, serve::stopped(signals), told)
-            .await
-            .with_context(|| format!("车场代理 agent at {listen}"))
-    })
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()?
+        .block_on(async {
+            let signals = Signals::listen()?;
+            let told = |address| {
+                if let Err(error) = output::line(&format!("listening on http://{address}")) {
+                    tracing::warn!(%error, "nobody reads what is printed");
+                }
+            };
+            let listen = config.listen;
+            parkgate_agent::run(config, signals.stopped(), told)
+                .await
+                .with_context(|| format!("车场代理 agent at {listen}"))
+        })
 }
 
 fn check(json: bool, file: &AgentFile) -> anyhow::Result<()> {

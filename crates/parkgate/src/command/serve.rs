@@ -9,10 +9,10 @@ use anyhow::{Context, bail};
 use parkgate_server::{Gate, Mode, Settings, serve};
 use parkgate_store::Images;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::demo;
+use super::signals::Signals;
 use crate::cli::Serve;
 use crate::config::Config;
 use crate::output::{self, misuse};
@@ -45,12 +45,12 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
     // Before the line that says so: who reads it may stop the gate at once.
-    let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let signals = Signals::listen()?;
     output::line(&format!("listening on http://{address}"))?;
     if let Some(demo) = demo {
         demo.print(address)?;
     }
-    serve(gate, listener, stopped(signals)).await.context("停止时出错 while stopping")
+    serve(gate, listener, signals.stopped()).await.context("停止时出错 while stopping")
 }
 
 /// One gate a folder: a second one would take the first one's unfinished uploads for strays. Held until the process ends.
@@ -68,16 +68,6 @@ fn lock(data: &Path) -> anyhow::Result<File> {
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
     }
-}
-
-/// The first signal drains, a second one ends at once.
-pub(super) async fn stopped((mut terminate, mut interrupt): (Signal, Signal)) {
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tracing::warn!("a second signal: ending at once");
-        std::process::exit(1);
-    });
 }
 
 /// Text for people on a terminal, JSON for everything else.

@@ -166,3 +166,34 @@ pub(crate) fn eventually(mut holds: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < until, "it never came true");
     }
 }
+
+#[test]
+fn free_spaces_are_told_to_who_signs() {
+    let gate = demo();
+    let ask = |changes: &[(&str, &str)], secret: &str| -> (u16, Value) {
+        let mut pairs =
+            vec![("park_uuid".to_owned(), DEMO_PARK.to_owned()), ("timestamp".into(), "1624937505093".into())];
+        pairs.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let query = body(&signed(pairs, secret));
+        let reply = reqwest::blocking::get(format!("{}/gate/1.0/parking/realtime/space?{query}", gate.url)).unwrap();
+        (reply.status().as_u16(), serde_json::from_str(&reply.text().unwrap()).unwrap())
+    };
+    gate.taken("leave", leave("S1", &[("total_parking_space", "80"), ("remain_parking_space", "33")]));
+    let (status, reply) = ask(&[], "123");
+    assert_eq!((status, &reply["code"], &reply["payload"]["park_uuid"]), (200, &json!("1001"), &json!(DEMO_PARK)));
+    assert_eq!((&reply["payload"]["total_space"], &reply["payload"]["remain_space"]), (&json!(80), &json!(33)));
+    assert!(reply["time_cost"].is_number() && reply["seqno"].as_str().unwrap().len() == 16, "{reply}");
+    let (status, reply) = ask(&[], "124");
+    let hint = format!("park_uuid={DEMO_PARK}&timestamp=1624937505093&app_secret=***");
+    assert_eq!((status, &reply["code"], &reply["hint"]), (401, &json!("401"), &json!(hint)));
+    assert_eq!(ask(&[("app_id", "op1")], "123").0, 403);
+    let app = gate.run(&["app", "add", "--id", "op1", "--secret", "456", "--park", DEMO_PARK]);
+    assert!(app.status.success());
+    eventually(|| ask(&[("app_id", "op1")], "456").1["code"] == "1001");
+    let unknown = reqwest::blocking::get(format!("{}/gate/1.0/parking/realtime/space?sign=1", gate.url)).unwrap();
+    assert_eq!(unknown.status(), 400);
+    assert!(unknown.text().unwrap().contains("参数`park_uuid`未传递"));
+    let post =
+        reqwest::blocking::Client::new().post(format!("{}/gate/1.0/parking/realtime/space", gate.url)).send().unwrap();
+    assert_eq!(post.status(), 405);
+}

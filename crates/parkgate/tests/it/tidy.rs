@@ -139,3 +139,58 @@ fn every_setting_is_explained() {
     }
     assert_eq!(limits.len(), names.len(), "docs/settings.md tells of a limit that is none");
 }
+
+#[test]
+fn every_setting_of_the_agent_is_explained() {
+    let docs = read("docs/settings.md");
+    let (_, section) = docs.split_once("## 代理").unwrap();
+    let (_, fields) = section.split_once("```toml").unwrap();
+    let (fields, _) = fields.split_once("```").unwrap();
+    let all: toml::Table = fields.replace("\n# ", "\n").parse().unwrap();
+    let source = read("crates/agent/src/config.rs");
+    for (start, table) in [
+        ("pub struct Config {", None),
+        ("pub struct Platform {", Some("platform")),
+        ("pub struct Retry {", Some("retry")),
+        ("pub struct Disk {", Some("disk")),
+        ("pub struct SpaceFile {", Some("space")),
+    ] {
+        let (_, text) = source.split_once(start).unwrap();
+        let (text, _) = text.split_once("\n}").unwrap();
+        let told = table.map_or(&all, |name| all[name].as_table().unwrap());
+        let names: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.trim().trim_start_matches("pub ").split_once(": "))
+            .map(|(name, _)| name)
+            .filter(|name| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'))
+            .collect();
+        assert_eq!(told.keys().filter(|name| !names.contains(&name.as_str())).count(), 0, "{start} {names:?}");
+        for name in names {
+            assert!(told.contains_key(name), "docs/settings.md does not tell {name} of {start}");
+        }
+    }
+    // As it stands, it is a file the agent takes.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agent.toml");
+    std::fs::write(&file, fields).unwrap();
+    let args = ["agent", "status", "--config", file.to_str().unwrap()];
+    let output = parkgate_testbed::parkgate(std::path::Path::new(crate::PARKGATE), &args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_differs_between_operating_systems_is_in_one_place_of_the_car_parks_half() {
+    for (folder, place) in
+        [("crates/agent/src", ["disk.rs"]), ("crates/client/src", [""]), ("crates/parkgate/src", ["signals.rs"])]
+    {
+        let mut files = Vec::new();
+        sources(&root().join(folder), &mut files);
+        let asks = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).unwrap();
+            text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains("unix"))
+        };
+        let elsewhere = |path: &PathBuf| !place.contains(&path.file_name().unwrap().to_str().unwrap());
+        let places: Vec<PathBuf> = files.into_iter().filter(|path| elsewhere(path) && asks(path)).collect();
+        assert_eq!(places, Vec::<PathBuf>::new(), "{folder}");
+    }
+}

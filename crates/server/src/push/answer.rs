@@ -102,16 +102,14 @@ fn row(outcome: &Outcome, seqno: Seqno) -> Row {
         }
         Outcome::Failed(fault) => {
             let answer = fault.answer();
-            let (status, counted) = match answer {
-                Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Counted::Unavailable),
-                _ => (StatusCode::INTERNAL_SERVER_ERROR, Counted::Internal),
-            };
-            Row { status, answer, hint: None, seqno, counted }
+            let counted = if answer == Answer::Unavailable { Counted::Unavailable } else { Counted::Internal };
+            Row { status: fault.status(), answer, hint: None, seqno, counted }
         }
     }
 }
 
-fn refused(class: RefusalClass) -> (StatusCode, Answer, Counted) {
+/// The row of a refusal.
+pub(crate) fn refused(class: RefusalClass) -> (StatusCode, Answer, Counted) {
     match class {
         RefusalClass::BadRequest => (StatusCode::BAD_REQUEST, Answer::BadRequest, Counted::BadRequest),
         RefusalClass::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Answer::BadRequest, Counted::BadRequest),
