@@ -1,0 +1,170 @@
+//! `docs/integrate.md`: every program and command of the guide does what it says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use parkgate_testbed::{Agent, DEMO_PARK, Gate, md5_hex};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::replies::eventually;
+use crate::{PARKGATE, demo};
+
+const PICTURE: &[u8] = b"GIF89a a car";
+/// Of the push that all programs send, with serial `S1`, this picture and secret `123`.
+const SIGN: &str = "6AE2F960C18E881E72E5BC450D71BABD";
+
+fn docs(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+}
+
+/// What a language needs, ready to be run with the guide's five arguments.
+struct Program {
+    words: Vec<String>,
+    /// Built programs are in it.
+    _folder: TempDir,
+}
+
+fn run(words: &[String], more: &[&str]) -> Output {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(more).env("LC_ALL", "C.UTF-8");
+    command.output().unwrap_or_else(|error| panic!("{}: {error}: run ./test, which installs it", words[0]))
+}
+
+impl Program {
+    fn new(build: &[&str], words: &[&str]) -> Program {
+        let folder = tempfile::tempdir().unwrap();
+        let there = |word: &&str| {
+            let word = word.replace("OUT", folder.path().to_str().unwrap());
+            word.replace("DOCS", docs("integrate").to_str().unwrap())
+        };
+        if !build.is_empty() {
+            let build: Vec<String> = build.iter().map(there).collect();
+            let built = run(&build, &[]);
+            assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        }
+        Program { words: words.iter().map(there).collect(), _folder: folder }
+    }
+
+    /// Exit code and what it printed.
+    fn push(&self, url: &str, secret: &str, serial: &str, picture: &Path) -> (i32, String) {
+        let output = run(&self.words, &[url, DEMO_PARK, secret, serial, picture.to_str().unwrap()]);
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap(), text)
+    }
+}
+
+/// The same push by each: recorded once however often it is sent, with both payments and the picture.
+fn is_taken(program: &Program) {
+    let gate = demo();
+    let picture = gate.data().join("car.gif");
+    std::fs::write(&picture, PICTURE).unwrap();
+    for _ in 0..2 {
+        let (code, text) = program.push(&gate.url, "123", "S1", &picture);
+        assert_eq!((code, text.contains("OK")), (0, true), "{text}");
+    }
+    let visit = gate.visit("S1");
+    assert_eq!(gate.json(&["visit", "list"]).as_array().unwrap().len(), 1);
+    assert_eq!((&visit["plate"], &visit["params"]["car_desc"]), (&json!("粤B12345"), &json!("临停 A&B=C+D 100%")));
+    let payments: Vec<[&Value; 4]> = visit["payments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|payment| ["parking_order", "pay_type", "value", "change_value"].map(|name| &payment[name]))
+        .collect();
+    assert_eq!(payments[0][..3], [&json!("S1-1"), &json!(2), &json!(500)]);
+    assert_eq!(payments[1], [&json!("S1-2"), &json!(1), &json!(500), &json!(500)]);
+    assert_eq!(visit["images"]["leave_image"]["md5"], md5_hex(PICTURE));
+    assert_eq!(visit["params"]["sign"], SIGN, "the same push by all, to the byte");
+    assert_eq!(visit["advisories"].as_array().unwrap().len(), 1, "but that no enter was pushed: {visit}");
+}
+
+fn is_judged(program: &Program) {
+    let gate = demo();
+    let picture = gate.data().join("car.gif");
+    std::fs::write(&picture, PICTURE).unwrap();
+    let (code, text) = program.push(&gate.url, "124", "S1", &picture);
+    assert_eq!((code, text.contains("签名验证不通过")), (5, true), "{text}");
+    let disabled = gate.run(&["park", "disable", DEMO_PARK]);
+    assert!(disabled.status.success());
+    eventually(|| program.push(&gate.url, "123", "S1", &picture).0 == 3);
+}
+
+macro_rules! languages {
+    ($($name:ident: [$($build:literal),*], [$($word:literal),+];)+) => {$(
+        #[test]
+        fn $name() {
+            let program = Program::new(&[$($build),*], &[$($word),+]);
+            is_taken(&program);
+            is_judged(&program);
+        }
+    )+};
+}
+
+languages! {
+    java: ["javac", "-encoding", "UTF-8", "-d", "OUT", "DOCS/Leave.java"], ["java", "-Dfile.encoding=UTF-8", "-cp", "OUT", "Leave"];
+    python: [], ["python3", "DOCS/leave.py"];
+    c_sharp: ["mcs", "-out:OUT/leave.exe", "-r:System.Net.Http", "DOCS/leave.cs"], ["mono", "OUT/leave.exe"];
+    go: ["go", "build", "-o", "OUT/leave", "DOCS/leave.go"], ["OUT/leave"];
+    node: [], ["node", "DOCS/leave.mjs"];
+    php: [], ["php", "DOCS/leave.php"];
+}
+
+#[test]
+fn curl() {
+    let gate = demo();
+    let picture = gate.data().join("car.gif");
+    std::fs::write(&picture, PICTURE).unwrap();
+    let script = Program::new(&[], &["sh", "DOCS/leave.sh"]);
+    let (_, reply) = script.push(&gate.url, "123", "S1", &picture);
+    assert!(reply.contains(r#""code":"200","message":"OK""#) && !reply.contains("hint"), "{reply}");
+    is_taken_by_curl(&gate);
+}
+
+fn is_taken_by_curl(gate: &Gate) {
+    let visit = gate.visit("S1");
+    assert_eq!(visit["params"]["sign"], SIGN, "the same push by all, to the byte");
+    assert_eq!(
+        (&visit["params"]["car_desc"], &visit["payments"].as_array().unwrap().len()),
+        (&json!("临停 A&B=C+D 100%"), &2)
+    );
+    assert_eq!(visit["images"]["leave_image"]["md5"], md5_hex(PICTURE));
+}
+
+/// Fenced blocks of the guide that begin with this line.
+fn blocks(first_line: &str) -> Vec<String> {
+    let guide = std::fs::read_to_string(docs("integrate.md")).unwrap();
+    let start = format!("\n```{first_line}\n");
+    guide.split(&start).skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned()).collect()
+}
+
+/// The guide's commands as they stand, with a gate and an agent on other ports.
+#[test]
+fn the_commands_of_the_guide_do_what_it_says() {
+    let gate = demo();
+    let configs = blocks("toml");
+    assert_eq!(configs.len(), 2, "one in each language");
+    assert_eq!(configs[0], configs[1]);
+    let agent = Agent::new(PARKGATE, &gate.url, "");
+    let config = configs[0].replace("127.0.0.1:8070", "127.0.0.1:0").replace("http://127.0.0.1:8080", &gate.url);
+    std::fs::write(agent.config(), config).unwrap();
+    let mut agent = agent;
+    agent.start();
+    let (chinese, english) = (blocks("sh agent"), blocks("sh agent-en"));
+    assert_eq!((chinese.len(), english.len()), (1, 1));
+    let folder = agent.folder.path();
+    std::fs::write(folder.join("car.jpg"), PICTURE).unwrap();
+    std::os::unix::fs::symlink(PARKGATE, folder.join("parkgate")).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    for commands in [&chinese[0], &english[0]] {
+        let commands = commands.replace("http://127.0.0.1:8070", &agent.url);
+        let output =
+            Command::new("sh").args(["-euc", &commands]).env("PATH", &path).current_dir(folder).output().unwrap();
+        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && !told.contains("error\":"), "{told}");
+    }
+    eventually(|| agent.is_empty() && gate.json(&["visit", "list"]).as_array().unwrap().len() == 2);
+    assert_eq!(agent.json(&["dead", "list"]), json!([]));
+    let with_picture = gate.json(&["visit", "list"]).to_string().matches(&md5_hex(PICTURE)).count();
+    assert_eq!(with_picture, 2);
+}
