@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use parkgate_testbed::{Agent, DEMO_PARK, md5_hex};
 use serde_json::{Value, json};
@@ -65,11 +66,12 @@ fn carry(mut near: TcpStream, upstream: &str, replies: &AtomicUsize, is_cut: &Ar
     }
 }
 
-/// Times are a thousandth: the pauses of an agent with `first = "1s"`, `max = "5m"` are 1 ms and 300 ms here, and the
-/// hour of the outage passes while its records are given and it is killed. More kills: `PARKGATE_KILLS=50`.
+/// Times are a thousandth: an agent's `first = "1s"` and `max = "5m"` are 1 ms and 300 ms here, and the hour of the outage
+/// 3.6 s, in which records go on coming and the agent is killed at random points, as before and after it.
 #[test]
-fn killed_at_any_time_over_a_line_that_is_cut_and_loses_replies_everything_arrives_once() {
-    const STAYS: usize = 60;
+fn killed_fifty_times_with_an_hours_outage_over_a_line_that_loses_replies_everything_arrives_once() {
+    const KILLS: usize = 50;
+    const HOUR: Duration = Duration::from_millis(3600);
     let gate = demo();
     let line = Line::to(&gate.url);
     let agent = Agent::new(PARKGATE, &line.url, "concurrency = 4");
@@ -77,23 +79,36 @@ fn killed_at_any_time_over_a_line_that_is_cut_and_loses_replies_everything_arriv
     std::fs::write(agent.config(), config.replace("20ms", "1ms").replace("200ms", "300ms")).unwrap();
     let mut agent = agent;
     agent.start();
-    let kills: usize = std::env::var("PARKGATE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
-    for round in 0..kills {
-        // The middle third of the run is the outage.
-        line.cut(round >= kills / 3 && round < 2 * kills / 3);
-        for number in (0..STAYS).filter(|number| number % kills == round) {
-            let serial = format!("K{number}");
+    let mut random = fastrand::Rng::new();
+    println!("seed {}", random.get_seed());
+    let (mut kills, mut stays, mut cut_at, mut kills_in_the_outage) = (0, 0, None::<Instant>, 0);
+    loop {
+        let is_out = cut_at.is_some_and(|at| at.elapsed() < HOUR);
+        if kills == 10 {
+            cut_at = Some(Instant::now());
+        }
+        line.cut(kills >= 10 && cut_at.is_some_and(|at| at.elapsed() < HOUR));
+        for _ in 0..3 {
+            let serial = format!("K{stays}");
+            stays += 1;
             assert_eq!(agent.give("enter", &enter(&serial)).0, 202);
             assert_eq!(agent.give("leave", &leave(&serial)).0, 202);
         }
+        std::thread::sleep(Duration::from_millis(random.u64(0..120)));
         agent.kill();
         agent.start();
+        kills += 1;
+        kills_in_the_outage += usize::from(is_out);
+        if kills >= KILLS && cut_at.is_some_and(|at| at.elapsed() > HOUR) && !is_out {
+            break;
+        }
     }
+    assert!(kills_in_the_outage > 5, "{kills_in_the_outage} of {kills} kills");
     line.cut(false);
     eventually(|| agent.is_empty());
     let visits = gate.json(&["visit", "list", "--limit", "1000"]);
     let visits = visits.as_array().unwrap();
-    assert_eq!(visits.len(), STAYS);
+    assert_eq!(visits.len(), stays);
     for visit in visits {
         assert!(visit["enter_seqno"].is_string() && visit["leave_seqno"].is_string(), "{visit}");
         assert_eq!(visit["payments"].as_array().unwrap().len(), 1);
@@ -101,7 +116,7 @@ fn killed_at_any_time_over_a_line_that_is_cut_and_loses_replies_everything_arriv
         assert!(!advisories.contains("leave_without_enter"), "an enter came after its leave: {visit}");
     }
     assert_eq!(gate.json(&["conflict", "list"]), json!([]), "what was sent again was the same to the byte");
-    assert_eq!(agent.json(&["status"])["sent"], STAYS * 2);
+    assert_eq!(agent.json(&["status"])["sent"], stays * 2);
 }
 
 /// What a scripted platform does with a request.
