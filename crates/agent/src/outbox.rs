@@ -216,3 +216,6 @@ fn code(kind: PushKind) -> i64 {
 fn kind(code: i64) -> PushKind {
     if code == 0 { PushKind::Enter } else { PushKind::Leave }
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,11 +192,13 @@ async fn give(http: &reqwest::Client, url: &str, upload: &Upload, picture: Optio
     };
     let answer = request.send().await?;
     let (status, text) = (answer.status().as_u16(), answer.text().await?);
+    let told = serde_json::from_str::<Value>(&text).ok();
+    let told = told.as_ref().and_then(|told| told.get("error")?.as_str()).unwrap_or(&text).to_owned();
     Ok(match status {
         202 => Sent::Accepted,
-        409 => Sent::Hinted(text),
-        400 => Sent::Refused(text),
-        _ => Sent::Later(text),
+        409 => Sent::Hinted(told),
+        400 => Sent::Refused(told),
+        _ => Sent::Later(told),
     })
 }
 
