@@ -93,7 +93,7 @@ pub(crate) struct Serve {
     pub(crate) listen: Option<String>,
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Folder of the pictures [default: DATA/images]
+    /// Folder of the pictures, or s3://BUCKET/PREFIX with the usual AWS_* variables [default: DATA/images]
     #[arg(long, value_name = "URL")]
     pub(crate) images: Option<String>,
     /// Name of this node, `data_node` of every reply [default: the host's name]

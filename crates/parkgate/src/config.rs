@@ -24,7 +24,7 @@ const DATA: &str = "parkgate-data";
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) data: PathBuf,
-    pub(crate) images: PathBuf,
+    pub(crate) images: ImagesAt,
     pub(crate) node: String,
     pub(crate) limits: Limits,
 }
@@ -126,6 +126,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Span::try_from(text.to_owned()).map(Duration::from)
 }
 
+/// Where pictures lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ImagesAt {
+    /// In a folder.
+    Folder(PathBuf),
+    /// In a bucket of an S3-compatible server, `s3://BUCKET/PREFIX`.
+    Bucket(String),
+}
+
 impl Config {
     /// The settings of `serve`, or all that is wrong with them.
     pub(crate) fn of(serve: &Serve) -> anyhow::Result<Config> {
@@ -136,11 +145,14 @@ impl Config {
         });
         let listen = serve.listen.clone().or(given.listen).unwrap_or_else(|| LISTEN.into());
         let images = match serve.images.clone().or(given.images) {
-            None => data.join("images"),
-            Some(url) => PathBuf::from(url.strip_prefix("file://").unwrap_or(&url)),
+            None => ImagesAt::Folder(data.join("images")),
+            Some(url) if url.starts_with("s3://") => ImagesAt::Bucket(url),
+            Some(url) => ImagesAt::Folder(PathBuf::from(url.strip_prefix("file://").unwrap_or(&url))),
         };
-        if images.to_string_lossy().contains("://") {
-            wrong.push(format!("images = {}: a folder; other stores come with a later version", images.display()));
+        if let ImagesAt::Folder(folder) = &images
+            && folder.to_string_lossy().contains("://")
+        {
+            wrong.push(format!("images = {}: a folder, or s3://BUCKET/PREFIX", folder.display()));
         }
         let listen = listen.parse().map_err(|_| {
             wrong.push(format!("listen = {listen}: write an address and a port, as in 127.0.0.1:8080"));

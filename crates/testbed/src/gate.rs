@@ -20,6 +20,8 @@ pub struct Gate {
     http: reqwest::blocking::Client,
     /// Further flags of `serve`.
     pub flags: Vec<String>,
+    /// Variables of its own.
+    pub variables: Vec<(String, String)>,
 }
 
 /// Runs the command line once.
@@ -48,7 +50,15 @@ impl Gate {
     /// Starts on a given data folder.
     #[must_use]
     pub fn at(program: &str, data: &Path, flags: &[&str]) -> Gate {
-        let mut gate = Gate {
+        let mut gate = Gate::stopped(program, data, flags);
+        gate.start();
+        gate
+    }
+
+    /// The same, not started yet.
+    #[must_use]
+    pub fn stopped(program: &str, data: &Path, flags: &[&str]) -> Gate {
+        Gate {
             program: program.into(),
             folder: None,
             data: data.to_owned(),
@@ -56,9 +66,8 @@ impl Gate {
             url: String::new(),
             http: reqwest::blocking::Client::builder().timeout(std::time::Duration::from_secs(60)).build().unwrap(),
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
-        };
-        gate.start();
-        gate
+            variables: Vec::new(),
+        }
     }
 
     /// Starts (again), on a free port.
@@ -71,6 +80,7 @@ impl Gate {
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(&self.data)
             .args(&self.flags)
+            .envs(self.variables.iter().cloned())
             .stdout(Stdio::piped())
             .stderr(log.open(&log_path).unwrap())
             .spawn()

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "for tests only")]
 
 mod agent;
+mod bucket;
 mod gate;
 mod push;
 
 pub use agent::Agent;
+pub use bucket::Bucket;
 pub use gate::{Gate, parkgate};
 pub use push::{DEMO_PARK, Multipart, Pairs, body, enter, leave, md5_hex, percent, signed};

@@ -1,5 +1,6 @@
 //! `serve`: the gate itself.
 
+use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -14,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use super::demo;
 use super::signals::Signals;
 use crate::cli::Serve;
-use crate::config::Config;
+use crate::config::{Config, ImagesAt};
 use crate::output::{self, misuse};
 
 /// Threads that write pictures and read the store: each keeps memory of its own, and a disk does no more at a time.
@@ -34,8 +35,7 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     let _lock = lock(&config.data)?;
     let store = parkgate_store::open(&config.data)
         .with_context(|| format!("数据目录 data folder {}", config.data.display()))?;
-    let images =
-        Images::open(&config.images).with_context(|| format!("图片目录 picture folder {}", config.images.display()))?;
+    let images = open_images(&config)?;
     let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.data)?) } else { None };
     let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
     let settings = Settings { node: config.node, limits: config.limits, mode };
@@ -51,6 +51,22 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
         demo.print(address)?;
     }
     serve(gate, listener, signals.stopped()).await.context("停止时出错 while stopping")
+}
+
+fn open_images(config: &Config) -> anyhow::Result<Images> {
+    match &config.images {
+        ImagesAt::Folder(folder) => {
+            Images::open(folder).with_context(|| format!("图片目录 picture folder {}", folder.display()))
+        }
+        ImagesAt::Bucket(url) => Images::open_bucket(url, aws_variables(), &config.data.join("images"))
+            .with_context(|| format!("{url}: 检查地址与 AWS_* 环境变量 (check the URL and the AWS_* variables)")),
+    }
+}
+
+/// Where the bucket is and who asks, as every S3 client has it.
+fn aws_variables() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_"))
 }
 
 /// One gate a folder: a second one would take the first one's unfinished uploads for strays. Held until the process ends.

@@ -1,3 +1,6 @@
+use sha2::{Digest, Sha256};
+
+use super::arriving::content_type;
 use super::*;
 
 async fn finished(images: &Images, bytes: &[u8]) -> FinishedImage {

@@ -1,0 +1,87 @@
+//! An S3 server (`s3s-fs`) in this process, on a free port, with one bucket.
+
+use std::net::TcpListener as Bound;
+use std::path::PathBuf;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+const BUCKET: &str = "pictures";
+const KEY: &str = "parkgate";
+const SECRET: &str = "parkgate-secret";
+
+/// It ends with the process; its folder with this.
+pub struct Bucket {
+    folder: TempDir,
+    endpoint: String,
+}
+
+impl Bucket {
+    /// Starts the server and makes the bucket.
+    #[must_use]
+    pub fn start() -> Bucket {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
+        let bound = Bound::bind("127.0.0.1:0").unwrap();
+        bound.set_nonblocking(true).unwrap();
+        let endpoint = format!("http://{}", bound.local_addr().unwrap());
+        let mut service = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
+        service.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let service = service.build();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(bound).unwrap();
+                while let Ok((line, _)) = listener.accept().await {
+                    let service = service.clone();
+                    tokio::spawn(async move {
+                        // A client may hang up.
+                        drop(Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(line), service).await);
+                    });
+                }
+            });
+        });
+        Bucket { folder, endpoint }
+    }
+
+    /// `s3://BUCKET/PREFIX`
+    #[must_use]
+    pub fn url(&self, prefix: &str) -> String {
+        format!("s3://{BUCKET}/{prefix}")
+    }
+
+    /// The variables a client needs.
+    #[must_use]
+    pub fn variables(&self, secret: Option<&str>) -> Vec<(String, String)> {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", KEY),
+            ("AWS_SECRET_ACCESS_KEY", secret.unwrap_or(SECRET)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// The objects under a prefix, as files.
+    #[must_use]
+    pub fn objects(&self, prefix: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().join(BUCKET).join(prefix)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { found.push(path) }
+            }
+        }
+        // Its own notes beside an object begin with a dot.
+        found.retain(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
+        found
+    }
+}
