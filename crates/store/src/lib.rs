@@ -12,6 +12,7 @@ pub mod recorder;
 pub mod registry;
 mod seal;
 mod sqlite;
+mod stored;
 pub mod survey;
 
 use std::path::Path;
