@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let batch: u64 = given.next().map_or(Ok(64), |text| text.parse())?;
     let kept = given.next().map(PathBuf::from);
     let data = kept.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("record_rate.{}", std::process::id())));
-    let store = open(&data)?;
+    let store = open(&data, None)?;
     let mut spent = Vec::new();
     let mut wal_bytes_max = 0;
     for first in (0..rows).step_by(usize::try_from(batch)?) {

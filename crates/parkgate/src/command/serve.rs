@@ -31,12 +31,11 @@ pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
 }
 
 async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
-    let _lock = lock(&config.data)?;
-    let store = parkgate_store::open(&config.data)
-        .with_context(|| format!("数据目录 data folder {}", config.data.display()))?;
+    let _lock = lock(&config.state.data)?;
+    let store = config.state.open()?;
     let images =
         Images::open(&config.images).with_context(|| format!("图片目录 picture folder {}", config.images.display()))?;
-    let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.data)?) } else { None };
+    let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.state.data)?) } else { None };
     let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
     let settings = Settings { node: config.node, limits: config.limits, mode };
     let listener = TcpListener::bind(config.listen).await.with_context(|| {

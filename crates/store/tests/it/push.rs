@@ -12,7 +12,7 @@ pub(crate) const T: i64 = 1_760_000_000_000;
 /// A new store with the parks `a` (1) and `b` (2).
 pub(crate) fn store() -> (TempDir, Arc<dyn Store>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = parkgate_store::open(folder.path()).unwrap();
+    let store = parkgate_store::open(folder.path(), None).unwrap();
     for uuid in ["a", "b"] {
         store.add_park(&new_park(uuid)).unwrap();
     }
