@@ -226,9 +226,7 @@ fn state_of(place: &Place, given: &Given) -> Result<State, String> {
         None => Ok(State { data: data(), url: None }),
         Some(url) if is_postgres(url) => Ok(State { data: data(), url: Some(Url(url.clone())) }),
         Some(url) => match url.strip_prefix("sqlite:") {
-            Some(folder) => {
-                Ok(State { data: PathBuf::from(folder.strip_prefix("//").unwrap_or(folder)), url: None })
-            }
+            Some(folder) => Ok(State { data: PathBuf::from(folder.strip_prefix("//").unwrap_or(folder)), url: None }),
             // Its beginning only: a password may stand further on.
             None => {
                 let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);

@@ -82,7 +82,13 @@ impl PostgresStore {
             StoreError::Away(text) => StoreError::Away(format!("{name}: {text}")),
             error => error,
         })?;
-        Ok(PostgresStore { batches, questions, seal: Seal::new(&key), content_key: key.derive("content digest"), driver })
+        Ok(PostgresStore {
+            batches,
+            questions,
+            seal: Seal::new(&key),
+            content_key: key.derive("content digest"),
+            driver,
+        })
     }
 
     /// What may be done twice: a question, or a change that is the same the second time.
@@ -99,12 +105,13 @@ impl PostgresStore {
 /// What is connected to, and its name without the password.
 fn read(url: &str) -> Result<(Config, String), StoreError> {
     // Not what is wrong with it: that could be part of the password.
-    let unreadable = |_| {
+    let unreadable = || {
         StoreError::Broken(
-            "the store's URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE, special characters as %XX".into(),
+            "the store's URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE, special characters as %XX"
+                .into(),
         )
     };
-    let mut config = Config::from_str(url).map_err(unreadable)?;
+    let mut config = Config::from_str(url).map_err(|_| unreadable())?;
     config.target_session_attrs(TargetSessionAttrs::ReadWrite).keepalives_idle(Duration::from_secs(10));
     config.tcp_user_timeout(Duration::from_secs(15));
     if config.get_connect_timeout().is_none() {
@@ -118,6 +125,10 @@ fn read(url: &str) -> Result<(Config, String), StoreError> {
         Host::Unix(path) => path.display().to_string(),
     });
     let hosts: Vec<String> = hosts.collect();
+    // A password with an @ in it, cut in two.
+    if hosts.is_empty() || hosts.iter().any(|host| host.contains('@')) {
+        return Err(unreadable());
+    }
     let name = format!("postgres://{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default());
     Ok((config, name))
 }
@@ -325,9 +336,13 @@ mod tests {
     fn a_password_is_in_no_name_and_no_error() {
         let (_, name) = read("postgres://user:hidden@one,two:5433/gate?connect_timeout=1").unwrap();
         assert_eq!(name, "postgres://one,two/gate");
-        for url in ["postgres://user:hid?den=1@host/gate", "postgres://user:%zzhidden@host/gate", "host=a hidden"] {
+        for url in [
+            "postgres://user:hidden@host/gate?hid=1",
+            "postgres://user:hid/den@host/gate",
+            "postgres://user:h@hid@host/gate",
+        ] {
             let error = read(url).err().map_or(String::new(), |error| error.to_string());
-            assert!(error.contains("cannot be read") && !error.contains("hid"), "{error}");
+            assert!(error.contains("cannot be read") && !error.contains("hid"), "{url}: {error}");
         }
     }
 }

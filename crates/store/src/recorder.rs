@@ -109,10 +109,8 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
         lane_key: fn(&E) -> u64,
     ) -> Self {
         let lanes = lanes.max(1);
-        let new_lane = || Lane {
-            queue: Mutex::new(Queue { waiting: VecDeque::new(), stopping: false }),
-            filled: Condvar::new(),
-        };
+        let new_lane =
+            || Lane { queue: Mutex::new(Queue { waiting: VecDeque::new(), stopping: false }), filled: Condvar::new() };
         let shared = Arc::new(Shared {
             lanes: std::iter::repeat_with(new_lane).take(lanes).collect(),
             lane_key,

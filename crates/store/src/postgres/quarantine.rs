@@ -18,7 +18,8 @@ use crate::stored::{aside_bytes, aside_place, fits, kind_code, kind_of};
 
 const MAKE: &str =
     "INSERT INTO quarantine_use (park_id) SELECT id FROM UNNEST($1::bigint[]) AS id ORDER BY id ON CONFLICT DO NOTHING";
-const LOCK: &str = "SELECT park_id, pushes, bytes FROM quarantine_use WHERE park_id = ANY($1) ORDER BY park_id FOR UPDATE";
+const LOCK: &str =
+    "SELECT park_id, pushes, bytes FROM quarantine_use WHERE park_id = ANY($1) ORDER BY park_id FOR UPDATE";
 const KNOWN: &str = "SELECT q.park_id, q.digest, q.seqno FROM UNNEST($1::bigint[], $2::bytea[]) AS k (park_id, digest) \
     JOIN quarantine q ON q.park_id = k.park_id AND q.digest = k.digest";
 const IDS: &str = "SELECT nextval('quarantine_ids') FROM generate_series(1, $1::bigint)";
@@ -112,9 +113,8 @@ async fn add(link: &Link, seal: &Seal, new: &[(&SetAside, Vec<u8>, u64)]) -> Res
         .map(|(push, json, _)| seal.seal(json, &aside_place(push.park, &push.digest)))
         .collect::<Result<_, _>>()?;
     let (seqnos, received) = (of(|push| push.seqno.0 as i64), of(|push| push.received_at));
-    let values: super::link::Values<'_> = &[
-        &parks, &ids, &kinds, &seqnos, &received, &addresses, &reasons, &digests, &findings, &sealed, &bytes,
-    ];
+    let values: super::link::Values<'_> =
+        &[&parks, &ids, &kinds, &seqnos, &received, &addresses, &reasons, &digests, &findings, &sealed, &bytes];
     link.execute(ADD, values).await?;
     add_images(link, new, &ids).await
 }
@@ -156,7 +156,8 @@ async fn count(link: &Link, again: &HashMap<(ParkId, Digest), i64>, used: &Used)
 }
 
 pub(super) async fn has_room(link: &Link, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, Fault> {
-    let row = link.query_opt("SELECT park_id, pushes, bytes FROM quarantine_use WHERE park_id = $1", &[&park.0]).await?;
+    let row =
+        link.query_opt("SELECT park_id, pushes, bytes FROM quarantine_use WHERE park_id = $1", &[&park.0]).await?;
     let used = row.map_or(Ok((0, 0)), |row| pair(&row))?;
     Ok(fits(park, used, bytes, bound))
 }

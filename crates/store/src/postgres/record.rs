@@ -3,8 +3,8 @@
 
 use futures_util::future::{try_join, try_join5};
 use parkgate_ledger::{
-    Arrival, Decision, Half, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent, Verdict,
-    decide, touches,
+    Arrival, Decision, Half, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent,
+    Verdict, decide, touches,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use tokio_postgres::Row;
@@ -19,7 +19,8 @@ const BLOCK: i64 = 512;
 /// In the order of their keys, so that nodes never wait for each other in a circle.
 const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ANY($1) \
     ORDER BY park_id FOR UPDATE";
-const MAKE: &str = "INSERT INTO spaces (park_id) SELECT id FROM UNNEST($1::bigint[]) AS id ORDER BY id ON CONFLICT DO NOTHING";
+const MAKE: &str =
+    "INSERT INTO spaces (park_id) SELECT id FROM UNNEST($1::bigint[]) AS id ORDER BY id ON CONFLICT DO NOTHING";
 const BLOCKS: &str = "SELECT nextval('record_blocks') FROM generate_series(1, $1::bigint)";
 const HALVES: &str = "SELECT k.slot, r.kind, r.id, r.digest, r.seqno, r.refused_orders \
     FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, parking_serial, slot) \
@@ -104,7 +105,11 @@ async fn load(link: &Link, keys: &Keys<'_>, records_max: usize) -> Result<Option
         link.query(BLOCKS, &[&blocks]),
         try_join(link.query(HALVES, &[&serial_parks, &serials]), link.query(CONFLICTS, &[&serial_parks, &serials])),
         async {
-            if orders.is_empty() { Ok(Vec::new()) } else { link.query(ORDERS, &[&order_parks, &orders, &pay_types]).await }
+            if orders.is_empty() {
+                Ok(Vec::new())
+            } else {
+                link.query(ORDERS, &[&order_parks, &orders, &pay_types]).await
+            }
         },
     )
     .await?;
@@ -123,7 +128,8 @@ async fn load(link: &Link, keys: &Keys<'_>, records_max: usize) -> Result<Option
     for row in &locked {
         spaces.insert(row.try_get::<_, i64>(0)?, read_space(row)?);
     }
-    let of = |park: &ParkId| ParkSpace { space: spaces.get(&park.0).copied().unwrap_or_default(), ..ParkSpace::default() };
+    let of =
+        |park: &ParkId| ParkSpace { space: spaces.get(&park.0).copied().unwrap_or_default(), ..ParkSpace::default() };
     loaded.parks = keys.parks.iter().map(|key| of(&key.park)).collect();
     load_counted(link, keys, &mut loaded).await?;
     let blocks = blocks.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;

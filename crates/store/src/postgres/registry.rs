@@ -139,12 +139,7 @@ const CHANGE: &str = "UPDATE parks SET secret = coalesce($2, secret), name = coa
     old_secret_used_at = CASE WHEN $2::bytea IS NULL THEN old_secret_used_at END \
     WHERE park_uuid = $1";
 
-pub(super) async fn change_park(
-    link: &Link,
-    seal: &Seal,
-    park_uuid: &str,
-    change: &ParkChange,
-) -> Result<bool, Fault> {
+pub(super) async fn change_park(link: &Link, seal: &Seal, park_uuid: &str, change: &ParkChange) -> Result<bool, Fault> {
     let secret = match &change.secret {
         None => None,
         Some(secret) => Some(seal.seal(secret.expose().as_bytes(), &park_place(park_uuid))?),

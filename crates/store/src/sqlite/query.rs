@@ -188,4 +188,3 @@ fn taken_payments(connection: &Connection, park: ParkId, leave: &Found) -> Resul
     }
     Ok(taken)
 }
-

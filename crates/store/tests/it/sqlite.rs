@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use parkgate_store::{Images, Store, StoreError, VisitFilter};
+use parkgate_store::{Store, StoreError, VisitFilter};
 
 use crate::push::{T, With, enter, leave, new_park, store};
 
@@ -107,23 +107,6 @@ fn many_may_open_a_new_folder_at_once() {
         }
     });
     assert_eq!(parkgate_store::open(&data, None).unwrap().parks().unwrap().len(), 6);
-}
-
-#[tokio::test]
-async fn a_picture_is_kept_while_a_record_names_it() {
-    let (folder, store) = store();
-    let images = Images::open(&folder.path().join("images")).unwrap();
-    let mut incoming = images.incoming().await.unwrap();
-    incoming.write(b"GIF89a".as_slice().into()).await.unwrap();
-    let picture = std::sync::Arc::new(incoming.finish().await.unwrap().store().await.unwrap());
-    assert!(!store.keeps_image(&picture.key).unwrap());
-    let mut with_picture = leave("s", 1, T, T);
-    with_picture.pictures.push(("leave_image".into(), std::sync::Arc::clone(&picture)));
-    store.record(&[with_picture]).unwrap();
-    assert!(store.keeps_image(&picture.key).unwrap());
-    let shown = store.visit("a", "s").unwrap().remove(0).leave.unwrap().pictures.remove(0);
-    assert_eq!((shown.name.as_str(), shown.key, shown.md5, shown.size), ("leave_image", picture.key, picture.md5, 6));
-    assert_eq!(shown.content_type, "image/gif");
 }
 
 /// A small file system of its own, unmounted when dropped.
