@@ -18,7 +18,7 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// A running cluster.
 pub struct Postgres {
     folder: TempDir,
-    settings: Vec<String>,
+    settings: Mutex<Vec<String>>,
     running: Mutex<Option<Running>>,
     databases: AtomicU32,
 }
@@ -59,7 +59,7 @@ impl Postgres {
         give_to_postgres(folder.path());
         Postgres {
             folder,
-            settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
+            settings: Mutex::new(settings.iter().map(|setting| (*setting).to_owned()).collect()),
             running: Mutex::default(),
             databases: AtomicU32::new(0),
         }
@@ -81,7 +81,7 @@ impl Postgres {
         for setting in ["listen_addresses=", "max_connections=60", "shared_buffers=64MB", "log_min_messages=fatal"] {
             command.args(["-c", setting]);
         }
-        for setting in &self.settings {
+        for setting in &*self.settings.lock().unwrap() {
             command.args(["-c", setting]);
         }
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
@@ -103,6 +103,13 @@ impl Postgres {
             assert!(begun.elapsed() < START_MAX, "PostgreSQL did not start: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Starts the server anew, with one more setting.
+    pub fn run_with(&self, setting: &str) {
+        self.crash();
+        self.settings.lock().unwrap().push(setting.to_owned());
+        self.run();
     }
 
     /// Stops the server at once, as a crash does: what it had not written is gone, what it does next is recovery.
