@@ -35,7 +35,7 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     let store = config.state.open()?;
     let images =
         Images::open(&config.images).with_context(|| format!("图片目录 picture folder {}", config.images.display()))?;
-    let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.state.data)?) } else { None };
+    let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
     let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
     let settings = Settings { node: config.node, limits: config.limits, mode };
     let listener = TcpListener::bind(config.listen).await.with_context(|| {

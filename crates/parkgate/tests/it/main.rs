@@ -10,6 +10,7 @@ mod credentials;
 mod explain;
 mod faults;
 mod mistakes_in_signing;
+mod nodes;
 mod park_check;
 mod quarantine;
 mod replies;
