@@ -39,6 +39,8 @@ use crate::{Entry, ImageKey, Store, StoreError};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long one attempt at a question may take: a list by plate may pass by everything.
 const QUESTION_MAX: Duration = Duration::from_secs(60);
+/// A large database may be long in migrating, and other nodes wait for it.
+const MIGRATION_MAX: Duration = Duration::from_secs(60 * 60);
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// The first pause between attempts; each is twice the one before, up to the last.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -75,7 +77,7 @@ impl PostgresStore {
         crate::sqlite::make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
         let driver = Driver::start()?;
         let (batches, questions) = (Pool::new(config.clone(), Role::Batches), Pool::new(config, Role::Questions));
-        let key = attempt(&driver, &questions, Twice::Harmless, QUESTION_MAX, async |link, _| {
+        let key = attempt(&driver, &questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
             migrate::prepare(link, data, &name).await
         });
         let key = key.map_err(|error| match error {
@@ -133,12 +135,13 @@ fn read(url: &str) -> Result<(Config, String), StoreError> {
     Ok((config, name))
 }
 
-/// Does the work on a connection of the pool, again and again while that may help. The work is told how often it was tried.
+/// Does the work on a connection of the pool, again and again while that may help, for no longer than `all_max` in all. The
+/// work is told how often it was tried.
 fn attempt<T>(
     driver: &Driver,
     pool: &Pool,
     twice: Twice,
-    attempt_max: Duration,
+    all_max: Duration,
     work: impl AsyncFn(&Link, u32) -> Result<T, Fault>,
 ) -> Result<T, StoreError> {
     driver.wait(async {
@@ -152,7 +155,10 @@ fn attempt<T>(
                 Ok(done)
             };
             let late = || Fault::Unsure(StoreError::Away("no answer in time".into()));
-            let error = match tokio::time::timeout(attempt_max, once).await.unwrap_or_else(|_| Err(late())) {
+            let error = match tokio::time::timeout(all_max.saturating_sub(started.elapsed()), once)
+                .await
+                .unwrap_or_else(|_| Err(late()))
+            {
                 Ok(done) => return Ok(done),
                 Err(Fault::Final(error)) => return Err(error),
                 Err(Fault::Unsure(error)) if twice == Twice::Never => return Err(error),

@@ -32,7 +32,7 @@ const SESSION: &str = "SELECT set_config(name, value, false) FROM (VALUES \
 /// A batch looks up keys and nothing else. The planner, which may have last seen the tables when they were small, must
 /// not think of reading them whole.
 const BY_KEYS_ONLY: &str = "SELECT set_config(name, 'off', false) FROM UNNEST(ARRAY['enable_seqscan', 'enable_hashjoin', \
-    'enable_mergejoin', 'jit']) AS name WHERE current_setting(name, true) IS NOT NULL";
+    'enable_mergejoin', 'enable_material', 'jit']) AS name WHERE current_setting(name, true) IS NOT NULL";
 
 /// Why an attempt came to nothing.
 #[derive(Debug)]
