@@ -340,3 +340,25 @@ fn whatever_is_recorded_both_stores_say_the_same() {
         on_sqlite(|store| assert_eq!(told(store, seed), on_postgres, "seed {seed}"));
     }
 }
+
+#[test]
+fn a_batch_looks_at_its_own_keys_only_though_the_planner_knows_nothing_of_the_table() {
+    let cluster = Postgres::shared();
+    let (_one, _two, url, [store, other]) = two_nodes(&cluster);
+    cluster.sql(&url, "ALTER TABLE records SET (autovacuum_enabled = off)");
+    for round in 0..40_u64 {
+        let paid = |number| format!(r#"[{{"parking_order":"o{number}","pay_type":"1"}}]"#);
+        let numbers = round * 64..(round + 1) * 64;
+        let batch: Vec<Entry> = numbers.map(|n| leave(&n.to_string(), n, T, T).payments(&paid(n))).collect();
+        store.record(&batch).unwrap();
+    }
+    // A session tells its figures when it ends.
+    store.close().unwrap();
+    other.close().unwrap();
+    while cluster.sql(&url, "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE relname = 'records'") != "2560" {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let read = "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN ('records', 'payments')";
+    let read: u64 = cluster.sql(&url, read).parse().unwrap();
+    assert!(read < 2 * 2560, "{read} entries of indexes for 2560 new pushes");
+}
