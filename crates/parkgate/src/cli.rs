@@ -69,7 +69,7 @@ pub(crate) struct Place {
     /// Data folder [env: PARKGATE_DATA] [default: parkgate-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Store URL: sqlite:DIR, in place of --data [env: PARKGATE_STORE]
+    /// Store URL: sqlite:DIR in place of --data, or postgres://USER:PASSWORD@HOST/DATABASE beside it [env: PARKGATE_STORE]
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
 }

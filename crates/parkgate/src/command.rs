@@ -16,11 +16,11 @@ mod visit;
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use parkgate_store::Store;
 
 use crate::cli::{Cli, Command, Place};
-use crate::config::data_folder;
+use crate::config::state;
 use crate::output::misuse;
 use crate::simulate;
 
@@ -46,20 +46,19 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
 
 /// Opens the state a command works on; only `park add` and `serve` make it, so that a mistyped folder is told.
 fn open(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
-    let data = data_folder(place)?;
-    if !data.is_dir() {
+    let state = state(place)?;
+    if !state.data.is_dir() && state.url.is_none() {
         bail!(
             "没有数据目录 {0}: 用 --data 指定, 或先 `parkgate park add` (no data folder {0}: say --data DIR)",
-            data.display()
+            state.data.display()
         );
     }
-    open_or_make(place)
+    state.open()
 }
 
 /// Opens the state, making it on first use.
 fn open_or_make(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
-    let data = data_folder(place)?;
-    parkgate_store::open(&data).with_context(|| format!("数据目录 data folder {}", data.display()))
+    state(place)?.open()
 }
 
 /// `name=value` pairs as typed.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use parkgate_server::Limits;
+use parkgate_store::Store;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -23,10 +25,43 @@ const DATA: &str = "parkgate-data";
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
-    pub(crate) data: PathBuf,
+    pub(crate) state: State,
     pub(crate) images: ImagesAt,
     pub(crate) node: String,
     pub(crate) limits: Limits,
+}
+
+/// Where the state is: a data folder, and the database if that is not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) data: PathBuf,
+    pub(crate) url: Option<Url>,
+}
+
+/// A database's URL. Never shown whole: it may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Url(pub(crate) String);
+
+impl std::fmt::Debug for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("postgres://…")
+    }
+}
+
+impl State {
+    /// For people.
+    pub(crate) fn name(&self) -> String {
+        match self.url {
+            None => format!("数据目录 data folder {}", self.data.display()),
+            Some(_) => format!("PostgreSQL (master.key: {})", self.data.display()),
+        }
+    }
+
+    /// Opens it, making it on first use.
+    pub(crate) fn open(&self) -> anyhow::Result<Arc<dyn Store>> {
+        let url = self.url.as_ref().map(|url| url.0.as_str());
+        parkgate_store::open(&self.data, url).with_context(|| self.name())
+    }
 }
 
 /// Settings as given in the file or the environment.
@@ -139,13 +174,13 @@ impl Config {
     /// The settings of `serve`, or all that is wrong with them.
     pub(crate) fn of(serve: &Serve) -> anyhow::Result<Config> {
         let (given, mut wrong) = given(serve.config.as_deref(), &environment())?;
-        let data = data_of(&serve.place, &given).unwrap_or_else(|what| {
+        let state = state_of(&serve.place, &given).unwrap_or_else(|what| {
             wrong.push(what);
-            PathBuf::new()
+            State { data: PathBuf::new(), url: None }
         });
         let listen = serve.listen.clone().or(given.listen).unwrap_or_else(|| LISTEN.into());
         let images = match serve.images.clone().or(given.images) {
-            None => ImagesAt::Folder(data.join("images")),
+            None => ImagesAt::Folder(state.data.join("images")),
             Some(url) if url.starts_with("s3://") => ImagesAt::Bucket(url),
             Some(url) => ImagesAt::Folder(PathBuf::from(url.strip_prefix("file://").unwrap_or(&url))),
         };
@@ -160,24 +195,24 @@ impl Config {
         match (listen, wrong.is_empty()) {
             (Ok(listen), true) => {
                 let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
-                Ok(Config { listen, data, images, node, limits: given.limits.meant() })
+                Ok(Config { listen, state, images, node, limits: given.limits.meant() })
             }
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
         }
     }
 }
 
-/// The data folder of a command that reads or changes state.
-pub(crate) fn data_folder(place: &Place) -> anyhow::Result<PathBuf> {
-    if place.data.is_some() || place.store.is_some() {
-        // A store that comes later is no wrong use.
-        return data_of(place, &Given::default()).map_err(anyhow::Error::msg);
+/// The state of a command that reads or changes it.
+pub(crate) fn state(place: &Place) -> anyhow::Result<State> {
+    let is_database = place.store.as_deref().is_some_and(is_postgres);
+    if place.store.is_some() && (place.data.is_some() || !is_database) {
+        return state_of(place, &Given::default()).map_err(|what| all(&[what]));
     }
     let environment = environment();
     let file = environment.get("PARKGATE_CONFIG").map(PathBuf::from);
     let (given, mut wrong) = given(file.as_deref(), &environment)?;
-    match data_of(place, &given) {
-        Ok(data) if wrong.is_empty() => Ok(data),
+    match state_of(place, &given) {
+        Ok(state) if wrong.is_empty() => Ok(state),
         Ok(_) => Err(all(&wrong)),
         Err(what) => {
             wrong.push(what);
@@ -186,19 +221,35 @@ pub(crate) fn data_folder(place: &Place) -> anyhow::Result<PathBuf> {
     }
 }
 
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
 /// Who comes first names the place, by either of its two names; `store` goes before `data` only where both are given
-/// together.
-fn data_of(place: &Place, given: &Given) -> Result<PathBuf, String> {
-    let (data, store) = match (&place.data, &place.store) {
-        (None, None) => (&given.data, &given.store),
-        flags => flags,
+/// together. A database is no place of that kind: it has a data folder beside it, for the master key and the pictures, and
+/// naming the one must not hide the other, or pushes would be recorded where nobody looks.
+fn state_of(place: &Place, given: &Given) -> Result<State, String> {
+    let names_database = |store: &Option<String>| store.as_deref().is_some_and(is_postgres);
+    let store = match &place.store {
+        None if place.data.is_none() || names_database(&given.store) => &given.store,
+        flag => flag,
     };
+    let data = match &place.data {
+        None if place.store.is_none() || names_database(&place.store) => &given.data,
+        flag => flag,
+    };
+    let data = || data.clone().unwrap_or_else(|| DATA.into());
     match store {
+        None => Ok(State { data: data(), url: None }),
+        Some(url) if is_postgres(url) => Ok(State { data: data(), url: Some(Url(url.clone())) }),
         Some(url) => match url.strip_prefix("sqlite:") {
-            Some(folder) => Ok(PathBuf::from(folder.strip_prefix("//").unwrap_or(folder))),
-            None => Err(format!("store = {url}: write sqlite:DIR; PostgreSQL comes with a later version")),
+            Some(folder) => Ok(State { data: PathBuf::from(folder.strip_prefix("//").unwrap_or(folder)), url: None }),
+            // Its beginning only: a password may stand further on.
+            None => {
+                let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+                Err(format!("store = {scheme}:…: write sqlite:DIR or postgres://USER:PASSWORD@HOST/DATABASE"))
+            }
         },
-        None => Ok(data.clone().unwrap_or_else(|| DATA.into())),
     }
 }
 
@@ -230,15 +281,23 @@ fn given(file: Option<&Path>, environment: &Environment) -> anyhow::Result<(Give
     wrong.extend(unknown);
     for (variable, one) in from_environment {
         let one = checked(&variable, one, &mut wrong);
-        if one.contains_key("data") || one.contains_key("store") {
-            // Two names for one place: the environment's goes before either of the file's.
-            for name in ["data", "store"].iter().filter(|name| !environment.contains_key(&variable_of(name))) {
-                good.remove(*name);
-            }
-        }
+        hide_other_name(&mut good, &one, environment);
         merge(&mut good, one);
     }
     Ok((Given::deserialize(good).context("settings")?, wrong))
+}
+
+/// Two names for one place: the environment's goes before either of the file's. A database and its data folder are two.
+fn hide_other_name(file: &mut Table, one: &Table, environment: &Environment) {
+    let is_database = |table: &Table| table.get("store").and_then(Value::as_str).is_some_and(is_postgres);
+    let (name, hidden) = match (one.contains_key("data"), one.contains_key("store")) {
+        (true, _) => ("store", !is_database(file)),
+        (_, true) => ("data", !is_database(one)),
+        (false, false) => return,
+    };
+    if hidden && !environment.contains_key(&variable_of(name)) {
+        file.remove(name);
+    }
 }
 
 fn variable_of(name: &str) -> String {

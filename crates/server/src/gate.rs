@@ -59,7 +59,13 @@ impl Gate {
         let record = Arc::clone(&store);
         let record = move |batch: &[Entry]| record.record(batch);
         let gate = Arc::new(Gate {
-            recorder: Recorder::start(record, settings.limits.queue_max, settings.limits.batch_max),
+            recorder: Recorder::start_lanes(
+                record,
+                settings.limits.queue_max,
+                settings.limits.batch_max,
+                store.lanes(),
+                lane_key,
+            ),
             quarantine: Quarantine::start(Arc::clone(&store), &settings.limits),
             doctor: Doctor::new(settings.limits.doctor_per_minute),
             old_secrets: Mutex::default(),
@@ -149,6 +155,11 @@ impl Gate {
         self.write_old_secrets();
         self.store.close()
     }
+}
+
+/// The pushes of a park go by one lane.
+fn lane_key(entry: &Entry) -> u64 {
+    entry.arrival.park.0.unsigned_abs()
 }
 
 /// Milliseconds since 1970.

@@ -1,6 +1,9 @@
-//! How many leaves a second the writer takes: `cargo run --release -p parkgate-store --example record_rate [ROWS] [BATCH] [DATA]`.
+//! How many leaves a second a store takes: `cargo run --release -p parkgate-store --example record_rate [ROWS] [BATCH] [PLACE]`.
 //!
-//! Given `DATA`, a data folder, the leaves stay there; else they go when it ends.
+//! Given `PLACE`, a data folder or a PostgreSQL URL, the leaves stay there; else they go when it ends. `PLACE` may be
+//! `postgres`: then a server is started for it, as durable as one is by default.
+//!
+//! Each of the store's lanes is a thread with parks of its own.
 //!
 //! 500 parks, serials of date and counter, about 900 bytes of parameters, one payment and a space report each. The
 //! entries of a batch are made before its clock starts: what is measured is `Store::record` alone.
@@ -11,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use parkgate_ledger::{Arrival, ParkId};
-use parkgate_store::{Entry, open};
+use parkgate_store::{Entry, Store, open};
+use parkgate_testbed::Postgres;
 use parkgate_wire::{Digest, Fen, Payment, PushKind, Seqno, SpaceReport, UnixMillis};
 
 const PARKS: u64 = 500;
@@ -21,31 +25,58 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut given = std::env::args().skip(1);
     let rows: u64 = given.next().map_or(Ok(300_000), |text| text.parse())?;
     let batch: u64 = given.next().map_or(Ok(64), |text| text.parse())?;
-    let kept = given.next().map(PathBuf::from);
-    let data = kept.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("record_rate.{}", std::process::id())));
-    let store = open(&data)?;
-    let mut spent = Vec::new();
-    let mut wal_bytes_max = 0;
-    for first in (0..rows).step_by(usize::try_from(batch)?) {
-        let entries: Vec<Entry> = (first..rows.min(first + batch)).map(entry).collect();
-        let started = Instant::now();
-        store.record(&entries)?;
-        spent.push(started.elapsed());
-        wal_bytes_max = wal_bytes_max.max(wal_bytes(&data));
-    }
-    print(rows, &mut spent, wal_bytes_max);
+    let place = given.next().unwrap_or_default();
+    let server = (place == "postgres").then(|| Postgres::start(&["shared_buffers=1GB", "max_wal_size=4GB"]));
+    let url = server.as_ref().map(Postgres::database).or_else(|| place.contains("://").then(|| place.clone()));
+    let scratch = std::env::temp_dir().join(format!("record_rate.{}", std::process::id()));
+    let kept = (!place.is_empty() && url.is_none()).then(|| PathBuf::from(&place));
+    let data = kept.clone().unwrap_or_else(|| scratch.clone());
+    let store = open(&data, url.as_deref())?;
+    let lanes = store.lanes() as u64;
+    let started = Instant::now();
+    let measured: Vec<(Vec<Duration>, u64)> = std::thread::scope(|scope| {
+        let (store, data) = (store.as_ref(), data.as_path());
+        let lane = |lane| scope.spawn(move || record(store, data, rows, batch, (lane, lanes)));
+        let threads: Vec<_> = (0..lanes).map(lane).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    let wal_bytes_max = measured.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+    let mut spent: Vec<Duration> = measured.into_iter().flat_map(|(spent, _)| spent).collect();
+    // With lanes beside each other the time of a batch is not the time of its rows alone.
+    let total = if lanes == 1 { spent.iter().sum() } else { started.elapsed() };
+    print(rows, total, &mut spent, wal_bytes_max);
     let started = Instant::now();
     store.close()?;
     println!("closed in {:?}; database {} MiB", started.elapsed(), bytes(&data.join("parkgate.db")) >> 20);
     drop(store);
-    if kept.is_none() {
-        std::fs::remove_dir_all(&data)?;
+    if scratch.exists() {
+        std::fs::remove_dir_all(&scratch)?;
     }
     Ok(())
 }
 
-fn print(rows: u64, spent: &mut [Duration], wal_bytes_max: u64) {
-    let total: Duration = spent.iter().sum();
+/// Records one lane's share: how long each batch took, and how large the WAL became.
+#[expect(clippy::expect_used, reason = "a measurement that fails is none")]
+fn record(store: &dyn Store, data: &Path, rows: u64, batch: u64, (lane, lanes): (u64, u64)) -> (Vec<Duration>, u64) {
+    let (mut spent, mut wal_bytes_max) = (Vec::new(), 0);
+    let mut mine = (0..rows).filter(|number| park_of(*number) % lanes == lane).peekable();
+    while mine.peek().is_some() {
+        let size = usize::try_from(batch).unwrap_or(usize::MAX);
+        let entries: Vec<Entry> = mine.by_ref().take(size).map(entry).collect();
+        let started = Instant::now();
+        store.record(&entries).expect("recorded");
+        spent.push(started.elapsed());
+        wal_bytes_max = wal_bytes_max.max(wal_bytes(data));
+    }
+    (spent, wal_bytes_max)
+}
+
+/// Every park in turn, not in order.
+fn park_of(number: u64) -> u64 {
+    number * 211 % PARKS + 1
+}
+
+fn print(rows: u64, total: Duration, spent: &mut [Duration], wal_bytes_max: u64) {
     spent.sort_unstable();
     let at =
         |percent: usize| spent.get((spent.len() * percent / 100).min(spent.len() - 1)).copied().unwrap_or_default();
@@ -70,8 +101,8 @@ fn bytes(path: &Path) -> u64 {
 
 fn entry(number: u64) -> Entry {
     let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // Every park in turn, not in order; its serials are the date and a counter of its own.
-    let park = number * 211 % PARKS + 1;
+    // A park's serials are the date and a counter of its own.
+    let park = park_of(number);
     let event_time = 1_760_000_000_000 + i64::try_from(number).unwrap_or(0) * 20;
     let serial = format!("20261123{:010}", number / PARKS);
     let mut digest = [0; 16];

@@ -34,11 +34,11 @@ pub enum KeyError {
 }
 
 impl MasterKey {
-    /// Reads the key of a data folder, making it on first use.
+    /// Reads the key of a data folder, making it on first use; not beside what was `sealed_under` it already.
     ///
     /// # Errors
     /// It cannot be made or read, or others can read it.
-    pub fn of(data: &Path) -> Result<MasterKey, KeyError> {
+    pub(crate) fn of(data: &Path, sealed_under: Option<&str>) -> Result<MasterKey, KeyError> {
         if let Ok(mut text) = std::env::var(VARIABLE) {
             let key = parse(&text).ok_or_else(|| KeyError::Malformed(VARIABLE.into()));
             text.zeroize();
@@ -52,10 +52,8 @@ impl MasterKey {
                 parse(&text).ok_or(KeyError::Malformed(name))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let database = data.join(DATABASE);
-                // Looked at in this order: who makes the two makes the key first.
-                if database.exists() && !path.exists() {
-                    return Err(KeyError::Lost(name, database.display().to_string()));
+                if let Some(database) = sealed_under {
+                    return Err(KeyError::Lost(name, database.to_owned()));
                 }
                 // Another process may be starting, too: whoever links first makes the key of both.
                 make(&path).map_err(|error| KeyError::File(name.clone(), error))?;
@@ -64,6 +62,14 @@ impl MasterKey {
             }
             Err(error) => Err(KeyError::File(name, error)),
         }
+    }
+
+    /// The same, with SQLite's file beside it.
+    pub(crate) fn beside_a_file(data: &Path) -> Result<MasterKey, KeyError> {
+        let (database, path) = (data.join(DATABASE), data.join(FILE));
+        // Looked at in this order: who makes the two makes the key first.
+        let lost = database.exists() && !path.exists();
+        MasterKey::of(data, lost.then(|| database.display().to_string()).as_deref())
     }
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {
@@ -140,19 +146,19 @@ mod tests {
     fn no_key_is_made_beside_a_database() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(DATABASE), "").unwrap();
-        assert!(matches!(MasterKey::of(folder.path()), Err(KeyError::Lost(..))));
+        assert!(matches!(MasterKey::beside_a_file(folder.path()), Err(KeyError::Lost(..))));
         assert!(!folder.path().join(FILE).exists());
     }
 
     #[test]
     fn a_key_is_made_once_and_refused_when_others_can_read_it() {
         let folder = tempfile::tempdir().unwrap();
-        let first = MasterKey::of(folder.path()).unwrap();
-        assert_eq!(MasterKey::of(folder.path()).unwrap().bytes(), first.bytes());
+        let first = MasterKey::of(folder.path(), None).unwrap();
+        assert_eq!(MasterKey::of(folder.path(), None).unwrap().bytes(), first.bytes());
         use std::os::unix::fs::PermissionsExt;
         let path = folder.path().join(FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(MasterKey::of(folder.path()), Err(KeyError::Open(_))));
+        assert!(matches!(MasterKey::of(folder.path(), None), Err(KeyError::Open(_))));
     }
 }

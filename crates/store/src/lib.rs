@@ -1,17 +1,19 @@
-//! Durable state: one trait, [`Store`], behind which SQLite stands; pictures in an [`Images`] store beside it.
+//! Durable state: one trait, [`Store`], behind which SQLite or PostgreSQL stands; pictures in an [`Images`] store beside it.
 //!
 //! [`Store::record`] is the heart: load what a batch touches, let the ledger decide, write, commit durably. In front of
-//! it [`Recorder`] gathers what is in flight into batches. Every call here blocks: the recorder has a thread of its own,
+//! it [`Recorder`] gathers what is in flight into batches. Every call here blocks: the recorder has threads of its own,
 //! readers come from blocking threads or from the command line.
 
 pub mod images;
 mod key;
+mod postgres;
 pub mod quarantine;
 pub mod query;
 pub mod recorder;
 pub mod registry;
 mod seal;
 mod sqlite;
+mod stored;
 pub mod survey;
 
 use std::path::Path;
@@ -22,6 +24,7 @@ use parkgate_wire::UnixMillis;
 
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use key::{KeyError, MasterKey};
+pub use postgres::PostgresStore;
 pub use quarantine::{Aside, Kept, NO_PARK, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 pub use query::{
     Conflict, ConflictFilter, Conflicting, Picture, RecordView, SerialReuse, TakenPayment, Visit, VisitFilter,
@@ -88,6 +91,11 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// Nothing of the batch was recorded.
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError>;
+
+    /// How many batches may be recorded at once.
+    fn lanes(&self) -> usize {
+        1
+    }
 
     /// Keys the digests by which pushes of the same content are known, from the master key.
     fn content_key(&self) -> [u8; 32];
@@ -256,10 +264,14 @@ pub trait Store: Send + Sync + 'static {
     fn close(&self) -> Result<(), StoreError>;
 }
 
-/// Opens the store in a data folder, making it on first use (0700) with its master key (0600).
+/// Opens the store: the one in the data folder, or the PostgreSQL database that `url` names. The data folder is made on
+/// first use (0700), with its master key (0600).
 ///
 /// # Errors
 /// The folder, the key or the database cannot be made or read.
-pub fn open(data: &Path) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(SqliteStore::open(data)?))
+pub fn open(data: &Path, url: Option<&str>) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match url {
+        None => Arc::new(SqliteStore::open(data)?),
+        Some(url) => Arc::new(PostgresStore::open(data, url)?),
+    })
 }

@@ -1,8 +1,10 @@
 //! The queue in front of the store: what is in flight becomes one batch, one commit, and then the replies. One for
 //! pushes that are recorded, another for those set aside.
 //!
-//! One thread takes everything that waits, up to a bound, and nothing waits for a timer: under load batches grow by
-//! themselves, and a single push is committed at once. Only a committed batch gives a [`Recorded`].
+//! A lane is a queue with a thread that takes everything that waits in it, up to a bound, and nothing waits for a timer:
+//! under load batches grow by themselves, and a single push is committed at once. SQLite has one writer and so one lane.
+//! PostgreSQL has several; the pushes of one park go by one of them, for batches of one park would wait for each other.
+//! Only a committed batch gives a [`Recorded`].
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,14 +65,21 @@ struct Judged<E, V> {
 }
 
 struct Shared<E, V> {
-    queue: Mutex<Queue<E, V>>,
-    filled: Condvar,
+    lanes: Vec<Lane<E, V>>,
+    /// Which push goes by which lane: equal numbers go by one.
+    lane_key: fn(&E) -> u64,
+    /// Pushes waiting in one lane.
     queue_max: usize,
     batch_max: usize,
     batches: AtomicU64,
     records: AtomicU64,
     commit_ns: AtomicU64,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Lane<E, V> {
+    queue: Mutex<Queue<E, V>>,
+    filled: Condvar,
 }
 
 struct Queue<E, V> {
@@ -79,23 +88,38 @@ struct Queue<E, V> {
 }
 
 impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
-    /// Starts the thread, which commits batches by `record`. Must be called within a tokio runtime, whose threads send
-    /// the replies.
+    /// Starts one lane, which commits batches by `record`. Must be called within a tokio runtime, whose threads send the
+    /// replies.
     #[must_use]
     pub fn start(
-        record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + 'static,
+        record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + Sync + 'static,
         queue_max: usize,
         batch_max: usize,
     ) -> Self {
+        Self::start_lanes(record, queue_max, batch_max, 1, |_| 0)
+    }
+
+    /// Starts so many lanes, which share `queue_max`; pushes of equal `lane_key` go by one of them.
+    #[must_use]
+    pub fn start_lanes(
+        record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + Sync + 'static,
+        queue_max: usize,
+        batch_max: usize,
+        lanes: usize,
+        lane_key: fn(&E) -> u64,
+    ) -> Self {
+        let lanes = lanes.max(1);
+        let new_lane =
+            || Lane { queue: Mutex::new(Queue { waiting: VecDeque::new(), stopping: false }), filled: Condvar::new() };
         let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue { waiting: VecDeque::new(), stopping: false }),
-            filled: Condvar::new(),
-            queue_max,
+            lanes: std::iter::repeat_with(new_lane).take(lanes).collect(),
+            lane_key,
+            queue_max: queue_max.div_ceil(lanes),
             batch_max: batch_max.max(1),
             batches: AtomicU64::new(0),
             records: AtomicU64::new(0),
             commit_ns: AtomicU64::new(0),
-            thread: Mutex::new(None),
+            threads: Mutex::default(),
         });
         // Waking a task from outside the runtime is dear, so a batch's answers go over in one piece.
         let (answers, mut judged) = mpsc::unbounded_channel::<Judged<E, V>>();
@@ -108,14 +132,19 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
                 drop(entries);
             }
         });
-        let mine = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || mine.run(&record, &answers));
-        match thread {
-            Ok(thread) => *lock(&shared.thread) = Some(thread),
-            // Without its thread the queue stays shut: every push is answered 503.
-            Err(error) => {
-                tracing::error!(%error, "the recorder could not start");
-                lock(&shared.queue).stopping = true;
+        let record = Arc::new(record);
+        for (index, lane) in shared.lanes.iter().enumerate() {
+            let (mine, record, answers) = (Arc::clone(&shared), Arc::clone(&record), answers.clone());
+            let thread = std::thread::Builder::new()
+                .name("recorder".into())
+                .spawn(move || mine.lanes.get(index).into_iter().for_each(|lane| mine.run(lane, &*record, &answers)));
+            match thread {
+                Ok(thread) => lock(&shared.threads).push(thread),
+                // Without its thread the queue stays shut: every push is answered 503.
+                Err(error) => {
+                    tracing::error!(%error, "the recorder could not start");
+                    lock(&lane.queue).stopping = true;
+                }
             }
         }
         Recorder { shared }
@@ -128,7 +157,8 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
     pub async fn record(&self, entry: E) -> Result<Recorded<V>, StoreError> {
         let (sender, receiver) = oneshot::channel();
         {
-            let mut queue = lock(&self.shared.queue);
+            let lane = self.shared.lane_of(&entry).ok_or_else(|| StoreError::Away("no lane".into()))?;
+            let mut queue = lock(&lane.queue);
             if queue.stopping {
                 return Err(StoreError::Away("stopping".into()));
             }
@@ -137,7 +167,7 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
             }
             queue.waiting.push_back((entry, sender));
             if queue.waiting.len() == 1 {
-                self.shared.filled.notify_one();
+                lane.filled.notify_one();
             }
         }
         receiver.await.unwrap_or_else(|_| Err(StoreError::Away("stopping".into())))
@@ -146,7 +176,7 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
     /// How many pushes wait.
     #[must_use]
     pub fn queue_len(&self) -> usize {
-        lock(&self.shared.queue).waiting.len()
+        self.shared.lanes.iter().map(|lane| lock(&lane.queue).waiting.len()).sum()
     }
 
     /// What was done so far.
@@ -159,20 +189,36 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
         }
     }
 
-    /// Takes no more, records what waits, and ends the thread. Blocks.
+    /// Takes no more, records what waits, and ends the threads. Blocks.
     pub fn stop(&self) {
-        lock(&self.shared.queue).stopping = true;
-        self.shared.filled.notify_all();
-        let thread = lock(&self.shared.thread).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the recorder ended badly");
+        for lane in &self.shared.lanes {
+            lock(&lane.queue).stopping = true;
+            lane.filled.notify_all();
+        }
+        let threads = std::mem::take(&mut *lock(&self.shared.threads));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("the recorder ended badly");
+            }
         }
     }
 }
 
 impl<E, V> Shared<E, V> {
-    fn run(&self, record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>, judged: &mpsc::UnboundedSender<Judged<E, V>>) {
-        while let Some((entries, senders)) = self.take() {
+    fn lane_of(&self, entry: &E) -> Option<&Lane<E, V>> {
+        match self.lanes.as_slice() {
+            [only] => Some(only),
+            lanes => lanes.get(((self.lane_key)(entry) % lanes.len() as u64) as usize),
+        }
+    }
+
+    fn run(
+        &self,
+        lane: &Lane<E, V>,
+        record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>,
+        judged: &mpsc::UnboundedSender<Judged<E, V>>,
+    ) {
+        while let Some((entries, senders)) = lane.take(self.batch_max) {
             let started = Instant::now();
             let answers = record_all(record, &entries);
             let ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -184,13 +230,15 @@ impl<E, V> Shared<E, V> {
             }
             if judged.send(Judged { entries, senders, answers }).is_err() {
                 // The runtime ended, and all who waited with it.
-                lock(&self.queue).stopping = true;
+                lock(&lane.queue).stopping = true;
             }
         }
     }
+}
 
+impl<E, V> Lane<E, V> {
     /// All that waits, up to the bound; none when there is nothing left to do.
-    fn take(&self) -> Option<Taken<E, V>> {
+    fn take(&self, batch_max: usize) -> Option<Taken<E, V>> {
         let mut queue = lock(&self.queue);
         while queue.waiting.is_empty() {
             if queue.stopping {
@@ -198,7 +246,7 @@ impl<E, V> Shared<E, V> {
             }
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        let batch = queue.waiting.len().min(self.batch_max);
+        let batch = queue.waiting.len().min(batch_max);
         Some(queue.waiting.drain(..batch).unzip())
     }
 }

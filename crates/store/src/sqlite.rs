@@ -63,7 +63,7 @@ impl SqliteStore {
     /// The folder or the database cannot be made, read or migrated.
     pub fn open(data: &Path) -> Result<SqliteStore, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
-        let key = MasterKey::of(data).map_err(|error| StoreError::Broken(error.to_string()))?;
+        let key = MasterKey::beside_a_file(data).map_err(|error| StoreError::Broken(error.to_string()))?;
         let path = data.join(FILE);
         make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
         let mut writer = Writer::open(&path)?;
@@ -257,7 +257,7 @@ impl Store for SqliteStore {
 /// Less room than this is none.
 const ROOM_BYTES_MIN: u64 = 1024 * 1024;
 
-fn make_folder(data: &Path) -> std::io::Result<()> {
+pub(crate) fn make_folder(data: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -1,12 +1,14 @@
-//! For tests only: a real gate on a free port, stopped with the test, and a car park that signs what it pushes.
+//! For tests only: a real gate on a free port, stopped with the test, a car park that signs what it pushes, and PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "for tests only")]
 
 mod agent;
 mod bucket;
 mod gate;
+mod postgres;
 mod push;
 
 pub use agent::Agent;
 pub use bucket::Bucket;
 pub use gate::{Gate, parkgate};
+pub use postgres::Postgres;
 pub use push::{DEMO_PARK, Multipart, Pairs, body, enter, leave, md5_hex, percent, signed};

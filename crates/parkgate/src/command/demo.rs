@@ -1,12 +1,13 @@
 //! `serve --demo`: the document's park, a picture, and a line to paste.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use parkgate_store::{NewPark, Store, StoreError};
 use parkgate_wire::{PushKind, Secret, sign};
 
+use crate::config::State;
 use crate::output;
 
 /// The park of the document's examples, and their secret.
@@ -18,11 +19,11 @@ const GIF_MD5: &str = "DF16D33739DEFE9BDA1F4C45D36FD7A7";
 
 pub(super) struct Demo {
     picture: PathBuf,
-    data: PathBuf,
+    state: State,
 }
 
 /// Makes the park, unless it is there.
-pub(super) fn prepare(store: &dyn Store, data: &Path) -> anyhow::Result<Demo> {
+pub(super) fn prepare(store: &dyn Store, state: &State) -> anyhow::Result<Demo> {
     let park = NewPark {
         park_uuid: PARK_UUID.into(),
         merchant: None,
@@ -35,11 +36,11 @@ pub(super) fn prepare(store: &dyn Store, data: &Path) -> anyhow::Result<Demo> {
         Ok(()) | Err(StoreError::Exists(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    let folder = data.join("demo");
+    let folder = state.data.join("demo");
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let picture = std::path::absolute(folder.join("leave.gif"))?;
     std::fs::write(&picture, GIF).with_context(|| picture.display().to_string())?;
-    Ok(Demo { picture, data: data.to_owned() })
+    Ok(Demo { picture, state: state.clone() })
 }
 
 impl Demo {
@@ -83,8 +84,10 @@ impl Demo {
         output::line("\n演示停车场已就绪, 粘贴试试 · The demo park is ready, paste this:\n")?;
         output::line(&line)?;
         output::line("\n然后查看 · Then look at it:\n")?;
-        let data = quoted(&self.data.display().to_string());
-        output::line(&format!("parkgate visit show {PARK_UUID} {serial} --data {data}"))
+        let data = quoted(&self.state.data.display().to_string());
+        // Not the URL itself: there may be a password in it.
+        let store = if self.state.url.is_some() { " --store \"$PARKGATE_STORE\"" } else { "" };
+        output::line(&format!("parkgate visit show {PARK_UUID} {serial} --data {data}{store}"))
     }
 }
 

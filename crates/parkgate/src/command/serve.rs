@@ -32,11 +32,10 @@ pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
 }
 
 async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
-    let _lock = lock(&config.data)?;
-    let store = parkgate_store::open(&config.data)
-        .with_context(|| format!("数据目录 data folder {}", config.data.display()))?;
+    let _lock = lock(&config.state.data)?;
+    let store = config.state.open()?;
     let images = open_images(&config)?;
-    let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.data)?) } else { None };
+    let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
     let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
     let settings = Settings { node: config.node, limits: config.limits, mode };
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
@@ -58,7 +57,7 @@ fn open_images(config: &Config) -> anyhow::Result<Images> {
         ImagesAt::Folder(folder) => {
             Images::open(folder).with_context(|| format!("图片目录 picture folder {}", folder.display()))
         }
-        ImagesAt::Bucket(url) => Images::open_bucket(url, aws_variables(), &config.data.join("images"))
+        ImagesAt::Bucket(url) => Images::open_bucket(url, aws_variables(), &config.state.data.join("images"))
             .with_context(|| format!("{url}: 检查地址与 AWS_* 环境变量 (check the URL and the AWS_* variables)")),
     }
 }

@@ -42,9 +42,30 @@ fn the_place_is_named_by_who_comes_first_under_either_name() {
     ] {
         let (given, wrong) = settings(text, &variables);
         assert_eq!(wrong, [""; 0]);
-        assert_eq!(data_of(&flags, &given), Ok(PathBuf::from(expected)));
+        assert_eq!(state_of(&flags, &given), Ok(State { data: PathBuf::from(expected), url: None }));
     }
-    assert!(data_of(&place(None, Some("postgres://x")), &Given::default()).unwrap_err().contains("PostgreSQL"));
+}
+
+#[test]
+fn a_database_has_a_data_folder_beside_it_and_keeps_its_password() {
+    let url = "postgres://gate:hidden@host/gate";
+    let of = |text: &str, flags: Place, variables: &[(&str, &str)]| {
+        let (given, _) = settings(text, variables);
+        let state = state_of(&flags, &given).unwrap();
+        assert!(!format!("{state:?}{}", state.name()).contains("hidden"));
+        (state.data.display().to_string(), state.url.is_some())
+    };
+    let (folder, database) = ("data = \"of-file\"\n", "store = \"postgres://gate:hidden@host/gate\"\n");
+    let both = [("PARKGATE_STORE", url), ("PARKGATE_DATA", "of-variable")];
+    assert_eq!(of(folder, place(Some("of-flag"), Some(url)), &[]), ("of-flag".into(), true));
+    assert_eq!(of(folder, place(None, Some(url)), &[]), ("of-file".into(), true));
+    assert_eq!(of(folder, place(None, None), &both[..1]), ("of-file".into(), true));
+    assert_eq!(of(folder, place(None, None), &both), ("of-variable".into(), true));
+    assert_eq!(of(database, place(None, None), &both[1..]), ("of-variable".into(), true));
+    assert_eq!(of(database, place(Some("of-flag"), None), &both), ("of-flag".into(), true));
+    assert_eq!(of(database, place(None, Some("sqlite:of-flag")), &both), ("of-flag".into(), false));
+    let wrong = state_of(&place(None, Some("mysql://gate:hidden@host/gate")), &Given::default()).unwrap_err();
+    assert!(wrong.contains("mysql") && wrong.contains("postgres://") && !wrong.contains("hidden"), "{wrong}");
 }
 
 #[test]

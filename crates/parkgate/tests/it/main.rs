@@ -13,6 +13,7 @@ mod faults;
 mod images_in_a_bucket;
 mod integrate;
 mod mistakes_in_signing;
+mod nodes;
 mod park_check;
 mod quarantine;
 mod replies;

@@ -1,23 +1,15 @@
 //! Ignored pushes, and what a run of them means.
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::{Digest, PushKind, UnixMillis};
+use parkgate_wire::{Digest, UnixMillis};
 use rusqlite::{Connection, TransactionBehavior, params, params_from_iter, types::Value as Sql};
 
-use super::query::{Key, differing, records};
-use super::record::personal_place;
+use super::query::{Key, records};
 use crate::StoreError;
 use crate::query::{ConflictFilter, Conflicting, SerialReuse};
 use crate::registry::Epoch;
 use crate::seal::Seal;
-
-/// How many of the newest conflicts are looked at, and how many of them must be of other vehicles that entered far later.
-const LOOKED_AT: i64 = 50;
-const SUSPICIOUS: u64 = 5;
-/// A stay and its corrections are done within this; serials that come back later are new ones.
-const FAR_LATER_MS: i64 = 24 * 60 * 60 * 1000;
-/// Keys of epochs start here: parks never have so many.
-const FIRST_EPOCH: i64 = 1 << 40;
+use crate::stored::{FAR_LATER_MS, FIRST_EPOCH, LOOKED_AT, differing, kind_of, personal_place, serials_anew};
 
 pub(super) fn list(
     connection: &Connection,
@@ -88,10 +80,7 @@ pub(super) fn serial_reuse(connection: &Connection, park_uuid: &str) -> Result<O
         .query_row(params![park_uuid, FAR_LATER_MS, LOOKED_AT], |row| {
             Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs(), row.get(2)?))
         })?;
-    let is_run = suspicious >= SUSPICIOUS && suspicious * 2 >= looked_at;
-    Ok(entered_from
-        .filter(|_| is_run)
-        .map(|from| SerialReuse { conflicts: suspicious, entered_from: UnixMillis(from) }))
+    Ok(serials_anew(looked_at, suspicious, entered_from))
 }
 
 /// Records that came while gates did not know of the epoch go over to it, and the count is made anew of both.
@@ -124,7 +113,7 @@ pub(super) fn settle_epoch(
         rows.collect::<Result<Vec<_>, _>>()?
     };
     for (id, serial, kind, personal) in misplaced {
-        let kind = if kind == 0 { PushKind::Enter } else { PushKind::Leave };
+        let kind = kind_of(kind);
         let personal = match personal {
             None => None,
             Some(sealed) => {

@@ -8,12 +8,10 @@ use super::query::picture;
 use super::record::seqno;
 use crate::StoreError;
 use crate::images::ImageKey;
-use crate::quarantine::{Aside, Kept, NO_PARK, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 use crate::query::Picture;
 use crate::seal::Seal;
-
-/// What a row takes beside its sealed text.
-const ROW_BYTES: u64 = 200;
+use crate::stored::{aside_bytes, aside_place, fits, kind_of};
 
 /// One durable transaction for all.
 pub(super) fn set_aside(
@@ -37,13 +35,11 @@ fn set_one_aside(
     if let Some(first) = again(connection, push.park, &push.digest)? {
         return Ok(Aside::Kept(first));
     }
-    let json = serde_json::to_vec(&push.kept).map_err(|error| StoreError::Broken(error.to_string()))?;
-    let pictures: u64 = push.pictures.iter().map(|(_, picture)| picture.size).sum();
-    let bytes = json.len() as u64 + ROW_BYTES + pictures;
+    let (json, bytes) = aside_bytes(push)?;
     if !has_room(connection, push.park, bytes, bound)? {
         return Ok(Aside::Full);
     }
-    let sealed = seal.seal(&json, &place(push.park, &push.digest))?;
+    let sealed = seal.seal(&json, &aside_place(push.park, &push.digest))?;
     connection
         .prepare_cached(
             "INSERT INTO quarantine (park_id, kind, seqno, received_at, address, reason, digest, finding, sealed, bytes) \
@@ -88,18 +84,7 @@ pub(super) fn has_room(
         .prepare_cached("SELECT pushes, bytes FROM quarantine_use WHERE park_id = ?1")?
         .query_row([park.0], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())))
         .optional()?;
-    let (pushes, used) = used.unwrap_or_default();
-    let (pushes_max, bytes_max) = if park == NO_PARK {
-        (bound.unknown_pushes_max, bound.unknown_bytes_max)
-    } else {
-        (bound.pushes_max, bound.bytes_max)
-    };
-    Ok(pushes < pushes_max && used.saturating_add(bytes) <= bytes_max)
-}
-
-/// What a sealed text is bound to.
-fn place(park: ParkId, digest: &Digest) -> String {
-    format!("quarantine:{}:{digest:?}", park.0)
+    Ok(fits(park, used.unwrap_or_default(), bytes, bound))
 }
 
 pub(super) fn list(
@@ -127,14 +112,14 @@ pub(super) fn list(
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let (park, digest) = (ParkId(row.get(1)?), Digest(row.get(11)?));
-        let json = seal.open(&row.get::<_, Vec<u8>>(12)?, &place(park, &digest))?;
+        let json = seal.open(&row.get::<_, Vec<u8>>(12)?, &aside_place(park, &digest))?;
         let kept: Kept =
             serde_json::from_slice(&json).map_err(|error| StoreError::Broken(format!("quarantine: {error}")))?;
         let id = row.get(0)?;
         found.push(Quarantined {
             id,
             park_uuid: row.get(2)?,
-            kind: if row.get::<_, i64>(3)? == 0 { PushKind::Enter } else { PushKind::Leave },
+            kind: kind_of(row.get(3)?),
             seqno: seqno(row, 4)?,
             received_at: row.get(5)?,
             address: row.get(6)?,

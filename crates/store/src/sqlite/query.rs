@@ -1,28 +1,19 @@
 //! Reading visits back from their records.
 
-use parkgate_ledger::visit::{HalfFacts, Stay, join};
-use parkgate_ledger::{ParkId, RecordId};
-use parkgate_wire::{Md5Hash, PushKind, UnixMillis};
+use parkgate_ledger::ParkId;
+use parkgate_ledger::visit::Stay;
+use parkgate_wire::{Md5Hash, UnixMillis};
 use rusqlite::{Connection, Row, params, params_from_iter, types::Value as Sql};
-use serde_json::{Map, Value};
 
-use super::record::{personal_place, seqno};
+use super::record::seqno;
 use crate::StoreError;
 use crate::images::ImageKey;
 use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitFilter};
 use crate::seal::Seal;
+use crate::stored::{Found, differing, kind_of, listed_payments, object, personal_place, stays_of, visit_of};
 
 pub(super) const COLUMNS: &str =
     "id, kind, enter_time, event_time, plate, seqno, received_at, variant, params, personal";
-
-/// A record with what only this module needs.
-pub(super) struct Found {
-    pub(super) id: i64,
-    enter_time: UnixMillis,
-    pub(super) event_time: UnixMillis,
-    plate: Option<String>,
-    pub(super) view: RecordView,
-}
 
 pub(super) fn visit(
     connection: &Connection,
@@ -103,15 +94,7 @@ fn stays(connection: &Connection, seal: &Seal, key: &Key<'_>) -> Result<Vec<Stay
     let sql = format!(
         "SELECT {COLUMNS} FROM records WHERE parking_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL ORDER BY kind"
     );
-    let (mut enter, mut leave) = (None, None);
-    for found in records(connection, seal, key, &sql, params![key.serial, key.park.0])? {
-        match found.view.kind {
-            PushKind::Enter => enter = Some(found),
-            PushKind::Leave => leave = Some(found),
-        }
-    }
-    let facts = |found: &Found| HalfFacts { record: RecordId(found.id), enter_time: found.enter_time };
-    Ok(join(enter, leave, facts))
+    Ok(stays_of(records(connection, seal, key, &sql, params![key.serial, key.park.0])?))
 }
 
 fn read_stay(connection: &Connection, seal: &Seal, key: &Key<'_>, stay: Stay<Found>) -> Result<Visit, StoreError> {
@@ -127,19 +110,7 @@ fn read_stay(connection: &Connection, seal: &Seal, key: &Key<'_>, stay: Stay<Fou
         None => Vec::new(),
         Some(leave) => taken_payments(connection, key.park, leave)?,
     };
-    let newest = stay.leave.as_ref().or(stay.enter.as_ref());
-    Ok(Visit {
-        park_uuid: key.park_uuid.to_owned(),
-        parking_serial: key.serial.to_owned(),
-        plate: stay.leave.iter().chain(&stay.enter).find_map(|half| half.plate.clone()),
-        enter_time: newest.map_or(UnixMillis(0), |half| half.enter_time),
-        leave_time: stay.leave.as_ref().map(|leave| leave.event_time),
-        payments,
-        notes: stay.notes,
-        conflicts,
-        enter: stay.enter.map(|half| half.view),
-        leave: stay.leave.map(|half| half.view),
-    })
+    Ok(visit_of(key.park_uuid, key.serial, stay, payments, conflicts))
 }
 
 pub(super) fn records(
@@ -166,7 +137,7 @@ pub(super) fn records(
 
 pub(super) fn record(row: &Row<'_>) -> Result<Found, StoreError> {
     let params: String = row.get(8)?;
-    let kind = if row.get::<_, i64>(1)? == 0 { PushKind::Enter } else { PushKind::Leave };
+    let kind = kind_of(row.get(1)?);
     Ok(Found {
         id: row.get(0)?,
         enter_time: UnixMillis(row.get(2)?),
@@ -181,10 +152,6 @@ pub(super) fn record(row: &Row<'_>) -> Result<Found, StoreError> {
             pictures: Vec::new(),
         },
     })
-}
-
-fn object(json: &[u8]) -> Result<Map<String, Value>, StoreError> {
-    serde_json::from_slice(json).map_err(|error| StoreError::Broken(format!("stored parameters: {error}")))
 }
 
 pub(super) fn pictures(connection: &Connection, record: i64) -> Result<Vec<Picture>, StoreError> {
@@ -208,57 +175,16 @@ pub(super) fn picture(row: &Row<'_>) -> rusqlite::Result<Picture> {
 
 /// The payments of a leave whose orders it took, or which have none and belong to it by position.
 fn taken_payments(connection: &Connection, park: ParkId, leave: &Found) -> Result<Vec<TakenPayment>, StoreError> {
-    let list = leave.view.params.get("payment_list").and_then(Value::as_str).filter(|text| !text.is_empty());
-    let Some(list) = list else { return Ok(Vec::new()) };
-    let entries: Vec<Value> =
-        serde_json::from_str(list).map_err(|error| StoreError::Broken(format!("stored payments: {error}")))?;
     let mut holder = connection.prepare_cached(
         "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3 AND record_id = ?4 \
          AND position = ?5",
     )?;
     let mut taken = Vec::new();
-    for (position, entry) in entries.into_iter().enumerate() {
-        // What is no object was let through by the protocol's checks: one odd entry must not hide the visit.
-        let Value::Object(fields) = entry else { continue };
-        let text = |name: &str| match fields.get(name) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            _ => String::new(),
-        };
-        let order = text("parking_order");
-        let is_taken =
-            order.is_empty() || holder.exists(params![order, park.0, text("pay_type"), leave.id, position as i64])?;
-        if is_taken {
-            taken.push(TakenPayment { position, fields: with_numbers(fields) });
+    for entry in listed_payments(&leave.view)? {
+        let key = params![entry.order, park.0, entry.pay_type, leave.id, entry.position as i64];
+        if entry.order.is_empty() || holder.exists(key)? {
+            taken.push(entry.taken());
         }
     }
     Ok(taken)
-}
-
-/// Amounts, times and the way of payment as numbers, however they were sent.
-fn with_numbers(mut fields: Map<String, Value>) -> Map<String, Value> {
-    for name in ["value", "free_value", "change_value", "pay_time", "pay_type"] {
-        if let Some(value) = fields.get_mut(name)
-            && let Some(number) = value
-                .as_str()
-                .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
-                .and_then(|text| text.parse::<i64>().ok())
-        {
-            *value = Value::from(number);
-        }
-    }
-    fields
-}
-
-pub(super) fn differing(standing: &Map<String, Value>, ignored: &Map<String, Value>) -> Vec<String> {
-    let mut names: Vec<String> = standing
-        .keys()
-        .chain(ignored.keys())
-        .filter(|name| !matches!(name.as_str(), "sign" | "sign_type" | "timestamp" | "encoding"))
-        .filter(|name| standing.get(*name) != ignored.get(*name))
-        .cloned()
-        .collect();
-    names.sort();
-    names.dedup();
-    names
 }

@@ -6,11 +6,12 @@ use parkgate_ledger::{
     Arrival, Half, Halves, Keys, Loaded, NewRecord, ParkId, ParkKey, ParkSpace, RecordId, RecordRef, SerialKey,
     Snapshot, Space, SpaceEvent, Verdict, decide, touches,
 };
-use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
+use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Role, checkpoint, connect, migrate};
 use crate::seal::Seal;
+use crate::stored::{kind_code, orders_text, sealed_personal};
 use crate::{Entry, StoreError};
 
 /// The one connection that writes.
@@ -131,17 +132,8 @@ fn add_one(
     seal: &Seal,
 ) -> Result<(), StoreError> {
     let arrival = &entry.arrival;
-    let personal = match &entry.personal {
-        None => None,
-        Some(personal) => {
-            let place = personal_place(arrival.park, &arrival.parking_serial, arrival.kind);
-            Some(seal.seal(personal.as_bytes(), &place)?)
-        }
-    };
-    let refused_orders = match record.refused_orders.as_slice() {
-        [] => None,
-        orders => Some(serde_json::to_string(orders).unwrap_or_default()),
-    };
+    let personal = sealed_personal(seal, entry)?;
+    let refused_orders = orders_text(&record.refused_orders);
     add_record.execute(params![
         id,
         arrival.park.0,
@@ -161,18 +153,6 @@ fn add_one(
         personal,
     ])?;
     Ok(())
-}
-
-/// What a sealed text is bound to.
-pub(super) fn personal_place(park: ParkId, parking_serial: &str, kind: PushKind) -> String {
-    format!("personal:{}:{}:{parking_serial}", park.0, kind.name())
-}
-
-fn kind_code(kind: PushKind) -> i64 {
-    match kind {
-        PushKind::Enter => 0,
-        PushKind::Leave => 1,
-    }
 }
 
 fn load(connection: &Connection, keys: &Keys<'_>) -> Result<Loaded, StoreError> {

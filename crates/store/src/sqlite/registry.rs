@@ -1,12 +1,12 @@
 //! Parks and apps.
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::Secret;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::StoreError;
 use crate::registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
 use crate::seal::Seal;
+use crate::stored::{KEY_PLACE, KEY_PROOF, app_place, opened, park_place};
 
 pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.prepare_cached("SELECT version FROM registry_version")?.query_row([], |row| row.get(0))?)
@@ -14,14 +14,13 @@ pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
 
 /// Refuses a master key that is not this database's; the first one to come is.
 pub(super) fn prove_key(connection: &mut Connection, seal: &Seal) -> Result<(), StoreError> {
-    const PLACE: &str = "master_key";
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let proof: Option<Vec<u8>> =
         transaction.query_row("SELECT proof FROM master_key", [], |row| row.get(0)).optional()?;
     match proof {
-        Some(proof) => drop(seal.open(&proof, PLACE)?),
+        Some(proof) => drop(seal.open(&proof, KEY_PLACE)?),
         None => {
-            transaction.execute("INSERT INTO master_key VALUES (?1)", [seal.seal(b"parkgate", PLACE)?])?;
+            transaction.execute("INSERT INTO master_key VALUES (?1)", [seal.seal(KEY_PROOF, KEY_PLACE)?])?;
         }
     }
     Ok(transaction.commit()?)
@@ -184,19 +183,6 @@ pub(super) fn add_app(connection: &mut Connection, seal: &Seal, app: &NewApp) ->
 
 pub(super) fn disable_app(connection: &Connection, app_id: &str) -> Result<bool, StoreError> {
     Ok(connection.execute("UPDATE apps SET enabled = 0 WHERE app_id = ?1", [app_id])? > 0)
-}
-
-fn park_place(park_uuid: &str) -> String {
-    format!("park:{park_uuid}")
-}
-
-fn app_place(app_id: &str) -> String {
-    format!("app:{app_id}")
-}
-
-fn opened(seal: &Seal, sealed: &[u8], place: &str) -> Result<Secret, StoreError> {
-    let plain = seal.open(sealed, place)?;
-    String::from_utf8(plain).map(Secret::new).map_err(|_| StoreError::Broken(format!("{place} is no text")))
 }
 
 fn taken(error: rusqlite::Error, name: &str) -> StoreError {

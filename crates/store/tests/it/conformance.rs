@@ -3,11 +3,44 @@
 use parkgate_ledger::visit::VisitNote;
 use parkgate_ledger::{CONFLICTS_MAX, ParkId, Verdict};
 use parkgate_store::{
-    Aside, Kept, NewApp, ParkChange, QuarantineBound, QuarantineFilter, SetAside, Store, StoreError, Visit, VisitFilter,
+    Aside, ConflictFilter, Images, Kept, NewApp, ParkChange, QuarantineBound, QuarantineFilter, SetAside, Store,
+    StoreError, Visit, VisitFilter,
 };
 use parkgate_wire::{Digest, PushKind, Secret, Seqno, UnixMillis};
 
-use crate::push::{T, With, enter, leave, new_park, store};
+use crate::push::{T, With, enter, leave, new_park};
+
+/// Each promise is a test on each store.
+macro_rules! on_every_store {
+    ($($promise:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[test] fn $promise() { crate::push::on_sqlite(super::$promise); })*
+        }
+        mod on_postgres {
+            $(#[test] fn $promise() { crate::push::on_postgres(super::$promise); })*
+        }
+    };
+}
+
+on_every_store! {
+    a_repeat_is_answered_as_the_first_time_within_a_batch_and_later,
+    verdicts_come_in_the_order_of_the_batch,
+    another_content_is_kept_as_a_conflict_and_known_again,
+    conflicts_are_bounded,
+    an_order_is_taken_once_for_each_way_of_payment,
+    odd_payments_do_not_hide_a_visit,
+    a_late_snapshot_keeps_what_was_counted_after_it,
+    a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own,
+    two_times_of_entering_are_two_visits,
+    visits_are_filtered_newest_first,
+    a_picture_is_kept_while_a_record_names_it,
+    a_new_numbering_takes_what_is_of_it,
+    a_survey_passes_by_a_parks_records_oldest_first,
+    no_text_is_too_long_or_too_odd,
+    parks_are_added_once_and_changed,
+    apps_are_added_whole_or_not_at_all,
+    the_quarantine_keeps_each_push_once_within_its_parks_bound,
+}
 
 fn recorded() -> Verdict {
     Verdict::Recorded { refused_orders: Vec::new() }
@@ -31,58 +64,48 @@ fn one(store: &dyn Store, serial: &str) -> Visit {
     visits.remove(0)
 }
 
-#[test]
-fn a_repeat_is_answered_as_the_first_time_within_a_batch_and_later() {
-    let (_folder, store) = store();
+fn a_repeat_is_answered_as_the_first_time_within_a_batch_and_later(store: &dyn Store) {
     let again = || leave("s", u64::MAX, T, T + 1).content(7);
     let batch = [again(), leave("s", 2, T, T + 1).content(7)];
     let repeated = Verdict::Repeated { seqno: Seqno(u64::MAX), refused_orders: Vec::new() };
     assert_eq!(store.record(&batch).unwrap(), [recorded(), repeated.clone()]);
     assert_eq!(store.record(&[leave("s", 3, T, T + 1).content(7)]).unwrap(), [repeated]);
-    assert_eq!(one(store.as_ref(), "s").leave.unwrap().seqno, Seqno(u64::MAX));
+    assert_eq!(one(store, "s").leave.unwrap().seqno, Seqno(u64::MAX));
 }
 
-#[test]
-fn verdicts_come_in_the_order_of_the_batch() {
-    let (_folder, store) = store();
+fn verdicts_come_in_the_order_of_the_batch(store: &dyn Store) {
     let batch = [leave("x", 1, T, T), enter("x", 2, T), leave("x", 3, T, T), leave("x", 4, T, T).park(2)];
     let conflict = Verdict::Conflict { seqno: Seqno(3), parking_serial: "x".into() };
     assert_eq!(store.record(&batch).unwrap(), [recorded(), recorded(), conflict, recorded()]);
     assert_eq!(store.record(&[]).unwrap(), []);
 }
 
-#[test]
-fn another_content_is_kept_as_a_conflict_and_known_again() {
-    let (_folder, store) = store();
+fn another_content_is_kept_as_a_conflict_and_known_again(store: &dyn Store) {
     store.record(&[leave("s", 1, T, T + 1)]).unwrap();
     let conflict = [Verdict::Conflict { seqno: Seqno(2), parking_serial: "s".into() }];
     assert_eq!(store.record(&[leave("s", 2, T, T + 2).content(9)]).unwrap(), conflict);
     assert_eq!(store.record(&[leave("s", 3, T, T + 2).content(9)]).unwrap(), conflict);
-    let visit = one(store.as_ref(), "s");
+    let visit = one(store, "s");
     assert_eq!(visit.leave_time, Some(UnixMillis(T + 1)));
     assert_eq!(visit.conflicts.len(), 1);
     assert_eq!(
         (visit.conflicts[0].record.seqno, &visit.conflicts[0].differing),
         (Seqno(2), &vec!["content".to_owned()])
     );
-    assert_eq!(serials(store.as_ref(), &all()), ["s"]);
+    assert_eq!(serials(store, &all()), ["s"]);
 }
 
-#[test]
-fn conflicts_are_bounded() {
-    let (_folder, store) = store();
+fn conflicts_are_bounded(store: &dyn Store) {
     store.record(&[leave("s", 0, T, T)]).unwrap();
     let batch: Vec<_> = (1..=CONFLICTS_MAX as u64 + 1).map(|seqno| leave("s", seqno, T, T)).collect();
     let verdicts = store.record(&batch).unwrap();
     assert!(matches!(verdicts[CONFLICTS_MAX - 1], Verdict::Conflict { .. }));
     assert_eq!(verdicts[CONFLICTS_MAX], Verdict::Overflowing);
     assert_eq!(store.record(&[leave("s", 999, T, T)]).unwrap(), [Verdict::Overflowing]);
-    assert_eq!(one(store.as_ref(), "s").conflicts.len(), CONFLICTS_MAX);
+    assert_eq!(one(store, "s").conflicts.len(), CONFLICTS_MAX);
 }
 
-#[test]
-fn an_order_is_taken_once_for_each_way_of_payment() {
-    let (_folder, store) = store();
+fn an_order_is_taken_once_for_each_way_of_payment(store: &dyn Store) {
     let list = r#"[{"parking_order":"o","pay_type":1,"value":"500","note":"n"},{"parking_order":"o","pay_type":"2"},{"value":"3"}]"#;
     let other =
         r#"[{"parking_order":"o","pay_type":"1"},{"parking_order":"p","pay_type":"1","pay_time":"1760000000000"}]"#;
@@ -93,28 +116,24 @@ fn an_order_is_taken_once_for_each_way_of_payment() {
     assert_eq!(store.record(&[again()]).unwrap(), [repeated]);
     assert_eq!(store.record(&[leave("t", 3, T, T).payments(other).park(2)]).unwrap(), [recorded()]);
 
-    let taken = one(store.as_ref(), "s").payments;
+    let taken = one(store, "s").payments;
     assert_eq!(taken.iter().map(|paid| paid.position).collect::<Vec<_>>(), [0, 1, 2]);
     let first = serde_json::json!({"parking_order": "o", "pay_type": 1, "value": 500, "note": "n"});
     assert_eq!(serde_json::Value::from(taken[0].fields.clone()), first);
-    let taken = one(store.as_ref(), "t").payments;
+    let taken = one(store, "t").payments;
     assert_eq!(taken.iter().map(|paid| paid.position).collect::<Vec<_>>(), [1]);
     assert_eq!(taken[0].fields["pay_time"], 1_760_000_000_000_i64);
 }
 
-#[test]
-fn odd_payments_do_not_hide_a_visit() {
-    let (_folder, store) = store();
+fn odd_payments_do_not_hide_a_visit(store: &dyn Store) {
     let mut odd = leave("s", 1, T, T);
     odd.params = r#"{"payment_list":"[[\"o\"],{\"value\":\"-1\"}]"}"#.into();
     store.record(&[odd]).unwrap();
-    let taken = one(store.as_ref(), "s").payments;
+    let taken = one(store, "s").payments;
     assert_eq!((taken.len(), taken[0].position, &taken[0].fields["value"]), (1, 1, &"-1".into()));
 }
 
-#[test]
-fn a_late_snapshot_keeps_what_was_counted_after_it() {
-    let (_folder, store) = store();
+fn a_late_snapshot_keeps_what_was_counted_after_it(store: &dyn Store) {
     let shown = || store.space(ParkId(1)).unwrap().shown(None);
     let counted =
         [enter("1", 1, T + 10), enter("2", 2, T + 20), leave("3", 3, T, T + 30), enter("x", 9, T + 40).park(2)];
@@ -133,13 +152,11 @@ fn a_late_snapshot_keeps_what_was_counted_after_it() {
     assert_eq!(store.space(ParkId(77)).unwrap(), parkgate_ledger::Space::default());
 }
 
-#[test]
-fn a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own() {
-    let (_folder, store) = store();
+fn a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own(store: &dyn Store) {
     store.record(&[leave("s", 1, T, T + 9).personal(r#"{"idcard_no":"L"}"#)]).unwrap();
     store.record(&[leave("later", 2, T, T + 5)]).unwrap();
     store.record(&[enter("s", 3, T).plate("P").personal(r#"{"idcard_no":"E"}"#)]).unwrap();
-    let visit = one(store.as_ref(), "s");
+    let visit = one(store, "s");
     assert_eq!(visit.notes, [VisitNote::LeaveWithoutEnter]);
     assert_eq!(
         (visit.plate.as_deref(), visit.enter_time, visit.leave_time),
@@ -150,21 +167,19 @@ fn a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own() {
     assert_eq!(enter.params.keys().collect::<Vec<_>>(), ["parking_serial", "content", "idcard_no"]);
     assert_eq!((&enter.params["idcard_no"], &leave.params["idcard_no"]), (&"E".into(), &"L".into()));
     // By its newest record, and once.
-    assert_eq!(serials(store.as_ref(), &all()), ["s", "later"]);
+    assert_eq!(serials(store, &all()), ["s", "later"]);
     let filters = [
         VisitFilter { plate: Some("P".into()), ..all() },
         VisitFilter { since: Some(UnixMillis(T + 9)), ..all() },
         VisitFilter { limit: 1, ..all() },
     ];
     for filter in filters {
-        assert_eq!(serials(store.as_ref(), &filter), ["s"], "{filter:?}");
+        assert_eq!(serials(store, &filter), ["s"], "{filter:?}");
     }
     assert!(store.visit("a", "none").unwrap().is_empty() && store.visit("none", "s").unwrap().is_empty());
 }
 
-#[test]
-fn two_times_of_entering_are_two_visits() {
-    let (_folder, store) = store();
+fn two_times_of_entering_are_two_visits(store: &dyn Store) {
     store.record(&[enter("s", 1, T).plate("E"), leave("s", 2, T + 1, T + 5).plate("L")]).unwrap();
     let visits = store.visit("a", "s").unwrap();
     assert!(visits.iter().all(|visit| visit.notes == [VisitNote::EnterTimeMismatch]));
@@ -174,9 +189,7 @@ fn two_times_of_entering_are_two_visits() {
     assert_eq!(listed[1].leave_time, None);
 }
 
-#[test]
-fn visits_are_filtered_newest_first() {
-    let (_folder, store) = store();
+fn visits_are_filtered_newest_first(store: &dyn Store) {
     let batch = [
         leave("1", 1, T, T + 1).plate("P"),
         enter("2", 2, T + 2).plate("Q"),
@@ -185,18 +198,16 @@ fn visits_are_filtered_newest_first() {
     ];
     store.record(&batch).unwrap();
     let park = |uuid: &str| VisitFilter { park_uuid: Some(uuid.into()), ..all() };
-    assert_eq!(serials(store.as_ref(), &all()), ["4", "3", "2", "1"]);
-    assert_eq!(serials(store.as_ref(), &park("a")), ["4", "2", "1"]);
-    assert_eq!(serials(store.as_ref(), &park("none")), [""; 0]);
-    assert_eq!(serials(store.as_ref(), &VisitFilter { plate: Some("P".into()), ..all() }), ["3", "1"]);
-    assert_eq!(serials(store.as_ref(), &VisitFilter { plate: Some("P".into()), ..park("a") }), ["1"]);
-    assert_eq!(serials(store.as_ref(), &VisitFilter { since: Some(UnixMillis(T + 3)), ..all() }), ["4", "3"]);
-    assert_eq!(serials(store.as_ref(), &VisitFilter { limit: 0, ..all() }), [""; 0]);
+    assert_eq!(serials(store, &all()), ["4", "3", "2", "1"]);
+    assert_eq!(serials(store, &park("a")), ["4", "2", "1"]);
+    assert_eq!(serials(store, &park("none")), [""; 0]);
+    assert_eq!(serials(store, &VisitFilter { plate: Some("P".into()), ..all() }), ["3", "1"]);
+    assert_eq!(serials(store, &VisitFilter { plate: Some("P".into()), ..park("a") }), ["1"]);
+    assert_eq!(serials(store, &VisitFilter { since: Some(UnixMillis(T + 3)), ..all() }), ["4", "3"]);
+    assert_eq!(serials(store, &VisitFilter { limit: 0, ..all() }), [""; 0]);
 }
 
-#[test]
-fn parks_are_added_once_and_changed() {
-    let (_folder, store) = store();
+fn parks_are_added_once_and_changed(store: &dyn Store) {
     let version = store.registry_version().unwrap();
     assert!(matches!(store.add_park(&new_park("a")), Err(StoreError::Exists(name)) if name == "a"));
     assert_eq!(store.registry_version().unwrap(), version);
@@ -227,9 +238,7 @@ fn parks_are_added_once_and_changed() {
     assert!(!store.change_park("none", &merchant("m")).unwrap());
 }
 
-#[test]
-fn apps_are_added_whole_or_not_at_all() {
-    let (_folder, store) = store();
+fn apps_are_added_whole_or_not_at_all(store: &dyn Store) {
     let app = |parks: &[&str]| NewApp {
         app_id: "app".into(),
         secret: Secret::new("app-secret"),
@@ -273,9 +282,7 @@ fn bound(pushes_max: u64, bytes_max: u64) -> QuarantineBound {
     QuarantineBound { pushes_max, bytes_max, unknown_pushes_max: 1, unknown_bytes_max: 10_000 }
 }
 
-#[test]
-fn the_quarantine_keeps_each_push_once_within_its_parks_bound() {
-    let (_folder, store) = store();
+fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &dyn Store) {
     let batch = [set_aside(1, 1), set_aside(1, 2), set_aside(1, 1), set_aside(1, 3), set_aside(2, 1), set_aside(0, 1)];
     let kept = |seqno| Aside::Kept(Seqno(seqno));
     let expected = [kept(1), kept(2), kept(1), Aside::Full, kept(1), kept(1)];
@@ -304,4 +311,101 @@ fn the_quarantine_keeps_each_push_once_within_its_parks_bound() {
     assert_eq!(used.iter().map(|(park, pushes, _)| (park.0, *pushes)).collect::<Vec<_>>(), [(0, 0), (1, 2), (2, 0)]);
     assert!(used.iter().all(|(_, pushes, bytes)| (*pushes == 0) == (*bytes == 0)));
     assert!(of(all).iter().all(|id| !ids[..1].contains(id)), "a number is never used twice");
+}
+
+fn a_picture_is_kept_while_a_record_names_it(store: &dyn Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let images = Images::open(&folder.path().join("images")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let picture = runtime.block_on(async {
+        let mut incoming = images.incoming().await.unwrap();
+        incoming.write(b"GIF89a".as_slice().into()).await.unwrap();
+        std::sync::Arc::new(incoming.finish().await.unwrap().store().await.unwrap())
+    });
+    assert!(!store.keeps_image(&picture.key).unwrap());
+    let aside =
+        SetAside { pictures: vec![("leave_image_file".into(), std::sync::Arc::clone(&picture))], ..set_aside(1, 1) };
+    store.set_aside(&[aside], &bound(2, 10_000)).unwrap();
+    assert!(store.keeps_image(&picture.key).unwrap());
+    let listed = store.quarantine(&QuarantineFilter { limit: 10, ..QuarantineFilter::default() }).unwrap();
+    assert_eq!((listed[0].pictures[0].name.as_str(), listed[0].pictures[0].size), ("leave_image_file", 6));
+    store.release(&[listed[0].id]).unwrap();
+    assert!(!store.keeps_image(&picture.key).unwrap());
+    let mut with_picture = leave("s", 1, T, T);
+    with_picture.pictures.push(("leave_image".into(), std::sync::Arc::clone(&picture)));
+    store.record(&[with_picture]).unwrap();
+    assert!(store.keeps_image(&picture.key).unwrap());
+    let shown = one(store, "s").leave.unwrap().pictures.remove(0);
+    assert_eq!((shown.name.as_str(), shown.key, shown.md5, shown.size), ("leave_image", picture.key, picture.md5, 6));
+    assert_eq!(shown.content_type, "image/gif");
+}
+
+fn a_new_numbering_takes_what_is_of_it(store: &dyn Store) {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let far = T + 10 * DAY;
+    for number in 0..6_u64 {
+        let serial = number.to_string();
+        store.record(&[leave(&serial, number, T, T + 1).plate("old").space(100, 40)]).unwrap();
+        store.record(&[leave(&serial, 100 + number, far, far + 1).plate("new")]).unwrap();
+    }
+    let reuse = store.serial_reuse("a").unwrap().unwrap();
+    assert_eq!((reuse.conflicts, reuse.entered_from), (6, UnixMillis(far)));
+    let epoch = store.begin_epoch(ParkId(1), reuse.entered_from).unwrap();
+    assert_eq!(store.parks().unwrap()[0].epochs, [epoch]);
+    // A gate that does not know yet.
+    let paid = r#"[{"parking_order":"o","pay_type":"1"}]"#;
+    store.record(&[leave("late", 900, far, far + 5).personal(r#"{"idcard_no":"L"}"#).payments(paid)]).unwrap();
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    let late = one(store, "late");
+    assert_eq!((&late.leave.unwrap().params["idcard_no"], late.payments.len()), (&"L".into(), 1));
+    let conflicts = store.conflicts(&ConflictFilter { park_uuid: Some("a".into()), limit: 100 }).unwrap();
+    assert_eq!(conflicts.len(), 6);
+    assert_eq!((conflicts[0].standing.seqno, conflicts[0].ignored.seqno), (Seqno(5), Seqno(105)));
+    assert_eq!(conflicts[0].differing, ["content"]);
+    let ids: Vec<i64> = conflicts.iter().map(|conflict| conflict.id).collect();
+    let again = leave("5", 105, far, far + 1).park(epoch.records.0);
+    assert_eq!(store.record(&[again]).unwrap(), [recorded()]);
+    assert_eq!(store.forget_conflicts(&ids).unwrap(), 6);
+    assert!(store.serial_reuse("a").unwrap().is_none());
+    let both = store.visit("a", "5").unwrap();
+    assert_eq!(both.iter().map(|visit| visit.enter_time.0).collect::<Vec<_>>(), [far, T]);
+    // The newest told count, one leave settled after it and one recorded.
+    let space = store.space(epoch.records).unwrap();
+    assert_eq!((space.shown(None).remain, space.latest_counted), (Some(42), Some(UnixMillis(far + 5))));
+}
+
+fn a_survey_passes_by_a_parks_records_oldest_first(store: &dyn Store) {
+    let batch = [enter("1", 1, T), leave("1", 2, T, T + 5), leave("2", 3, T, T + 6), leave("2", 4, T, T + 7)];
+    store.record(&batch).unwrap();
+    store.record(&[leave("3", 5, T, T + 8).park(2)]).unwrap();
+    store.set_aside(&[set_aside(1, 1), set_aside(1, 1), set_aside(2, 2)], &bound(9, 10_000)).unwrap();
+    let mut seen = Vec::new();
+    let mut note = |found: parkgate_store::Surveyed| {
+        seen.push((found.record.seqno.0, found.is_conflict, found.has_other_half, found.event_time.0 - T));
+    };
+    store.survey("a", T, &mut note).unwrap();
+    assert_eq!(seen, [(1, false, true, 0), (2, false, true, 5), (3, false, false, 6), (4, true, false, 7)]);
+    let mut count = 0;
+    store.survey("a", T + 7, &mut |_| count += 1).unwrap();
+    assert_eq!(count, 2);
+    let refused = store.refused("a", T).unwrap().by_reason;
+    assert_eq!(refused.into_iter().collect::<Vec<_>>(), [(("Signature".into(), Some("signed_in_gbk".into())), 2)]);
+}
+
+fn no_text_is_too_long_or_too_odd(store: &dyn Store) {
+    let serials = ["x".repeat(60_000), format!("{}y", "x".repeat(59_999)), "n\0ul".into(), "n\u{10FFFF}0ul".into()];
+    for (number, serial) in serials.iter().enumerate() {
+        let list = serde_json::json!([{"parking_order": serial, "pay_type": serial}]).to_string();
+        let mut entry = leave("", number as u64, T, T).payments(&list).plate("p\0").personal(r#"{"idcard_no":"1"}"#);
+        entry.arrival.parking_serial = serial.clone();
+        assert_eq!(store.record(&[entry]).unwrap(), [recorded()]);
+    }
+    for (number, serial) in serials.iter().enumerate() {
+        let visit = one(store, serial);
+        assert_eq!((visit.plate.as_deref(), visit.payments.len()), (Some("p\0"), 1));
+        assert_eq!(visit.leave.unwrap().seqno, Seqno(number as u64));
+    }
+    assert_eq!(store.visits(&VisitFilter { plate: Some("p\0".into()), ..all() }).unwrap().len(), 4);
+    assert_eq!(store.visits(&all()).unwrap().pop().unwrap().parking_serial, serials[0]);
 }

@@ -1,9 +1,11 @@
 //! Pushes to record, and stores to record them in.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use parkgate_ledger::{Arrival, ParkId};
 use parkgate_store::{Entry, NewPark, Store};
+use parkgate_testbed::Postgres;
 use parkgate_wire::{Digest, Payment, PushKind, Secret, Seqno, SpaceReport, UnixMillis};
 use tempfile::TempDir;
 
@@ -12,11 +14,27 @@ pub(crate) const T: i64 = 1_760_000_000_000;
 /// A new store with the parks `a` (1) and `b` (2).
 pub(crate) fn store() -> (TempDir, Arc<dyn Store>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = parkgate_store::open(folder.path()).unwrap();
+    let store = opened(folder.path(), None);
+    (folder, store)
+}
+
+/// Opens an empty store and adds the parks `a` (1) and `b` (2).
+pub(crate) fn opened(data: &Path, url: Option<&str>) -> Arc<dyn Store> {
+    let store = parkgate_store::open(data, url).unwrap();
     for uuid in ["a", "b"] {
         store.add_park(&new_park(uuid)).unwrap();
     }
-    (folder, store)
+    store
+}
+
+pub(crate) fn on_sqlite(promise: impl Fn(&dyn Store)) {
+    promise(store().1.as_ref());
+}
+
+pub(crate) fn on_postgres(promise: impl Fn(&dyn Store)) {
+    let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
+    let store = opened(folder.path(), Some(&cluster.database()));
+    promise(store.as_ref());
 }
 
 pub(crate) fn new_park(uuid: &str) -> NewPark {

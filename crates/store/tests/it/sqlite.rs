@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use parkgate_store::{Images, Store, StoreError, VisitFilter};
+use parkgate_store::{Store, StoreError, VisitFilter};
 
 use crate::push::{T, With, enter, leave, new_park, store};
 
@@ -22,9 +22,9 @@ fn what_was_recorded_is_there_after_a_close_and_after_none() {
     first.record(&[enter("1", 1, T), leave("2", 2, T, T)]).unwrap();
     first.close().unwrap();
     assert!(matches!(first.record(&[leave("9", 9, T, T)]), Err(StoreError::Away(_))));
-    let (second, key) = (parkgate_store::open(folder.path()).unwrap(), first.content_key());
+    let (second, key) = (parkgate_store::open(folder.path(), None).unwrap(), first.content_key());
     second.record(&[leave("3", 3, T, T)]).unwrap();
-    let third = parkgate_store::open(folder.path()).unwrap();
+    let third = parkgate_store::open(folder.path(), None).unwrap();
     assert_eq!((count(third.as_ref()), third.parks().unwrap().len(), third.content_key()), (3, 2, key));
     third.record(&[leave("4", 4, T, T)]).unwrap();
     second.record(&[leave("5", 5, T, T)]).unwrap();
@@ -42,7 +42,7 @@ fn a_copy_of_the_files_of_a_running_store_opens_with_all_that_was_answered() {
     for file in files(folder.path()).iter().filter(|file| !file.to_string_lossy().ends_with("-shm")) {
         std::fs::copy(file, copy.path().join(file.file_name().unwrap())).unwrap();
     }
-    assert_eq!(count(parkgate_store::open(copy.path()).unwrap().as_ref()), 20);
+    assert_eq!(count(parkgate_store::open(copy.path(), None).unwrap().as_ref()), 20);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn secrets_and_personal_data_are_nowhere_in_plain() {
 fn only_the_owner_reads_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let store = parkgate_store::open(&data).unwrap();
+    let store = parkgate_store::open(&data, None).unwrap();
     store.record(&[leave("s", 1, T, T)]).unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);
@@ -86,10 +86,10 @@ fn another_master_key_is_refused_at_the_start() {
     drop(store);
     let key = folder.path().join("master.key");
     std::fs::write(&key, "00".repeat(32)).unwrap();
-    let error = parkgate_store::open(folder.path()).err().unwrap();
+    let error = parkgate_store::open(folder.path(), None).err().unwrap();
     assert!(error.to_string().contains("master key"), "{error}");
     std::fs::remove_file(&key).unwrap();
-    let error = parkgate_store::open(folder.path()).err().unwrap();
+    let error = parkgate_store::open(folder.path(), None).err().unwrap();
     assert!(error.to_string().contains("missing") && !key.exists(), "{error}");
 }
 
@@ -101,29 +101,12 @@ fn many_may_open_a_new_folder_at_once() {
         for number in 0..6 {
             let data = &data;
             scope.spawn(move || {
-                let store = parkgate_store::open(data).unwrap();
+                let store = parkgate_store::open(data, None).unwrap();
                 store.add_park(&new_park(&number.to_string())).unwrap();
             });
         }
     });
-    assert_eq!(parkgate_store::open(&data).unwrap().parks().unwrap().len(), 6);
-}
-
-#[tokio::test]
-async fn a_picture_is_kept_while_a_record_names_it() {
-    let (folder, store) = store();
-    let images = Images::open(&folder.path().join("images")).unwrap();
-    let mut incoming = images.incoming().await.unwrap();
-    incoming.write(b"GIF89a".as_slice().into()).await.unwrap();
-    let picture = std::sync::Arc::new(incoming.finish().await.unwrap().store().await.unwrap());
-    assert!(!store.keeps_image(&picture.key).unwrap());
-    let mut with_picture = leave("s", 1, T, T);
-    with_picture.pictures.push(("leave_image".into(), std::sync::Arc::clone(&picture)));
-    store.record(&[with_picture]).unwrap();
-    assert!(store.keeps_image(&picture.key).unwrap());
-    let shown = store.visit("a", "s").unwrap().remove(0).leave.unwrap().pictures.remove(0);
-    assert_eq!((shown.name.as_str(), shown.key, shown.md5, shown.size), ("leave_image", picture.key, picture.md5, 6));
-    assert_eq!(shown.content_type, "image/gif");
+    assert_eq!(parkgate_store::open(&data, None).unwrap().parks().unwrap().len(), 6);
 }
 
 /// A small file system of its own, unmounted when dropped.
@@ -149,7 +132,7 @@ fn a_full_disk_is_full_loses_nothing_and_goes_on_once_there_is_room() {
     let disk = SmallDisk::new().expect("this test mounts a small disk and needs root");
     let ballast = disk.0.path().join("ballast");
     std::fs::write(&ballast, vec![1; 1024 * 1024]).unwrap();
-    let store = parkgate_store::open(&disk.0.path().join("data")).unwrap();
+    let store = parkgate_store::open(&disk.0.path().join("data"), None).unwrap();
     store.add_park(&new_park("a")).unwrap();
     store.probe().unwrap();
     let big = |number: u64| {

@@ -1,0 +1,355 @@
+//! PostgreSQL behind the [`Store`] trait: any number of nodes on one database, no leader.
+//!
+//! A batch locks its parks in the order of their keys, so nodes wait for each other but never in a circle. What fails for
+//! a moment (a lost connection, a server that changes over) is tried again for [`PATIENCE`]; a commit whose answer was lost,
+//! too: a push that was recorded after all is found as its own repeat.
+
+mod conflict;
+mod drive;
+mod link;
+mod migrate;
+mod quarantine;
+mod query;
+mod record;
+mod registry;
+mod survey;
+mod text;
+mod write;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use parkgate_ledger::{ParkId, Space, Verdict};
+use parkgate_wire::UnixMillis;
+use tokio::time::Instant;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
+
+use self::drive::Driver;
+use self::link::{Fault, Link, Pool, Role};
+use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitFilter};
+use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
+use crate::seal::Seal;
+use crate::survey::{RefusedCounts, Surveyed};
+use crate::{Entry, ImageKey, Store, StoreError};
+
+/// How long a call is tried anew before its sender is told to come again.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one attempt at a question may take: a list by plate may pass by everything.
+const QUESTION_MAX: Duration = Duration::from_secs(60);
+/// A large database may be long in migrating, and other nodes wait for it.
+const MIGRATION_MAX: Duration = Duration::from_secs(60 * 60);
+const CONNECT_MAX: Duration = Duration::from_secs(3);
+/// The first pause between attempts; each is twice the one before, up to the last.
+const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// Batches in flight. Two keep the disk busy while another is judged; more help where commits wait for standbys.
+const LANES: usize = 4;
+/// Old pushes released at a time.
+const RELEASED_MAX: i64 = 1000;
+
+/// May a call be tried again when it is not known whether it was done?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Twice {
+    Harmless,
+    Never,
+}
+
+/// The store of many nodes.
+pub struct PostgresStore {
+    // Before the driver: connections end while it still runs.
+    batches: Pool,
+    questions: Pool,
+    seal: Seal,
+    content_key: [u8; 32],
+    driver: Driver,
+}
+
+impl PostgresStore {
+    /// Opens a database, making and migrating its tables as needed; the master key is in the data folder.
+    ///
+    /// # Errors
+    /// The URL is none, the database cannot be reached or is sealed under another key.
+    pub fn open(data: &Path, url: &str) -> Result<PostgresStore, StoreError> {
+        let (config, name) = read(url)?;
+        crate::sqlite::make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
+        let driver = Driver::start()?;
+        let (batches, questions) = (Pool::new(config.clone(), Role::Batches), Pool::new(config, Role::Questions));
+        let key = attempt(&driver, &questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
+            migrate::prepare(link, data, &name).await
+        });
+        let key = key.map_err(|error| match error {
+            StoreError::Away(text) => StoreError::Away(format!("{name}: {text}")),
+            error => error,
+        })?;
+        Ok(PostgresStore {
+            batches,
+            questions,
+            seal: Seal::new(&key),
+            content_key: key.derive("content digest"),
+            driver,
+        })
+    }
+
+    /// What may be done twice: a question, or a change that is the same the second time.
+    fn ask<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
+        attempt(&self.driver, &self.questions, Twice::Harmless, QUESTION_MAX, async |link, _| work(link).await)
+    }
+
+    /// A change that is another one the second time.
+    fn once<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
+        attempt(&self.driver, &self.questions, Twice::Never, QUESTION_MAX, async |link, _| work(link).await)
+    }
+}
+
+/// What is connected to, and its name without the password.
+fn read(url: &str) -> Result<(Config, String), StoreError> {
+    // Not what is wrong with it: that could be part of the password.
+    let unreadable = || {
+        StoreError::Broken(
+            "the store's URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE, special characters as %XX"
+                .into(),
+        )
+    };
+    let mut config = Config::from_str(url).map_err(|_| unreadable())?;
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite).keepalives_idle(Duration::from_secs(10));
+    config.tcp_user_timeout(Duration::from_secs(15));
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_MAX);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("parkgate");
+    }
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    });
+    let hosts: Vec<String> = hosts.collect();
+    // A password with an @ in it, cut in two.
+    if hosts.is_empty() || hosts.iter().any(|host| host.contains('@')) {
+        return Err(unreadable());
+    }
+    let name = format!("postgres://{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default());
+    Ok((config, name))
+}
+
+/// Does the work on a connection of the pool, again and again while that may help, for no longer than `all_max` in all. The
+/// work is told how often it was tried.
+fn attempt<T>(
+    driver: &Driver,
+    pool: &Pool,
+    twice: Twice,
+    all_max: Duration,
+    work: impl AsyncFn(&Link, u32) -> Result<T, Fault>,
+) -> Result<T, StoreError> {
+    driver.wait(async {
+        let started = Instant::now();
+        let mut pause = PAUSE;
+        for tried in 0.. {
+            let once = async {
+                let link = pool.take().await?;
+                let done = work(&link, tried).await?;
+                pool.give(link);
+                Ok(done)
+            };
+            let late = || Fault::Unsure(StoreError::Away("no answer in time".into()));
+            let error = match tokio::time::timeout(all_max.saturating_sub(started.elapsed()), once)
+                .await
+                .unwrap_or_else(|_| Err(late()))
+            {
+                Ok(done) => return Ok(done),
+                Err(Fault::Final(error)) => return Err(error),
+                Err(Fault::Unsure(error)) if twice == Twice::Never => return Err(error),
+                Err(Fault::Again(error) | Fault::Unsure(error)) => error,
+            };
+            if started.elapsed() + pause > PATIENCE {
+                return Err(error);
+            }
+            tracing::debug!(%error, tried, "trying again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        Err(StoreError::Away("tried too often".into()))
+    })
+}
+
+/// After an attempt whose end is not known, a push may be found as a repeat of itself: that was its first time.
+fn as_the_first_time(batch: &[Entry], verdicts: Vec<Verdict>) -> Vec<Verdict> {
+    let first = |(entry, verdict): (&Entry, Verdict)| match verdict {
+        Verdict::Repeated { seqno, refused_orders } if seqno == entry.arrival.seqno => {
+            Verdict::Recorded { refused_orders }
+        }
+        verdict => verdict,
+    };
+    batch.iter().zip(verdicts).map(first).collect()
+}
+
+impl Store for PostgresStore {
+    fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        attempt(&self.driver, &self.batches, Twice::Harmless, PATIENCE, async |link, tried| {
+            let verdicts = record::record(link, batch, &self.seal).await?;
+            Ok(if tried == 0 { verdicts } else { as_the_first_time(batch, verdicts) })
+        })
+    }
+
+    fn lanes(&self) -> usize {
+        LANES
+    }
+
+    fn content_key(&self) -> [u8; 32] {
+        self.content_key
+    }
+
+    fn registry_version(&self) -> Result<i64, StoreError> {
+        self.ask(registry::version)
+    }
+
+    fn parks(&self) -> Result<Vec<Park>, StoreError> {
+        self.ask(async |link| registry::parks(link, &self.seal).await)
+    }
+
+    fn apps(&self) -> Result<Vec<App>, StoreError> {
+        self.ask(async |link| registry::apps(link, &self.seal).await)
+    }
+
+    fn add_park(&self, park: &NewPark) -> Result<(), StoreError> {
+        self.once(async |link| registry::add_park(link, &self.seal, park).await)
+    }
+
+    fn change_park(&self, park_uuid: &str, change: &ParkChange) -> Result<bool, StoreError> {
+        self.once(async |link| registry::change_park(link, &self.seal, park_uuid, change).await)
+    }
+
+    fn add_app(&self, app: &NewApp) -> Result<(), StoreError> {
+        self.once(async |link| registry::add_app(link, &self.seal, app).await)
+    }
+
+    fn disable_app(&self, app_id: &str) -> Result<bool, StoreError> {
+        self.ask(async |link| registry::disable_app(link, app_id).await)
+    }
+
+    fn space(&self, park: ParkId) -> Result<Space, StoreError> {
+        self.ask(async |link| record::space(link, park).await)
+    }
+
+    fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {
+        self.ask(async |link| query::visit(link, &self.seal, park_uuid, parking_serial).await)
+    }
+
+    fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
+        self.ask(async |link| query::visits(link, &self.seal, filter).await)
+    }
+
+    fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError> {
+        self.ask(async |link| conflict::list(link, &self.seal, filter).await)
+    }
+
+    fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
+        self.ask(async |link| conflict::forget(link, ids).await)
+    }
+
+    fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
+        self.ask(async |link| conflict::settle_epoch(link, &self.seal, park, epoch).await)
+    }
+
+    fn serial_reuse(&self, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
+        self.ask(async |link| conflict::serial_reuse(link, park_uuid).await)
+    }
+
+    fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError> {
+        self.once(async |link| conflict::begin_epoch(link, park, entered_from).await)
+    }
+
+    fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError> {
+        let mut after = i64::MIN;
+        loop {
+            let (page, last) = self.ask(async |link| survey::page(link, park_uuid, received_from, after).await)?;
+            let is_last = page.len() < survey::PAGE;
+            page.into_iter().for_each(&mut *visit);
+            if is_last {
+                return Ok(());
+            }
+            after = last;
+        }
+    }
+
+    fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
+        self.ask(async |link| survey::refused(link, park_uuid, received_from).await)
+    }
+
+    fn keeps_image(&self, key: &ImageKey) -> Result<bool, StoreError> {
+        self.ask(async |link| query::keeps_image(link, key).await)
+    }
+
+    fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError> {
+        attempt(&self.driver, &self.batches, Twice::Harmless, PATIENCE, async |link, _| {
+            quarantine::set_aside(link, &self.seal, batch, bound).await
+        })
+    }
+
+    fn quarantine_has_room(&self, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError> {
+        self.ask(async |link| quarantine::has_room(link, park, bytes, bound).await)
+    }
+
+    fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError> {
+        self.ask(async |link| quarantine::list(link, &self.seal, filter).await)
+    }
+
+    fn release(&self, ids: &[i64]) -> Result<usize, StoreError> {
+        self.ask(async |link| quarantine::release(link, ids).await)
+    }
+
+    fn release_before(&self, received_before: i64) -> Result<usize, StoreError> {
+        let mut released = 0;
+        loop {
+            let ids = self.ask(async |link| quarantine::older(link, received_before, RELEASED_MAX).await)?;
+            if ids.is_empty() {
+                return Ok(released);
+            }
+            released += self.release(&ids)?;
+        }
+    }
+
+    fn quarantine_used(&self) -> Result<Vec<(ParkId, u64, u64)>, StoreError> {
+        self.ask(quarantine::used)
+    }
+
+    fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError> {
+        self.ask(async |link| registry::old_secrets_used(link, used).await)
+    }
+
+    fn probe(&self) -> Result<(), StoreError> {
+        attempt(&self.driver, &self.batches, Twice::Harmless, PATIENCE, async |link, _| registry::probe(link).await)
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.batches.close();
+        self.questions.close();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_in_no_name_and_no_error() {
+        let (_, name) = read("postgres://user:hidden@one,two:5433/gate?connect_timeout=1").unwrap();
+        assert_eq!(name, "postgres://one,two/gate");
+        let odd =
+            ["user:hidden@host/gate?hid=1", "user:hid/den@host/gate", "user:h@hid@host/gate", "user:%zzhid@host/gate"];
+        for url in odd {
+            let told = match read(&format!("postgres://{url}")) {
+                Ok((_, name)) => name,
+                Err(error) => error.to_string(),
+            };
+            assert!(!told.contains("hid"), "{url}: {told}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Ignored pushes, and what a run of them means.
+
+use parkgate_ledger::ParkId;
+use parkgate_wire::UnixMillis;
+
+use super::link::{Fault, Link};
+use super::query::{Asked, COLUMNS, Key, RECORDS_OF_PARKS, gone, limit, records};
+use super::record::digest;
+use super::{registry, text};
+use crate::StoreError;
+use crate::query::{ConflictFilter, Conflicting, SerialReuse};
+use crate::registry::Epoch;
+use crate::seal::Seal;
+use crate::stored::{FAR_LATER_MS, FIRST_EPOCH, LOOKED_AT, differing, kind_of, personal_place, serials_anew};
+
+pub(super) async fn list(link: &Link, seal: &Seal, filter: &ConflictFilter) -> Result<Vec<Conflicting>, Fault> {
+    let mut asked = Asked::new(&format!(
+        "SELECT r.id, r.conflict_with, r.park_id, p.park_uuid, coalesce(r.long_serial, r.parking_serial), r.digest \
+         FROM {RECORDS_OF_PARKS} WHERE r.conflict_with IS NOT NULL"
+    ));
+    if let Some(park_uuid) = &filter.park_uuid {
+        asked.with(" AND p.park_uuid = $?", text::kept(park_uuid).into_owned());
+    }
+    asked.with(" ORDER BY r.id DESC LIMIT $?", limit(filter.limit));
+    let both = format!("SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.id = ANY($2) ORDER BY r.id");
+    let mut found = Vec::new();
+    for row in asked.of(link).await? {
+        let (id, standing): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let park_uuid: String = row.try_get(3)?;
+        let parking_serial = text::read(row.try_get(4)?);
+        let key = Key { park: ParkId(row.try_get(2)?), park_uuid: &park_uuid, serial: &parking_serial };
+        let mut views = records(link, seal, &key, &both, &[&key.park.0, &vec![id, standing]]).await?;
+        // The one that stands came first.
+        let ignored = views.pop().filter(|(found, _)| found.id == id).ok_or_else(|| gone(id))?.0.view;
+        let standing = views.pop().ok_or_else(|| gone(standing))?.0.view;
+        let differing = differing(&standing.params, &ignored.params);
+        let digest = digest(&row, 5)?;
+        found.push(Conflicting { id, park_uuid, parking_serial, digest, standing, ignored, differing });
+    }
+    Ok(found)
+}
+
+pub(super) async fn forget(link: &Link, ids: &[i64]) -> Result<usize, Fault> {
+    link.begin().await?;
+    let rows = link
+        .query(
+            "WITH gone AS (DELETE FROM records WHERE id = ANY($1) AND conflict_with IS NOT NULL RETURNING park_id, id), \
+             pictures AS (DELETE FROM images i USING gone WHERE i.park_id = gone.park_id AND i.record_id = gone.id) \
+             SELECT id FROM gone",
+            &[&ids],
+        )
+        .await?;
+    link.commit().await?;
+    Ok(rows.len())
+}
+
+pub(super) async fn serial_reuse(link: &Link, park_uuid: &str) -> Result<Option<SerialReuse>, Fault> {
+    let sql = format!(
+        "SELECT count(*), count(*) FILTER (WHERE far), min(entered) FILTER (WHERE far) FROM ( \
+         SELECT c.enter_time AS entered, \
+         coalesce(c.plate, '') <> coalesce(s.plate, '') AND c.enter_time > s.enter_time + $2 AS far \
+         FROM records c JOIN records s ON s.park_id = c.park_id AND s.id = c.conflict_with \
+         WHERE c.conflict_with IS NOT NULL AND c.park_id IN {} ORDER BY c.id DESC LIMIT $3) AS newest",
+        super::query::NUMBERINGS
+    );
+    let row = link.query_opt(&sql, &[&text::kept(park_uuid), &FAR_LATER_MS, &LOOKED_AT]).await?;
+    let Some(row) = row else { return Ok(None) };
+    let count = |column| Ok::<_, Fault>(row.try_get::<_, i64>(column)?.unsigned_abs());
+    Ok(serials_anew(count(0)?, count(1)?, row.try_get(2)?))
+}
+
+const PUT_SPACE: &str = "WITH told AS (SELECT total, remain, as_of FROM spaces WHERE park_id IN ($1, $2) \
+    AND as_of IS NOT NULL ORDER BY as_of DESC LIMIT 1) \
+    UPDATE spaces s SET total = (SELECT total FROM told), remain = (SELECT remain FROM told), \
+    as_of = (SELECT as_of FROM told), later = c.later, touched = s.touched + 1, \
+    latest_counted = greatest(s.latest_counted, c.latest) \
+    FROM (SELECT coalesce(sum(counted), 0)::bigint AS later, max(event_time) AS latest FROM records \
+    WHERE counted IS NOT NULL AND park_id IN ($1, $2) AND event_time > coalesce((SELECT as_of FROM told), -1)) AS c \
+    WHERE s.park_id = $1";
+
+/// Records that came while gates did not know of the epoch go over to it, and the count is made anew of both.
+pub(super) async fn settle_epoch(link: &Link, seal: &Seal, park: ParkId, epoch: &Epoch) -> Result<(), Fault> {
+    link.begin().await?;
+    let before = before(link, park, epoch.records.0).await?;
+    link.query(
+        "SELECT park_id FROM spaces WHERE park_id IN ($1, $2) ORDER BY park_id FOR UPDATE",
+        &[&before, &epoch.records.0],
+    )
+    .await?;
+    let misplaced = link
+        .query(
+            "SELECT id, coalesce(long_serial, parking_serial), kind, personal FROM records \
+             WHERE park_id = $1 AND enter_time >= $2 AND conflict_with IS NULL",
+            &[&before, &epoch.entered_from.0],
+        )
+        .await?;
+    let (mut ids, mut personal) = (Vec::new(), Vec::new());
+    for row in misplaced {
+        let serial = text::read(row.try_get(1)?);
+        let kind = kind_of(row.try_get::<_, i16>(2)?.into());
+        ids.push(row.try_get::<_, i64>(0)?);
+        personal.push(match row.try_get::<_, Option<&[u8]>>(3)? {
+            None => None,
+            Some(sealed) => {
+                let plain = seal.open(sealed, &personal_place(ParkId(before), &serial, kind))?;
+                Some(seal.seal(&plain, &personal_place(epoch.records, &serial, kind))?)
+            }
+        });
+    }
+    link.execute(
+        "UPDATE records r SET park_id = $3, personal = n.personal FROM UNNEST($1::bigint[], $2::bytea[]) \
+         AS n (id, personal) WHERE r.park_id = $4 AND r.id = n.id",
+        &[&ids, &personal, &epoch.records.0, &before],
+    )
+    .await?;
+    // An order that is taken in the new numbering, too, stays where it is.
+    link.execute(
+        "UPDATE payments p SET park_id = $2 WHERE p.park_id = $3 AND p.record_id = ANY($1) AND NOT EXISTS (SELECT 1 \
+         FROM payments o WHERE o.park_id = $2 AND o.parking_order = p.parking_order AND o.pay_type = p.pay_type)",
+        &[&ids, &epoch.records.0, &before],
+    )
+    .await?;
+    link.execute(
+        "UPDATE images SET park_id = $2 WHERE park_id = $3 AND record_id = ANY($1)",
+        &[&ids, &epoch.records.0, &before],
+    )
+    .await?;
+    link.execute(PUT_SPACE, &[&epoch.records.0, &before]).await?;
+    link.commit().await
+}
+
+/// The numbering before that one: of the epoch before, else of the park.
+async fn before(link: &Link, park: ParkId, epoch: i64) -> Result<i64, Fault> {
+    let sql = "SELECT coalesce(max(id), $1) FROM park_epochs WHERE park_id = $1 AND id < $2";
+    let row = link.query_opt(sql, &[&park.0, &epoch]).await?;
+    Ok(row.map_or(Ok(park.0), |row| row.try_get(0))?)
+}
+
+pub(super) async fn begin_epoch(link: &Link, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, Fault> {
+    link.begin().await?;
+    // First, so that epochs begin one after the other.
+    registry::changed(link).await?;
+    let row = link
+        .query_opt(
+            "INSERT INTO park_epochs (id, park_id, entered_from) \
+             SELECT coalesce(max(id) + 1, $1), $2, $3 FROM park_epochs RETURNING id",
+            &[&FIRST_EPOCH, &park.0, &entered_from.0],
+        )
+        .await?;
+    let id: i64 = row.ok_or_else(|| StoreError::Broken("no epoch was begun".into()))?.try_get(0)?;
+    // The newest count goes on.
+    let before = before(link, park, id).await?;
+    link.execute(
+        "INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted) \
+         SELECT $1, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = $2",
+        &[&id, &before],
+    )
+    .await?;
+    link.execute("INSERT INTO spaces (park_id) VALUES ($1) ON CONFLICT DO NOTHING", &[&id]).await?;
+    link.commit().await?;
+    Ok(Epoch { records: ParkId(id), entered_from })
+}

@@ -1,0 +1,249 @@
+//! Connections: how they are made and kept, and what a failure on one means.
+//!
+//! Whatever fails on a connection, it is given up: nothing is left open on the server, and nobody has to know in which
+//! state it was.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::AbortHandle;
+use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Row, Socket, Statement};
+
+use crate::StoreError;
+
+/// Connections kept open between calls, of each role.
+const IDLE_MAX: usize = 8;
+
+/// What holds for every session. An unknown name (an older server, another database of this protocol) is left out.
+/// `synchronous_commit` is never weaker than on, whatever the server's default: an answer means on disk.
+/// A node that vanished must not hold its locks for long: the server looks after idle and silent clients.
+const SESSION: &str = "SELECT set_config(name, value, false) FROM (VALUES \
+    ('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END), \
+    ('default_transaction_isolation', 'read committed'), ('lock_timeout', '4s'), ('client_connection_check_interval', '1s'), \
+    ('idle_in_transaction_session_timeout', '10s'), ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '5'), \
+    ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '15s')) AS setting (name, value) \
+    WHERE current_setting(name, true) IS NOT NULL";
+/// A batch looks up keys and nothing else. The planner, which may have last seen the tables when they were small, must
+/// not think of reading them whole.
+const BY_KEYS_ONLY: &str = "SELECT set_config(name, 'off', false) FROM UNNEST(ARRAY['enable_seqscan', 'enable_hashjoin', \
+    'enable_mergejoin', 'enable_material', 'jit']) AS name WHERE current_setting(name, true) IS NOT NULL";
+
+/// Why an attempt came to nothing.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Surely nothing was done, and another attempt may do.
+    Again(StoreError),
+    /// The commit was asked for, and its answer did not come: perhaps it is done.
+    Unsure(StoreError),
+    /// Another attempt would fare no better.
+    Final(StoreError),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Fault::Final(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let Some(told) = error.as_db_error() else {
+            let text = causes(&error);
+            // Its kind is not told: what is no word of the server's is the line's, but for our own mistakes.
+            let ours = ["serializing", "deserializing", "invalid column", "parameters", "configuration", "number of"];
+            return if ours.iter().any(|word| text.contains(word)) {
+                Fault::Final(StoreError::Broken(text))
+            } else {
+                Fault::Again(StoreError::Away(text))
+            };
+        };
+        // Not its detail, which may hold what was sent.
+        let text = format!("{} ({})", told.message(), told.code().code());
+        match told.code().code() {
+            "40001" | "40P01" | "55P03" | "57014" => Fault::Again(StoreError::Busy(text)),
+            "53100" => Fault::Final(StoreError::Full(text)),
+            // A prepared statement that is no more, or not as it was; a server that became a standby.
+            "26000" | "0A000" | "25006" | "58030" => Fault::Again(StoreError::Away(text)),
+            "28P01" | "28000" | "3D000" => Fault::Final(StoreError::Away(text)),
+            code if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
+                Fault::Again(StoreError::Away(text))
+            }
+            _ => Fault::Final(StoreError::Broken(text)),
+        }
+    }
+}
+
+/// The error and what it comes of, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+/// A name or key is taken already.
+pub(super) fn taken(error: Error, name: &str) -> Fault {
+    match error.code() {
+        Some(code) if *code == SqlState::UNIQUE_VIOLATION => Fault::Final(StoreError::Exists(name.to_owned())),
+        _ => error.into(),
+    }
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Batches, by keys only.
+    Batches,
+    /// Everything else.
+    Questions,
+}
+
+/// Connections of one role.
+pub(super) struct Pool {
+    config: Config,
+    role: Role,
+    idle: Mutex<Vec<Link>>,
+    closed: AtomicBool,
+}
+
+impl Pool {
+    pub(super) fn new(config: Config, role: Role) -> Pool {
+        Pool { config, role, idle: Mutex::default(), closed: AtomicBool::new(false) }
+    }
+
+    pub(super) async fn take(&self) -> Result<Link, Fault> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Fault::Final(StoreError::Away("closed".into())));
+        }
+        loop {
+            let idle = lock(&self.idle).pop();
+            match idle {
+                Some(link) if link.client.is_closed() => {}
+                Some(link) => return Ok(link),
+                None => return Link::open(&self.config, self.role).await,
+            }
+        }
+    }
+
+    /// Gives back what is in order.
+    pub(super) fn give(&self, link: Link) {
+        let mut idle = lock(&self.idle);
+        if idle.len() < IDLE_MAX && !self.closed.load(Ordering::Relaxed) {
+            idle.push(link);
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        lock(&self.idle).clear();
+    }
+}
+
+/// One connection.
+pub(super) struct Link {
+    client: Client,
+    /// The server warned of something since the transaction began.
+    warned: Arc<AtomicBool>,
+    driver: AbortHandle,
+    statements: RefCell<HashMap<String, Statement>>,
+}
+
+impl Drop for Link {
+    /// Not asked to end: a server that does not answer would keep the connection, and its locks, open.
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Values of a statement.
+pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+impl Link {
+    async fn open(config: &Config, role: Role) -> Result<Link, Fault> {
+        let (client, connection) = config.connect(NoTls).await?;
+        let warned = Arc::new(AtomicBool::new(false));
+        let driver = tokio::spawn(drive(connection, Arc::clone(&warned))).abort_handle();
+        let link = Link { client, warned, driver, statements: RefCell::default() };
+        link.client.batch_execute(SESSION).await?;
+        if role == Role::Batches {
+            link.client.batch_execute(BY_KEYS_ONLY).await?;
+        }
+        Ok(link)
+    }
+
+    pub(super) async fn statement(&self, sql: &str) -> Result<Statement, Error> {
+        if let Some(known) = self.statements.borrow().get(sql) {
+            return Ok(known.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.borrow_mut().insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    pub(super) async fn query(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Error> {
+        let statement = self.statement(sql).await?;
+        self.client.query(&statement, values).await
+    }
+
+    pub(super) async fn query_opt(&self, sql: &str, values: Values<'_>) -> Result<Option<Row>, Error> {
+        Ok(self.query(sql, values).await?.into_iter().next())
+    }
+
+    /// How many rows it was about.
+    pub(super) async fn execute(&self, sql: &str, values: Values<'_>) -> Result<u64, Error> {
+        let statement = self.statement(sql).await?;
+        self.client.execute(&statement, values).await
+    }
+
+    /// Statements without values, not prepared.
+    pub(super) async fn plain(&self, sql: &str) -> Result<(), Error> {
+        self.client.batch_execute(sql).await
+    }
+
+    pub(super) async fn begin(&self) -> Result<(), Error> {
+        self.warned.store(false, Ordering::Relaxed);
+        self.plain("BEGIN").await
+    }
+
+    /// When this is done the transaction is durable, on the standbys, too, that the server was told to wait for.
+    pub(super) async fn commit(&self) -> Result<(), Fault> {
+        self.plain("COMMIT").await.map_err(|error| {
+            let undone = [&SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];
+            let is_undone = error.code().is_some_and(|code| undone.contains(&code));
+            match error.into() {
+                Fault::Again(error) if !is_undone => Fault::Unsure(error),
+                fault => fault,
+            }
+        })?;
+        // A wait for standbys that somebody cancelled ends as a commit with a warning.
+        if self.warned.load(Ordering::Acquire) {
+            return Err(Fault::Unsure(StoreError::Away("the server warned of this commit".into())));
+        }
+        Ok(())
+    }
+}
+
+/// Carries messages both ways until the connection ends. A warning is noted before the answer that follows it goes on.
+async fn drive(mut connection: Connection<Socket, NoTlsStream>, warned: Arc<AtomicBool>) {
+    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+        if let AsyncMessage::Notice(notice) = message
+            && notice.parsed_severity().is_none_or(|severity| severity == Severity::Warning)
+        {
+            warned.store(true, Ordering::Release);
+            tracing::warn!(code = notice.code().code(), "PostgreSQL warns: {}", notice.message());
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,228 @@
+//! A batch: lock its parks, load what it touches, let the ledger decide, write, commit. Two round trips, each a handful of
+//! set-based statements sent one after the other without waiting.
+
+use futures_util::future::{try_join, try_join5};
+use parkgate_ledger::{
+    Arrival, Decision, Half, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent,
+    Verdict, decide, touches,
+};
+use parkgate_wire::{Digest, Seqno, UnixMillis};
+use tokio_postgres::Row;
+
+use super::link::{Fault, Link};
+use super::{text, write};
+use crate::seal::Seal;
+use crate::{Entry, StoreError};
+
+/// Numbers of a block of `record_blocks`.
+const BLOCK: i64 = 512;
+/// In the order of their keys, so that nodes never wait for each other in a circle.
+const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ANY($1) \
+    ORDER BY park_id FOR UPDATE";
+const MAKE: &str =
+    "INSERT INTO spaces (park_id) SELECT id FROM UNNEST($1::bigint[]) AS id ORDER BY id ON CONFLICT DO NOTHING";
+const BLOCKS: &str = "SELECT nextval('record_blocks') FROM generate_series(1, $1::bigint)";
+/// Each key by itself (`OFFSET 0` keeps the planner from making a join of it): with the figures of a table that was empty a
+/// moment ago it would read the whole index and compare it with every key, sixty times slower.
+const HALVES: &str = "SELECT k.slot, r.kind, r.id, r.digest, r.seqno, r.refused_orders \
+    FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, parking_serial, slot) \
+    CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.parking_serial = k.parking_serial \
+    AND r.conflict_with IS NULL OFFSET 0) AS r";
+const CONFLICTS: &str = "SELECT k.slot, r.conflict_with, r.digest, r.seqno \
+    FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, parking_serial, slot) \
+    CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.parking_serial = k.parking_serial \
+    AND r.conflict_with IS NOT NULL OFFSET 0) AS r ORDER BY r.id";
+const ORDERS: &str = "SELECT k.slot FROM UNNEST($1::bigint[], $2::text[], $3::text[]) WITH ORDINALITY \
+    AS k (park_id, parking_order, pay_type, slot) \
+    CROSS JOIN LATERAL (SELECT 1 FROM payments p WHERE p.park_id = k.park_id AND p.parking_order = k.parking_order \
+    AND p.pay_type = k.pay_type OFFSET 0) AS p";
+const COUNTED: &str = "SELECT k.slot, r.event_time, r.counted::bigint \
+    FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) AS k (slot, park_id, after) \
+    CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.counted IS NOT NULL \
+    AND r.event_time > k.after OFFSET 0) AS r";
+const SPACE: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = $1";
+
+/// One durable transaction for the whole batch.
+pub(super) async fn record(link: &Link, batch: &[Entry], seal: &Seal) -> Result<Vec<Verdict>, Fault> {
+    let arrivals: Vec<&Arrival> = batch.iter().map(|entry| &entry.arrival).collect();
+    let keys = touches(&arrivals);
+    let (loaded, blocks) = match load(link, &keys, batch.len()).await? {
+        Some(loaded) => loaded,
+        None => {
+            // Parks of which nothing was recorded before.
+            link.plain("ROLLBACK").await?;
+            let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
+            link.execute(MAKE, &[&parks]).await?;
+            let gone = || Fault::Again(StoreError::Busy("a park's row is gone".into()));
+            load(link, &keys, batch.len()).await?.ok_or_else(gone)?
+        }
+    };
+    let spaces: Vec<(ParkId, Space)> =
+        keys.parks.iter().zip(&loaded.parks).map(|(key, park)| (key.park, park.space)).collect();
+    let decision = decide(&arrivals, &keys, loaded);
+    write::write(link, batch, &decision, &blocks, spaces_after(spaces, &decision), seal).await?;
+    Ok(decision.verdicts)
+}
+
+/// Every park's row is written, though nothing of it may have changed: see `spaces.touched`.
+fn spaces_after(mut spaces: Vec<(ParkId, Space)>, decision: &Decision) -> Vec<(ParkId, Space)> {
+    for (park, space) in &mut spaces {
+        if let Some((_, changed)) = decision.spaces.iter().find(|(other, _)| other == park) {
+            *space = *changed;
+        }
+    }
+    spaces
+}
+
+/// The blocks that a batch's records are numbered in.
+pub(super) struct Blocks(Vec<i64>);
+
+impl Blocks {
+    pub(super) fn number(&self, record: RecordRef) -> i64 {
+        match record {
+            RecordRef::Stored(RecordId(id)) => id,
+            RecordRef::New(index) => {
+                let index = index as i64;
+                let block = usize::try_from(index / BLOCK).unwrap_or(0);
+                self.0.get(block).copied().unwrap_or_default() + index % BLOCK
+            }
+        }
+    }
+}
+
+/// Begins the transaction. `None` if a park has no row to lock.
+async fn load(link: &Link, keys: &Keys<'_>, records_max: usize) -> Result<Option<(Loaded, Blocks)>, Fault> {
+    let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
+    let serial_parks: Vec<i64> = keys.serials.iter().map(|key| key.park.0).collect();
+    let serials: Vec<_> = keys.serials.iter().map(|key| text::key(key.parking_serial)).collect();
+    let order_parks: Vec<i64> = keys.orders.iter().map(|key| key.park.0).collect();
+    let orders: Vec<_> = keys.orders.iter().map(|key| text::key(key.parking_order)).collect();
+    let pay_types: Vec<_> = keys.orders.iter().map(|key| text::key(key.pay_type)).collect();
+    let blocks = (records_max as i64).saturating_add(BLOCK - 1) / BLOCK;
+    // Prepared beforehand: the first use of a statement would wait.
+    for sql in [LOCK, BLOCKS, HALVES, CONFLICTS, ORDERS] {
+        link.statement(sql).await?;
+    }
+    let (.., locked, blocks, (halves, conflicts), taken) = try_join5(
+        link.begin(),
+        link.query(LOCK, &[&parks]),
+        // After the lock, so that the numbers of a park rise with the order of arrival.
+        link.query(BLOCKS, &[&blocks]),
+        try_join(link.query(HALVES, &[&serial_parks, &serials]), link.query(CONFLICTS, &[&serial_parks, &serials])),
+        async {
+            if orders.is_empty() {
+                Ok(Vec::new())
+            } else {
+                link.query(ORDERS, &[&order_parks, &orders, &pay_types]).await
+            }
+        },
+    )
+    .await?;
+    if locked.len() < parks.len() {
+        return Ok(None);
+    }
+    let mut loaded = Loaded { orders: vec![false; orders.len()], ..Loaded::default() };
+    loaded.serials.resize_with(serials.len(), Default::default);
+    read_halves(&mut loaded, &halves, &conflicts)?;
+    for row in &taken {
+        if let Some(taken) = at(&mut loaded.orders, row.try_get(0)?) {
+            *taken = true;
+        }
+    }
+    let mut spaces = std::collections::HashMap::with_capacity(locked.len());
+    for row in &locked {
+        spaces.insert(row.try_get::<_, i64>(0)?, read_space(row)?);
+    }
+    let of =
+        |park: &ParkId| ParkSpace { space: spaces.get(&park.0).copied().unwrap_or_default(), ..ParkSpace::default() };
+    loaded.parks = keys.parks.iter().map(|key| of(&key.park)).collect();
+    load_counted(link, keys, &mut loaded).await?;
+    let blocks = blocks.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    Ok(Some((loaded, Blocks(blocks))))
+}
+
+/// The element a slot names; slots count from 1.
+fn at<T>(list: &mut [T], slot: i64) -> Option<&mut T> {
+    usize::try_from(slot - 1).ok().and_then(|index| list.get_mut(index))
+}
+
+fn read_halves(loaded: &mut Loaded, halves: &[Row], conflicts: &[Row]) -> Result<(), Fault> {
+    for row in halves {
+        let refused: Option<String> = row.try_get(5)?;
+        let half = Half {
+            record: RecordRef::Stored(RecordId(row.try_get(2)?)),
+            digest: digest(row, 3)?,
+            seqno: seqno(row, 4)?,
+            refused_orders: refused.map(|text| serde_json::from_str(&text).unwrap_or_default()).unwrap_or_default(),
+            conflicts: Vec::new(),
+        };
+        let Some(found) = at(&mut loaded.serials, row.try_get(0)?) else { continue };
+        match row.try_get::<_, i16>(1)? {
+            0 => found.enter = Some(half),
+            _ => found.leave = Some(half),
+        }
+    }
+    for row in conflicts {
+        let Some(found) = at(&mut loaded.serials, row.try_get(0)?) else { continue };
+        let standing = RecordRef::Stored(RecordId(row.try_get(1)?));
+        let half = found.enter.iter_mut().chain(&mut found.leave).find(|half| half.record == standing);
+        if let Some(half) = half {
+            half.conflicts.push((digest(row, 2)?, seqno(row, 3)?));
+        }
+    }
+    Ok(())
+}
+
+/// For snapshots older than what was counted: seldom, so they wait for a round trip of their own.
+async fn load_counted(link: &Link, keys: &Keys<'_>, loaded: &mut Loaded) -> Result<(), Fault> {
+    let (mut slots, mut parks, mut afters) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, (key, park)) in keys.parks.iter().zip(&loaded.parks).enumerate() {
+        if let Some(after) = key.needs_events_after(&park.space) {
+            slots.push(index as i64 + 1);
+            parks.push(key.park.0);
+            afters.push(after.0);
+        }
+    }
+    if slots.is_empty() {
+        return Ok(());
+    }
+    for row in link.query(COUNTED, &[&slots, &parks, &afters]).await? {
+        if let Some(park) = at(&mut loaded.parks, row.try_get(0)?) {
+            let event = SpaceEvent { event_time: UnixMillis(row.try_get(1)?), delta: row.try_get(2)? };
+            park.later_events.push(event);
+        }
+    }
+    Ok(())
+}
+
+/// Kept bit by bit: PostgreSQL's integers are signed.
+pub(super) fn seqno(row: &Row, column: usize) -> Result<Seqno, tokio_postgres::Error> {
+    Ok(Seqno(row.try_get::<_, i64>(column)? as u64))
+}
+
+pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, Fault> {
+    Ok(Digest(bytes(row, column)?))
+}
+
+/// A column of so many bytes.
+pub(super) fn bytes<const N: usize>(row: &Row, column: usize) -> Result<[u8; N], Fault> {
+    let found: &[u8] = row.try_get(column)?;
+    let wrong = |_| StoreError::Broken(format!("a digest of {} bytes", found.len()));
+    Ok(found.try_into().map_err(wrong)?)
+}
+
+pub(super) async fn space(link: &Link, park: ParkId) -> Result<Space, Fault> {
+    link.query_opt(SPACE, &[&park.0]).await?.map_or(Ok(Space::default()), |row| read_space(&row))
+}
+
+fn read_space(row: &Row) -> Result<Space, Fault> {
+    let count = |column| -> Result<u32, Fault> {
+        let told: Option<i64> = row.try_get(column)?;
+        Ok(u32::try_from(told.unwrap_or(0)).unwrap_or(u32::MAX))
+    };
+    let snapshot = match row.try_get(3)? {
+        None => None,
+        Some(as_of) => Some(Snapshot { as_of: UnixMillis(as_of), total: count(1)?, remain: count(2)? }),
+    };
+    Ok(Space { snapshot, later: row.try_get(4)?, latest_counted: row.try_get::<_, Option<i64>>(5)?.map(UnixMillis) })
+}

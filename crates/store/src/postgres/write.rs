@@ -1,0 +1,240 @@
+//! What a batch writes: rows as columns, one array each.
+
+use std::borrow::Cow;
+
+use futures_util::future::try_join5;
+use parkgate_ledger::{Decision, ParkId, RecordRef, Space};
+use parkgate_wire::Fen;
+
+use super::link::{Fault, Link};
+use super::record::Blocks;
+use super::text;
+use crate::Entry;
+use crate::seal::Seal;
+use crate::stored::{kind_code, orders_text, sealed_personal};
+
+const ADD_RECORDS: &str = "INSERT INTO records (park_id, id, kind, parking_serial, long_serial, enter_time, event_time, \
+    counted, plate, digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal) \
+    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
+    $8::smallint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[], $13::smallint[], $14::bigint[], $15::text[], \
+    $16::text[], $17::bytea[])";
+const ADD_PAYMENTS: &str = "INSERT INTO payments (park_id, parking_order, pay_type, record_id, position, value, free_value, \
+    change_value, pay_time) SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::integer[], \
+    $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])";
+const ADD_IMAGES: &str = "INSERT INTO images (park_id, record_id, name, sha256, md5, size, content_type) \
+    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[])";
+const PUT_SPACES: &str = "UPDATE spaces s SET total = n.total, remain = n.remain, as_of = n.as_of, later = n.later, \
+    latest_counted = n.latest_counted, touched = s.touched + 1 \
+    FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
+    AS n (park_id, total, remain, as_of, later, latest_counted) WHERE s.park_id = n.park_id";
+
+/// Writes all and commits, in one round trip.
+pub(super) async fn write(
+    link: &Link,
+    batch: &[Entry],
+    decision: &Decision,
+    blocks: &Blocks,
+    spaces: Vec<(ParkId, Space)>,
+    seal: &Seal,
+) -> Result<(), Fault> {
+    let records = Records::of(batch, decision, blocks, seal)?;
+    let payments = Payments::of(batch, decision, blocks);
+    let images = Images::of(batch, decision, blocks);
+    for sql in [ADD_RECORDS, ADD_PAYMENTS, ADD_IMAGES, PUT_SPACES] {
+        link.statement(sql).await?;
+    }
+    // Each is sent only once the one before it is; when one fails, the rest is not looked at and the connection given up.
+    try_join5(records.add(link), payments.add(link), images.add(link), put(link, &spaces), link.commit()).await?;
+    Ok(())
+}
+
+#[derive(Default)]
+struct Records<'a> {
+    parks: Vec<i64>,
+    ids: Vec<i64>,
+    kinds: Vec<i16>,
+    serials: Vec<Cow<'a, str>>,
+    long_serials: Vec<Option<Cow<'a, str>>>,
+    enter_times: Vec<i64>,
+    event_times: Vec<i64>,
+    counted: Vec<Option<i16>>,
+    plates: Vec<Option<Cow<'a, str>>>,
+    digests: Vec<&'a [u8]>,
+    seqnos: Vec<i64>,
+    received: Vec<i64>,
+    variants: Vec<i16>,
+    conflicts_with: Vec<Option<i64>>,
+    refused_orders: Vec<Option<String>>,
+    params: Vec<Cow<'a, str>>,
+    personal: Vec<Option<Vec<u8>>>,
+}
+
+impl<'a> Records<'a> {
+    fn of(batch: &'a [Entry], decision: &Decision, blocks: &Blocks, seal: &Seal) -> Result<Records<'a>, Fault> {
+        let mut all = Records::default();
+        for (index, record) in decision.records.iter().enumerate() {
+            let Some(entry) = batch.get(record.arrival) else { continue };
+            let arrival = &entry.arrival;
+            all.parks.push(arrival.park.0);
+            all.ids.push(blocks.number(RecordRef::New(index)));
+            all.kinds.push(kind_code(arrival.kind) as i16);
+            all.serials.push(text::key(&arrival.parking_serial));
+            all.long_serials.push(text::long(&arrival.parking_serial));
+            all.enter_times.push(arrival.enter_time.0);
+            all.event_times.push(arrival.event_time.0);
+            all.counted.push(record.counted.map(|delta| delta as i16));
+            all.plates.push(entry.plate.as_deref().map(text::kept));
+            all.digests.push(&arrival.digest.0);
+            all.seqnos.push(arrival.seqno.0 as i64);
+            all.received.push(entry.received_at);
+            all.variants.push(i16::from(entry.variant));
+            all.conflicts_with.push(record.conflict_with.map(|standing| blocks.number(standing)));
+            all.refused_orders.push(orders_text(&record.refused_orders));
+            all.params.push(text::kept(&entry.params));
+            all.personal.push(sealed_personal(seal, entry)?);
+        }
+        Ok(all)
+    }
+
+    async fn add(&self, link: &Link) -> Result<(), Fault> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
+        link.execute(
+            ADD_RECORDS,
+            &[
+                &self.parks,
+                &self.ids,
+                &self.kinds,
+                &self.serials,
+                &self.long_serials,
+                &self.enter_times,
+                &self.event_times,
+                &self.counted,
+                &self.plates,
+                &self.digests,
+                &self.seqnos,
+                &self.received,
+                &self.variants,
+                &self.conflicts_with,
+                &self.refused_orders,
+                &self.params,
+                &self.personal,
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Payments<'a> {
+    parks: Vec<i64>,
+    orders: Vec<Cow<'a, str>>,
+    pay_types: Vec<Cow<'a, str>>,
+    records: Vec<i64>,
+    positions: Vec<i32>,
+    values: Vec<Option<i64>>,
+    free_values: Vec<Option<i64>>,
+    change_values: Vec<Option<i64>>,
+    pay_times: Vec<Option<i64>>,
+}
+
+impl<'a> Payments<'a> {
+    fn of(batch: &'a [Entry], decision: &Decision, blocks: &Blocks) -> Payments<'a> {
+        let mut all = Payments::default();
+        let fen = |amount: Option<Fen>| amount.map(|fen| fen.0 as i64);
+        for payment in &decision.payments {
+            let entry = decision.records.get(payment.record).and_then(|record| batch.get(record.arrival));
+            let Some((arrival, paid)) =
+                entry.and_then(|entry| Some((&entry.arrival, entry.arrival.payments.get(payment.position)?)))
+            else {
+                continue;
+            };
+            all.parks.push(arrival.park.0);
+            all.orders.push(text::key(paid.parking_order.as_deref().unwrap_or_default()));
+            all.pay_types.push(text::key(&paid.pay_type));
+            all.records.push(blocks.number(RecordRef::New(payment.record)));
+            all.positions.push(i32::try_from(payment.position).unwrap_or(i32::MAX));
+            all.values.push(fen(paid.value));
+            all.free_values.push(fen(paid.free_value));
+            all.change_values.push(fen(paid.change_value));
+            all.pay_times.push(paid.pay_time.map(|time| time.0));
+        }
+        all
+    }
+
+    async fn add(&self, link: &Link) -> Result<(), Fault> {
+        if self.parks.is_empty() {
+            return Ok(());
+        }
+        link.execute(
+            ADD_PAYMENTS,
+            &[
+                &self.parks,
+                &self.orders,
+                &self.pay_types,
+                &self.records,
+                &self.positions,
+                &self.values,
+                &self.free_values,
+                &self.change_values,
+                &self.pay_times,
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Images<'a> {
+    parks: Vec<i64>,
+    records: Vec<i64>,
+    names: Vec<Cow<'a, str>>,
+    keys: Vec<&'a [u8]>,
+    md5s: Vec<&'a [u8]>,
+    sizes: Vec<i64>,
+    content_types: Vec<&'a str>,
+}
+
+impl<'a> Images<'a> {
+    fn of(batch: &'a [Entry], decision: &Decision, blocks: &Blocks) -> Images<'a> {
+        let mut all = Images::default();
+        for (index, record) in decision.records.iter().enumerate() {
+            let Some(entry) = batch.get(record.arrival) else { continue };
+            for (name, picture) in &entry.pictures {
+                all.parks.push(entry.arrival.park.0);
+                all.records.push(blocks.number(RecordRef::New(index)));
+                all.names.push(text::kept(name));
+                all.keys.push(&picture.key.0);
+                all.md5s.push(&picture.md5.0);
+                all.sizes.push(i64::try_from(picture.size).unwrap_or(i64::MAX));
+                all.content_types.push(picture.content_type.as_ref());
+            }
+        }
+        all
+    }
+
+    async fn add(&self, link: &Link) -> Result<(), Fault> {
+        if self.parks.is_empty() {
+            return Ok(());
+        }
+        let values: super::link::Values<'_> =
+            &[&self.parks, &self.records, &self.names, &self.keys, &self.md5s, &self.sizes, &self.content_types];
+        link.execute(ADD_IMAGES, values).await?;
+        Ok(())
+    }
+}
+
+async fn put(link: &Link, spaces: &[(ParkId, Space)]) -> Result<(), Fault> {
+    let parks: Vec<i64> = spaces.iter().map(|(park, _)| park.0).collect();
+    let snapshots: Vec<_> = spaces.iter().map(|(_, space)| space.snapshot).collect();
+    let totals: Vec<Option<i64>> = snapshots.iter().map(|told| told.map(|told| told.total.into())).collect();
+    let remains: Vec<Option<i64>> = snapshots.iter().map(|told| told.map(|told| told.remain.into())).collect();
+    let as_of: Vec<Option<i64>> = snapshots.iter().map(|told| told.map(|told| told.as_of.0)).collect();
+    let later: Vec<i64> = spaces.iter().map(|(_, space)| space.later).collect();
+    let latest: Vec<Option<i64>> = spaces.iter().map(|(_, space)| space.latest_counted.map(|time| time.0)).collect();
+    link.execute(PUT_SPACES, &[&parks, &totals, &remains, &as_of, &later, &latest]).await?;
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! What stored rows mean, whichever database they are in: codes, the places that sealed texts are bound to, and how a visit
+//! is put together.
+
+use parkgate_ledger::visit::{HalfFacts, Stay, join};
+use parkgate_ledger::{ParkId, RecordId};
+use parkgate_wire::{Digest, PushKind, Secret, UnixMillis};
+use serde_json::{Map, Value};
+
+use crate::quarantine::{NO_PARK, QuarantineBound, SetAside};
+use crate::query::{Conflict, RecordView, SerialReuse, TakenPayment, Visit};
+use crate::seal::Seal;
+use crate::{Entry, StoreError};
+
+/// A known text sealed under the master key, by which another key is noticed at the start.
+pub(crate) const KEY_PROOF: &[u8] = b"parkgate";
+pub(crate) const KEY_PLACE: &str = "master_key";
+/// How many of the newest conflicts are looked at, and how many of them must be of other vehicles that entered far later.
+pub(crate) const LOOKED_AT: i64 = 50;
+const SUSPICIOUS: u64 = 5;
+/// A stay and its corrections are done within this; serials that come back later are new ones.
+pub(crate) const FAR_LATER_MS: i64 = 24 * 60 * 60 * 1000;
+/// Keys of epochs start here: parks never have so many.
+pub(crate) const FIRST_EPOCH: i64 = 1 << 40;
+/// What a row of the quarantine takes beside its sealed text.
+const ROW_BYTES: u64 = 200;
+
+/// A record with what only the stores need of it.
+pub(crate) struct Found {
+    pub(crate) id: i64,
+    pub(crate) enter_time: UnixMillis,
+    pub(crate) event_time: UnixMillis,
+    pub(crate) plate: Option<String>,
+    pub(crate) view: RecordView,
+}
+
+/// An entry of a leave's `payment_list`.
+pub(crate) struct Listed {
+    pub(crate) position: usize,
+    pub(crate) order: String,
+    pub(crate) pay_type: String,
+    fields: Map<String, Value>,
+}
+
+impl Listed {
+    pub(crate) fn taken(self) -> TakenPayment {
+        TakenPayment { position: self.position, fields: with_numbers(self.fields) }
+    }
+}
+
+pub(crate) fn kind_code(kind: PushKind) -> i64 {
+    match kind {
+        PushKind::Enter => 0,
+        PushKind::Leave => 1,
+    }
+}
+
+pub(crate) fn kind_of(code: i64) -> PushKind {
+    if code == 0 { PushKind::Enter } else { PushKind::Leave }
+}
+
+/// What the personal fields of a record are bound to.
+pub(crate) fn personal_place(park: ParkId, parking_serial: &str, kind: PushKind) -> String {
+    format!("personal:{}:{}:{parking_serial}", park.0, kind.name())
+}
+
+/// The personal fields of a push, sealed.
+pub(crate) fn sealed_personal(seal: &Seal, entry: &Entry) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(personal) = &entry.personal else { return Ok(None) };
+    let place = personal_place(entry.arrival.park, &entry.arrival.parking_serial, entry.arrival.kind);
+    seal.seal(personal.as_bytes(), &place).map(Some)
+}
+
+/// As a JSON array, if there are any.
+pub(crate) fn orders_text(orders: &[String]) -> Option<String> {
+    (!orders.is_empty()).then(|| serde_json::to_string(orders).unwrap_or_default())
+}
+
+pub(crate) fn park_place(park_uuid: &str) -> String {
+    format!("park:{park_uuid}")
+}
+
+pub(crate) fn app_place(app_id: &str) -> String {
+    format!("app:{app_id}")
+}
+
+/// A secret as it was before it was sealed.
+pub(crate) fn opened(seal: &Seal, sealed: &[u8], place: &str) -> Result<Secret, StoreError> {
+    let plain = seal.open(sealed, place)?;
+    String::from_utf8(plain).map(Secret::new).map_err(|_| StoreError::Broken(format!("{place} is no text")))
+}
+
+/// What a sealed push in the quarantine is bound to.
+pub(crate) fn aside_place(park: ParkId, digest: &Digest) -> String {
+    format!("quarantine:{}:{digest:?}", park.0)
+}
+
+/// What is kept of a push, as JSON, and how many bytes it takes, pictures included.
+pub(crate) fn aside_bytes(push: &SetAside) -> Result<(Vec<u8>, u64), StoreError> {
+    let json = serde_json::to_vec(&push.kept).map_err(|error| StoreError::Broken(error.to_string()))?;
+    let pictures: u64 = push.pictures.iter().map(|(_, picture)| picture.size).sum();
+    let bytes = json.len() as u64 + ROW_BYTES + pictures;
+    Ok((json, bytes))
+}
+
+/// Is there room for another push, beside so many pushes and bytes?
+pub(crate) fn fits(park: ParkId, used: (u64, u64), bytes: u64, bound: &QuarantineBound) -> bool {
+    let (pushes_max, bytes_max) = if park == NO_PARK {
+        (bound.unknown_pushes_max, bound.unknown_bytes_max)
+    } else {
+        (bound.pushes_max, bound.bytes_max)
+    };
+    used.0 < pushes_max && used.1.saturating_add(bytes) <= bytes_max
+}
+
+pub(crate) fn object(json: &[u8]) -> Result<Map<String, Value>, StoreError> {
+    serde_json::from_slice(json).map_err(|error| StoreError::Broken(format!("stored parameters: {error}")))
+}
+
+/// The stays under one serial, the leave's first.
+pub(crate) fn stays_of(found: Vec<Found>) -> Vec<Stay<Found>> {
+    let (mut enter, mut leave) = (None, None);
+    for found in found {
+        match found.view.kind {
+            PushKind::Enter => enter = Some(found),
+            PushKind::Leave => leave = Some(found),
+        }
+    }
+    join(enter, leave, |found: &Found| HalfFacts { record: RecordId(found.id), enter_time: found.enter_time })
+}
+
+pub(crate) fn visit_of(
+    park_uuid: &str,
+    parking_serial: &str,
+    stay: Stay<Found>,
+    payments: Vec<TakenPayment>,
+    conflicts: Vec<Conflict>,
+) -> Visit {
+    let newest = stay.leave.as_ref().or(stay.enter.as_ref());
+    Visit {
+        park_uuid: park_uuid.to_owned(),
+        parking_serial: parking_serial.to_owned(),
+        plate: stay.leave.iter().chain(&stay.enter).find_map(|half| half.plate.clone()),
+        enter_time: newest.map_or(UnixMillis(0), |half| half.enter_time),
+        leave_time: stay.leave.as_ref().map(|leave| leave.event_time),
+        payments,
+        notes: stay.notes,
+        conflicts,
+        enter: stay.enter.map(|half| half.view),
+        leave: stay.leave.map(|half| half.view),
+    }
+}
+
+/// The payments a leave listed. What is no object was let through by the protocol's checks: one odd entry must not hide the
+/// visit.
+pub(crate) fn listed_payments(leave: &RecordView) -> Result<Vec<Listed>, StoreError> {
+    let list = leave.params.get("payment_list").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let Some(list) = list else { return Ok(Vec::new()) };
+    let entries: Vec<Value> =
+        serde_json::from_str(list).map_err(|error| StoreError::Broken(format!("stored payments: {error}")))?;
+    let mut listed = Vec::new();
+    for (position, entry) in entries.into_iter().enumerate() {
+        let Value::Object(fields) = entry else { continue };
+        let text = |name: &str| match fields.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => String::new(),
+        };
+        listed.push(Listed { position, order: text("parking_order"), pay_type: text("pay_type"), fields });
+    }
+    Ok(listed)
+}
+
+/// Amounts, times and the way of payment as numbers, however they were sent.
+fn with_numbers(mut fields: Map<String, Value>) -> Map<String, Value> {
+    for name in ["value", "free_value", "change_value", "pay_time", "pay_type"] {
+        if let Some(value) = fields.get_mut(name)
+            && let Some(number) = value
+                .as_str()
+                .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
+                .and_then(|text| text.parse::<i64>().ok())
+        {
+            *value = Value::from(number);
+        }
+    }
+    fields
+}
+
+/// The names of the parameters that say something else.
+pub(crate) fn differing(standing: &Map<String, Value>, ignored: &Map<String, Value>) -> Vec<String> {
+    let mut names: Vec<String> = standing
+        .keys()
+        .chain(ignored.keys())
+        .filter(|name| !matches!(name.as_str(), "sign" | "sign_type" | "timestamp" | "encoding"))
+        .filter(|name| standing.get(*name) != ignored.get(*name))
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Are so many suspicious conflicts among those looked at a run of serials used anew?
+pub(crate) fn serials_anew(looked_at: u64, suspicious: u64, entered_from: Option<i64>) -> Option<SerialReuse> {
+    let is_run = suspicious >= SUSPICIOUS && suspicious * 2 >= looked_at;
+    let entered_from = entered_from.filter(|_| is_run)?;
+    Some(SerialReuse { conflicts: suspicious, entered_from: UnixMillis(entered_from) })
+}

@@ -1,0 +1,221 @@
+//! A PostgreSQL cluster of its own: made in a temporary folder, reached by a socket in it, stopped when dropped.
+//!
+//! A process has one cluster, shared by its tests, each with a database of its own. `initdb` is run once for a build folder,
+//! and what it made is copied: a cluster then costs a fraction of a second.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const PROGRAMS: [&str; 3] = ["/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin"];
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// A running cluster.
+pub struct Postgres {
+    folder: TempDir,
+    settings: Mutex<Vec<String>>,
+    running: Mutex<Option<Running>>,
+    databases: AtomicU32,
+}
+
+/// The server ends when `held` is dropped, or with this process, however that ends.
+struct Running {
+    pid: u32,
+    held: Sender<()>,
+    ended: std::thread::JoinHandle<()>,
+}
+
+static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+
+impl Postgres {
+    /// The cluster of this process, which forgets what it wrote if the machine stops.
+    #[must_use]
+    pub fn shared() -> Arc<Postgres> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let started = Arc::new(Postgres::start(&["fsync=off", "synchronous_commit=off", "full_page_writes=off"]));
+            *shared = Arc::downgrade(&started);
+            started
+        })
+    }
+
+    /// Starts one with these settings.
+    #[must_use]
+    pub fn start(settings: &[&str]) -> Postgres {
+        let cluster = Postgres::prepared(settings);
+        cluster.copy_from(&template());
+        cluster.run();
+        cluster
+    }
+
+    /// A folder for a cluster, which is to be filled.
+    fn prepared(settings: &[&str]) -> Postgres {
+        let folder = tempfile::Builder::new().prefix("parkgate-postgres").tempdir().unwrap();
+        give_to_postgres(folder.path());
+        Postgres {
+            folder,
+            settings: Mutex::new(settings.iter().map(|setting| (*setting).to_owned()).collect()),
+            running: Mutex::default(),
+            databases: AtomicU32::new(0),
+        }
+    }
+
+    fn copy_from(&self, template: &Path) {
+        let copied = Command::new("cp").arg("-a").arg(template).arg(self.data()).status().unwrap();
+        assert!(copied.success(), "{} could not be copied", template.display());
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts the server (again) and waits until it answers.
+    pub fn run(&self) {
+        let mut command = as_postgres("postgres");
+        command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
+        for setting in ["listen_addresses=", "max_connections=60", "shared_buffers=64MB", "log_min_messages=fatal"] {
+            command.args(["-c", setting]);
+        }
+        for setting in &*self.settings.lock().unwrap() {
+            command.args(["-c", setting]);
+        }
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
+        let ((started, starts), (held, holds)) = (channel(), channel::<()>());
+        // Its own thread: the server ends with the thread that started it.
+        let ended = std::thread::spawn(move || {
+            let child = command.spawn().unwrap();
+            started.send(child.id()).unwrap();
+            // Nothing is ever sent: it ends.
+            holds.recv().unwrap_err();
+            end(child);
+        });
+        let pid = starts.recv().unwrap();
+        *self.running.lock().unwrap() = Some(Running { pid, held, ended });
+        let begun = Instant::now();
+        while !self.program("pg_isready").arg("-q").status().unwrap().success() {
+            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(begun.elapsed() < START_MAX, "PostgreSQL did not start: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Starts the server anew, with one more setting.
+    pub fn run_with(&self, setting: &str) {
+        self.crash();
+        self.settings.lock().unwrap().push(setting.to_owned());
+        self.run();
+    }
+
+    /// Stops the server at once, as a crash does: what it had not written is gone, what it does next is recovery.
+    pub fn crash(&self) {
+        let running = self.running.lock().unwrap().take();
+        if let Some(running) = running {
+            signal(running.pid, "QUIT");
+            drop(running.held);
+            running.ended.join().unwrap();
+        }
+    }
+
+    /// The URL of a new, empty database.
+    #[must_use]
+    pub fn database(&self) -> String {
+        let name = format!("gate{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"));
+        self.url(&name)
+    }
+
+    /// The URL of a database.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{folder}/{database}")
+    }
+
+    /// Runs SQL; a line for each row, its columns parted by `|`. `database` may be a URL.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        let name = database.rsplit('/').next().unwrap_or(database);
+        let mut psql = self.program("psql");
+        psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", name, "-c", sql]);
+        let output = psql.output().unwrap();
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(programs().join(name));
+        command.arg("-h").arg(self.folder.path()).args(["-U", "postgres"]);
+        command
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.crash();
+    }
+}
+
+/// Ends what was started here.
+fn end(mut child: Child) {
+    if child.try_wait().unwrap().is_none() {
+        signal(child.id(), "QUIT");
+    }
+    child.wait().unwrap();
+}
+
+fn signal(pid: u32, name: &str) {
+    drop(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status());
+}
+
+fn programs() -> &'static Path {
+    let found = PROGRAMS.iter().map(Path::new).find(|folder| folder.join("postgres").exists());
+    found.expect("PostgreSQL is missing: run ./test, or apt-get install postgresql-15")
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+fn give_to_postgres(folder: &Path) {
+    if is_root() {
+        assert!(Command::new("chown").arg("postgres").arg(folder).status().unwrap().success());
+    }
+}
+
+/// PostgreSQL does not run as root. It is told to end when the thread that started it does.
+fn as_postgres(name: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    if is_root() {
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    }
+    command.args(["--pdeathsig", "QUIT", "--"]).arg(programs().join(name));
+    command.current_dir("/");
+    command
+}
+
+/// What `initdb` made for this build folder, made now if it was not.
+fn template() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let build = program.ancestors().nth(2).unwrap_or(Path::new("/tmp"));
+    let template = build.join("postgres-template");
+    if !template.is_dir() {
+        let made = Postgres::prepared(&[]);
+        let mut initdb = as_postgres("initdb");
+        initdb.args(["--no-sync", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "-D"]);
+        let output = initdb.arg(made.data()).output().unwrap();
+        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        let aside = build.join(format!("postgres-template.{}", std::process::id()));
+        let copied = Command::new("cp").arg("-a").arg(made.data()).arg(&aside).status().unwrap();
+        assert!(copied.success(), "{} could not be made", aside.display());
+        // Another process may have been first.
+        if std::fs::rename(&aside, &template).is_err() {
+            std::fs::remove_dir_all(&aside).unwrap();
+        }
+    }
+    template
+}
