@@ -105,6 +105,32 @@ impl Postgres {
         }
     }
 
+    /// A standby that follows this one by streaming, running.
+    #[must_use]
+    pub fn standby(&self) -> Postgres {
+        let standby = Postgres::prepared(&[]);
+        let mut copy = as_postgres("pg_basebackup");
+        copy.args(["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--no-sync", "-U", "postgres"]);
+        copy.arg("-h").arg(self.folder.path()).arg("-D").arg(standby.data());
+        let output = copy.output().unwrap();
+        assert!(output.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&output.stderr));
+        standby.run();
+        standby
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        assert_eq!(self.sql("postgres", "SELECT pg_promote(true, 60)"), "t");
+    }
+
+    /// One URL for a database of this one or, once that is the primary, of the other.
+    #[must_use]
+    pub fn url_with(&self, other: &Postgres, database: &str) -> String {
+        let folder = |cluster: &Postgres| cluster.folder.path().display().to_string().replace('/', "%2F");
+        let name = database.rsplit('/').next().unwrap_or(database);
+        format!("postgres://postgres@{},{}/{name}", folder(self), folder(other))
+    }
+
     /// Starts the server anew, with one more setting.
     pub fn run_with(&self, setting: &str) {
         self.crash();

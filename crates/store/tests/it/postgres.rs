@@ -1,5 +1,6 @@
 //! What holds of many nodes on one database, and of connections and servers that end in the middle of it.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -229,6 +230,58 @@ fn a_commit_that_stopped_waiting_for_its_standby_is_none_until_it_is_there() {
     // Of a new connection, too: its first attempt may be one on a connection that is no more.
     assert!(verdict == repeated || matches!(verdict, Verdict::Recorded { .. }), "{verdict:?}");
     assert_eq!(cluster.sql(&url, "SELECT count(*) FROM records"), "2");
+}
+
+/// Everything acknowledged waited for the standby, repeats included: so it is there when that takes over.
+#[test]
+fn a_standby_that_takes_over_has_all_that_was_acknowledged() {
+    let primary = Postgres::start(&[]);
+    let database = primary.database();
+    let standby = primary.standby();
+    primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    primary.sql("postgres", "SELECT pg_reload_conf()");
+    while primary.sql("postgres", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1" {}
+    let (url, one, two) =
+        (primary.url_with(&standby, &database), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = opened(one.path(), Some(&url));
+    std::fs::copy(one.path().join("master.key"), two.path().join("master.key")).unwrap();
+    let nodes = [first, parkgate_store::open(two.path(), Some(&url)).unwrap()];
+    let (acknowledged, is_over) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let (nodes, acknowledged, is_over) = (&nodes, &acknowledged, &is_over);
+            scope.spawn(move || {
+                for number in thread * 1_000_000.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let serial = number.to_string();
+                    let record = |node: &Arc<dyn Store>| {
+                        node.record(&[leave(&serial, number, T, T + 1).park(thread as i64 % 2 + 1)])
+                    };
+                    // Now to the one node, now to the other, also the same again.
+                    match record(&nodes[number as usize % 2]).and_then(|_| record(&nodes[(number + 1) as usize % 2])) {
+                        Ok(_) => acknowledged.lock().unwrap().push(serial),
+                        Err(error) => assert!(error.is_temporary(), "{error}"),
+                    }
+                }
+            });
+        }
+        let until = |count: usize| while acknowledged.lock().unwrap().len() < count {};
+        until(200);
+        primary.crash();
+        let before = acknowledged.lock().unwrap().len();
+        standby.promote();
+        until(before + 200);
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let acknowledged = acknowledged.into_inner().unwrap();
+    let there = standby.sql(&database, "SELECT parking_serial FROM records");
+    let there: Vec<&str> = there.lines().collect();
+    let set: HashSet<&str> = there.iter().copied().collect();
+    assert_eq!(set.len(), there.len(), "none twice");
+    let lost: Vec<&String> = acknowledged.iter().filter(|serial| !set.contains(serial.as_str())).collect();
+    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), acknowledged.len());
 }
 
 #[test]
