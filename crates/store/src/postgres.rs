@@ -16,6 +16,7 @@ mod survey;
 mod text;
 mod write;
 
+use std::num::NonZero;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -45,8 +46,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// The first pause between attempts; each is twice the one before, up to the last.
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
-/// Batches in flight. Two keep the disk busy while another is judged; more help where commits wait for standbys.
-const LANES: usize = 4;
+/// Batches in flight, at most: while one waits for its commit, another is judged.
+const LANES_MAX: usize = 4;
 /// Old pushes released at a time.
 const RELEASED_MAX: i64 = 1000;
 
@@ -198,7 +199,9 @@ impl Store for PostgresStore {
     }
 
     fn lanes(&self) -> usize {
-        LANES
+        // The gate and, often, the database share the machine: more lanes than half its cores make smaller batches, not more.
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        (cores / 2).clamp(1, LANES_MAX)
     }
 
     fn content_key(&self) -> [u8; 32] {

@@ -7,13 +7,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::{Severity, SqlState};
-use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Row, Socket, Statement};
+
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::StoreError;
 
@@ -169,9 +172,16 @@ pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Link {
     async fn open(config: &Config, role: Role) -> Result<Link, Fault> {
-        let (client, connection) = config.connect(NoTls).await?;
         let warned = Arc::new(AtomicBool::new(false));
-        let driver = tokio::spawn(drive(connection, Arc::clone(&warned))).abort_handle();
+        // Encrypted if the URL says so (`sslmode=require`), and then the server must prove who it is.
+        let (client, driver) = if config.get_ssl_mode() == SslMode::Require {
+            let (client, connection) = config.connect(tls()?).await?;
+            (client, tokio::spawn(drive(connection, Arc::clone(&warned))))
+        } else {
+            let (client, connection) = config.connect(NoTls).await?;
+            (client, tokio::spawn(drive(connection, Arc::clone(&warned))))
+        };
+        let driver = driver.abort_handle();
         let link = Link { client, warned, driver, statements: RefCell::default() };
         link.client.batch_execute(SESSION).await?;
         if role == Role::Batches {
@@ -232,8 +242,30 @@ impl Link {
     }
 }
 
+/// By the roots this machine trusts; `SSL_CERT_FILE` names others.
+fn tls() -> Result<MakeRustlsConnect, Fault> {
+    static TLS: OnceLock<MakeRustlsConnect> = OnceLock::new();
+    if let Some(made) = TLS.get() {
+        return Ok(made.clone());
+    }
+    let wrong = |what: String| Fault::Final(StoreError::Away(format!("TLS: {what}")));
+    let mut roots = rustls::RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        return Err(wrong("no certificate of an authority is trusted here (apt-get install ca-certificates)".into()));
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TLS.get_or_init(|| MakeRustlsConnect::new(config)).clone())
+}
+
 /// Carries messages both ways until the connection ends. A warning is noted before the answer that follows it goes on.
-async fn drive(mut connection: Connection<Socket, NoTlsStream>, warned: Arc<AtomicBool>) {
+async fn drive(mut connection: Connection<Socket, impl AsyncRead + AsyncWrite + Unpin>, warned: Arc<AtomicBool>) {
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
         if let AsyncMessage::Notice(notice) = message
             && notice.parsed_severity().is_none_or(|severity| severity == Severity::Warning)
