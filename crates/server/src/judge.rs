@@ -22,6 +22,8 @@ pub(crate) struct Genuine {
     pub(crate) variant: Variant,
     /// Signed with the secret before the last rotation.
     pub(crate) by_old_secret: bool,
+    /// What was signed, as JSON, where the parameters say something else.
+    pub(crate) original: Option<String>,
 }
 
 /// A push that is not taken, and the form as it came.
@@ -64,8 +66,9 @@ pub(crate) fn judge(
         (Verified::Refused(refusal, form), _) => return Err(not_taken(form, Why::Refused(refusal))),
     };
     let variant = verified.variant();
+    let original = verified.signed_values().and_then(|values| serde_json::to_string(&values).ok());
     match Push::read(verified, kind) {
-        Ok(push) => Ok(Genuine { park: access.park, push, variant, by_old_secret }),
+        Ok(push) => Ok(Genuine { park: access.park, push, variant, by_old_secret, original }),
         Err(refused) => {
             let (refusal, form) = *refused;
             Err(not_taken(form, Why::Refused(refusal)))
@@ -112,10 +115,11 @@ pub(crate) struct Beside {
 impl Genuine {
     /// Everything the writer needs, made ready here: its thread does only what nobody else can.
     pub(crate) fn into_entry(self, beside: Beside, content_key: &[u8; 32]) -> Entry {
-        let Genuine { park, push, variant, .. } = self;
+        let Genuine { park, push, variant, original, .. } = self;
         Entry {
             params: push.params.to_json(),
             personal: push.params.personal_json(),
+            original,
             variant: variant.code(),
             received_at: beside.received_at,
             pictures: beside.pictures,

@@ -133,6 +133,7 @@ fn entry(number: u64) -> Entry {
         plate: Some(format!("粤B{:05}", scattered % 100_000)),
         params,
         personal: None,
+        original: None,
         variant: 0,
         received_at: event_time,
         pictures: Vec::new(),

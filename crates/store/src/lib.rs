@@ -4,6 +4,7 @@
 //! it [`Recorder`] gathers what is in flight into batches. Every call here blocks: the recorder has threads of its own,
 //! readers come from blocking threads or from the command line.
 
+pub mod delivery;
 pub mod images;
 mod key;
 mod postgres;
@@ -22,6 +23,10 @@ use std::sync::Arc;
 use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 
+pub use delivery::{
+    Delivery, DeliveryFilter, DeliveryId, Due, Format, Forwarding, NewSubscriber, Outgoing, Settled, Subscriber,
+    SubscriberSettings,
+};
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use key::{KeyError, MasterKey};
 pub use postgres::PostgresStore;
@@ -45,6 +50,9 @@ pub struct Entry {
     pub params: String,
     /// `idcard_name`, `idcard_no`, `idcard_image` as a JSON object, if any was sent: sealed before it is written.
     pub personal: Option<String>,
+    /// What was signed, as a JSON array of names and values, where that is not what `params` say (`encoding=URL`): sealed,
+    /// too.
+    pub original: Option<String>,
     /// Which documented variant of the signature matched ([`parkgate_wire::Variant::code`]).
     pub variant: u8,
     /// When the request was received, ms since 1970.
@@ -85,7 +93,7 @@ impl StoreError {
 }
 
 /// Durable state. Blocking; shared between threads.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// Judges a batch in order and commits it durably. When this returns verdicts, what they say is on disk.
     ///
     /// # Errors

@@ -5,7 +5,9 @@
 //! too: a push that was recorded after all is found as its own repeat.
 
 mod conflict;
+mod delivery;
 mod drive;
+mod forwarding;
 mod link;
 mod migrate;
 mod quarantine;

@@ -2,6 +2,8 @@
 
 mod checkpoint;
 mod conflict;
+mod delivery;
+mod forwarding;
 mod migrate;
 mod quarantine;
 mod query;

@@ -70,6 +70,35 @@ pub(crate) fn sealed_personal(seal: &Seal, entry: &Entry) -> Result<Option<Vec<u
     seal.seal(personal.as_bytes(), &place).map(Some)
 }
 
+/// What the signed values of a record are bound to.
+fn original_place(park: ParkId, parking_serial: &str, kind: PushKind) -> String {
+    format!("original:{}:{}:{parking_serial}", park.0, kind.name())
+}
+
+/// What was signed, sealed: it may hold personal data.
+pub(crate) fn sealed_original(seal: &Seal, entry: &Entry) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(original) = &entry.original else { return Ok(None) };
+    let place = original_place(entry.arrival.park, &entry.arrival.parking_serial, entry.arrival.kind);
+    seal.seal(original.as_bytes(), &place).map(Some)
+}
+
+/// What was signed, if it was kept apart.
+pub(crate) fn original_of(
+    seal: &Seal,
+    sealed: Option<Vec<u8>>,
+    park: ParkId,
+    parking_serial: &str,
+    kind: PushKind,
+) -> Result<Option<Vec<(String, String)>>, StoreError> {
+    let Some(sealed) = sealed else { return Ok(None) };
+    let plain = seal.open(&sealed, &original_place(park, parking_serial, kind))?;
+    serde_json::from_slice(&plain).map(Some).map_err(|error| StoreError::Broken(format!("signed values: {error}")))
+}
+
+pub(crate) fn subscriber_place(name: &str) -> String {
+    format!("subscriber:{name}")
+}
+
 /// As a JSON array, if there are any.
 pub(crate) fn orders_text(orders: &[String]) -> Option<String> {
     (!orders.is_empty()).then(|| serde_json::to_string(orders).unwrap_or_default())

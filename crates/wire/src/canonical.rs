@@ -76,7 +76,7 @@ impl Variant {
     }
 
     /// The text of a value that takes part.
-    fn signed<'a>(self, param: &Param<'a>) -> &'a str {
+    pub(crate) fn signed<'a>(self, param: &Param<'a>) -> &'a str {
         match self.text {
             SignedText::Plain | SignedText::EncodedTwice => param.value,
             SignedText::EncodedOnce => param.raw,

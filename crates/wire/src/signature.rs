@@ -83,6 +83,14 @@ impl VerifiedForm {
         self.variant
     }
 
+    /// What was signed, where that is not what the parameters say (`encoding=URL`): all names and values in the order sent.
+    /// Sent on with these values, the push is still rightly signed.
+    #[must_use]
+    pub fn signed_values(&self) -> Option<Vec<(&str, &str)>> {
+        let received = self.received.as_ref().filter(|_| self.variant.text != SignedText::Plain)?;
+        Some(received.params().map(|param| (param.name, self.variant.signed(&param))).collect())
+    }
+
     /// The form as it was received.
     #[must_use]
     pub fn into_form(self) -> Form {

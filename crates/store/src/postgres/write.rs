@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use futures_util::future::try_join5;
+use futures_util::future::{try_join, try_join5};
 use parkgate_ledger::{Decision, ParkId, RecordRef, Space};
 use parkgate_wire::Fen;
 
@@ -11,18 +11,26 @@ use super::record::Blocks;
 use super::text;
 use crate::Entry;
 use crate::seal::Seal;
-use crate::stored::{kind_code, orders_text, sealed_personal};
+use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
 
 const ADD_RECORDS: &str = "INSERT INTO records (park_id, id, kind, parking_serial, long_serial, enter_time, event_time, \
-    counted, plate, digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal) \
+    counted, plate, digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
     $8::smallint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[], $13::smallint[], $14::bigint[], $15::text[], \
-    $16::text[], $17::bytea[])";
+    $16::text[], $17::bytea[], $18::bytea[])";
 const ADD_PAYMENTS: &str = "INSERT INTO payments (park_id, parking_order, pay_type, record_id, position, value, free_value, \
     change_value, pay_time) SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::integer[], \
     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])";
 const ADD_IMAGES: &str = "INSERT INTO images (park_id, record_id, name, sha256, md5, size, content_type) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[])";
+/// For each subscriber that wants it. What was ignored is told to nobody.
+const ADD_DELIVERIES: &str = "INSERT INTO deliveries (park_id, subscriber_id, record_id, next_at, since) \
+    SELECT n.park_id, s.id, n.id, n.received_at, n.received_at FROM subscribers s CROSS JOIN \
+    UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[]) \
+    AS n (park_id, id, kind, conflict_with, received_at) \
+    WHERE n.conflict_with IS NULL AND CASE n.kind WHEN 0 THEN s.enters ELSE s.leaves END \
+    AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
+    AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = n.park_id), n.park_id)))";
 const PUT_SPACES: &str = "UPDATE spaces s SET total = n.total, remain = n.remain, as_of = n.as_of, later = n.later, \
     latest_counted = n.latest_counted, touched = s.touched + 1 \
     FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
@@ -40,11 +48,12 @@ pub(super) async fn write(
     let records = Records::of(batch, decision, blocks, seal)?;
     let payments = Payments::of(batch, decision, blocks);
     let images = Images::of(batch, decision, blocks);
-    for sql in [ADD_RECORDS, ADD_PAYMENTS, ADD_IMAGES, PUT_SPACES] {
+    for sql in [ADD_RECORDS, ADD_DELIVERIES, ADD_PAYMENTS, ADD_IMAGES, PUT_SPACES] {
         link.statement(sql).await?;
     }
     // Each is sent only once the one before it is; when one fails, the rest is not looked at and the connection given up.
-    try_join5(records.add(link), payments.add(link), images.add(link), put(link, &spaces), link.commit()).await?;
+    let rows = try_join(records.add(link), records.tell(link));
+    try_join5(rows, payments.add(link), images.add(link), put(link, &spaces), link.commit()).await?;
     Ok(())
 }
 
@@ -67,6 +76,7 @@ struct Records<'a> {
     refused_orders: Vec<Option<String>>,
     params: Vec<Cow<'a, str>>,
     personal: Vec<Option<Vec<u8>>>,
+    originals: Vec<Option<Vec<u8>>>,
 }
 
 impl<'a> Records<'a> {
@@ -92,6 +102,7 @@ impl<'a> Records<'a> {
             all.refused_orders.push(orders_text(&record.refused_orders));
             all.params.push(text::kept(&entry.params));
             all.personal.push(sealed_personal(seal, entry)?);
+            all.originals.push(sealed_original(seal, entry)?);
         }
         Ok(all)
     }
@@ -120,9 +131,21 @@ impl<'a> Records<'a> {
                 &self.refused_orders,
                 &self.params,
                 &self.personal,
+                &self.originals,
             ],
         )
         .await?;
+        Ok(())
+    }
+}
+
+impl Records<'_> {
+    async fn tell(&self, link: &Link) -> Result<(), Fault> {
+        if !self.ids.is_empty() {
+            let rows: super::link::Values<'_> =
+                &[&self.parks, &self.ids, &self.kinds, &self.conflicts_with, &self.received];
+            link.execute(ADD_DELIVERIES, rows).await?;
+        }
         Ok(())
     }
 }

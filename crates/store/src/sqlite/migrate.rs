@@ -5,9 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::StoreError;
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/sqlite/0001_records.sql"),
     include_str!("../../migrations/sqlite/0002_quarantine.sql"),
+    include_str!("../../migrations/sqlite/0003_forwarding.sql"),
 ];
 
 /// Brings a database to the newest version.

@@ -9,9 +9,9 @@ use parkgate_ledger::{
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Role, checkpoint, connect, migrate};
+use super::{Role, checkpoint, connect, delivery, migrate};
 use crate::seal::Seal;
-use crate::stored::{kind_code, orders_text, sealed_personal};
+use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
 use crate::{Entry, StoreError};
 
 /// The one connection that writes.
@@ -28,8 +28,8 @@ const COUNTED: &str = "SELECT event_time, counted FROM records \
     WHERE counted IS NOT NULL AND event_time > ?1 AND park_id = ?2";
 const NEXT_ID: &str = "SELECT coalesce(max(id), 0) + 1 FROM records";
 const ADD_RECORD: &str = "INSERT INTO records (id, park_id, kind, parking_serial, enter_time, event_time, counted, plate, \
-    digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+    digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 const ADD_PAYMENT: &str = "INSERT INTO payments (parking_order, park_id, pay_type, record_id, position, value, \
     free_value, change_value, pay_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const ADD_IMAGE: &str =
@@ -91,10 +91,16 @@ fn write(connection: &Connection, batch: &[Entry], seal: &Seal) -> Result<Vec<Ve
     };
     let mut add_record = connection.prepare_cached(ADD_RECORD)?;
     let mut add_image = connection.prepare_cached(ADD_IMAGE)?;
+    let is_told = delivery::any_subscriber(connection)?;
     for (index, record) in decision.records.iter().enumerate() {
         let Some(entry) = batch.get(record.arrival) else { continue };
         let id = id_of(RecordRef::New(index));
         add_one(&mut add_record, id, record, record.conflict_with.map(id_of), entry, seal)?;
+        if is_told && record.conflict_with.is_none() {
+            let arrival = &entry.arrival;
+            let values = params![id, arrival.park.0, kind_code(arrival.kind), entry.received_at];
+            connection.prepare_cached(delivery::ADD)?.execute(values)?;
+        }
         for (name, picture) in &entry.pictures {
             let size = i64::try_from(picture.size).unwrap_or(i64::MAX);
             add_image.execute(params![id, name, picture.key.0, picture.md5.0, size, picture.content_type])?;
@@ -151,6 +157,7 @@ fn add_one(
         refused_orders,
         entry.params,
         personal,
+        sealed_original(seal, entry)?,
     ])?;
     Ok(())
 }

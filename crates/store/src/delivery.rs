@@ -1,0 +1,316 @@
+//! Forwarding: who is told of what, and what is still to be told. A delivery is written in its record's own transaction,
+//! taken by one node for a time, and gone once it arrived; what is not settled in that time may be taken by another.
+
+use std::fmt;
+use std::str::FromStr;
+
+use parkgate_ledger::{ParkId, Space};
+use parkgate_wire::{PushKind, Secret, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::StoreError;
+use crate::query::RecordView;
+
+/// How a subscriber is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// The push as it came: parameters, files and sign unchanged.
+    Relay,
+    /// The open platform's sync-enter and sync-leave.
+    OpenApi,
+    /// Standard Webhooks: JSON under an HMAC.
+    Webhook,
+}
+
+/// What is kept of a subscriber as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriberSettings {
+    /// Where it listens; `{event}` in it becomes `enter` or `leave`.
+    pub url: String,
+    /// How it is told.
+    pub format: Format,
+    /// Sent and signed with `openapi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    /// May it know ID data (`idcard_*`)? A relay always does: the signature covers it.
+    #[serde(default)]
+    pub personal: bool,
+    /// Are the middles of plates masked?
+    #[serde(default)]
+    pub mask_plates: bool,
+    /// Requests a second at most, of each node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u32>,
+    /// The car park gets this platform's answer (`relay` only).
+    #[serde(default)]
+    pub compare: bool,
+}
+
+/// A subscriber to add.
+#[derive(Debug, Clone)]
+pub struct NewSubscriber {
+    /// For people; unique.
+    pub name: String,
+    /// How it is told.
+    pub settings: SubscriberSettings,
+    /// Signs what it gets. Empty for a relay.
+    pub secret: Secret,
+    /// Of which parks, by `park_uuid`; `None` for all, also those to come.
+    pub parks: Option<Vec<String>>,
+    /// Of vehicles entering?
+    pub enters: bool,
+    /// Of vehicles leaving?
+    pub leaves: bool,
+}
+
+/// Who is told of what.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    /// Its key.
+    pub id: i64,
+    /// What it was added with.
+    pub told: NewSubscriber,
+    /// Nothing is sent; what comes is kept for it.
+    pub paused: bool,
+    /// How much arrived.
+    pub delivered: u64,
+    /// When the last arrived, ms since 1970.
+    pub delivered_at: Option<i64>,
+}
+
+/// A delivery's name: subscriber and record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeliveryId {
+    /// To whom.
+    pub subscriber: i64,
+    /// What.
+    pub record: i64,
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.subscriber, self.record)
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = text.split_once('-').and_then(|(subscriber, record)| {
+            Some(DeliveryId { subscriber: subscriber.parse().ok()?, record: record.parse().ok()? })
+        });
+        read.ok_or_else(|| format!("`{text}` is no delivery: see `parkgate delivery list`"))
+    }
+}
+
+/// A delivery that this node has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Its name.
+    pub id: DeliveryId,
+    /// The key its record stands under.
+    pub park: ParkId,
+    /// This attempt counted.
+    pub attempts: u32,
+    /// When it was to be told first, ms since 1970.
+    pub since: i64,
+}
+
+/// What was taken, and everything needed to tell it.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Which delivery.
+    pub due: Due,
+    /// Whose record.
+    pub park_uuid: String,
+    /// For people.
+    pub park_name: String,
+    /// Address, area code and position, as JSON.
+    pub location: Option<String>,
+    /// The car park's serial.
+    pub parking_serial: String,
+    /// `plate`, if sent.
+    pub plate: Option<String>,
+    /// When the vehicle entered.
+    pub enter_time: UnixMillis,
+    /// When it entered or left.
+    pub event_time: UnixMillis,
+    /// The push, its personal fields included.
+    pub record: RecordView,
+    /// What was signed, where the parameters say something else.
+    pub original: Option<Vec<(String, String)>>,
+    /// The park's count now.
+    pub space: Space,
+}
+
+/// What a call to [`Forwarding::claim`] took.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// To be told now.
+    pub outgoing: Vec<Outgoing>,
+    /// How many were looked at: as many as asked for means that more may be due.
+    pub looked_at: usize,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It arrived.
+    Delivered(Due),
+    /// Again at `next_at`, ms since 1970.
+    Later {
+        /// Which.
+        due: Due,
+        /// When.
+        next_at: i64,
+        /// What happened.
+        told: String,
+    },
+    /// It will never arrive by itself.
+    Dead {
+        /// Which.
+        due: Due,
+        /// Why.
+        told: String,
+    },
+}
+
+impl Settled {
+    /// Which delivery.
+    #[must_use]
+    pub fn due(&self) -> &Due {
+        match self {
+            Settled::Delivered(due) | Settled::Later { due, .. } | Settled::Dead { due, .. } => due,
+        }
+    }
+}
+
+/// Which deliveries, and how many.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Only dead ones, or only pending ones.
+    pub dead: Option<bool>,
+    /// Only this subscriber's.
+    pub subscriber: Option<String>,
+    /// Only these, unless it is empty.
+    pub ids: Vec<DeliveryId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A delivery, for people.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its name.
+    pub id: DeliveryId,
+    /// To whom.
+    pub subscriber: String,
+    /// Of which park.
+    pub park_uuid: String,
+    /// Of which stay.
+    pub parking_serial: String,
+    /// Enter or leave.
+    pub kind: PushKind,
+    /// Given up, until somebody retries it.
+    pub dead: bool,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next, ms since 1970.
+    pub next_at: i64,
+    /// When it was to be told first, ms since 1970.
+    pub since: i64,
+    /// What the last attempt came to.
+    pub told: Option<String>,
+}
+
+/// What is waiting for a subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// For whom.
+    pub subscriber: i64,
+    /// On their way or to be.
+    pub pending: u64,
+    /// Given up.
+    pub dead: u64,
+    /// Since when the oldest pending one waits, ms since 1970.
+    pub oldest: Option<i64>,
+}
+
+/// The part of a store that forwarding needs.
+pub trait Forwarding {
+    /// All subscribers, by name.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError>;
+
+    /// Adds a subscriber: it is told of what is recorded from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if its name is taken; [`StoreError::Broken`] names a park that is not there.
+    fn add_subscriber(&self, subscriber: &NewSubscriber) -> Result<(), StoreError>;
+
+    /// Pauses or resumes; false if there is no such subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn pause_subscriber(&self, name: &str, paused: bool) -> Result<bool, StoreError>;
+
+    /// Removes a subscriber and all that waits for it; false if there is none.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// Takes up to `max` deliveries that are due, for this caller alone until `until` (ms since 1970). A leave is not taken
+    /// while its enter waits.
+    ///
+    /// # Errors
+    /// The store cannot be written. What was taken comes back by itself.
+    fn claim(&self, subscriber: i64, now: i64, until: i64, max: usize) -> Result<Claimed, StoreError>;
+
+    /// Writes down what became of attempts of one subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be written: what arrived is sent again later.
+    fn settle(&self, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), StoreError>;
+
+    /// Deliveries, the oldest record first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Makes deliveries due now, dead ones too, with all their time before them; how many.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError>;
+
+    /// Gives deliveries up for good; how many there were.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn drop_deliveries(&self, ids: &[DeliveryId]) -> Result<usize, StoreError>;
+
+    /// Tells a subscriber again of what was received since a time (ms since 1970) and is for it; how many records. `None` if
+    /// there is no such subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn replay(&self, subscriber: &str, received_from: i64, now: i64) -> Result<Option<u64>, StoreError>;
+
+    /// What is waiting, of every subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn backlog(&self) -> Result<Vec<Backlog>, StoreError>;
+
+    /// Sets where a park is, as JSON, or forgets it; false if there is no such park.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError>;
+}

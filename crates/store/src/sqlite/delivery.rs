@@ -1,0 +1,377 @@
+//! Subscribers and deliveries.
+
+use parkgate_ledger::ParkId;
+use parkgate_wire::UnixMillis;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+
+use super::query::{self, Key};
+use super::record;
+use crate::StoreError;
+use crate::delivery::{
+    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Due, NewSubscriber, Outgoing, Settled, Subscriber,
+};
+use crate::seal::Seal;
+use crate::stored::{kind_of, opened, original_of, subscriber_place};
+
+/// For each subscriber that wants it.
+pub(super) const ADD: &str = "INSERT INTO deliveries (subscriber_id, record_id, park_id, next_at, since) \
+    SELECT s.id, ?1, ?2, ?4, ?4 FROM subscribers s WHERE CASE ?3 WHEN 0 THEN s.enters ELSE s.leaves END \
+    AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
+    AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = ?2), ?2)))";
+
+pub(super) fn any_subscriber(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(connection.prepare_cached("SELECT 1 FROM subscribers LIMIT 1")?.exists([])?)
+}
+
+pub(super) fn is_due(connection: &Connection, subscriber: i64, now: i64) -> Result<bool, StoreError> {
+    let due = "SELECT 1 FROM deliveries WHERE subscriber_id = ?1 AND dead = 0 AND next_at <= ?2 LIMIT 1";
+    Ok(connection.prepare_cached(due)?.exists([subscriber, now])?)
+}
+
+pub(super) fn subscribers(connection: &Connection, seal: &Seal) -> Result<Vec<Subscriber>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, name, settings, secret, all_parks, enters, leaves, paused, delivered, delivered_at \
+         FROM subscribers ORDER BY name",
+    )?;
+    let mut parks = connection.prepare_cached(
+        "SELECT p.park_uuid FROM subscriber_parks s JOIN parks p ON p.id = s.park_id WHERE s.subscriber_id = ?1 \
+         ORDER BY p.park_uuid",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, name, settings): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let settings = serde_json::from_str(&settings);
+        let told = NewSubscriber {
+            settings: settings.map_err(|error| StoreError::Broken(format!("subscriber {name}: {error}")))?,
+            secret: opened(seal, &row.get::<_, Vec<u8>>(3)?, &subscriber_place(&name))?,
+            parks: match row.get(4)? {
+                true => None,
+                false => Some(parks.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?),
+            },
+            enters: row.get(5)?,
+            leaves: row.get(6)?,
+            name,
+        };
+        let delivered: i64 = row.get(8)?;
+        found.push(Subscriber {
+            id,
+            told,
+            paused: row.get(7)?,
+            delivered: delivered.unsigned_abs(),
+            delivered_at: row.get(9)?,
+        });
+    }
+    Ok(found)
+}
+
+pub(super) fn add_subscriber(
+    connection: &mut Connection,
+    seal: &Seal,
+    subscriber: &NewSubscriber,
+) -> Result<(), StoreError> {
+    let secret = seal.seal(subscriber.secret.expose().as_bytes(), &subscriber_place(&subscriber.name))?;
+    let settings =
+        serde_json::to_string(&subscriber.settings).map_err(|error| StoreError::Broken(error.to_string()))?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if transaction.prepare("SELECT 1 FROM subscribers WHERE name = ?1")?.exists([&subscriber.name])? {
+        return Err(StoreError::Exists(subscriber.name.clone()));
+    }
+    transaction.execute(
+        "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![subscriber.name, settings, secret, subscriber.parks.is_none(), subscriber.enters, subscriber.leaves],
+    )?;
+    let id = transaction.last_insert_rowid();
+    for park_uuid in subscriber.parks.iter().flatten() {
+        let added = transaction.execute(
+            "INSERT OR IGNORE INTO subscriber_parks SELECT ?1, id FROM parks WHERE park_uuid = ?2",
+            params![id, park_uuid],
+        )?;
+        let is_known =
+            added > 0 || transaction.prepare("SELECT 1 FROM parks WHERE park_uuid = ?1")?.exists([park_uuid])?;
+        if !is_known {
+            return Err(StoreError::Broken(format!("there is no park {park_uuid}")));
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+pub(super) fn pause(connection: &Connection, name: &str, paused: bool) -> Result<bool, StoreError> {
+    Ok(connection.execute("UPDATE subscribers SET paused = ?2 WHERE name = ?1", params![name, paused])? > 0)
+}
+
+pub(super) fn remove(connection: &mut Connection, name: &str) -> Result<bool, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let of_it = "DELETE FROM deliveries WHERE subscriber_id = (SELECT id FROM subscribers WHERE name = ?1)";
+    transaction.execute(of_it, [name])?;
+    let removed = transaction.execute("DELETE FROM subscribers WHERE name = ?1", [name])? > 0;
+    transaction.commit()?;
+    Ok(removed)
+}
+
+/// The oldest that are due, and of a leave whose enter waits, when that one is tried next.
+const DUE: &str = "SELECT d.record_id, d.park_id, d.attempts, d.since, CASE r.kind WHEN 1 THEN (SELECT p.next_at \
+    FROM records e JOIN deliveries p ON p.subscriber_id = d.subscriber_id AND p.record_id = e.id AND p.dead = 0 \
+    WHERE e.parking_serial = r.parking_serial AND e.park_id = r.park_id AND e.kind = 0 AND e.conflict_with IS NULL) END \
+    FROM deliveries d CROSS JOIN records r ON r.id = d.record_id \
+    WHERE d.subscriber_id = ?1 AND d.dead = 0 AND d.next_at <= ?2 ORDER BY d.next_at, d.record_id LIMIT ?3";
+const TAKE: &str =
+    "UPDATE deliveries SET next_at = ?3, attempts = attempts + 1 WHERE subscriber_id = ?1 AND record_id = ?2";
+const POSTPONE: &str = "UPDATE deliveries SET next_at = ?3 WHERE subscriber_id = ?1 AND record_id = ?2";
+
+/// What was taken, and how many were looked at. Not synced: if it is forgotten, it is sent twice.
+pub(super) fn claim(
+    connection: &mut Connection,
+    subscriber: i64,
+    now: i64,
+    until: i64,
+    max: usize,
+) -> Result<(Vec<Due>, usize), StoreError> {
+    unsynced(connection, |connection| {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut taken = Vec::new();
+        let mut looked_at = 0;
+        {
+            let mut due = transaction.prepare_cached(DUE)?;
+            let found = due.query_map(params![subscriber, now, i64::try_from(max).unwrap_or(i64::MAX)], |row| {
+                let id = DeliveryId { subscriber, record: row.get(0)? };
+                let due = Due { id, park: ParkId(row.get(1)?), attempts: row.get(2)?, since: row.get(3)? };
+                Ok((due, row.get::<_, Option<i64>>(4)?))
+            })?;
+            for (due, enter_at) in found.collect::<Result<Vec<_>, _>>()? {
+                looked_at += 1;
+                let key = (due.id.subscriber, due.id.record);
+                if let Some(enter_at) = enter_at {
+                    let next_at = enter_at.max(now) + 1;
+                    transaction.prepare_cached(POSTPONE)?.execute(params![key.0, key.1, next_at])?;
+                } else {
+                    transaction.prepare_cached(TAKE)?.execute(params![key.0, key.1, until])?;
+                    taken.push(Due { attempts: due.attempts + 1, ..due });
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok((taken, looked_at))
+    })
+}
+
+/// One commit that the next one of a batch makes durable.
+fn unsynced<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.pragma_update(None, "synchronous", "normal")?;
+    let done = work(connection);
+    connection.pragma_update(None, "synchronous", "full")?;
+    done
+}
+
+pub(super) fn outgoing(connection: &Connection, seal: &Seal, taken: Vec<Due>) -> Result<Claimed, StoreError> {
+    let mut claimed = Claimed::default();
+    for due in taken {
+        if let Some(outgoing) = one(connection, seal, due)? {
+            claimed.outgoing.push(outgoing);
+        }
+    }
+    Ok(claimed)
+}
+
+fn one(connection: &Connection, seal: &Seal, due: Due) -> Result<Option<Outgoing>, StoreError> {
+    let mut of_record = connection.prepare_cached(
+        "SELECT r.parking_serial, r.original, p.park_uuid, p.name, p.location FROM records r \
+         JOIN parks p ON p.id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = r.park_id), r.park_id) \
+         WHERE r.id = ?1",
+    )?;
+    type Found = (String, Option<Vec<u8>>, String, String, Option<String>);
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    let found: Option<Found> = of_record.query_row([due.id.record], read).optional()?;
+    let Some((parking_serial, original, park_uuid, park_name, location)) = found else { return Ok(None) };
+    let key = Key { park: due.park, park_uuid: &park_uuid, serial: &parking_serial };
+    let sql = format!("SELECT {} FROM records WHERE id = ?1", query::COLUMNS);
+    let Some(record) = query::records(connection, seal, &key, &sql, params![due.id.record])?.pop() else {
+        return Ok(None);
+    };
+    let original = original_of(seal, original, due.park, &parking_serial, record.view.kind)?;
+    Ok(Some(Outgoing {
+        due,
+        location,
+        plate: record.plate,
+        enter_time: record.enter_time,
+        event_time: record.event_time,
+        record: record.view,
+        original,
+        space: record::space(connection, due.park)?,
+        park_uuid,
+        park_name,
+        parking_serial,
+    }))
+}
+
+const DELIVERED: &str = "DELETE FROM deliveries WHERE subscriber_id = ?1 AND record_id = ?2";
+const LATER: &str =
+    "UPDATE deliveries SET next_at = ?3, told = ?4, dead = ?5 WHERE subscriber_id = ?1 AND record_id = ?2";
+/// The leave that waited for an enter.
+const WAKE: &str = "UPDATE deliveries SET next_at = min(next_at, ?3) WHERE subscriber_id = ?1 AND dead = 0 \
+    AND record_id = (SELECT l.id FROM records e JOIN records l ON l.parking_serial = e.parking_serial \
+    AND l.park_id = e.park_id AND l.kind = 1 AND l.conflict_with IS NULL WHERE e.id = ?2 AND e.kind = 0)";
+
+pub(super) fn settle(
+    connection: &mut Connection,
+    subscriber: i64,
+    settled: &[Settled],
+    now: i64,
+) -> Result<(), StoreError> {
+    unsynced(connection, |connection| {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut delivered = 0;
+        for one in settled {
+            let record = one.due().id.record;
+            match one {
+                Settled::Delivered(_) => {
+                    delivered += transaction.prepare_cached(DELIVERED)?.execute([subscriber, record])?;
+                }
+                Settled::Later { next_at, told, .. } => {
+                    transaction.prepare_cached(LATER)?.execute(params![subscriber, record, next_at, told, 0])?;
+                }
+                Settled::Dead { told, .. } => {
+                    transaction.prepare_cached(LATER)?.execute(params![subscriber, record, now, told, 1])?;
+                }
+            }
+            if !matches!(one, Settled::Later { .. }) {
+                transaction.prepare_cached(WAKE)?.execute([subscriber, record, now])?;
+            }
+        }
+        if delivered > 0 {
+            let count = "UPDATE subscribers SET delivered = delivered + ?2, delivered_at = ?3 WHERE id = ?1";
+            transaction.prepare_cached(count)?.execute(params![subscriber, delivered as i64, now])?;
+        }
+        Ok(transaction.commit()?)
+    })
+}
+
+pub(super) fn list(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT d.subscriber_id, d.record_id, s.name, p.park_uuid, r.parking_serial, r.kind, d.dead, d.attempts, d.next_at, \
+         d.since, d.told FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id JOIN records r ON r.id = d.record_id \
+         JOIN parks p ON p.id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = r.park_id), r.park_id) \
+         WHERE (?1 IS NULL OR d.dead = ?1) AND (?2 IS NULL OR s.name = ?2) \
+         AND (?3 = '[]' OR d.subscriber_id || '-' || d.record_id IN (SELECT value FROM json_each(?3))) \
+         ORDER BY d.record_id, d.subscriber_id LIMIT ?4",
+    )?;
+    let ids: Vec<String> = filter.ids.iter().map(ToString::to_string).collect();
+    let ids = serde_json::to_string(&ids).unwrap_or_default();
+    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![filter.dead, filter.subscriber, ids, limit], |row| {
+        Ok(Delivery {
+            id: DeliveryId { subscriber: row.get(0)?, record: row.get(1)? },
+            subscriber: row.get(2)?,
+            park_uuid: row.get(3)?,
+            parking_serial: row.get(4)?,
+            kind: kind_of(row.get(5)?),
+            dead: row.get(6)?,
+            attempts: row.get(7)?,
+            next_at: row.get(8)?,
+            since: row.get(9)?,
+            told: row.get(10)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// One transaction over all of them; how many rows it was about.
+pub(super) fn each(
+    connection: &mut Connection,
+    ids: &[DeliveryId],
+    sql: &str,
+    now: Option<i64>,
+) -> Result<usize, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut changed = 0;
+    for id in ids {
+        let mut statement = transaction.prepare_cached(sql)?;
+        changed += match now {
+            Some(now) => statement.execute([id.subscriber, id.record, now])?,
+            None => statement.execute([id.subscriber, id.record])?,
+        };
+    }
+    transaction.commit()?;
+    Ok(changed)
+}
+
+pub(super) const RETRY: &str = "UPDATE deliveries SET dead = 0, attempts = 0, next_at = ?3, since = ?3 \
+    WHERE subscriber_id = ?1 AND record_id = ?2";
+pub(super) const DROP: &str = DELIVERED;
+
+/// How many records are looked at in one transaction.
+const REPLAYED: i64 = 5000;
+
+/// From the newest record down, in pieces; `below` is where the piece ended.
+pub(super) fn replay(
+    connection: &mut Connection,
+    subscriber: i64,
+    received_from: i64,
+    now: i64,
+    below: i64,
+) -> Result<(u64, Option<i64>), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let until: Option<i64> = transaction
+        .prepare_cached("SELECT id FROM records WHERE id < ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2")?
+        .query_row([below, REPLAYED], |row| row.get(0))
+        .optional()?;
+    let added = transaction
+        .prepare_cached(
+            "INSERT INTO deliveries (subscriber_id, record_id, park_id, next_at, since) \
+         SELECT s.id, r.id, r.park_id, ?3, ?3 FROM records r CROSS JOIN subscribers s \
+         WHERE r.id < ?4 AND r.id >= ?5 AND s.id = ?1 AND r.received_at >= ?2 AND r.conflict_with IS NULL \
+         AND CASE r.kind WHEN 0 THEN s.enters ELSE s.leaves END \
+         AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
+         AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = r.park_id), r.park_id))) \
+         ON CONFLICT (subscriber_id, record_id) DO UPDATE SET dead = 0, attempts = 0, \
+         next_at = CASE dead WHEN 1 THEN excluded.next_at ELSE next_at END, since = excluded.since",
+        )?
+        .execute([subscriber, received_from, now, below, until.unwrap_or(0)])?;
+    // Received times rise with ids but for clocks that were set back: an hour of grace.
+    let newest: Option<i64> = match until {
+        None => None,
+        Some(until) => transaction
+            .prepare_cached("SELECT received_at FROM records WHERE id = ?1")?
+            .query_row([until], |row| row.get(0))
+            .optional()?,
+    };
+    transaction.commit()?;
+    let goes_on = newest.is_some_and(|received_at| UnixMillis(received_at).0 + HOUR_MS >= received_from);
+    Ok((added as u64, until.filter(|_| goes_on)))
+}
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
+pub(super) fn id_of(connection: &Connection, name: &str) -> Result<Option<i64>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT id FROM subscribers WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn backlog(connection: &Connection) -> Result<Vec<Backlog>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT s.id, count(d.record_id) FILTER (WHERE d.dead = 0), count(d.record_id) FILTER (WHERE d.dead = 1), \
+         min(d.since) FILTER (WHERE d.dead = 0) FROM subscribers s LEFT JOIN deliveries d ON d.subscriber_id = s.id \
+         GROUP BY s.id",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let (pending, dead): (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok(Backlog {
+            subscriber: row.get(0)?,
+            pending: pending.unsigned_abs(),
+            dead: dead.unsigned_abs(),
+            oldest: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn set_location(
+    connection: &Connection,
+    park_uuid: &str,
+    location: Option<&str>,
+) -> Result<bool, StoreError> {
+    Ok(connection.execute("UPDATE parks SET location = ?2 WHERE park_uuid = ?1", params![park_uuid, location])? > 0)
+}
