@@ -4,7 +4,6 @@
 //! there. Nothing rests on Parkgate's own extras: any platform of the protocol will do.
 
 pub mod check;
-mod circuit;
 pub mod config;
 mod disk;
 mod intake;

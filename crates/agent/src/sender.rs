@@ -8,12 +8,11 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use parkgate_client::{Backoff, Client, ClientError, Draft, Outcome};
+use parkgate_client::{Backoff, Circuit, Client, ClientError, Draft, Outcome, after};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::check;
-use crate::circuit::{Circuit, after};
 use crate::config::OnHint;
 use crate::outbox::{Claimed, Outbox, OutboxError, Settled};
 

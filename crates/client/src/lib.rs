@@ -23,11 +23,13 @@
 //! ```
 
 mod backoff;
+mod circuit;
 mod draft;
 mod outcome;
 mod record;
 
 pub use backoff::Backoff;
+pub use circuit::{Circuit, after};
 pub use draft::{Draft, Signing};
 pub use outcome::{Outcome, judge};
 pub use record::{CarType, Enter, Leave, PayType, Payment, PlateColor};

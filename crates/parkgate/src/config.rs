@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use parkgate_server::Limits;
+use parkgate_server::{Forward, Limits, Schedule};
 use parkgate_store::Store;
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) images: ImagesAt,
     pub(crate) node: String,
     pub(crate) limits: Limits,
+    pub(crate) forward: Forward,
 }
 
 /// Where the state is: a data folder, and the database if that is not in it.
@@ -75,6 +76,8 @@ struct Given {
     node: Option<String>,
     #[serde(default)]
     limits: GivenLimits,
+    #[serde(default)]
+    forward: GivenForward,
 }
 
 macro_rules! limits {
@@ -115,6 +118,39 @@ limits! {
     quarantine_unknown_bytes_max: u64,
     quarantine_days: u32,
     doctor_per_minute: u32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenForward {
+    allow_private: Option<bool>,
+    retry_first: Option<Span>,
+    retry_max: Option<Span>,
+    give_up_after: Option<Span>,
+    timeout: Option<Span>,
+}
+
+impl GivenForward {
+    const NAMES: &[&str] = &["allow_private", "retry_first", "retry_max", "give_up_after", "timeout"];
+
+    fn meant(self) -> Forward {
+        let default = Forward::default();
+        let schedule = Schedule {
+            retry_first: self.retry_first.map_or(default.schedule.retry_first, Into::into),
+            retry_max: self.retry_max.map_or(default.schedule.retry_max, Into::into),
+            give_up_after: self.give_up_after.map_or(default.schedule.give_up_after, Into::into),
+        };
+        Forward {
+            allow_private: self.allow_private.unwrap_or(default.allow_private),
+            schedule,
+            timeout: self.timeout.map_or(default.timeout, Into::into),
+        }
+    }
+
+    /// Without a pause or a time to answer there would be no end of asking.
+    fn has_none(&self) -> bool {
+        [self.retry_first, self.retry_max, self.timeout].iter().flatten().any(|span| span.0.is_zero())
+    }
 }
 
 /// More open connections no machine has.
@@ -195,7 +231,8 @@ impl Config {
         match (listen, wrong.is_empty()) {
             (Ok(listen), true) => {
                 let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
-                Ok(Config { listen, state, images, node, limits: given.limits.meant() })
+                let (limits, forward) = (given.limits.meant(), given.forward.meant());
+                Ok(Config { listen, state, images, node, limits, forward })
             }
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
         }
@@ -316,15 +353,30 @@ fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
     }
     let mut unknown = Vec::new();
     for (variable, value) in environment {
-        let Some(name) = variable.strip_prefix("PARKGATE_LIMITS_").map(str::to_lowercase) else { continue };
-        if GivenLimits::NAMES.contains(&name.as_str()) {
-            let value = value.parse().map_or_else(|_| Value::String(value.clone()), Value::Integer);
-            found.push((variable.clone(), one("limits", Value::Table(one(&name, value)))));
+        let of_table = |(table, names): &(&'static str, &'static [&'static str])| {
+            let name = variable.strip_prefix(&format!("{}_", variable_of(table)))?.to_lowercase();
+            Some((*table, *names, name))
+        };
+        let Some((table, names, name)) = TABLES.iter().find_map(of_table) else { continue };
+        if names.contains(&name.as_str()) {
+            found.push((variable.clone(), one(table, Value::Table(one(&name, read(value))))));
         } else {
-            unknown.push(format!("{variable}: no such limit; there are {}", GivenLimits::NAMES.join(", ")));
+            unknown.push(format!("{variable}: no such setting of [{table}]; there are {}", names.join(", ")));
         }
     }
     (found, unknown)
+}
+
+/// Settings that stand in a table of the file.
+const TABLES: [(&str, &[&str]); 2] = [("limits", GivenLimits::NAMES), ("forward", GivenForward::NAMES)];
+
+/// A variable's text as a file would write it.
+fn read(text: &str) -> Value {
+    match (text.parse(), text.parse()) {
+        (Ok(number), _) => Value::Integer(number),
+        (_, Ok(truth)) => Value::Boolean(truth),
+        _ => Value::String(text.to_owned()),
+    }
 }
 
 fn one(name: &str, value: Value) -> Table {
@@ -345,7 +397,7 @@ fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
     let mut good = Table::new();
     for (name, value) in table {
         let ones = match value {
-            Value::Table(inner) if name == "limits" => inner
+            Value::Table(inner) if TABLES.iter().any(|(table, _)| *table == name) => inner
                 .into_iter()
                 .map(|(limit, value)| (format!("{name}.{limit}"), one(&name, Value::Table(one(&limit, value)))))
                 .collect(),
@@ -354,6 +406,7 @@ fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
         for (name, one) in ones {
             let what = match Given::deserialize(one.clone()) {
                 Err(error) => error.message().to_owned(),
+                Ok(given) if given.forward.has_none() => "must be longer than nothing".into(),
                 Ok(given) if given.limits.has_none() => "must be at least 1".into(),
                 Ok(given) if given.limits.connections_max > Some(CONNECTIONS_MAX) => {
                     format!("must be at most {CONNECTIONS_MAX}")

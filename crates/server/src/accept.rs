@@ -89,6 +89,9 @@ async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> io::Result<()> {
     if tokio::time::timeout(gate.settings.limits.drain_timeout, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
+    if let Some(forwarder) = &gate.forwarder {
+        forwarder.stop().await;
+    }
     let closed = tokio::task::spawn_blocking(move || gate.close()).await;
     closed.map_err(io::Error::other)?.map_err(io::Error::other)
 }

@@ -88,7 +88,8 @@ fn entry(
     let push = Push::read(verified, record.kind).ok().filter(|push| push.enter_time >= entered_from)?;
     let pictures = record.pictures.iter().map(|picture| (picture.name.clone(), Arc::new(StoredImage::kept(picture))));
     let beside = Beside { seqno: record.seqno, received_at: record.received_at, pictures: pictures.collect() };
-    let genuine = Genuine { park: Arc::clone(park), push, variant: Variant::UNSIGNED, by_old_secret: false };
+    let genuine =
+        Genuine { park: Arc::clone(park), push, variant: Variant::UNSIGNED, by_old_secret: false, original: None };
     let (personal, open): (Vec<_>, Vec<_>) =
         record.params.iter().partition(|(name, _)| PERSONAL.contains(&name.as_str()));
     let json = |params: Vec<(&String, &Value)>| {

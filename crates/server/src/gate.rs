@@ -11,9 +11,10 @@ use parkgate_store::{Entry, Images, Recorder, Store, StoreError};
 use parkgate_wire::Seqno;
 
 use crate::aside::{Doctor, Quarantine};
+use crate::forward::Forwarder;
 use crate::metrics::Metrics;
 use crate::registry::{self, KnownPark, Registry};
-use crate::settings::Settings;
+use crate::settings::{Mode, Settings};
 
 /// Pictures that no record keeps go after this long: the push they came with was never recorded.
 const STRAY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,6 +31,7 @@ pub struct Gate {
     pub(crate) quarantine: Quarantine,
     pub(crate) doctor: Doctor,
     pub(crate) metrics: Metrics,
+    pub(crate) forwarder: Option<Forwarder>,
     pub(crate) content_key: [u8; 32],
     pub(crate) draining: AtomicBool,
     seqnos: AtomicU64,
@@ -58,7 +60,20 @@ impl Gate {
         ];
         let record = Arc::clone(&store);
         let record = move |batch: &[Entry]| record.record(batch);
+        let metrics = Metrics::default();
+        let forwarder = match settings.mode {
+            Mode::VerifyOnly => None,
+            Mode::Record => Some(Forwarder::start(
+                settings.forward,
+                Arc::clone(&registry),
+                Arc::clone(&store),
+                images.clone(),
+                metrics.forwarded.clone(),
+            )?),
+        };
         let gate = Arc::new(Gate {
+            forwarder,
+            metrics,
             recorder: Recorder::start_lanes(
                 record,
                 settings.limits.queue_max,
@@ -70,7 +85,6 @@ impl Gate {
             doctor: Doctor::new(settings.limits.doctor_per_minute),
             old_secrets: Mutex::default(),
             conflicts: Mutex::default(),
-            metrics: Metrics::default(),
             content_key: store.content_key(),
             draining: AtomicBool::new(false),
             seqnos: AtomicU64::new(u64::from_le_bytes(start)),

@@ -43,6 +43,33 @@ struct AdvisoryLabels {
     code: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    subscriber: String,
+    state: &'static str,
+}
+
+/// What is counted of forwarding.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Forwarded {
+    attempts: Family<DeliveryLabels, Counter>,
+    waiting: Family<DeliveryLabels, Gauge>,
+}
+
+impl Forwarded {
+    /// An attempt: `delivered`, `refused` or `failed`.
+    pub(crate) fn count(&self, subscriber: &str, state: &'static str) {
+        self.attempts.get_or_create(&DeliveryLabels { subscriber: subscriber.to_owned(), state }).inc();
+    }
+
+    pub(crate) fn waiting(&self, subscriber: &str, pending: u64, dead: u64) {
+        for (state, count) in [("pending", pending), ("dead", dead)] {
+            let labels = DeliveryLabels { subscriber: subscriber.to_owned(), state };
+            self.waiting.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+}
+
 const RESULTS: [Result; 9] = [
     Result::Recorded,
     Result::Repeated,
@@ -66,6 +93,7 @@ pub(crate) struct Metrics {
     pub(crate) quarantine_full: Counter,
     serials_used_anew: Family<ParkLabels, Gauge>,
     advisories: Family<AdvisoryLabels, Counter>,
+    pub(crate) forwarded: Forwarded,
     pub(crate) connections: Gauge,
 }
 
@@ -91,7 +119,13 @@ impl Default for Metrics {
         registry.register("serials_used_anew", help, serials_used_anew.clone());
         let advisories = Family::<AdvisoryLabels, Counter>::default();
         registry.register("advisories", "Recorded pushes that look wrong, by park and code", advisories.clone());
+        let forwarded = Forwarded::default();
+        let help = "Attempts to tell subscribers, by what came of them";
+        registry.register("deliveries", help, forwarded.attempts.clone());
+        let help = "What waits for subscribers, and what was given up";
+        registry.register("deliveries_waiting", help, forwarded.waiting.clone());
         Metrics {
+            forwarded,
             serials_used_anew,
             advisories,
             registry,

@@ -112,6 +112,9 @@ impl Visit<'_> {
         match (recorded.verdict(), &self.park) {
             (Verdict::Conflict { .. }, Some(park)) => gate.note_conflict(park),
             (Verdict::Recorded { .. }, Some(park)) => {
+                if let Some(forwarder) = &gate.forwarder {
+                    forwarder.wake();
+                }
                 advisories.iter().for_each(|advisory| gate.metrics.advise(&park.park.park_uuid, advisory.code));
             }
             _ => {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use parkgate_store::{Park, Store, StoreError};
+use parkgate_store::{Park, Store, StoreError, Subscriber};
 use parkgate_wire::Secret;
 
 /// How often the store is asked whether anything changed.
@@ -19,6 +19,7 @@ pub(crate) struct Registry {
     parks: HashMap<String, Arc<KnownPark>>,
     by_merchant: HashMap<String, Arc<KnownPark>>,
     apps: HashMap<String, KnownApp>,
+    subscribers: Vec<Arc<Subscriber>>,
 }
 
 /// A park with its networks read.
@@ -61,6 +62,7 @@ impl Registry {
             let parks = app.parks.into_iter().collect();
             registry.apps.insert(app.app_id, KnownApp { secret: app.secret, enabled: app.enabled, parks });
         }
+        registry.subscribers = store.subscribers()?.into_iter().map(Arc::new).collect();
         Ok(registry)
     }
 
@@ -81,6 +83,11 @@ impl Registry {
         let parks = self.parks.values().filter(move |known| known.park.park_uuid != park_uuid);
         let apps = self.apps.iter().filter(move |(other, _)| Some(other.as_str()) != app_id);
         parks.map(|known| (&known.park.secret, false)).chain(apps.map(|(_, app)| (&app.secret, true)))
+    }
+
+    /// By name.
+    pub(crate) fn subscribers(&self) -> &[Arc<Subscriber>] {
+        &self.subscribers
     }
 
     pub(crate) fn app(&self, app_id: &str) -> Option<&KnownApp> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use parkgate_store::QuarantineBound;
 use parkgate_wire::form::FormLimits;
 
+use crate::forward::Forward;
+
 /// How the gate runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -12,6 +14,8 @@ pub struct Settings {
     pub node: String,
     /// Bounds on what is taken.
     pub limits: Limits,
+    /// How subscribers are told.
+    pub forward: Forward,
     /// Record, or only verify.
     pub mode: Mode,
 }

@@ -127,6 +127,8 @@ pub struct Outgoing {
     pub park_uuid: String,
     /// For people.
     pub park_name: String,
+    /// All its spaces, as the operator says.
+    pub park_total: Option<u32>,
     /// Address, area code and position, as JSON.
     pub location: Option<String>,
     /// The car park's serial.

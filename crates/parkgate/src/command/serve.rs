@@ -37,7 +37,7 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     let images = open_images(&config)?;
     let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
     let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
-    let settings = Settings { node: config.node, limits: config.limits, mode };
+    let settings = Settings { node: config.node, limits: config.limits, forward: config.forward, mode };
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("不能监听 {0} (cannot listen: is another program using it? try --listen 127.0.0.1:0)", config.listen)
     })?;

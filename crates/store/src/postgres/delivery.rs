@@ -151,7 +151,8 @@ pub(super) async fn outgoing(link: &Link, seal: &Seal, due: Vec<Due>) -> Result<
     let parks: Vec<i64> = due.iter().map(|due| due.park.0).collect();
     let ids: Vec<i64> = due.iter().map(|due| due.id.record).collect();
     let sql = format!(
-        "SELECT {}, p.park_uuid, p.name, p.location, coalesce(r.long_serial, r.parking_serial), r.original \
+        "SELECT {}, p.park_uuid, p.name, p.location, coalesce(r.long_serial, r.parking_serial), r.original, \
+         p.total_parking_space \
          FROM UNNEST($1::bigint[], $2::bigint[]) AS k (park_id, id) JOIN records r ON r.park_id = k.park_id AND r.id = k.id \
          LEFT JOIN park_epochs e ON e.id = r.park_id JOIN parks p ON p.id = coalesce(e.park_id, r.park_id)",
         query::COLUMNS
@@ -182,6 +183,7 @@ pub(super) async fn outgoing(link: &Link, seal: &Seal, due: Vec<Due>) -> Result<
             park_uuid: row.try_get(11)?,
             park_name: row.try_get(12)?,
             location: row.try_get(13)?,
+            park_total: row.try_get::<_, Option<i64>>(16)?.and_then(|total| u32::try_from(total).ok()),
             parking_serial: serial,
             plate: read.plate,
             enter_time: read.enter_time,

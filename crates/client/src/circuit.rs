@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use parkgate_client::Backoff;
+use crate::Backoff;
 
 /// So many failures in a row, and only one record at a time asks whether the platform is back.
 const OPENS_AFTER: u32 = 5;
 
 /// Failures in a row, of all records together.
 #[derive(Debug, Default)]
-pub(crate) struct Circuit {
+pub struct Circuit {
     failures: u32,
     /// How often it opened without an answer in between.
     trips: u32,
@@ -18,7 +18,8 @@ pub(crate) struct Circuit {
 
 impl Circuit {
     /// How many may be on their way now.
-    pub(crate) fn allows(&self, concurrency: usize, now: i64) -> usize {
+    #[must_use]
+    pub fn allows(&self, concurrency: usize, now: i64) -> usize {
         match (self.is_open(), now >= self.open_until) {
             (false, _) => concurrency,
             (true, true) => 1,
@@ -27,28 +28,32 @@ impl Circuit {
     }
 
     /// When the next record may ask, ms since 1970.
-    pub(crate) fn open_until(&self) -> i64 {
+    #[must_use]
+    pub fn open_until(&self) -> i64 {
         self.open_until
     }
 
-    pub(crate) fn is_open(&self) -> bool {
+    /// Is the platform taken to be down?
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         self.failures >= OPENS_AFTER
     }
 
     /// No record is the one that always asks: it may be the only one the platform chokes on.
-    pub(crate) fn asks_with_newest(&self) -> bool {
+    #[must_use]
+    pub fn asks_with_newest(&self) -> bool {
         self.is_open() && self.trips.is_multiple_of(2)
     }
 
     /// The platform answered; whether it was away before.
-    pub(crate) fn answered(&mut self) -> bool {
+    pub fn answered(&mut self) -> bool {
         let was_open = self.is_open();
         *self = Circuit::default();
         was_open
     }
 
     /// It did not. What was on its way when the circuit opened does not count again.
-    pub(crate) fn failed(&mut self, backoff: &Backoff, asked: Option<Duration>, chance: f64, now: i64) {
+    pub fn failed(&mut self, backoff: &Backoff, asked: Option<Duration>, chance: f64, now: i64) {
         self.failures = self.failures.saturating_add(1);
         if self.is_open() && now >= self.open_until {
             self.trips = self.trips.saturating_add(1);
@@ -58,7 +63,8 @@ impl Circuit {
 }
 
 /// `wait` after `now`, ms since 1970.
-pub(crate) fn after(now: i64, wait: Duration) -> i64 {
+#[must_use]
+pub fn after(now: i64, wait: Duration) -> i64 {
     now.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -1,0 +1,114 @@
+//! Which addresses a subscriber may have: an operator types them, and whoever may type must not reach what is behind the
+//! gate. Names are looked up here, and what they stand for is what is connected to.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// May the whole world reach this address?
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [first, second, third, _] = address.octets();
+    let is_shared = first == 100 && (64..128).contains(&second);
+    let is_of_protocols = (first, second, third) == (192, 0, 0) || (first == 198 && (18..20).contains(&second));
+    let is_special = address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_documentation()
+        || address.is_multicast();
+    !(is_special || is_shared || is_of_protocols || first == 0 || first >= 240)
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    match segments {
+        // The same network, seen through a translator.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            let [one, two] = high.to_be_bytes();
+            let [three, four] = low.to_be_bytes();
+            is_public_v4(Ipv4Addr::new(one, two, three, four))
+        }
+        // Global unicast, without the examples of documentation.
+        [0x2001, 0xdb8, ..] => false,
+        [first, ..] => (0x2000..0x4000).contains(&first),
+    }
+}
+
+/// Why a URL is not sent to, if it names an address by itself.
+pub(super) fn refused(url: &Url, allow_private: bool) -> Option<String> {
+    if allow_private {
+        return None;
+    }
+    let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+    let address: IpAddr = host.parse().ok()?;
+    (!is_public(address)).then(|| private(host))
+}
+
+fn private(host: &str) -> String {
+    format!("{host} 是内网地址 (a private address): 需要时设置 [forward] allow_private = true")
+}
+
+/// Looks names up, and keeps what is public.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PublicOnly;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let name = name.as_str().to_owned();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let public: Vec<SocketAddr> = found.into_iter().filter(|found| is_public(found.ip())).collect();
+            if public.is_empty() {
+                return Err(private(&name).into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_the_worlds_is_refused_however_it_is_written() {
+        let private = [
+            "http://127.0.0.1/",
+            "http://10.0.0.1:80/x",
+            "http://172.16.3.4/",
+            "http://192.168.1.1/",
+            "http://169.254.169.254/",
+            "http://100.64.0.1/",
+            "http://0.0.0.0/",
+            "http://[::1]/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://[fd00::1]/",
+            "http://[fe80::1]/",
+            "http://[64:ff9b::a00:1]/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://224.0.0.1/",
+            "http://[2002:7f00:1::]/",
+            "http://198.18.0.1/",
+            "http://255.255.255.255/",
+            "http://[::]/",
+            "http://0177.0.0.1/",
+        ];
+        for url in private {
+            let url = Url::parse(url).unwrap();
+            assert!(refused(&url, false).is_some(), "{url}");
+            assert!(refused(&url, true).is_none(), "{url}");
+        }
+        for url in ["https://api.4pyun.com/gate/1.0", "http://8.8.8.8/", "http://[2400:3200::1]/", "http://172.32.0.1/"]
+        {
+            assert_eq!(refused(&Url::parse(url).unwrap(), false), None, "{url}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! One attempt: a record made a request, sent, and its answer read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use parkgate_client::judge;
+use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
+use parkgate_wire::PushKind;
+use reqwest::Url;
+use reqwest::multipart::{Form, Part};
+use sha2::Sha256;
+use tokio::sync::Semaphore;
+
+use super::Forward;
+use super::address::{PublicOnly, refused};
+use super::message::{self, Params};
+use super::plan::Answer;
+
+/// A reply is some hundred bytes.
+const REPLY_BYTES_MAX: usize = 256 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Sends to all subscribers.
+pub(super) struct Sender {
+    http: reqwest::Client,
+    images: Images,
+    allow_private: bool,
+    /// KiB of pictures that may be in memory.
+    pictures: Arc<Semaphore>,
+}
+
+impl Sender {
+    pub(super) fn new(settings: &Forward, images: Images, pictures: Arc<Semaphore>) -> reqwest::Result<Sender> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
+            .timeout(settings.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(64);
+        let http = if settings.allow_private { http } else { http.dns_resolver(Arc::new(PublicOnly)) };
+        Ok(Sender { http: http.build()?, images, allow_private: settings.allow_private, pictures })
+    }
+
+    /// Sends one, once.
+    pub(super) async fn send(&self, subscriber: &Subscriber, outgoing: &Outgoing, now: i64) -> Answer {
+        match self.sent(subscriber, outgoing, now).await {
+            Ok(answer) => answer,
+            Err(told) => Answer::Failed { told, retry_after: None },
+        }
+    }
+
+    async fn sent(&self, subscriber: &Subscriber, outgoing: &Outgoing, now: i64) -> Result<Answer, String> {
+        let settings = &subscriber.told.settings;
+        let url = address(&settings.url, settings.format, outgoing.record.kind)?;
+        if let Some(why) = refused(&url, self.allow_private) {
+            return Err(why);
+        }
+        let post = self.http.post(url);
+        let request = match settings.format {
+            Format::Relay => return self.relay(post, outgoing).await,
+            Format::OpenApi => form(post, &message::open_platform(outgoing, settings, &subscriber.told.secret, now)),
+            Format::Webhook => {
+                let body = message::event(outgoing, settings);
+                let id = format!("msg_{}", outgoing.due.id);
+                let seconds = now / 1000;
+                let signature = signature(subscriber.told.secret.expose(), &id, seconds, &body);
+                post.header("content-type", "application/json")
+                    .header("webhook-id", id)
+                    .header("webhook-timestamp", seconds)
+                    .header("webhook-signature", signature)
+                    .body(body)
+            }
+        };
+        answer(request, settings.format).await
+    }
+
+    /// With its pictures, as many at a time as memory has room for.
+    async fn relay(&self, post: reqwest::RequestBuilder, outgoing: &Outgoing) -> Result<Answer, String> {
+        let params = message::relayed(outgoing);
+        if outgoing.record.pictures.is_empty() {
+            return answer(form(post, &params), Format::Relay).await;
+        }
+        let bytes: u64 = outgoing.record.pictures.iter().map(|picture| picture.size).sum();
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(super::PICTURES_KIB as u32);
+        let _room = self.pictures.acquire_many(kib).await.map_err(|error| error.to_string())?;
+        let mut multipart = params.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
+        for picture in &outgoing.record.pictures {
+            let bytes = self.picture(picture).await?;
+            let size = bytes.len() as u64;
+            let part = Part::stream_with_length(bytes, size)
+                .file_name(picture.name.clone())
+                .mime_str(&picture.content_type)
+                .map_err(|error| error.to_string())?;
+            multipart = multipart.part(format!("{}_file", picture.name), part);
+        }
+        answer(post.multipart(multipart), Format::Relay).await
+    }
+
+    async fn picture(&self, picture: &Picture) -> Result<Bytes, String> {
+        self.images.read(&picture.key).await.map_err(|error| format!("{}: {error}", picture.name))
+    }
+}
+
+/// Where a record of this kind goes. A platform of the protocol may be named by its root, as clients do.
+fn address(url: &str, format: Format, kind: PushKind) -> Result<Url, String> {
+    let url = url.replace("{event}", kind.name());
+    let url = if format == Format::Relay && !url.contains("/gate/") {
+        format!("{}{}", url.trim_end_matches('/'), kind.path())
+    } else {
+        url
+    };
+    Url::parse(&url).map_err(|error| format!("{url}: {error}"))
+}
+
+fn form(post: reqwest::RequestBuilder, params: &Params) -> reqwest::RequestBuilder {
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(params);
+    post.header("content-type", "application/x-www-form-urlencoded; charset=UTF-8").body(body.finish())
+}
+
+async fn answer(request: reqwest::RequestBuilder, format: Format) -> Result<Answer, String> {
+    let mut reply = request.send().await.map_err(|error| causes(&error))?;
+    let status = reply.status().as_u16();
+    let retry_after = reply.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut body = Vec::new();
+    while let Some(piece) = reply.chunk().await.map_err(|error| causes(&error))? {
+        if body.len() + piece.len() > REPLY_BYTES_MAX {
+            return Err(format!("HTTP {status}: an answer of more than {REPLY_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(match format {
+        Format::Webhook => {
+            let seconds = retry_after.and_then(|seconds| seconds.trim().parse().ok());
+            Answer::of_webhook(status, seconds.map(Duration::from_secs))
+        }
+        Format::Relay | Format::OpenApi => {
+            Answer::of_protocol(judge(status, retry_after.as_deref(), &String::from_utf8_lossy(&body)))
+        }
+    })
+}
+
+/// What happened, without the address: it may hold a key.
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "超时无应答 (no answer in time)".to_owned() } else { String::new() };
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    if text.is_empty() { "the request could not be sent".into() } else { text }
+}
+
+/// `v1,` and the HMAC of Standard Webhooks. A secret that does not begin with `whsec_` is taken as it stands.
+fn signature(secret: &str, id: &str, seconds: i64, body: &str) -> String {
+    let key = secret.strip_prefix("whsec_").and_then(|text| BASE64.decode(text).ok());
+    let key = key.unwrap_or_else(|| secret.as_bytes().to_vec());
+    match Hmac::<Sha256>::new_from_slice(&key) {
+        Ok(mut mac) => {
+            mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+            format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()))
+        }
+        // A key of any length is one.
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_signed_as_its_standard_has_it() {
+        // The example of the specification's libraries.
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let made = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+        assert_eq!(made, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn addresses_are_roots_full_ones_or_patterns() {
+        let at = |url, format| address(url, format, PushKind::Leave).unwrap().to_string();
+        assert_eq!(at("https://city.example/", Format::Relay), "https://city.example/gate/1.0/parking/internal/leave");
+        let full = "https://city.example/gate/1.0/parking/internal/{event}";
+        assert_eq!(at(full, Format::Relay), "https://city.example/gate/1.0/parking/internal/leave");
+        assert_eq!(at("https://city.example/sync-{event}", Format::OpenApi), "https://city.example/sync-leave");
+        assert_eq!(at("https://city.example/hook", Format::Webhook), "https://city.example/hook");
+    }
+}
