@@ -1,6 +1,7 @@
 //! Every command and flag, with its help.
 
 mod agent;
+mod forward;
 mod simulate;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use agent::{Agent, AgentFile, Dead};
+pub(crate) use forward::{AddSubscriber, Delivery, DeliveryState, Event, Format, Subscriber};
 pub(crate) use simulate::Simulate;
 
 /// 开放的停车场推送平台 · An open, self-hosted parking gate platform
@@ -40,6 +42,12 @@ pub(crate) enum Command {
     /// 流水冲突 · Pushes ignored because another one has their serial
     #[command(subcommand)]
     Conflict(Conflict),
+    /// 订阅 · Platforms that are told of each record
+    #[command(subcommand)]
+    Subscriber(Subscriber),
+    /// 转发 · What is still to be told, and what was given up
+    #[command(subcommand)]
+    Delivery(Delivery),
     /// 签名诊断 · The sign doctor: why a signature does not match
     #[command(
         after_help = "Examples:\n  parkgate explain --secret 123 --sign 142FA4A7… park_uuid=P plate=粤B12345\n  parkgate explain --secret 123 --body body.bin --content-type 'multipart/form-data; boundary=x'\n  parkgate explain --secret 123 --request captured.http\n  parkgate explain --secret 123 --string '签名验证不通过[…&app_secret=***]' park_uuid=P plate=粤B12345"
@@ -206,6 +214,9 @@ pub(crate) enum Park {
         /// what was ignored for it
         #[arg(long, value_name = "T", num_args = 0..=1, default_missing_value = "auto")]
         new_serial_epoch: Option<String>,
+        /// Where it is, for city platforms: `address=…`, `area_code=440305`, `latitude=22.5`, `longitude=113.9` (WGS84)
+        #[arg(long, value_name = "k=v", num_args = 1..)]
+        location: Vec<String>,
         #[command(flatten)]
         place: Place,
     },

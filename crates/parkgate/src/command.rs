@@ -3,6 +3,7 @@
 mod agent;
 mod app;
 mod conflict;
+mod delivery;
 mod demo;
 mod explain;
 mod park;
@@ -12,6 +13,7 @@ mod secret;
 mod serve;
 mod sign;
 mod signals;
+mod subscriber;
 mod visit;
 
 use std::sync::Arc;
@@ -33,6 +35,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Visit(args) => visit::run(args).map(|()| 0),
         Command::Quarantine(args) => quarantine::run(args).map(|()| 0),
         Command::Conflict(args) => conflict::run(args).map(|()| 0),
+        Command::Subscriber(args) => subscriber::run(args).map(|()| 0),
+        Command::Delivery(args) => delivery::run(args).map(|()| 0),
         Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Sign(args) => sign::run(&args).map(|()| 0),
         Command::Agent(args) => agent::run(args).map(|()| 0),

@@ -25,7 +25,19 @@ pub(super) fn run(command: Park) -> anyhow::Result<()> {
         }
         Park::List { json, place } => list(open(&place)?.as_ref(), json),
         Park::Show { uuid, json, place } => show(open(&place)?.as_ref(), &uuid, json),
-        Park::Set { uuid, name, merchant, total, strict, http_200, allow, require_sign, new_serial_epoch, place } => {
+        Park::Set {
+            uuid,
+            name,
+            merchant,
+            total,
+            strict,
+            http_200,
+            allow,
+            require_sign,
+            new_serial_epoch,
+            location,
+            place,
+        } => {
             let change = ParkChange {
                 name,
                 merchant,
@@ -38,6 +50,7 @@ pub(super) fn run(command: Park) -> anyhow::Result<()> {
             };
             check_unsigned(&place, &uuid, &change)?;
             change_park(&place, &uuid, &change)?;
+            locate(&place, &uuid, &location)?;
             match new_serial_epoch {
                 None => Ok(()),
                 Some(from) => epoch(&place, &uuid, &from),
@@ -69,6 +82,23 @@ fn add(
     let (secret, made) = secret::given_or_made(secret)?;
     open_or_make(place)?.add_park(&park(secret)).context("停车场未添加 park not added")?;
     told(uuid, made, json, "已添加 added")
+}
+
+/// Sets where the park is; `--location ''` forgets it.
+fn locate(place: &Place, uuid: &str, given: &[String]) -> anyhow::Result<()> {
+    const NAMES: [&str; 4] = ["address", "area_code", "latitude", "longitude"];
+    if given.is_empty() {
+        return Ok(());
+    }
+    let mut location = serde_json::Map::new();
+    for one in given.iter().filter(|one| !one.is_empty()) {
+        match one.split_once('=') {
+            Some((name, value)) if NAMES.contains(&name) => drop(location.insert(name.to_owned(), value.into())),
+            _ => return Err(misuse(format!("--location {one}: 应为 {}=… (write one of these)", NAMES.join("=…, ")))),
+        }
+    }
+    let json = (!location.is_empty()).then(|| Value::Object(location).to_string());
+    require(open(place)?.set_location(uuid, json.as_deref())?, uuid)
 }
 
 /// Pushes that nobody signed must at least come from an address that is known.

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use anyhow::Context;
+use base64::Engine as _;
 use parkgate_wire::Secret;
 
 use crate::cli::SecretArgs;
@@ -29,6 +30,13 @@ pub(super) fn given(args: &SecretArgs) -> anyhow::Result<Option<Secret>> {
 /// The secret given; there must be one.
 pub(super) fn required(args: &SecretArgs) -> anyhow::Result<Secret> {
     given(args)?.ok_or_else(|| misuse("请用 --secret、--secret-file 或 --secret - 提供密钥 (give the secret)"))
+}
+
+/// A new secret of Standard Webhooks.
+pub(super) fn webhook() -> anyhow::Result<String> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).context("no random bytes to be had")?;
+    Ok(format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(bytes)))
 }
 
 /// The secret given, or a new one, which is then to be printed once.

@@ -1,0 +1,160 @@
+//! `subscriber`: who is told of what is recorded.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, bail};
+use parkgate_store::{Backlog, Format, NewSubscriber, Store, Subscriber, SubscriberSettings};
+use parkgate_wire::Secret;
+use serde_json::{Value, json};
+
+use super::{open, secret};
+use crate::cli::{self, AddSubscriber, Event, Place};
+use crate::output::{self, misuse};
+
+pub(super) fn run(command: cli::Subscriber) -> anyhow::Result<()> {
+    match command {
+        cli::Subscriber::Add(args) => add(args),
+        cli::Subscriber::List { json, place } => list(open(&place)?.as_ref(), json),
+        cli::Subscriber::Show { name, json, place } => show(open(&place)?.as_ref(), &name, json),
+        cli::Subscriber::Pause { name, place } => pause(&name, true, &place),
+        cli::Subscriber::Resume { name, place } => pause(&name, false, &place),
+        cli::Subscriber::Remove { name, place } => {
+            if !open(&place)?.remove_subscriber(&name)? {
+                return Err(unknown(&name));
+            }
+            output::line(&format!("{name} 已移除 removed"))
+        }
+    }
+}
+
+pub(super) fn unknown(name: &str) -> anyhow::Error {
+    anyhow::anyhow!("没有订阅 {name}, 见 `parkgate subscriber list` (no such subscriber)")
+}
+
+fn add(args: AddSubscriber) -> anyhow::Result<()> {
+    if args.name.is_empty() || args.name.len() > 64 {
+        return Err(misuse("--name 应为1至64个字节 (1 to 64 bytes)"));
+    }
+    parkgate_client::host_of(&args.url.replace("{event}", "enter")).map_err(|error| misuse(error.to_string()))?;
+    let format = match args.format {
+        cli::Format::Relay => Format::Relay,
+        cli::Format::Openapi => Format::OpenApi,
+        cli::Format::Webhook => Format::Webhook,
+    };
+    if format == Format::Relay && args.mask_plates {
+        return Err(misuse(
+            "relay 原样转发, 签名覆盖全部参数: 不能 --mask-plates (the signature covers all that is sent)",
+        ));
+    }
+    if args.compare && format != Format::Relay {
+        return Err(misuse("--compare 只用于 --format relay (only with relay)"));
+    }
+    let (secret, made) = match (format, secret::given(&args.secret)?) {
+        (Format::Relay, given) => (given.unwrap_or_else(|| Secret::new("")), None),
+        (_, Some(given)) => (given, None),
+        (Format::OpenApi, None) => secret::given_or_made(&args.secret)?,
+        (Format::Webhook, None) => {
+            let made = secret::webhook()?;
+            (Secret::new(made.clone()), Some(made))
+        }
+    };
+    let subscriber = NewSubscriber {
+        name: args.name.clone(),
+        settings: SubscriberSettings {
+            url: args.url,
+            format,
+            app_id: args.app_id,
+            personal: args.id_data || format == Format::Relay,
+            mask_plates: args.mask_plates,
+            per_second: args.per_second,
+            compare: args.compare,
+        },
+        secret,
+        parks: (!args.all).then_some(args.park),
+        enters: args.events.contains(&Event::Enter),
+        leaves: args.events.contains(&Event::Leave),
+    };
+    open(&args.place)?.add_subscriber(&subscriber).context("订阅未添加 subscriber not added")?;
+    if args.json {
+        return output::json(&json!({ "name": args.name, "secret": made }));
+    }
+    let made = made.map(|secret| format!("\nsecret: {secret}   (只显示一次 shown once)")).unwrap_or_default();
+    output::line(&format!("{} 已添加 added{made}", args.name))
+}
+
+fn pause(name: &str, paused: bool, place: &Place) -> anyhow::Result<()> {
+    if !open(place)?.pause_subscriber(name, paused)? {
+        return Err(unknown(name));
+    }
+    output::line(&format!("{name} {}", if paused { "已暂停 paused" } else { "已继续 resumed" }))
+}
+
+fn list(store: &dyn Store, as_json: bool) -> anyhow::Result<()> {
+    let subscribers = store.subscribers()?;
+    let waiting = waiting(store)?;
+    let none = |id| Backlog { subscriber: id, pending: 0, dead: 0, oldest: None };
+    let of = |subscriber: &Subscriber| waiting.get(&subscriber.id).copied().unwrap_or(none(subscriber.id));
+    if as_json {
+        return output::json(&Value::Array(subscribers.iter().map(|one| value(one, &of(one))).collect()));
+    }
+    let rows: Vec<_> = subscribers
+        .iter()
+        .map(|one| {
+            let waits = of(one);
+            vec![
+                one.told.name.clone(),
+                format_name(one.told.settings.format).into(),
+                if one.paused { "暂停" } else { "正常" }.into(),
+                waits.pending.to_string(),
+                waits.dead.to_string(),
+                one.delivered.to_string(),
+                one.told.settings.url.clone(),
+            ]
+        })
+        .collect();
+    output::line(&output::table(&["名称", "格式", "状态", "待发", "放弃", "已达", "地址"], &rows))
+}
+
+fn show(store: &dyn Store, name: &str, as_json: bool) -> anyhow::Result<()> {
+    let subscribers = store.subscribers()?;
+    let Some(found) = subscribers.iter().find(|one| one.told.name == name) else { bail!(unknown(name)) };
+    let waits = waiting(store)?.get(&found.id).copied();
+    let value = value(found, &waits.unwrap_or(Backlog { subscriber: found.id, pending: 0, dead: 0, oldest: None }));
+    if as_json { output::json(&value) } else { output::sheet(&value) }
+}
+
+fn waiting(store: &dyn Store) -> anyhow::Result<HashMap<i64, Backlog>> {
+    Ok(store.backlog()?.into_iter().map(|waits| (waits.subscriber, waits)).collect())
+}
+
+fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Relay => "relay",
+        Format::OpenApi => "openapi",
+        Format::Webhook => "webhook",
+    }
+}
+
+fn value(subscriber: &Subscriber, waits: &Backlog) -> Value {
+    let told = &subscriber.told;
+    let events: Vec<&str> =
+        [("enter", told.enters), ("leave", told.leaves)].iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+    json!({
+        "name": told.name,
+        "url": told.settings.url,
+        "format": format_name(told.settings.format),
+        "app_id": told.settings.app_id,
+        "parks": told.parks.as_ref().map_or_else(|| json!("all"), |parks| json!(parks)),
+        "events": events,
+        "state": if subscriber.paused { "paused" } else { "active" },
+        "id_data": told.settings.personal,
+        "mask_plates": told.settings.mask_plates,
+        "per_second": told.settings.per_second,
+        "compare": told.settings.compare,
+        "pending": waits.pending,
+        "dead": waits.dead,
+        "oldest_pending": waits.oldest,
+        "delivered": subscriber.delivered,
+        "delivered_at": subscriber.delivered_at,
+    })
+}
