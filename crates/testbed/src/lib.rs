@@ -6,9 +6,11 @@ mod bucket;
 mod gate;
 mod postgres;
 mod push;
+mod subscriber;
 
 pub use agent::Agent;
 pub use bucket::Bucket;
 pub use gate::{Gate, parkgate};
 pub use postgres::Postgres;
 pub use push::{DEMO_PARK, Multipart, Pairs, body, enter, leave, md5_hex, percent, signed};
+pub use subscriber::{Manner, Subscriber, Told};

@@ -1,0 +1,139 @@
+//! A platform that subscribes: it keeps what it is sent, and answers as it is told to.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// How it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Manner {
+    /// With this status and body.
+    Says(u16, &'static str),
+    /// Keeps what came, and closes the connection without a word.
+    Drops,
+    /// Keeps nothing, and never answers.
+    Hangs,
+    /// Sends elsewhere.
+    Redirects(String),
+}
+
+impl Manner {
+    /// Taken, in the words of the protocol.
+    pub const TAKES: Manner = Manner::Says(200, r#"{"code":"1001","message":"OK"}"#);
+}
+
+/// A request it was sent.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The path.
+    pub path: String,
+    /// Names in lower case.
+    pub headers: HashMap<String, String>,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
+impl Told {
+    /// A form's fields.
+    #[must_use]
+    pub fn form(&self) -> HashMap<String, String> {
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
+    }
+
+    /// A value of a form, or of the `data` of a webhook.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<String> {
+        if let Ok(json) = serde_json::from_slice::<serde_json::Value>(&self.body) {
+            return json["data"][name].as_str().map(str::to_owned);
+        }
+        self.form().remove(name)
+    }
+}
+
+struct Shared {
+    manner: Mutex<Manner>,
+    told: Mutex<Vec<Told>>,
+    held: Mutex<Vec<TcpStream>>,
+}
+
+/// A running subscriber.
+pub struct Subscriber {
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    shared: Arc<Shared>,
+}
+
+impl Subscriber {
+    /// Starts one that answers like this.
+    #[must_use]
+    pub fn start(manner: Manner) -> Subscriber {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared { manner: Mutex::new(manner), told: Mutex::default(), held: Mutex::default() });
+        let serving = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for line in listener.incoming().flatten() {
+                let shared = Arc::clone(&serving);
+                std::thread::spawn(move || serve(line, &shared));
+            }
+        });
+        Subscriber { url, shared }
+    }
+
+    /// Answers otherwise from now on. Whoever it let hang is let go.
+    pub fn turns(&self, manner: Manner) {
+        *self.shared.manner.lock().unwrap() = manner;
+        self.shared.held.lock().unwrap().clear();
+    }
+
+    /// All it was sent and kept, in order.
+    #[must_use]
+    pub fn told(&self) -> Vec<Told> {
+        self.shared.told.lock().unwrap().clone()
+    }
+}
+
+fn serve(line: TcpStream, shared: &Shared) {
+    let mut reader = BufReader::new(line.try_clone().unwrap());
+    let mut writer = line;
+    while let Some(told) = read(&mut reader) {
+        let manner = shared.manner.lock().unwrap().clone();
+        match manner {
+            Manner::Hangs => return shared.held.lock().unwrap().push(writer),
+            Manner::Drops => return shared.told.lock().unwrap().push(told),
+            Manner::Redirects(to) => {
+                let reply = format!("HTTP/1.1 307 Elsewhere\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
+                if writer.write_all(reply.as_bytes()).is_err() {
+                    return;
+                }
+            }
+            Manner::Says(status, body) => {
+                if status < 300 {
+                    shared.told.lock().unwrap().push(told);
+                }
+                let reply = format!("HTTP/1.1 {status} So\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                if writer.write_all(reply.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn read(reader: &mut BufReader<TcpStream>) -> Option<Told> {
+    let mut first = String::new();
+    reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
+    let path = first.split(' ').nth(1)?.to_owned();
+    let mut headers = HashMap::new();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).ok()?;
+        let Some((name, value)) = header.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(Told { path, headers, body })
+}
