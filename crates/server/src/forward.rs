@@ -4,6 +4,7 @@
 //! taken. A subscriber has a loop of its own: one that hangs or is away costs the others and the intake nothing.
 
 mod address;
+mod compare;
 mod message;
 mod plan;
 mod request;
@@ -18,6 +19,7 @@ use parkgate_store::{Images, Store, StoreError, Subscriber};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
+pub(crate) use self::compare::{Compared, summary};
 pub use self::plan::Schedule;
 use self::request::Sender;
 use self::worker::Worker;
@@ -58,6 +60,7 @@ impl Default for Forward {
 /// The loops of all subscribers.
 pub(crate) struct Forwarder {
     recorded: Arc<Notify>,
+    parts: Parts,
     stop: watch::Sender<bool>,
     supervisor: Mutex<Option<JoinHandle<()>>>,
 }
@@ -94,8 +97,8 @@ impl Forwarder {
             recorded: Arc::clone(&recorded),
             stop: stopped,
         };
-        let supervisor = Mutex::new(Some(tokio::spawn(supervise(parts, registry))));
-        Ok(Forwarder { recorded, stop, supervisor })
+        let supervisor = Mutex::new(Some(tokio::spawn(supervise(parts.clone(), registry))));
+        Ok(Forwarder { recorded, parts, stop, supervisor })
     }
 
     /// Something was recorded: perhaps somebody waits for it.

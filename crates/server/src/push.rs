@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use axum::response::Response;
 use futures_util::future::try_join_all;
-use http::Request;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use parkgate_ledger::Verdict;
+use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::Recorded;
 use parkgate_store::images::FinishedImage;
 use parkgate_wire::advisory::advise;
@@ -24,6 +24,7 @@ use self::intake::Unread;
 use crate::accept::Peer;
 use crate::aside::{Kept, Pictures, Refused, Sent, is_kept};
 use crate::fault::Fault;
+use crate::forward::Compared;
 use crate::gate::{Gate, now_ms};
 use crate::judge::{Beside, Genuine, Why, judge};
 use crate::registry::KnownPark;
@@ -59,14 +60,31 @@ struct Visit<'a> {
     peer: Peer,
     /// Known once the form is read: some parks want every answer with HTTP status 200.
     park: Option<Arc<KnownPark>>,
+    /// Another platform is asked, too.
+    compared: Option<Compared>,
+    /// The key it was recorded under.
+    recorded: Option<ParkId>,
 }
 
 /// Receives one push and answers it.
 pub(crate) async fn receive(gate: &Gate, kind: PushKind, peer: Peer, request: Request<Incoming>) -> Response {
     let started = Instant::now();
-    let mut visit = Visit { gate, kind, seqno: gate.next_seqno(), received_at: now_ms(), peer, park: None };
+    let (seqno, received_at) = (gate.next_seqno(), now_ms());
+    let mut visit = Visit { gate, kind, seqno, received_at, peer, park: None, compared: None, recorded: None };
     let outcome = visit.outcome(request).await;
-    answer::answer(gate, kind, visit.seqno, visit.park.as_deref(), &outcome, started)
+    let park = visit.park.as_deref();
+    let ours = answer::answer(gate, kind, visit.seqno, park, &outcome, started);
+    let (Some(compared), Some(forwarder)) = (visit.compared, &gate.forwarder) else { return ours };
+    // What could not be kept here must come again, whatever others say of it.
+    let Some(summary) = answer::kept_summary(&outcome, visit.seqno) else { return ours };
+    match forwarder.ask(compared, visit.recorded, &summary).await {
+        None => ours,
+        Some(upstream) => {
+            let always_200 = park.is_some_and(|park| park.park.http_200_always);
+            let status = if always_200 { 200 } else { upstream.status };
+            json_response(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), upstream.body)
+        }
+    }
 }
 
 impl Visit<'_> {
@@ -82,6 +100,13 @@ impl Visit<'_> {
                 return self.refused(Why::Refused(refusal), sent.map(|sent| *sent), files).await;
             }
         };
+        if self.gate.forwarder.is_some() {
+            let registry = self.gate.registry.load_full();
+            match Compared::of(&registry, &intake.form, self.kind, &intake.files).await {
+                Ok(compared) => self.compared = compared,
+                Err(fault) => return Outcome::Failed(fault),
+            }
+        }
         let judged = {
             let registry = self.gate.registry.load();
             judge(&registry, intake.form, self.kind, self.peer.0.ip(), self.received_at)
@@ -108,7 +133,11 @@ impl Visit<'_> {
         let pictures = store_pictures(gate, files).await?;
         let beside = Beside { seqno: self.seqno, received_at: self.received_at, pictures };
         let entry = genuine.into_entry(beside, &gate.content_key);
+        let park = entry.arrival.park;
         let recorded = gate.recorder.record(entry).await?;
+        if matches!(recorded.verdict(), Verdict::Recorded { .. } | Verdict::Repeated { .. }) {
+            self.recorded = Some(park);
+        }
         match (recorded.verdict(), &self.park) {
             (Verdict::Conflict { .. }, Some(park)) => gate.note_conflict(park),
             (Verdict::Recorded { .. }, Some(park)) => {

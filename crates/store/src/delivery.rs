@@ -227,6 +227,36 @@ pub struct Delivery {
     pub told: Option<String>,
 }
 
+/// Where a compared platform answered otherwise than this one would have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Whose answer.
+    pub subscriber: i64,
+    /// Of which park.
+    pub park_uuid: String,
+    /// Enter or leave.
+    pub kind: PushKind,
+    /// Of which stay, as sent.
+    pub parking_serial: String,
+    /// When, ms since 1970.
+    pub at: i64,
+    /// What this platform would have answered: code, message and the beginning of the hint.
+    pub ours: String,
+    /// What the other one answered.
+    pub theirs: String,
+}
+
+/// Kept of each subscriber; older ones go.
+pub(crate) const DIFFERENCES_MAX: i64 = 10_000;
+/// While a push is sent on by whoever received it, nobody else sends it.
+pub(crate) const INLINE_MS: i64 = 90_000;
+
+impl SubscriberSettings {
+    pub(crate) fn inline_ms(&self) -> i64 {
+        if self.compare { INLINE_MS } else { 0 }
+    }
+}
+
 /// What is waiting for a subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
@@ -309,6 +339,30 @@ pub trait Forwarding {
     /// # Errors
     /// The store cannot be read.
     fn backlog(&self) -> Result<Vec<Backlog>, StoreError>;
+
+    /// The delivery of a push that its receiver sends on by itself, unless it is gone.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn delivery_of(
+        &self,
+        subscriber: i64,
+        park: ParkId,
+        parking_serial: &str,
+        kind: PushKind,
+    ) -> Result<Option<Due>, StoreError>;
+
+    /// Notes a difference.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn add_difference(&self, difference: &Difference) -> Result<(), StoreError>;
+
+    /// The newest differences of a subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError>;
 
     /// Sets where a park is, as JSON, or forgets it; false if there is no such park.
     ///

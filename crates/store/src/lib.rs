@@ -24,8 +24,8 @@ use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 
 pub use delivery::{
-    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Due, Format, Forwarding, NewSubscriber, Outgoing, Settled,
-    Subscriber, SubscriberSettings,
+    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, Forwarding, NewSubscriber,
+    Outgoing, Settled, Subscriber, SubscriberSettings,
 };
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use key::{KeyError, MasterKey};

@@ -59,6 +59,20 @@ pub(crate) enum Subscriber {
         #[command(flatten)]
         place: Place,
     },
+    /// 答复差异 · Where a compared platform answered otherwise than this one would have, newest first
+    #[command(after_help = "Example:\n  parkgate subscriber differences vendor --json")]
+    Differences {
+        /// Its name
+        name: String,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// 输出 JSON · As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
     /// 暂停 · Send it nothing; what comes is kept for it
     #[command(after_help = "Example:\n  parkgate subscriber pause city")]
     Pause {

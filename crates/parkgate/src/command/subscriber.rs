@@ -16,6 +16,9 @@ pub(super) fn run(command: cli::Subscriber) -> anyhow::Result<()> {
         cli::Subscriber::Add(args) => add(args),
         cli::Subscriber::List { json, place } => list(open(&place)?.as_ref(), json),
         cli::Subscriber::Show { name, json, place } => show(open(&place)?.as_ref(), &name, json),
+        cli::Subscriber::Differences { name, limit, json, place } => {
+            differences(open(&place)?.as_ref(), &name, limit, json)
+        }
         cli::Subscriber::Pause { name, place } => pause(&name, true, &place),
         cli::Subscriber::Resume { name, place } => pause(&name, false, &place),
         cli::Subscriber::Remove { name, place } => {
@@ -121,6 +124,26 @@ fn show(store: &dyn Store, name: &str, as_json: bool) -> anyhow::Result<()> {
     let waits = waiting(store)?.get(&found.id).copied();
     let value = value(found, &waits.unwrap_or(Backlog { subscriber: found.id, pending: 0, dead: 0, oldest: None }));
     if as_json { output::json(&value) } else { output::sheet(&value) }
+}
+
+fn differences(store: &dyn Store, name: &str, limit: usize, as_json: bool) -> anyhow::Result<()> {
+    let subscribers = store.subscribers()?;
+    let Some(found) = subscribers.iter().find(|one| one.told.name == name) else { bail!(unknown(name)) };
+    let differences = store.differences(found.id, limit)?;
+    if as_json {
+        let all = differences.iter().map(|one| {
+            json!({
+                "park_uuid": one.park_uuid, "event": one.kind.name(), "parking_serial": one.parking_serial,
+                "at": one.at, "ours": one.ours, "theirs": one.theirs,
+            })
+        });
+        return output::json(&Value::Array(all.collect()));
+    }
+    let rows: Vec<_> = differences
+        .into_iter()
+        .map(|one| vec![output::time(one.at), one.kind.name().into(), one.parking_serial, one.ours, one.theirs])
+        .collect();
+    output::line(&output::table(&["时间", "事件", "流水", "本平台", "对方"], &rows))
 }
 
 fn waiting(store: &dyn Store) -> anyhow::Result<HashMap<i64, Backlog>> {

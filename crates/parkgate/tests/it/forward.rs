@@ -381,3 +381,51 @@ fn a_rate_is_kept_to() {
     assert_eq!(city.told().len(), 40);
     assert!(begun.elapsed() > Duration::from_millis(1500), "{:?}", begun.elapsed());
 }
+
+#[test]
+fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
+    each_store(|store| {
+        let vendor = Gate::demo(PARKGATE);
+        let front = Forwarding::on(store, &[("TIMEOUT", "1s")]);
+        front.subscribe("vendor", &vendor.url, &["--format", "relay", "--compare", "--park", DEMO_PARK]);
+        until("the gate asks the vendor", || {
+            front.gate.push("enter", enter("C0", &[]));
+            vendor.json(&["visit", "list"]).as_array().unwrap().len() == 1
+        });
+        let picture = b"\xff\xd8\xff\xe0 a picture of a car";
+        let hash = parkgate_testbed::md5_hex(picture);
+        let leaving = leave("C1", &[("leave_image_hash", &hash)]);
+        let (_, reply) = front.gate.push_files("leave", leaving, &[("leave_image_file", picture)]);
+        let there = vendor.visit("C1");
+        assert_eq!(
+            (&reply["message"], &reply["seqno"]),
+            (&"OK".into(), &there["leave_seqno"]),
+            "their answer, to the letter"
+        );
+        assert_eq!(there["images"]["leave_image"]["size"], picture.len());
+        assert_eq!(front.json(&["visit", "show", DEMO_PARK, "C1"])["params"], there["params"]);
+        // The vendor has another secret for this park: it ignores what we would take.
+        vendor.ok(&["park", "rotate-secret", DEMO_PARK, "--secret", "456"]);
+        let mut number = 0;
+        until("the vendor has the new secret", || {
+            number += 1;
+            let reply = front.gate.push("enter", enter(&format!("S{number}"), &[])).1;
+            reply["hint"].as_str().is_some_and(|hint| hint.starts_with("签名验证不通过["))
+        });
+        let found = front.json(&["subscriber", "differences", "vendor"]);
+        assert_eq!((&found[0]["ours"], &found[0]["theirs"]), (&"200".into(), &"200 签名验证不通过".into()));
+        assert_eq!(front.json(&["delivery", "list", "--state", "dead"])[0]["parking_serial"], format!("S{number}"));
+        // Without an answer ours stands, and the push is delivered once there is one.
+        front.ok(&["subscriber", "remove", "vendor"]);
+        let other = Subscriber::start(Manner::Says(500, "<html>"));
+        front.subscribe("other", &other.url, &["--format", "relay", "--compare", "--all"]);
+        until("the gate asks the other", || {
+            number += 1;
+            let reply = front.gate.push("enter", enter(&format!("S{number}"), &[])).1;
+            reply["hint"].is_null() && front.json(&["delivery", "list", "--state", "pending"])[0]["told"].is_string()
+        });
+        other.turns(Manner::TAKES);
+        front.drained("other");
+        assert!(other.told().iter().any(|told| told.field("parking_serial") == Some(format!("S{number}"))));
+    });
+}

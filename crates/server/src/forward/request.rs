@@ -13,7 +13,7 @@ use parkgate_wire::PushKind;
 use reqwest::Url;
 use reqwest::multipart::{Form, Part};
 use sha2::Sha256;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Forward;
 use super::address::{PublicOnly, refused};
@@ -81,23 +81,36 @@ impl Sender {
     /// With its pictures, as many at a time as memory has room for.
     async fn relay(&self, post: reqwest::RequestBuilder, outgoing: &Outgoing) -> Result<Answer, String> {
         let params = message::relayed(outgoing);
-        if outgoing.record.pictures.is_empty() {
-            return answer(form(post, &params), Format::Relay).await;
-        }
         let bytes: u64 = outgoing.record.pictures.iter().map(|picture| picture.size).sum();
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(super::PICTURES_KIB as u32);
-        let _room = self.pictures.acquire_many(kib).await.map_err(|error| error.to_string())?;
-        let mut multipart = params.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
+        let _room = self.room(bytes).await?;
+        let mut files = Vec::with_capacity(outgoing.record.pictures.len());
         for picture in &outgoing.record.pictures {
             let bytes = self.picture(picture).await?;
-            let size = bytes.len() as u64;
-            let part = Part::stream_with_length(bytes, size)
-                .file_name(picture.name.clone())
-                .mime_str(&picture.content_type)
-                .map_err(|error| error.to_string())?;
-            multipart = multipart.part(format!("{}_file", picture.name), part);
+            files.push((format!("{}_file", picture.name), picture.content_type.clone(), bytes));
         }
-        answer(post.multipart(multipart), Format::Relay).await
+        answer(with_files(post, params, files)?, Format::Relay).await
+    }
+
+    /// Waits until memory has room for so many bytes of pictures.
+    pub(super) async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, String> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(super::PICTURES_KIB as u32);
+        self.pictures.acquire_many(kib).await.map_err(|error| error.to_string())
+    }
+
+    /// Sends a push on as it came in; what is answered, to the letter.
+    pub(super) async fn pass_on(
+        &self,
+        url: &str,
+        kind: PushKind,
+        params: Params,
+        files: Files,
+    ) -> Result<(u16, Vec<u8>), String> {
+        let url = address(url, Format::Relay, kind)?;
+        if let Some(why) = refused(&url, self.allow_private) {
+            return Err(why);
+        }
+        let (status, _, body) = heard(with_files(self.http.post(url), params, files)?).await?;
+        Ok((status, body))
     }
 
     async fn picture(&self, picture: &Picture) -> Result<Bytes, String> {
@@ -122,7 +135,24 @@ fn form(post: reqwest::RequestBuilder, params: &Params) -> reqwest::RequestBuild
     post.header("content-type", "application/x-www-form-urlencoded; charset=UTF-8").body(body.finish())
 }
 
-async fn answer(request: reqwest::RequestBuilder, format: Format) -> Result<Answer, String> {
+/// Parts with their types and bytes.
+pub(super) type Files = Vec<(String, String, Bytes)>;
+
+fn with_files(post: reqwest::RequestBuilder, params: Params, files: Files) -> Result<reqwest::RequestBuilder, String> {
+    if files.is_empty() {
+        return Ok(form(post, &params));
+    }
+    let mut multipart = params.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
+    for (part, content_type, bytes) in files {
+        let size = bytes.len() as u64;
+        let file = Part::stream_with_length(bytes, size).file_name(part.clone()).mime_str(&content_type);
+        multipart = multipart.part(part, file.map_err(|error| error.to_string())?);
+    }
+    Ok(post.multipart(multipart))
+}
+
+/// Status, `Retry-After` and body.
+async fn heard(request: reqwest::RequestBuilder) -> Result<(u16, Option<String>, Vec<u8>), String> {
     let mut reply = request.send().await.map_err(|error| causes(&error))?;
     let status = reply.status().as_u16();
     let retry_after = reply.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -133,6 +163,11 @@ async fn answer(request: reqwest::RequestBuilder, format: Format) -> Result<Answ
         }
         body.extend_from_slice(&piece);
     }
+    Ok((status, retry_after, body))
+}
+
+async fn answer(request: reqwest::RequestBuilder, format: Format) -> Result<Answer, String> {
+    let (status, retry_after, body) = heard(request).await?;
     Ok(match format {
         Format::Webhook => {
             let seconds = retry_after.and_then(|seconds| seconds.trim().parse().ok());

@@ -12,6 +12,7 @@ use parkgate_wire::{PushKind, Seqno};
 
 use super::Outcome;
 use crate::aside::{Kept, reason};
+use crate::forward::summary;
 use crate::gate::Gate;
 use crate::judge::Why;
 use crate::metrics::Result as Counted;
@@ -50,6 +51,13 @@ pub(super) fn answer(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// What would have been answered, as far as it is compared with others'; nothing where the sender must come again.
+pub(super) fn kept_summary(outcome: &Outcome, seqno: Seqno) -> Option<String> {
+    let row = row(outcome, seqno);
+    let is_kept = !matches!(row.answer, Answer::Unavailable | Answer::Internal);
+    is_kept.then(|| summary(&row.answer.to_json(row.hint.as_deref(), row.seqno, "", "")))
 }
 
 /// A body of which the rest was not read cannot be followed by another request.

@@ -7,6 +7,7 @@ CREATE TABLE subscribers (
     all_parks INTEGER NOT NULL,
     enters INTEGER NOT NULL,
     leaves INTEGER NOT NULL,
+    inline_ms INTEGER NOT NULL,           -- the push itself is sent on before it is answered; so long nobody else sends it
     paused INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
     delivered_at INTEGER
@@ -22,6 +23,7 @@ CREATE TRIGGER subscribers_changed AFTER UPDATE OF settings, secret, paused ON s
 CREATE TRIGGER subscribers_removed AFTER DELETE ON subscribers BEGIN
     UPDATE registry_version SET version = version + 1;
     DELETE FROM subscriber_parks WHERE subscriber_id = old.id;
+    DELETE FROM differences WHERE subscriber_id = old.id;
 END;
 
 -- What is still to be told, written in the record's own transaction and gone once it arrived.
@@ -37,6 +39,19 @@ CREATE TABLE deliveries (
     PRIMARY KEY (subscriber_id, record_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_due ON deliveries (subscriber_id, next_at, record_id) WHERE dead = 0;
+
+-- Where a compared platform answered otherwise than this one would have.
+CREATE TABLE differences (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    subscriber_id INTEGER NOT NULL,
+    park_uuid TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    parking_serial TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    ours TEXT NOT NULL,
+    theirs TEXT NOT NULL
+) STRICT;
+CREATE INDEX differences_by_subscriber ON differences (subscriber_id, id);
 
 -- Where a push was signed over encoded values (`encoding=URL`): those, sealed, so that it can be sent on as it was signed.
 ALTER TABLE records ADD COLUMN original BLOB;

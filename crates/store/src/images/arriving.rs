@@ -148,6 +148,21 @@ impl FinishedImage {
         self.size
     }
 
+    /// Its bytes, while it is not stored yet.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn read(&self) -> Result<Bytes, ImageError> {
+        let path = self.aside.path.clone();
+        blocking(move || Ok(Bytes::from(std::fs::read(path)?))).await
+    }
+
+    /// What it is, by its first bytes.
+    #[must_use]
+    pub fn content_type(&self) -> &'static str {
+        self.content_type
+    }
+
     /// Makes it durable under its address.
     ///
     /// # Errors

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 
 use parkgate_ledger::{ParkId, Space};
+use parkgate_wire::PushKind;
 use tokio_postgres::Row;
 
 use super::link::{Fault, Link, taken};
 use super::{query, record, registry, text};
 use crate::StoreError;
 use crate::delivery::{
-    Backlog, Delivery, DeliveryFilter, DeliveryId, Due, NewSubscriber, Outgoing, Settled, Subscriber,
+    Backlog, DIFFERENCES_MAX, Delivery, DeliveryFilter, DeliveryId, Difference, Due, NewSubscriber, Outgoing, Settled,
+    Subscriber,
 };
 use crate::seal::Seal;
-use crate::stored::{kind_of, object, opened, original_of, personal_place, subscriber_place};
+use crate::stored::{kind_code, kind_of, object, opened, original_of, personal_place, subscriber_place};
 
 pub(super) async fn subscribers(link: &Link, seal: &Seal) -> Result<Vec<Subscriber>, Fault> {
     let rows = link
@@ -54,9 +56,18 @@ pub(super) async fn add_subscriber(link: &Link, seal: &Seal, subscriber: &NewSub
     let all = subscriber.parks.is_none();
     let row = link
         .query_opt(
-            "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves) VALUES ($1, $2, $3, $4, $5, $6) \
+            "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves, inline_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
              RETURNING id",
-            &[&subscriber.name, &settings, &secret, &all, &subscriber.enters, &subscriber.leaves],
+            &[
+                &subscriber.name,
+                &settings,
+                &secret,
+                &all,
+                &subscriber.enters,
+                &subscriber.leaves,
+                &subscriber.settings.inline_ms(),
+            ],
         )
         .await
         .map_err(|error| taken(error, &subscriber.name))?;
@@ -86,6 +97,7 @@ pub(super) async fn remove(link: &Link, name: &str) -> Result<bool, Fault> {
         let id: i64 = row.try_get(0)?;
         link.execute("DELETE FROM subscriber_parks WHERE subscriber_id = $1", &[&id]).await?;
         link.execute("DELETE FROM deliveries WHERE subscriber_id = $1", &[&id]).await?;
+        link.execute("DELETE FROM differences WHERE subscriber_id = $1", &[&id]).await?;
     }
     registry::changed(link).await?;
     link.commit().await?;
@@ -390,6 +402,63 @@ pub(super) async fn backlog(link: &Link) -> Result<Vec<Backlog>, Fault> {
         })
     };
     rows.iter().map(read).collect()
+}
+
+pub(super) async fn delivery_of(
+    link: &Link,
+    subscriber: i64,
+    park: ParkId,
+    parking_serial: &str,
+    kind: PushKind,
+) -> Result<Option<Due>, Fault> {
+    let kind = i16::try_from(kind_code(kind)).unwrap_or_default();
+    let row = link
+        .query_opt(
+            "SELECT d.record_id, d.attempts, d.since FROM records r JOIN deliveries d ON d.park_id = r.park_id \
+             AND d.subscriber_id = $1 AND d.record_id = r.id \
+             WHERE r.park_id = $2 AND r.parking_serial = $3 AND r.kind = $4 AND r.conflict_with IS NULL",
+            &[&subscriber, &park.0, &text::key(parking_serial), &kind],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let attempts: i32 = row.try_get(1)?;
+    let id = DeliveryId { subscriber, record: row.try_get(0)? };
+    Ok(Some(Due { id, park, attempts: attempts.unsigned_abs() + 1, since: row.try_get(2)? }))
+}
+
+pub(super) async fn add_difference(link: &Link, difference: &Difference) -> Result<(), Fault> {
+    let Difference { subscriber, park_uuid, kind, parking_serial, at, ours, theirs } = difference;
+    let kind = i16::try_from(kind_code(*kind)).unwrap_or_default();
+    let (park_uuid, serial) = (text::kept(park_uuid), text::kept(parking_serial));
+    let (ours, theirs) = (text::kept(ours), text::kept(theirs));
+    link.execute(
+        "INSERT INTO differences (subscriber_id, park_uuid, kind, parking_serial, at, ours, theirs) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &[subscriber, &park_uuid, &kind, &serial, at, &ours, &theirs],
+    )
+    .await?;
+    let old = "DELETE FROM differences WHERE subscriber_id = $1 AND id <= (SELECT id FROM differences \
+        WHERE subscriber_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+    link.execute(old, &[subscriber, &DIFFERENCES_MAX]).await?;
+    Ok(())
+}
+
+pub(super) async fn differences(link: &Link, subscriber: i64, limit: usize) -> Result<Vec<Difference>, Fault> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let newest = "SELECT park_uuid, kind, parking_serial, at, ours, theirs FROM differences WHERE subscriber_id = $1 \
+        ORDER BY id DESC LIMIT $2";
+    let read = |row: &Row| -> Result<Difference, Fault> {
+        Ok(Difference {
+            subscriber,
+            park_uuid: text::read(row.try_get(0)?),
+            kind: kind_of(row.try_get::<_, i16>(1)?.into()),
+            parking_serial: text::read(row.try_get(2)?),
+            at: row.try_get(3)?,
+            ours: text::read(row.try_get(4)?),
+            theirs: text::read(row.try_get(5)?),
+        })
+    };
+    link.query(newest, &[&subscriber, &limit]).await?.iter().map(read).collect()
 }
 
 pub(super) async fn set_location(link: &Link, park_uuid: &str, location: Option<&str>) -> Result<bool, Fault> {

@@ -1,9 +1,13 @@
 //! What forwarding needs, on this store.
 
+use parkgate_ledger::ParkId;
+use parkgate_wire::PushKind;
+
 use super::{PostgresStore, delivery};
 use crate::StoreError;
 use crate::delivery::{
-    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Forwarding, NewSubscriber, Settled, Subscriber,
+    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber, Settled,
+    Subscriber,
 };
 
 impl Forwarding for PostgresStore {
@@ -60,6 +64,24 @@ impl Forwarding for PostgresStore {
 
     fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
         self.ask(delivery::backlog)
+    }
+
+    fn delivery_of(
+        &self,
+        subscriber: i64,
+        park: ParkId,
+        parking_serial: &str,
+        kind: PushKind,
+    ) -> Result<Option<Due>, StoreError> {
+        self.ask(async |link| delivery::delivery_of(link, subscriber, park, parking_serial, kind).await)
+    }
+
+    fn add_difference(&self, difference: &Difference) -> Result<(), StoreError> {
+        self.ask(async |link| delivery::add_difference(link, difference).await)
+    }
+
+    fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError> {
+        self.ask(async |link| delivery::differences(link, subscriber, limit).await)
     }
 
     fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError> {

@@ -25,7 +25,7 @@ const ADD_IMAGES: &str = "INSERT INTO images (park_id, record_id, name, sha256, 
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[])";
 /// For each subscriber that wants it. What was ignored is told to nobody.
 const ADD_DELIVERIES: &str = "INSERT INTO deliveries (park_id, subscriber_id, record_id, next_at, since) \
-    SELECT n.park_id, s.id, n.id, n.received_at, n.received_at FROM subscribers s CROSS JOIN \
+    SELECT n.park_id, s.id, n.id, n.received_at + s.inline_ms, n.received_at FROM subscribers s CROSS JOIN \
     UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[]) \
     AS n (park_id, id, kind, conflict_with, received_at) \
     WHERE n.conflict_with IS NULL AND CASE n.kind WHEN 0 THEN s.enters ELSE s.leaves END \

@@ -1,21 +1,22 @@
 //! Subscribers and deliveries.
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::UnixMillis;
+use parkgate_wire::{PushKind, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::query::{self, Key};
 use super::record;
 use crate::StoreError;
 use crate::delivery::{
-    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Due, NewSubscriber, Outgoing, Settled, Subscriber,
+    Backlog, Claimed, DIFFERENCES_MAX, Delivery, DeliveryFilter, DeliveryId, Difference, Due, NewSubscriber, Outgoing,
+    Settled, Subscriber,
 };
 use crate::seal::Seal;
-use crate::stored::{kind_of, opened, original_of, subscriber_place};
+use crate::stored::{kind_code, kind_of, opened, original_of, subscriber_place};
 
 /// For each subscriber that wants it.
 pub(super) const ADD: &str = "INSERT INTO deliveries (subscriber_id, record_id, park_id, next_at, since) \
-    SELECT s.id, ?1, ?2, ?4, ?4 FROM subscribers s WHERE CASE ?3 WHEN 0 THEN s.enters ELSE s.leaves END \
+    SELECT s.id, ?1, ?2, ?4 + s.inline_ms, ?4 FROM subscribers s WHERE CASE ?3 WHEN 0 THEN s.enters ELSE s.leaves END \
     AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
     AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = ?2), ?2)))";
 
@@ -78,8 +79,8 @@ pub(super) fn add_subscriber(
         return Err(StoreError::Exists(subscriber.name.clone()));
     }
     transaction.execute(
-        "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![subscriber.name, settings, secret, subscriber.parks.is_none(), subscriber.enters, subscriber.leaves],
+        "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves, inline_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![subscriber.name, settings, secret, subscriber.parks.is_none(), subscriber.enters, subscriber.leaves, subscriber.settings.inline_ms()],
     )?;
     let id = transaction.last_insert_rowid();
     for park_uuid in subscriber.parks.iter().flatten() {
@@ -364,6 +365,61 @@ pub(super) fn backlog(connection: &Connection) -> Result<Vec<Backlog>, StoreErro
             pending: pending.unsigned_abs(),
             dead: dead.unsigned_abs(),
             oldest: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn delivery_of(
+    connection: &Connection,
+    subscriber: i64,
+    park: ParkId,
+    parking_serial: &str,
+    kind: PushKind,
+) -> Result<Option<Due>, StoreError> {
+    let mut found = connection.prepare_cached(
+        "SELECT d.record_id, d.attempts, d.since FROM records r JOIN deliveries d ON d.subscriber_id = ?1 \
+         AND d.record_id = r.id WHERE r.parking_serial = ?2 AND r.park_id = ?3 AND r.kind = ?4 AND r.conflict_with IS NULL",
+    )?;
+    let due = found.query_row(params![subscriber, parking_serial, park.0, kind_code(kind)], |row| {
+        let id = DeliveryId { subscriber, record: row.get(0)? };
+        Ok(Due { id, park, attempts: row.get::<_, u32>(1)? + 1, since: row.get(2)? })
+    });
+    Ok(due.optional()?)
+}
+
+pub(super) fn add_difference(connection: &mut Connection, difference: &Difference) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let Difference { subscriber, park_uuid, kind, parking_serial, at, ours, theirs } = difference;
+    transaction.execute(
+        "INSERT INTO differences (subscriber_id, park_uuid, kind, parking_serial, at, ours, theirs) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![subscriber, park_uuid, kind_code(*kind), parking_serial, at, ours, theirs],
+    )?;
+    let old = "DELETE FROM differences WHERE subscriber_id = ?1 AND id <= (SELECT id FROM differences \
+        WHERE subscriber_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+    transaction.execute(old, params![subscriber, DIFFERENCES_MAX])?;
+    Ok(transaction.commit()?)
+}
+
+pub(super) fn differences(
+    connection: &Connection,
+    subscriber: i64,
+    limit: usize,
+) -> Result<Vec<Difference>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT park_uuid, kind, parking_serial, at, ours, theirs FROM differences WHERE subscriber_id = ?1 \
+         ORDER BY id DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![subscriber, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        Ok(Difference {
+            subscriber,
+            park_uuid: row.get(0)?,
+            kind: kind_of(row.get(1)?),
+            parking_serial: row.get(2)?,
+            at: row.get(3)?,
+            ours: row.get(4)?,
+            theirs: row.get(5)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

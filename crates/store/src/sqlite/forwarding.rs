@@ -1,9 +1,13 @@
 //! What forwarding needs, on this store.
 
+use parkgate_ledger::ParkId;
+use parkgate_wire::PushKind;
+
 use super::{SqliteStore, delivery};
 use crate::StoreError;
 use crate::delivery::{
-    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Forwarding, NewSubscriber, Settled, Subscriber,
+    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber, Settled,
+    Subscriber,
 };
 
 impl Forwarding for SqliteStore {
@@ -64,6 +68,24 @@ impl Forwarding for SqliteStore {
 
     fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
         self.read(delivery::backlog)
+    }
+
+    fn delivery_of(
+        &self,
+        subscriber: i64,
+        park: ParkId,
+        parking_serial: &str,
+        kind: PushKind,
+    ) -> Result<Option<Due>, StoreError> {
+        self.read(|reader| delivery::delivery_of(reader, subscriber, park, parking_serial, kind))
+    }
+
+    fn add_difference(&self, difference: &Difference) -> Result<(), StoreError> {
+        self.write(|writer| delivery::add_difference(writer.connection(), difference))
+    }
+
+    fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError> {
+        self.read(|reader| delivery::differences(reader, subscriber, limit))
     }
 
     fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError> {
