@@ -138,6 +138,15 @@ fn every_setting_is_explained() {
         assert!(config.contains_key(name), "docs/settings.md does not tell {name}");
     }
     assert_eq!(limits.len(), names.len(), "docs/settings.md tells of a limit that is none");
+    let forward = config["forward"].as_table().unwrap();
+    let source = read("crates/parkgate/src/config.rs");
+    let (_, source) = source.split_once("struct GivenForward {").unwrap();
+    let (source, _) = source.split_once("\n}").unwrap();
+    let names: Vec<String> = names_after(source, "    ").into_iter().collect();
+    for name in &names {
+        assert!(forward.contains_key(name), "docs/settings.md does not tell {name}");
+    }
+    assert_eq!(forward.len(), names.len(), "docs/settings.md tells of a setting of [forward] that is none");
 }
 
 #[test]
