@@ -6,6 +6,7 @@
 mod address;
 mod compare;
 mod message;
+mod pace;
 mod plan;
 mod request;
 mod worker;
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 pub(crate) use self::compare::{Compared, summary};
+use self::pace::Pace;
 pub use self::plan::Schedule;
 use self::request::Sender;
 use self::worker::Worker;
@@ -73,6 +75,7 @@ struct Parts {
     settings: Forward,
     figures: Forwarded,
     recorded: Arc<Notify>,
+    pace: Arc<Pace>,
     stop: watch::Receiver<bool>,
 }
 
@@ -95,6 +98,7 @@ impl Forwarder {
             settings,
             figures,
             recorded: Arc::clone(&recorded),
+            pace: Arc::new(Pace::new()),
             stop: stopped,
         };
         let supervisor = Mutex::new(Some(tokio::spawn(supervise(parts.clone(), registry))));
@@ -103,6 +107,7 @@ impl Forwarder {
 
     /// Something was recorded: perhaps somebody waits for it.
     pub(crate) fn wake(&self) {
+        self.parts.pace.recorded();
         self.recorded.notify_waiters();
     }
 
@@ -123,7 +128,10 @@ async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
     let mut running: HashMap<i64, (watch::Sender<bool>, JoinHandle<()>, bool)> = HashMap::new();
     let mut stop = parts.stop.clone();
     let mut count_at = tokio::time::Instant::now();
+    let mut looked = tokio::time::Instant::now();
     while !*stop.borrow_and_update() {
+        parts.pace.look(looked.elapsed());
+        looked = tokio::time::Instant::now();
         let subscribers: Vec<Arc<Subscriber>> = registry.load().subscribers().to_vec();
         for (id, (end, _, ended)) in &mut running {
             let is_wanted = subscribers.iter().any(|known| known.id == *id && !known.paused);

@@ -80,6 +80,8 @@ impl Worker {
                 settling = Some(self.settle());
             }
             let wait = self.wait(sending.len());
+            // Not while there is enough to do: each push recorded would wake it.
+            let is_idle = !ending && self.queue.is_empty() && self.claim_at > Instant::now() + GATHER;
             tokio::select! {
                 Some(sent) = sending.join_next() => match sent {
                     Ok((due, answer)) => self.answered(due, answer),
@@ -88,7 +90,7 @@ impl Worker {
                 },
                 claimed = joined(&mut claiming) => self.claimed(claimed),
                 done = joined(&mut settling) => self.was_settled(done),
-                () = recorded.notified(), if !ending => {
+                () = recorded.notified(), if is_idle => {
                     self.claim_at = self.claim_at.min(Instant::now() + GATHER);
                 }
                 _ = end.changed(), if !ending => {}
@@ -124,6 +126,9 @@ impl Worker {
             if parkgate_client::after(now, timeout) > self.queue_until {
                 // Another node may take these now: none is sent twice without need.
                 self.queue.clear();
+                return;
+            }
+            if !self.parts.pace.allows(now.saturating_mul(1000)) {
                 return;
             }
             let per_second = self.subscriber.told.settings.per_second;

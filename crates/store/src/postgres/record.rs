@@ -1,12 +1,14 @@
 //! A batch: lock its parks, load what it touches, let the ledger decide, write, commit. Two round trips, each a handful of
 //! set-based statements sent one after the other without waiting.
 
-use futures_util::future::{try_join, try_join5};
+use std::collections::HashMap;
+
+use futures_util::future::try_join5;
 use parkgate_ledger::{
-    Arrival, Decision, Half, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent,
+    Arrival, Decision, Half, Halves, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent,
     Verdict, decide, touches,
 };
-use parkgate_wire::{Digest, Seqno, UnixMillis};
+use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
 use tokio_postgres::Row;
 
 use super::link::{Fault, Link};
@@ -17,8 +19,8 @@ use crate::{Entry, StoreError};
 /// Numbers of a block of `record_blocks`.
 const BLOCK: i64 = 512;
 /// In the order of their keys, so that nodes never wait for each other in a circle.
-const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ANY($1) \
-    ORDER BY park_id FOR UPDATE";
+const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted, EXISTS (SELECT 1 FROM subscribers) \
+    FROM spaces WHERE park_id = ANY($1) ORDER BY park_id FOR UPDATE";
 const MAKE: &str =
     "INSERT INTO spaces (park_id) SELECT id FROM UNNEST($1::bigint[]) AS id ORDER BY id ON CONFLICT DO NOTHING";
 const BLOCKS: &str = "SELECT nextval('record_blocks') FROM generate_series(1, $1::bigint)";
@@ -46,7 +48,7 @@ const SPACE: &str = "SELECT park_id, total, remain, as_of, later, latest_counted
 pub(super) async fn record(link: &Link, batch: &[Entry], seal: &Seal) -> Result<Vec<Verdict>, Fault> {
     let arrivals: Vec<&Arrival> = batch.iter().map(|entry| &entry.arrival).collect();
     let keys = touches(&arrivals);
-    let (loaded, blocks) = match load(link, &keys, batch.len()).await? {
+    let (loaded, blocks) = match load(link, &arrivals, &keys).await? {
         Some(loaded) => loaded,
         None => {
             // Parks of which nothing was recorded before.
@@ -54,7 +56,7 @@ pub(super) async fn record(link: &Link, batch: &[Entry], seal: &Seal) -> Result<
             let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
             link.execute(MAKE, &[&parks]).await?;
             let gone = || Fault::Again(StoreError::Busy("a park's row is gone".into()));
-            load(link, &keys, batch.len()).await?.ok_or_else(gone)?
+            load(link, &arrivals, &keys).await?.ok_or_else(gone)?
         }
     };
     let spaces: Vec<(ParkId, Space)> =
@@ -74,8 +76,12 @@ fn spaces_after(mut spaces: Vec<(ParkId, Space)>, decision: &Decision) -> Vec<(P
     spaces
 }
 
-/// The blocks that a batch's records are numbered in.
-pub(super) struct Blocks(Vec<i64>);
+/// What else the transaction began with: the blocks that a batch's records are numbered in.
+pub(super) struct Blocks {
+    first: Vec<i64>,
+    /// Somebody subscribes.
+    pub(super) is_told: bool,
+}
 
 impl Blocks {
     pub(super) fn number(&self, record: RecordRef) -> i64 {
@@ -84,31 +90,31 @@ impl Blocks {
             RecordRef::New(index) => {
                 let index = index as i64;
                 let block = usize::try_from(index / BLOCK).unwrap_or(0);
-                self.0.get(block).copied().unwrap_or_default() + index % BLOCK
+                self.first.get(block).copied().unwrap_or_default() + index % BLOCK
             }
         }
     }
 }
 
 /// Begins the transaction. `None` if a park has no row to lock.
-async fn load(link: &Link, keys: &Keys<'_>, records_max: usize) -> Result<Option<(Loaded, Blocks)>, Fault> {
+async fn load(link: &Link, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Option<(Loaded, Blocks)>, Fault> {
     let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
     let serial_parks: Vec<i64> = keys.serials.iter().map(|key| key.park.0).collect();
     let serials: Vec<_> = keys.serials.iter().map(|key| text::key(key.parking_serial)).collect();
     let order_parks: Vec<i64> = keys.orders.iter().map(|key| key.park.0).collect();
     let orders: Vec<_> = keys.orders.iter().map(|key| text::key(key.parking_order)).collect();
     let pay_types: Vec<_> = keys.orders.iter().map(|key| text::key(key.pay_type)).collect();
-    let blocks = (records_max as i64).saturating_add(BLOCK - 1) / BLOCK;
+    let blocks = (arrivals.len() as i64).saturating_add(BLOCK - 1) / BLOCK;
     // Prepared beforehand: the first use of a statement would wait.
-    for sql in [LOCK, BLOCKS, HALVES, CONFLICTS, ORDERS] {
+    for sql in [LOCK, BLOCKS, HALVES, ORDERS] {
         link.statement(sql).await?;
     }
-    let (.., locked, blocks, (halves, conflicts), taken) = try_join5(
+    let (.., locked, blocks, halves, taken) = try_join5(
         link.begin(),
         link.query(LOCK, &[&parks]),
         // After the lock, so that the numbers of a park rise with the order of arrival.
         link.query(BLOCKS, &[&blocks]),
-        try_join(link.query(HALVES, &[&serial_parks, &serials]), link.query(CONFLICTS, &[&serial_parks, &serials])),
+        link.query(HALVES, &[&serial_parks, &serials]),
         async {
             if orders.is_empty() {
                 Ok(Vec::new())
@@ -123,13 +129,17 @@ async fn load(link: &Link, keys: &Keys<'_>, records_max: usize) -> Result<Option
     }
     let mut loaded = Loaded { orders: vec![false; orders.len()], ..Loaded::default() };
     loaded.serials.resize_with(serials.len(), Default::default);
-    read_halves(&mut loaded, &halves, &conflicts)?;
+    read_halves(&mut loaded, &halves)?;
+    if has_other_content(arrivals, keys, &loaded) {
+        // Seldom, so it waits for a round trip of its own.
+        read_conflicts(&mut loaded, &link.query(CONFLICTS, &[&serial_parks, &serials]).await?)?;
+    }
     for row in &taken {
         if let Some(taken) = at(&mut loaded.orders, row.try_get(0)?) {
             *taken = true;
         }
     }
-    let mut spaces = std::collections::HashMap::with_capacity(locked.len());
+    let mut spaces = HashMap::with_capacity(locked.len());
     for row in &locked {
         spaces.insert(row.try_get::<_, i64>(0)?, read_space(row)?);
     }
@@ -138,7 +148,8 @@ async fn load(link: &Link, keys: &Keys<'_>, records_max: usize) -> Result<Option
     loaded.parks = keys.parks.iter().map(|key| of(&key.park)).collect();
     load_counted(link, keys, &mut loaded).await?;
     let blocks = blocks.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    Ok(Some((loaded, Blocks(blocks))))
+    let is_told = locked.first().map_or(Ok(false), |row| row.try_get(6))?;
+    Ok(Some((loaded, Blocks { first: blocks, is_told })))
 }
 
 /// The element a slot names; slots count from 1.
@@ -146,7 +157,26 @@ fn at<T>(list: &mut [T], slot: i64) -> Option<&mut T> {
     usize::try_from(slot - 1).ok().and_then(|index| list.get_mut(index))
 }
 
-fn read_halves(loaded: &mut Loaded, halves: &[Row], conflicts: &[Row]) -> Result<(), Fault> {
+/// Does a push come with a serial that another one of its kind has? Only then is it asked which others came before.
+fn has_other_content(arrivals: &[&Arrival], keys: &Keys<'_>, loaded: &Loaded) -> bool {
+    let found =
+        keys.serials.iter().zip(&loaded.serials).filter(|(_, halves)| halves.enter.is_some() || halves.leave.is_some());
+    let found: HashMap<(i64, &str), &Halves> =
+        found.map(|(key, halves)| ((key.park.0, key.parking_serial), halves)).collect();
+    if found.is_empty() {
+        return false;
+    }
+    arrivals.iter().any(|arrival| {
+        let halves = found.get(&(arrival.park.0, arrival.parking_serial.as_str()));
+        let half = halves.and_then(|halves| match arrival.kind {
+            PushKind::Enter => halves.enter.as_ref(),
+            PushKind::Leave => halves.leave.as_ref(),
+        });
+        half.is_some_and(|half| half.digest != arrival.digest)
+    })
+}
+
+fn read_halves(loaded: &mut Loaded, halves: &[Row]) -> Result<(), Fault> {
     for row in halves {
         let refused: Option<String> = row.try_get(5)?;
         let half = Half {
@@ -162,6 +192,10 @@ fn read_halves(loaded: &mut Loaded, halves: &[Row], conflicts: &[Row]) -> Result
             _ => found.leave = Some(half),
         }
     }
+    Ok(())
+}
+
+fn read_conflicts(loaded: &mut Loaded, conflicts: &[Row]) -> Result<(), Fault> {
     for row in conflicts {
         let Some(found) = at(&mut loaded.serials, row.try_get(0)?) else { continue };
         let standing = RecordRef::Stored(RecordId(row.try_get(1)?));

@@ -52,7 +52,7 @@ pub(super) async fn write(
         link.statement(sql).await?;
     }
     // Each is sent only once the one before it is; when one fails, the rest is not looked at and the connection given up.
-    let rows = try_join(records.add(link), records.tell(link));
+    let rows = try_join(records.add(link), records.tell(link, blocks.is_told));
     try_join5(rows, payments.add(link), images.add(link), put(link, &spaces), link.commit()).await?;
     Ok(())
 }
@@ -140,8 +140,8 @@ impl<'a> Records<'a> {
 }
 
 impl Records<'_> {
-    async fn tell(&self, link: &Link) -> Result<(), Fault> {
-        if !self.ids.is_empty() {
+    async fn tell(&self, link: &Link, is_told: bool) -> Result<(), Fault> {
+        if is_told && !self.ids.is_empty() {
             let rows: super::link::Values<'_> =
                 &[&self.parks, &self.ids, &self.kinds, &self.conflicts_with, &self.received];
             link.execute(ADD_DELIVERIES, rows).await?;

@@ -315,13 +315,12 @@ async fn lanes_record_at_once_and_answer_each_in_order() {
     let (_one, _two, _url, [store, _]) = two_nodes(&cluster);
     let recorder = {
         let store = Arc::clone(&store);
-        let lanes = store.lanes();
-        assert!(lanes > 1);
         Recorder::start_lanes(
             move |batch: &[Entry]| store.record(batch),
             1000,
             16,
-            lanes,
+            // More than `store.lanes()` may be on a small machine.
+            4,
             |entry| entry.arrival.park.0.unsigned_abs(),
         )
     };

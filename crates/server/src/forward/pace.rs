@@ -1,0 +1,67 @@
+//! Intake goes first: what is answered cannot wait, what is forwarded can. While pushes come in faster than a share of this
+//! machine allows, deliveries are sent no faster than the other share; what is left over is made up for afterwards.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::plan::Rate;
+
+/// Pushes a second and core above which intake is busy, and deliveries a second and core that are sent then, to all
+/// subscribers together. Measured with `bench/forward`.
+const BUSY_PER_CORE: u32 = 2000;
+const SENT_PER_CORE: u32 = 1500;
+
+/// Shared by intake and the loops of all subscribers.
+#[derive(Debug)]
+pub(super) struct Pace {
+    cores: u32,
+    recorded: AtomicU64,
+    is_busy: AtomicBool,
+    rate: Mutex<Rate>,
+}
+
+impl Pace {
+    pub(super) fn new() -> Pace {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        Pace { cores, recorded: AtomicU64::new(0), is_busy: AtomicBool::new(false), rate: Mutex::default() }
+    }
+
+    /// A push was recorded.
+    pub(super) fn recorded(&self) {
+        self.recorded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Looks back at the time since it was last asked.
+    pub(super) fn look(&self, elapsed: Duration) {
+        let recorded = self.recorded.swap(0, Ordering::Relaxed);
+        let busy = f64::from(BUSY_PER_CORE.saturating_mul(self.cores)) * elapsed.as_secs_f64();
+        self.is_busy.store(recorded as f64 > busy, Ordering::Relaxed);
+    }
+
+    /// May one be sent now?
+    pub(super) fn allows(&self, now_us: i64) -> bool {
+        if !self.is_busy.load(Ordering::Relaxed) {
+            return true;
+        }
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.take(Some(SENT_PER_CORE.saturating_mul(self.cores)), now_us).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_busy_intake_slows_deliveries() {
+        let pace = Pace { cores: 2, ..Pace::new() };
+        let sent = |pace: &Pace| (0..10_000).filter(|tenth_ms| pace.allows(1_000_000 + tenth_ms * 100)).count();
+        assert_eq!(sent(&pace), 10_000);
+        (0..5000).for_each(|_| pace.recorded());
+        pace.look(Duration::from_secs(1));
+        assert!((2900..=3400).contains(&sent(&pace)), "{}", sent(&pace));
+        pace.look(Duration::from_secs(1));
+        assert_eq!(sent(&pace), 10_000);
+    }
+}
