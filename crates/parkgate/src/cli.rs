@@ -2,6 +2,7 @@
 
 mod agent;
 mod forward;
+mod moving;
 mod simulate;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use agent::{Agent, AgentFile, Dead};
 pub(crate) use forward::{AddSubscriber, Delivery, DeliveryState, Event, Format, Subscriber};
+pub(crate) use moving::Move;
 pub(crate) use simulate::Simulate;
 
 /// 开放的停车场推送平台 · An open, self-hosted parking gate platform
@@ -48,6 +50,11 @@ pub(crate) enum Command {
     /// 转发 · What is still to be told, and what was given up
     #[command(subcommand)]
     Delivery(Delivery),
+    /// 迁移 · Move everything to another store, pictures too
+    #[command(
+        after_help = "Examples:\n  parkgate move --to-store postgres://user@host/parkgate --to-images s3://bucket/pictures\n  parkgate move --store postgres://user@host/parkgate --images s3://bucket/pictures --to-data /var/lib/parkgate-back\n\nThe old store is only read from the beginning on: pushes to it get 503, which their senders keep. Run the same command\nagain after an interruption; --abandon gives the move up."
+    )]
+    Move(Move),
     /// 签名诊断 · The sign doctor: why a signature does not match
     #[command(
         after_help = "Examples:\n  parkgate explain --secret 123 --sign 142FA4A7… park_uuid=P plate=粤B12345\n  parkgate explain --secret 123 --body body.bin --content-type 'multipart/form-data; boundary=x'\n  parkgate explain --secret 123 --request captured.http\n  parkgate explain --secret 123 --string '签名验证不通过[…&app_secret=***]' park_uuid=P plate=粤B12345"

@@ -6,6 +6,7 @@ mod conflict;
 mod delivery;
 mod demo;
 mod explain;
+mod moving;
 mod park;
 mod push;
 mod quarantine;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Conflict(args) => conflict::run(args).map(|()| 0),
         Command::Subscriber(args) => subscriber::run(args).map(|()| 0),
         Command::Delivery(args) => delivery::run(args).map(|()| 0),
+        Command::Move(args) => moving::run(&args).map(|()| 0),
         Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Sign(args) => sign::run(&args).map(|()| 0),
         Command::Agent(args) => agent::run(args).map(|()| 0),

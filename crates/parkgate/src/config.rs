@@ -215,16 +215,10 @@ impl Config {
             State { data: PathBuf::new(), url: None }
         });
         let listen = serve.listen.clone().or(given.listen).unwrap_or_else(|| LISTEN.into());
-        let images = match serve.images.clone().or(given.images) {
-            None => ImagesAt::Folder(state.data.join("images")),
-            Some(url) if url.starts_with("s3://") => ImagesAt::Bucket(url),
-            Some(url) => ImagesAt::Folder(PathBuf::from(url.strip_prefix("file://").unwrap_or(&url))),
-        };
-        if let ImagesAt::Folder(folder) = &images
-            && folder.to_string_lossy().contains("://")
-        {
-            wrong.push(format!("images = {}: a folder, or s3://BUCKET/PREFIX", folder.display()));
-        }
+        let images = image_place(serve.images.clone().or(given.images), &state.data).unwrap_or_else(|what| {
+            wrong.push(what);
+            ImagesAt::Folder(PathBuf::new())
+        });
         let listen = listen.parse().map_err(|_| {
             wrong.push(format!("listen = {listen}: write an address and a port, as in 127.0.0.1:8080"));
         });
@@ -237,6 +231,23 @@ impl Config {
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
         }
     }
+}
+
+/// Where pictures lie, as told on the command line.
+pub(crate) fn images_at(told: Option<String>, data: &Path) -> anyhow::Result<ImagesAt> {
+    image_place(told, data).map_err(|what| all(&[what]))
+}
+
+fn image_place(told: Option<String>, data: &Path) -> Result<ImagesAt, String> {
+    let folder = match told {
+        None => data.join("images"),
+        Some(url) if url.starts_with("s3://") => return Ok(ImagesAt::Bucket(url)),
+        Some(url) => PathBuf::from(url.strip_prefix("file://").unwrap_or(&url)),
+    };
+    if folder.to_string_lossy().contains("://") {
+        return Err(format!("images = {}: a folder, or s3://BUCKET/PREFIX", folder.display()));
+    }
+    Ok(ImagesAt::Folder(folder))
 }
 
 /// The state of a command that reads or changes it.

@@ -92,6 +92,17 @@ impl Images {
         Images::in_place(Place::Folder(Folder::open(folder)?), folder.join(INCOMING))
     }
 
+    /// Opens a folder that another process may be writing to, to read from it.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn open_to_read(folder: &Path) -> Result<Images, ImageError> {
+        let place = Place::Folder(Folder::open(folder)?);
+        let shared =
+            Shared { incoming: folder.join(INCOMING), place, next: AtomicU64::new(0), pinned: Mutex::default() };
+        Ok(Images { shared: Arc::new(shared) })
+    }
+
     /// Opens a bucket, `s3://BUCKET/PREFIX`: where it is and who asks are told by the usual variables of the environment
     /// (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …). Pictures are written aside in a folder of this node.
     ///

@@ -7,6 +7,7 @@
 pub mod delivery;
 pub mod images;
 mod key;
+pub mod moving;
 mod postgres;
 pub mod quarantine;
 pub mod query;

@@ -10,6 +10,7 @@ mod drive;
 mod forwarding;
 mod link;
 mod migrate;
+pub(crate) mod moving;
 mod quarantine;
 mod query;
 mod record;
@@ -81,7 +82,9 @@ impl PostgresStore {
         let driver = Driver::start()?;
         let (batches, questions) = (Pool::new(config.clone(), Role::Batches), Pool::new(config, Role::Questions));
         let key = attempt(&driver, &questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
-            migrate::prepare(link, data, &name).await
+            let key = migrate::prepare(link, data, &name).await?;
+            moving::refuse_unfinished(link).await?;
+            Ok(key)
         });
         let key = key.map_err(|error| match error {
             StoreError::Away(text) => StoreError::Away(format!("{name}: {text}")),

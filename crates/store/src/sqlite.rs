@@ -5,6 +5,7 @@ mod conflict;
 mod delivery;
 mod forwarding;
 mod migrate;
+pub(crate) mod moving;
 mod quarantine;
 mod query;
 mod record;
@@ -71,6 +72,7 @@ impl SqliteStore {
         let mut writer = Writer::open(&path)?;
         let seal = Seal::new(&key);
         registry::prove_key(writer.connection(), &seal)?;
+        moving::refuse_unfinished(writer.connection())?;
         Ok(SqliteStore {
             checkpointer: Checkpointer::start(path.clone()),
             seal,
@@ -323,6 +325,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
+        if text.starts_with(moving::FROZEN) {
+            return StoreError::Busy(text);
+        }
         let Some(code) = error.sqlite_error() else { return StoreError::Broken(text) };
         match code.code {
             ErrorCode::DiskFull => StoreError::Full(text),

@@ -182,7 +182,12 @@ pub(crate) fn visit_of(
 /// The payments a leave listed. What is no object was let through by the protocol's checks: one odd entry must not hide the
 /// visit.
 pub(crate) fn listed_payments(leave: &RecordView) -> Result<Vec<Listed>, StoreError> {
-    let list = leave.params.get("payment_list").and_then(Value::as_str).filter(|text| !text.is_empty());
+    listed_in(&leave.params)
+}
+
+/// The same, of its parameters.
+pub(crate) fn listed_in(params: &Map<String, Value>) -> Result<Vec<Listed>, StoreError> {
+    let list = params.get("payment_list").and_then(Value::as_str).filter(|text| !text.is_empty());
     let Some(list) = list else { return Ok(Vec::new()) };
     let entries: Vec<Value> =
         serde_json::from_str(list).map_err(|error| StoreError::Broken(format!("stored payments: {error}")))?;

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
 async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     let _lock = lock(&config.state.data)?;
     let store = config.state.open()?;
-    let images = open_images(&config)?;
+    let images = open_images(&config.images, &config.state.data)?;
     let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
     let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
     let settings = Settings { node: config.node, limits: config.limits, forward: config.forward, mode };
@@ -52,12 +52,12 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     serve(gate, listener, signals.stopped()).await.context("停止时出错 while stopping")
 }
 
-fn open_images(config: &Config) -> anyhow::Result<Images> {
-    match &config.images {
+pub(super) fn open_images(at: &ImagesAt, data: &Path) -> anyhow::Result<Images> {
+    match at {
         ImagesAt::Folder(folder) => {
             Images::open(folder).with_context(|| format!("图片目录 picture folder {}", folder.display()))
         }
-        ImagesAt::Bucket(url) => Images::open_bucket(url, aws_variables(), &config.state.data.join("images"))
+        ImagesAt::Bucket(url) => Images::open_bucket(url, aws_variables(), &data.join("images"))
             .with_context(|| format!("{url}: 检查地址与 AWS_* 环境变量 (check the URL and the AWS_* variables)")),
     }
 }

@@ -70,6 +70,7 @@ impl From<Error> for Fault {
         let text = format!("{} ({})", told.message(), told.code().code());
         match told.code().code() {
             "40001" | "40P01" | "55P03" | "57014" => Fault::Again(StoreError::Busy(text)),
+            "PM001" => Fault::Final(StoreError::Busy(text)),
             "53100" => Fault::Final(StoreError::Full(text)),
             // A prepared statement that is no more, or not as it was; a server that became a standby.
             "26000" | "0A000" | "25006" | "58030" => Fault::Again(StoreError::Away(text)),

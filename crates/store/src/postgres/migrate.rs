@@ -10,10 +10,11 @@ use crate::seal::Seal;
 use crate::stored::{KEY_PLACE, KEY_PROOF};
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_quarantine.sql"),
     include_str!("../../migrations/postgres/0003_forwarding.sql"),
+    include_str!("../../migrations/postgres/0004_moving.sql"),
 ];
 /// "parkgate" in eight bytes.
 const LOCK: i64 = i64::from_be_bytes(*b"parkgate");

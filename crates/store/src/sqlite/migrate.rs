@@ -5,10 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::StoreError;
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/sqlite/0001_records.sql"),
     include_str!("../../migrations/sqlite/0002_quarantine.sql"),
     include_str!("../../migrations/sqlite/0003_forwarding.sql"),
+    include_str!("../../migrations/sqlite/0004_moving.sql"),
 ];
 
 /// Brings a database to the newest version.

@@ -1,0 +1,112 @@
+//! `move`: everything to another store.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use parkgate_store::Images;
+use parkgate_store::moving::{At, MissingPictures, Move, Step, Total, move_pictures};
+use serde_json::json;
+
+use super::serve::open_images;
+use crate::cli;
+use crate::config::{ImagesAt, State, images_at, state};
+use crate::output::{self, misuse};
+
+pub(super) fn run(args: &cli::Move) -> anyhow::Result<()> {
+    let from = state(&args.place)?;
+    if from.url.is_none() && !from.data.join("parkgate.db").exists() {
+        bail!("{} 中没有数据 (there is no store here: say --data DIR or --store URL)", from.data.display());
+    }
+    if args.abandon {
+        return match Move::abandon(at(&from))? {
+            Some(to) => {
+                output::line(&format!("已放弃迁移到 {to}, 原库恢复接收 (given up; this store takes pushes again)"))
+            }
+            None => bail!("没有进行中的迁移 (no move is under way)"),
+        };
+    }
+    let to = target(args, &from)?;
+    let (old, new) = (images_at(args.images.clone(), &from.data)?, images_at(args.to_images.clone(), &to.data)?);
+    let bar = bar(args.json)?;
+    let mut told = |step: Step| show(&bar, step);
+    let moving = Move::begin(at(&from), at(&to))?;
+    let missing = if old == new { 0 } else { pictures(args, &moving, (&old, &from.data), (&new, &to.data), &bar)? };
+    moving.copy(&mut told)?;
+    let totals = moving.finish(&mut told)?;
+    bar.finish_and_clear();
+    report(args.json, &to, &totals, missing)
+}
+
+fn at(state: &State) -> At<'_> {
+    At { data: &state.data, url: state.url.as_ref().map(|url| url.0.as_str()) }
+}
+
+fn target(args: &cli::Move, from: &State) -> anyhow::Result<State> {
+    match (&args.to_data, &args.to_store) {
+        (None, None) => Err(misuse("用 --to-store 或 --to-data 指定去处 (say where to: --to-store or --to-data)")),
+        // Whatever store the settings name: that is where it comes from.
+        (Some(data), None) => Ok(State { data: data.clone(), url: None }),
+        (data, Some(store)) => {
+            let is_database = store.starts_with("postgres");
+            if data.is_some() && !is_database {
+                return Err(misuse("--to-data 与 --to-store sqlite: 二选一 (one of the two)"));
+            }
+            // Beside a database nothing of the old folder is in the way, and the key is there.
+            let data = data.clone().or_else(|| is_database.then(|| from.data.clone()));
+            state(&cli::Place { data, store: Some(store.clone()) })
+        }
+    }
+}
+
+/// Pictures first: no record is anywhere before its pictures are.
+fn pictures(
+    args: &cli::Move,
+    moving: &Move,
+    (old, old_data): (&ImagesAt, &Path),
+    (new, new_data): (&ImagesAt, &Path),
+    bar: &ProgressBar,
+) -> anyhow::Result<u64> {
+    let missing = if args.skip_missing { MissingPictures::Skip } else { MissingPictures::Stop };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        // A gate may run on the old folder: what is arriving there is not touched.
+        let from = match old {
+            ImagesAt::Folder(folder) => Images::open_to_read(folder)?,
+            ImagesAt::Bucket(_) => open_images(old, &new_data.join("moving"))?,
+        };
+        let to = open_images(new, new_data)?;
+        let mut told = |step: Step| show(bar, step);
+        move_pictures(moving, &from, &to, missing, &mut told)
+            .await
+            .with_context(|| format!("图片目录 pictures of {}", old_data.display()))
+    })
+}
+
+fn bar(is_quiet: bool) -> anyhow::Result<ProgressBar> {
+    if is_quiet {
+        return Ok(ProgressBar::hidden());
+    }
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template("{msg:28} {bar:30} {pos}/{len} {elapsed}")?);
+    Ok(bar)
+}
+
+fn show(bar: &ProgressBar, step: Step) {
+    bar.set_message(if step.compared { format!("核对 {}", step.what) } else { step.what.to_owned() });
+    bar.set_length(step.all.max(step.done));
+    bar.set_position(step.done);
+}
+
+fn report(is_json: bool, to: &State, totals: &[Total], missing: u64) -> anyhow::Result<()> {
+    if is_json {
+        return output::json(&json!({ "to": to.name(), "tables": totals, "missing_pictures": missing }));
+    }
+    let rows: Vec<_> =
+        totals.iter().map(|total| vec![total.table.to_owned(), total.rows.to_string(), total.sum.clone()]).collect();
+    output::line(&output::table(&["表", "行数", "校验和(两库相同)"], &rows))?;
+    if missing > 0 {
+        output::line(&format!("缺失图片 pictures missing from the old place: {missing}"))?;
+    }
+    output::line(&format!("已迁至 {}; 原库只读 (moved; the old store is only read from now on)", to.name()))
+}

@@ -1,0 +1,5 @@
+-- While everything moves to or from another store (`parkgate move`): what is still to be done, and where it goes or comes from.
+CREATE TABLE moving (
+    what text COLLATE "C" PRIMARY KEY,
+    told text NOT NULL
+);

@@ -1,0 +1,71 @@
+//! Pictures from one folder or bucket to another, by their address, which is what they are.
+
+use futures_util::{StreamExt, stream};
+
+use super::{Move, Step};
+use crate::images::{ImageError, Images};
+use crate::{ImageKey, StoreError};
+
+/// Pictures on their way at once.
+const AT_ONCE: usize = 16;
+const PAGE: usize = 256;
+
+/// What becomes of records whose picture is gone from the old place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingPictures {
+    /// The move ends with an error, and goes on once they are back.
+    Stop,
+    /// They are counted, and left out.
+    Skip,
+}
+
+/// Copies the pictures that records and the quarantine name; how many are missing.
+///
+/// # Errors
+/// One place or store failed, or a picture is not what its address says. Calling again goes on.
+pub async fn move_pictures(
+    moving: &Move,
+    from: &Images,
+    to: &Images,
+    missing: MissingPictures,
+    told: &mut (dyn FnMut(Step) + Send),
+) -> Result<u64, StoreError> {
+    let (mut gone, mut done) = (0, 0);
+    for table in ["images", "quarantine_images"] {
+        let mark = format!("pictures of {table}");
+        let mut after = moving.to.mark(&mark)?.map(|text| hex::decode(text).unwrap_or_default()).unwrap_or_default();
+        loop {
+            let page = moving.from.pictures(table, &after, PAGE)?;
+            let Some((ImageKey(last), _)) = page.last().copied() else { break };
+            let mut copies = stream::iter(page.iter().map(|(key, _)| copy(from, to, *key))).buffer_unordered(AT_ONCE);
+            while let Some((key, copied)) = copies.next().await {
+                match copied {
+                    Ok(()) => {}
+                    Err(error) if missing == MissingPictures::Skip && from.read(&key).await.is_err() => {
+                        tracing::warn!(%key, %error, "a picture is missing");
+                        gone += 1;
+                    }
+                    Err(error) => return Err(StoreError::Away(format!("picture {key}: {error}"))),
+                }
+                done += 1;
+                told(Step { what: "pictures", compared: false, done, all: 0 });
+            }
+            drop(copies);
+            moving.to.set_mark(&mark, &hex::encode(last))?;
+            after = last.to_vec();
+        }
+    }
+    Ok(gone)
+}
+
+async fn copy(from: &Images, to: &Images, key: ImageKey) -> (ImageKey, Result<(), ImageError>) {
+    (key, copy_one(from, to, key).await)
+}
+
+async fn copy_one(from: &Images, to: &Images, key: ImageKey) -> Result<(), ImageError> {
+    let bytes = from.read(&key).await?;
+    let mut incoming = to.incoming().await?;
+    incoming.write(bytes).await?;
+    let stored = incoming.finish().await?.store().await?;
+    if stored.key == key { Ok(()) } else { Err(ImageError::Away("its bytes are not what its address says".into())) }
+}

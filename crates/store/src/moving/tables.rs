@@ -1,0 +1,241 @@
+//! What there is to move: every table and column of both stores, but for what each keeps for itself alone.
+
+/// How a column is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Big,
+    Int,
+    Small,
+    Bool,
+    Text,
+    /// A text that PostgreSQL may keep shortened.
+    Key,
+    Bytes,
+}
+
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// How SQLite tells it, where it has no such column.
+    pub(crate) sqlite: Option<&'static str>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [Column],
+    /// What its rows are ordered and told apart by.
+    pub(crate) sqlite_key: &'static [&'static str],
+    pub(crate) postgres_key: &'static [&'static str],
+    /// SQLite makes these rows itself, by triggers.
+    pub(crate) made_by_sqlite: bool,
+}
+
+const fn column(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind, sqlite: None }
+}
+
+const fn told(name: &'static str, sqlite: &'static str) -> Column {
+    Column { name, kind: Kind::Big, sqlite: Some(sqlite) }
+}
+
+const fn table(name: &'static str, columns: &'static [Column], key: &'static [&'static str]) -> Table {
+    Table { name, columns, sqlite_key: key, postgres_key: key, made_by_sqlite: false }
+}
+
+use Kind::{Big, Bool, Bytes, Int, Key, Small, Text};
+
+/// In this order: what is named comes before what names it.
+pub(crate) const TABLES: &[Table] = &[
+    table(
+        "parks",
+        &[
+            column("id", Big),
+            column("park_uuid", Text),
+            column("merchant", Text),
+            column("name", Text),
+            column("secret", Bytes),
+            column("old_secret", Bytes),
+            column("old_secret_until", Big),
+            column("old_secret_used_at", Big),
+            column("enabled", Bool),
+            column("strict", Bool),
+            column("require_sign", Bool),
+            column("http_200_always", Bool),
+            column("total_parking_space", Big),
+            column("allow", Text),
+            column("created_at", Big),
+            column("location", Text),
+        ],
+        &["id"],
+    ),
+    table(
+        "apps",
+        &[column("app_id", Text), column("secret", Bytes), column("api_type", Text), column("enabled", Bool)],
+        &["app_id"],
+    ),
+    table("app_parks", &[column("app_id", Text), column("park_id", Big)], &["app_id", "park_id"]),
+    table("park_epochs", &[column("id", Big), column("park_id", Big), column("entered_from", Big)], &["id"]),
+    table(
+        "subscribers",
+        &[
+            column("id", Big),
+            column("name", Text),
+            column("settings", Text),
+            column("secret", Bytes),
+            column("all_parks", Bool),
+            column("enters", Bool),
+            column("leaves", Bool),
+            column("inline_ms", Big),
+            column("paused", Bool),
+            column("delivered", Big),
+            column("delivered_at", Big),
+        ],
+        &["id"],
+    ),
+    table("subscriber_parks", &[column("subscriber_id", Big), column("park_id", Big)], &["subscriber_id", "park_id"]),
+    table(
+        "records",
+        &[
+            column("park_id", Big),
+            column("id", Big),
+            column("kind", Small),
+            column("parking_serial", Key),
+            column("enter_time", Big),
+            column("event_time", Big),
+            column("counted", Small),
+            column("plate", Text),
+            column("digest", Bytes),
+            column("seqno", Big),
+            column("received_at", Big),
+            column("variant", Small),
+            column("conflict_with", Big),
+            column("refused_orders", Text),
+            column("params", Text),
+            column("personal", Bytes),
+            column("original", Bytes),
+        ],
+        &["id"],
+    ),
+    Table {
+        name: "payments",
+        columns: &[
+            column("park_id", Big),
+            column("parking_order", Key),
+            column("pay_type", Key),
+            column("record_id", Big),
+            column("position", Int),
+            column("value", Big),
+            column("free_value", Big),
+            column("change_value", Big),
+            column("pay_time", Big),
+        ],
+        sqlite_key: &["parking_order", "park_id", "pay_type"],
+        postgres_key: &["park_id", "parking_order", "pay_type"],
+        made_by_sqlite: false,
+    },
+    Table {
+        name: "spaces",
+        columns: &[
+            column("park_id", Big),
+            column("total", Big),
+            column("remain", Big),
+            column("as_of", Big),
+            column("later", Big),
+            column("latest_counted", Big),
+        ],
+        sqlite_key: &["park_id"],
+        postgres_key: &["park_id"],
+        made_by_sqlite: false,
+    },
+    Table {
+        name: "images",
+        columns: &[
+            told("park_id", "(SELECT r.park_id FROM records r WHERE r.id = record_id)"),
+            column("record_id", Big),
+            column("name", Text),
+            column("sha256", Bytes),
+            column("md5", Bytes),
+            column("size", Big),
+            column("content_type", Text),
+        ],
+        sqlite_key: &["record_id", "name"],
+        postgres_key: &["park_id", "record_id", "name"],
+        made_by_sqlite: false,
+    },
+    table(
+        "quarantine",
+        &[
+            column("park_id", Big),
+            column("id", Big),
+            column("kind", Small),
+            column("seqno", Big),
+            column("received_at", Big),
+            column("address", Text),
+            column("reason", Text),
+            column("digest", Bytes),
+            column("times", Big),
+            column("finding", Text),
+            column("sealed", Bytes),
+            column("bytes", Big),
+        ],
+        &["id"],
+    ),
+    Table {
+        name: "quarantine_images",
+        columns: &[
+            told("park_id", "(SELECT q.park_id FROM quarantine q WHERE q.id = quarantine_id)"),
+            column("quarantine_id", Big),
+            column("part", Text),
+            column("sha256", Bytes),
+            column("md5", Bytes),
+            column("size", Big),
+            column("content_type", Text),
+        ],
+        sqlite_key: &["quarantine_id", "part"],
+        postgres_key: &["park_id", "quarantine_id", "part"],
+        made_by_sqlite: false,
+    },
+    Table {
+        name: "quarantine_use",
+        columns: &[column("park_id", Big), column("pushes", Big), column("bytes", Big)],
+        sqlite_key: &["park_id"],
+        postgres_key: &["park_id"],
+        made_by_sqlite: true,
+    },
+    Table {
+        name: "deliveries",
+        columns: &[
+            column("park_id", Big),
+            column("subscriber_id", Big),
+            column("record_id", Big),
+            column("dead", Bool),
+            column("attempts", Int),
+            column("next_at", Big),
+            column("since", Big),
+            column("told", Text),
+        ],
+        sqlite_key: &["subscriber_id", "record_id"],
+        postgres_key: &["park_id", "subscriber_id", "record_id"],
+        made_by_sqlite: false,
+    },
+    table(
+        "differences",
+        &[
+            column("id", Big),
+            column("subscriber_id", Big),
+            column("park_uuid", Text),
+            column("kind", Small),
+            column("parking_serial", Text),
+            column("at", Big),
+            column("ours", Text),
+            column("theirs", Text),
+        ],
+        &["id"],
+    ),
+];
+
+/// Tables whose numbers are never used twice, and how PostgreSQL keeps the highest one.
+pub(crate) const NUMBERED: &[(&str, &str)] =
+    &[("quarantine", "quarantine_ids"), ("subscribers", "subscribers_id_seq"), ("differences", "differences_id_seq")];

@@ -1,0 +1,322 @@
+//! PostgreSQL as one end of a move.
+
+use std::path::Path;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::drive::Driver;
+use super::link::{Fault, Link, Pool, Role};
+use super::{MIGRATION_MAX, QUESTION_MAX, Twice, attempt, migrate, read, text};
+use crate::moving::tables::{Kind, NUMBERED, TABLES, Table};
+use crate::moving::{End, FROM, Found, TO, Value, kind, names};
+use crate::{ImageKey, StoreError};
+
+/// Beyond this many bytes a key is kept shortened.
+const SHORTENED_BYTES: usize = 512;
+
+pub(crate) struct PostgresEnd {
+    // Before the driver: connections end while it still runs.
+    pool: Pool,
+    name: String,
+    driver: Driver,
+}
+
+impl PostgresEnd {
+    pub(crate) fn open(data: &Path, url: &str) -> Result<PostgresEnd, StoreError> {
+        let (config, name) = read(url)?;
+        let (driver, pool) = (Driver::start()?, Pool::new(config, Role::Questions));
+        attempt(&driver, &pool, Twice::Harmless, MIGRATION_MAX, async |link, _| {
+            migrate::prepare(link, data, &name).await
+        })?;
+        Ok(PostgresEnd { pool, name, driver })
+    }
+
+    fn ask<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
+        attempt(&self.driver, &self.pool, Twice::Harmless, QUESTION_MAX * 10, async |link, _| work(link).await)
+    }
+}
+
+/// Is the move to this database unfinished?
+pub(super) async fn refuse_unfinished(link: &Link) -> Result<(), Fault> {
+    match mark(link, FROM).await? {
+        Some(from) => {
+            let text = format!("a move from {from} is unfinished: run `parkgate move` again");
+            Err(Fault::Final(StoreError::Broken(text)))
+        }
+        None => Ok(()),
+    }
+}
+
+async fn mark(link: &Link, what: &str) -> Result<Option<String>, Fault> {
+    let row = link.query_opt("SELECT told FROM moving WHERE what = $1", &[&what]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+async fn set_mark(link: &Link, what: &str, told: &str) -> Result<(), Fault> {
+    let sql = "INSERT INTO moving VALUES ($1, $2) ON CONFLICT (what) DO UPDATE SET told = excluded.told";
+    link.execute(sql, &[&what, &told]).await?;
+    Ok(())
+}
+
+impl End for PostgresEnd {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_sqlite(&self) -> bool {
+        false
+    }
+
+    fn mark(&self, what: &str) -> Result<Option<String>, StoreError> {
+        self.ask(async |link| mark(link, what).await)
+    }
+
+    fn set_mark(&self, what: &str, told: &str) -> Result<(), StoreError> {
+        self.ask(async |link| set_mark(link, what, told).await)
+    }
+
+    fn freeze(&self, to: &str) -> Result<(), StoreError> {
+        let told = to.replace('\'', "''");
+        // PM001: a code of ours, see `link`.
+        let mut sql = format!(
+            "CREATE OR REPLACE FUNCTION parkgate_frozen() RETURNS trigger LANGUAGE plpgsql AS $frozen$ BEGIN \
+             RAISE EXCEPTION 'this store moves or has moved to %', '{told}' USING ERRCODE = 'PM001'; END $frozen$;"
+        );
+        for Table { name, .. } in TABLES {
+            sql.push_str(&format!(
+                "CREATE OR REPLACE TRIGGER frozen BEFORE INSERT OR UPDATE OR DELETE ON {name} \
+                 FOR EACH STATEMENT EXECUTE FUNCTION parkgate_frozen();"
+            ));
+        }
+        self.ask(async |link| {
+            link.begin().await?;
+            link.plain(&sql).await?;
+            set_mark(link, TO, to).await?;
+            link.commit().await
+        })
+    }
+
+    fn thaw(&self) -> Result<(), StoreError> {
+        let drop = |Table { name, .. }: &Table| format!("DROP TRIGGER IF EXISTS frozen ON {name};");
+        let sql: String = TABLES.iter().map(drop).collect();
+        self.ask(async |link| {
+            link.begin().await?;
+            link.plain("SET LOCAL client_min_messages = warning").await?;
+            link.plain(&sql).await?;
+            link.execute("DELETE FROM moving WHERE what = $1", &[&TO]).await?;
+            link.commit().await
+        })
+    }
+
+    fn count(&self, table: &Table) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) FROM {}", table.name);
+        self.ask(async |link| Ok(number(link, &sql).await?.unsigned_abs()))
+    }
+
+    fn page(&self, table: &'static Table, after: Option<&[Value]>, limit: usize) -> Result<Vec<Found>, StoreError> {
+        let sql = page_sql(table, after.is_some(), limit);
+        let after: Vec<_> = after.unwrap_or_default().iter().map(one).collect();
+        let after: Vec<&(dyn ToSql + Sync)> = after.iter().map(AsRef::as_ref).collect();
+        self.ask(async |link| {
+            let rows = link.query(&sql, &after).await?;
+            let mut found = rows.iter().map(|row| found(table, row)).collect::<Result<Vec<_>, _>>()?;
+            if table.name == "payments" {
+                for payment in &mut found {
+                    lengthen(link, payment).await?;
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    fn put(&self, table: &'static Table, rows: &[Found], what: &str, told: &str) -> Result<(), StoreError> {
+        let (mut columns, mut kinds, mut arrays) = (names(table), Vec::new(), Vec::new());
+        for (index, column) in table.columns.iter().enumerate() {
+            kinds.push(sql_name(column.kind));
+            arrays.push(array(column.kind, rows, index));
+        }
+        if let Some(index) = columns.iter().position(|name| table.name == "records" && *name == "parking_serial") {
+            columns.push("long_serial");
+            kinds.push("text");
+            arrays.push(Box::new(texts(rows, index, |serial| text::long(serial).map(std::borrow::Cow::into_owned))));
+        }
+        let marks: Vec<_> = (1..).zip(&kinds).map(|(number, kind)| format!("${number}::{kind}[]")).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) SELECT * FROM UNNEST({}) ON CONFLICT DO NOTHING",
+            table.name,
+            columns.join(", "),
+            marks.join(", ")
+        );
+        let arrays: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(AsRef::as_ref).collect();
+        self.ask(async |link| {
+            link.begin().await?;
+            link.execute(&sql, &arrays).await?;
+            set_mark(link, what, told).await?;
+            link.commit().await
+        })
+    }
+
+    fn pictures(&self, table: &str, after: &[u8], limit: usize) -> Result<Vec<(ImageKey, u64)>, StoreError> {
+        let sql = format!(
+            "SELECT sha256, max(size) FROM {table} WHERE sha256 > $1 GROUP BY sha256 ORDER BY sha256 LIMIT {limit}"
+        );
+        self.ask(async |link| {
+            let mut found = Vec::new();
+            for row in link.query(&sql, &[&after]).await? {
+                let key = <[u8; 32]>::try_from(row.try_get::<_, &[u8]>(0)?);
+                let key = key.map_err(|_| StoreError::Broken("the address of a picture".into()))?;
+                found.push((ImageKey(key), row.try_get::<_, i64>(1)?.unsigned_abs()));
+            }
+            Ok(found)
+        })
+    }
+
+    fn numbers(&self) -> Result<Vec<i64>, StoreError> {
+        self.ask(async |link| {
+            let mut numbers = Vec::new();
+            for (_, sequence) in NUMBERED {
+                let sql = format!("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}");
+                numbers.push(number(link, &sql).await?);
+            }
+            Ok(numbers)
+        })
+    }
+
+    fn finish(&self, numbers: &[i64]) -> Result<(), StoreError> {
+        self.ask(async |link| {
+            link.begin().await?;
+            for ((_, sequence), number) in NUMBERED.iter().zip(numbers) {
+                let sql = format!("SELECT setval('{sequence}', greatest($1::bigint, 1), $1::bigint > 0)");
+                link.query(&sql, &[number]).await?;
+            }
+            for (table, sequence) in [("parks", "parks_id_seq"), ("records", "record_blocks")] {
+                let sql = format!("SELECT setval('{sequence}', (SELECT coalesce(max(id), 0) + 1 FROM {table}), false)");
+                link.query(&sql, &[]).await?;
+            }
+            link.plain("DELETE FROM moving; UPDATE registry_version SET version = version + 1").await?;
+            link.commit().await
+        })?;
+        // The planner has not seen any of it.
+        self.ask(async |link| Ok(link.plain("ANALYZE").await?))
+    }
+}
+
+async fn number(link: &Link, sql: &str) -> Result<i64, Fault> {
+    let row = link.query_opt(sql, &[]).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get(0))?)
+}
+
+fn page_sql(table: &Table, is_later: bool, limit: usize) -> String {
+    let keys = table.postgres_key.join(", ");
+    let told = |name: &str| match (table.name, name) {
+        ("records", "parking_serial") => "coalesce(long_serial, parking_serial)".to_owned(),
+        (_, name) => name.to_owned(),
+    };
+    let columns: Vec<_> = names(table).into_iter().map(told).collect();
+    let marks =
+        (1..).zip(table.postgres_key).map(|(number, name)| format!("${number}::{}", sql_name(kind(table, name))));
+    let marks: Vec<_> = marks.collect();
+    let from = if is_later { format!("WHERE ({keys}) > ({})", marks.join(", ")) } else { String::new() };
+    format!("SELECT {keys}, {} FROM {} {from} ORDER BY {keys} LIMIT {limit}", columns.join(", "), table.name)
+}
+
+fn sql_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Big => "bigint",
+        Kind::Int => "integer",
+        Kind::Small => "smallint",
+        Kind::Bool => "boolean",
+        Kind::Text | Kind::Key => "text",
+        Kind::Bytes => "bytea",
+    }
+}
+
+fn found(table: &Table, row: &Row) -> Result<Found, Fault> {
+    let keys = table.postgres_key.len();
+    // Keys as they are kept, so that the next page begins after them.
+    let key = (0..).zip(table.postgres_key).map(|(index, name)| value(row, index, kind(table, name), false));
+    let row = (keys..).zip(table.columns).map(|(index, column)| value(row, index, column.kind, true));
+    Ok(Found { key: key.collect::<Result<_, _>>()?, row: row.collect::<Result<_, _>>()? })
+}
+
+fn value(row: &Row, index: usize, kind: Kind, as_sent: bool) -> Result<Value, Fault> {
+    let int = |number: Option<i64>| number.map_or(Value::Null, Value::Int);
+    Ok(match kind {
+        Kind::Big => int(row.try_get(index)?),
+        Kind::Int => int(row.try_get::<_, Option<i32>>(index)?.map(i64::from)),
+        Kind::Small => int(row.try_get::<_, Option<i16>>(index)?.map(i64::from)),
+        Kind::Bool => int(row.try_get::<_, Option<bool>>(index)?.map(i64::from)),
+        Kind::Text | Kind::Key => match row.try_get::<_, Option<String>>(index)? {
+            Some(kept) => Value::Text(if as_sent { text::read(kept) } else { kept }),
+            None => Value::Null,
+        },
+        Kind::Bytes => row.try_get::<_, Option<Vec<u8>>>(index)?.map_or(Value::Null, Value::Bytes),
+    })
+}
+
+/// An order or way of payment that is kept shortened stands whole in its leave.
+async fn lengthen(link: &Link, payment: &mut Found) -> Result<(), Fault> {
+    let is_long = |value: &Value| matches!(value, Value::Text(text) if text.len() > SHORTENED_BYTES);
+    let [Value::Int(park), order, pay_type, Value::Int(record), Value::Int(position), ..] = payment.row.as_mut_slice()
+    else {
+        return Ok(());
+    };
+    if !is_long(order) && !is_long(pay_type) {
+        return Ok(());
+    }
+    let sql = "SELECT params FROM records WHERE park_id = $1 AND id = $2";
+    let Some(row) = link.query_opt(sql, &[park, record]).await? else { return Ok(()) };
+    let params = text::read(row.try_get(0)?);
+    let entry = crate::stored::listed_in(&crate::stored::object(params.as_bytes())?)?
+        .into_iter()
+        .find(|entry| i64::try_from(entry.position) == Ok(*position));
+    if let Some(entry) = entry {
+        *order = Value::Text(entry.order);
+        *pay_type = Value::Text(entry.pay_type);
+    }
+    Ok(())
+}
+
+/// One value of a key.
+fn one(value: &Value) -> Box<dyn ToSql + Sync> {
+    match value {
+        Value::Null => Box::new(None::<i64>),
+        Value::Int(number) => Box::new(*number),
+        Value::Text(text) => Box::new(text.clone()),
+        Value::Bytes(bytes) => Box::new(bytes.clone()),
+    }
+}
+
+/// One column of many rows.
+fn array(kind: Kind, rows: &[Found], index: usize) -> Box<dyn ToSql + Sync> {
+    let ints = || {
+        rows.iter().map(move |found| match found.row.get(index) {
+            Some(Value::Int(number)) => Some(*number),
+            _ => None,
+        })
+    };
+    match kind {
+        Kind::Big => Box::new(ints().collect::<Vec<_>>()),
+        Kind::Int => Box::new(ints().map(|n| n.and_then(|n| i32::try_from(n).ok())).collect::<Vec<_>>()),
+        Kind::Small => Box::new(ints().map(|n| n.and_then(|n| i16::try_from(n).ok())).collect::<Vec<_>>()),
+        Kind::Bool => Box::new(ints().map(|n| n.map(|n| n != 0)).collect::<Vec<_>>()),
+        Kind::Text => Box::new(texts(rows, index, |sent| Some(text::kept(sent).into_owned()))),
+        Kind::Key => Box::new(texts(rows, index, |sent| Some(text::key(sent).into_owned()))),
+        Kind::Bytes => {
+            let bytes = rows.iter().map(|found| match found.row.get(index) {
+                Some(Value::Bytes(bytes)) => Some(bytes.clone()),
+                _ => None,
+            });
+            Box::new(bytes.collect::<Vec<_>>())
+        }
+    }
+}
+
+fn texts(rows: &[Found], index: usize, kept: impl Fn(&str) -> Option<String>) -> Vec<Option<String>> {
+    let one = |found: &Found| match found.row.get(index) {
+        Some(Value::Text(sent)) => kept(sent),
+        _ => None,
+    };
+    rows.iter().map(one).collect()
+}

@@ -1,0 +1,197 @@
+//! SQLite as one end of a move.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior, params};
+
+use super::{FILE, Role, connect, lock, make_file, make_folder, migrate, registry};
+use crate::key::MasterKey;
+use crate::moving::tables::{NUMBERED, TABLES, Table};
+use crate::moving::{End, FROM, Found, TO, Value, names};
+use crate::seal::Seal;
+use crate::{ImageKey, StoreError};
+
+/// What a refused write is told; [`super`] knows it by its beginning.
+pub(super) const FROZEN: &str = "this store moves or has moved to ";
+
+pub(crate) struct SqliteEnd {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl SqliteEnd {
+    pub(crate) fn open(data: &Path) -> Result<SqliteEnd, StoreError> {
+        make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
+        let key = MasterKey::beside_a_file(data).map_err(|error| StoreError::Broken(error.to_string()))?;
+        let path = data.join(FILE);
+        make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
+        let mut connection = connect(&path, Role::Writer)?;
+        migrate::migrate(&mut connection)?;
+        registry::prove_key(&mut connection, &Seal::new(&key))?;
+        // No checkpointer runs beside it.
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", 4000, |_| Ok(()))?;
+        let path = std::fs::canonicalize(&path).unwrap_or(path);
+        Ok(SqliteEnd { path, connection: Mutex::new(connection) })
+    }
+}
+
+/// Is the move to this database unfinished?
+pub(super) fn refuse_unfinished(connection: &Connection) -> Result<(), StoreError> {
+    match mark(connection, FROM)? {
+        Some(from) => Err(StoreError::Broken(format!("a move from {from} is unfinished: run `parkgate move` again"))),
+        None => Ok(()),
+    }
+}
+
+fn mark(connection: &Connection, what: &str) -> Result<Option<String>, StoreError> {
+    Ok(connection.query_row("SELECT told FROM moving WHERE what = ?1", [what], |row| row.get(0)).optional()?)
+}
+
+fn set_mark(connection: &Connection, what: &str, told: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO moving VALUES (?1, ?2) ON CONFLICT DO UPDATE SET told = excluded.told";
+    connection.prepare_cached(sql)?.execute([what, told])?;
+    Ok(())
+}
+
+impl End for SqliteEnd {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn is_sqlite(&self) -> bool {
+        true
+    }
+
+    fn mark(&self, what: &str) -> Result<Option<String>, StoreError> {
+        mark(&lock(&self.connection), what)
+    }
+
+    fn set_mark(&self, what: &str, told: &str) -> Result<(), StoreError> {
+        set_mark(&lock(&self.connection), what, told)
+    }
+
+    fn freeze(&self, to: &str) -> Result<(), StoreError> {
+        let mut connection = lock(&self.connection);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let told = format!("{FROZEN}{to}").replace('\'', "''");
+        for Table { name, .. } in TABLES {
+            for change in ["INSERT", "UPDATE", "DELETE"] {
+                transaction.execute_batch(&format!(
+                    "CREATE TRIGGER frozen_{name}_{change} BEFORE {change} ON {name} BEGIN SELECT RAISE(ABORT, '{told}'); END"
+                ))?;
+            }
+        }
+        set_mark(&transaction, TO, to)?;
+        Ok(transaction.commit()?)
+    }
+
+    fn thaw(&self) -> Result<(), StoreError> {
+        let mut connection = lock(&self.connection);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for Table { name, .. } in TABLES {
+            for change in ["INSERT", "UPDATE", "DELETE"] {
+                transaction.execute_batch(&format!("DROP TRIGGER IF EXISTS frozen_{name}_{change}"))?;
+            }
+        }
+        transaction.execute("DELETE FROM moving WHERE what = ?1", [TO])?;
+        Ok(transaction.commit()?)
+    }
+
+    fn count(&self, table: &Table) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) FROM {}", table.name);
+        Ok(lock(&self.connection).query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
+    fn page(&self, table: &'static Table, after: Option<&[Value]>, limit: usize) -> Result<Vec<Found>, StoreError> {
+        let connection = lock(&self.connection);
+        let keys = table.sqlite_key.join(", ");
+        let columns: Vec<_> = table.columns.iter().map(|column| column.sqlite.unwrap_or(column.name)).collect();
+        let marks: Vec<_> = (1..=table.sqlite_key.len()).map(|number| format!("?{number}")).collect();
+        let from = after.map_or(String::new(), |_| format!("WHERE ({keys}) > ({})", marks.join(", ")));
+        let sql =
+            format!("SELECT {keys}, {} FROM {} {from} ORDER BY {keys} LIMIT {limit}", columns.join(", "), table.name);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(after.unwrap_or_default()))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut key = values(row, table.sqlite_key.len() + table.columns.len())?;
+            let row = key.split_off(table.sqlite_key.len());
+            found.push(Found { key, row });
+        }
+        Ok(found)
+    }
+
+    fn put(&self, table: &'static Table, rows: &[Found], what: &str, told: &str) -> Result<(), StoreError> {
+        let mut connection = lock(&self.connection);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let is_own = |index: &usize| table.columns.get(*index).is_some_and(|column| column.sqlite.is_none());
+        let own: Vec<usize> = (0..table.columns.len()).filter(is_own).collect();
+        let names: Vec<_> = own.iter().filter_map(|index| names(table).get(*index).copied()).collect();
+        let marks: Vec<_> = (1..=own.len()).map(|number| format!("?{number}")).collect();
+        let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.name, names.join(", "), marks.join(", "));
+        {
+            let mut statement = transaction.prepare_cached(&sql)?;
+            for Found { row, .. } in rows {
+                statement.execute(rusqlite::params_from_iter(own.iter().filter_map(|index| row.get(*index))))?;
+            }
+        }
+        set_mark(&transaction, what, told)?;
+        Ok(transaction.commit()?)
+    }
+
+    fn pictures(&self, table: &str, after: &[u8], limit: usize) -> Result<Vec<(ImageKey, u64)>, StoreError> {
+        let sql = format!(
+            "SELECT sha256, max(size) FROM {table} WHERE sha256 > ?1 GROUP BY sha256 ORDER BY sha256 LIMIT {limit}"
+        );
+        let connection = lock(&self.connection);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let rows =
+            statement.query_map([after], |row| Ok((ImageKey(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs())))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn numbers(&self) -> Result<Vec<i64>, StoreError> {
+        let connection = lock(&self.connection);
+        let mut statement =
+            connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?1")?;
+        NUMBERED.iter().map(|(table, _)| Ok(statement.query_row([table], |row| row.get(0))?)).collect()
+    }
+
+    fn finish(&self, numbers: &[i64]) -> Result<(), StoreError> {
+        let mut connection = lock(&self.connection);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for ((table, _), number) in NUMBERED.iter().zip(numbers) {
+            transaction.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [table])?;
+            transaction.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)", params![table, number])?;
+        }
+        transaction.execute("DELETE FROM moving", [])?;
+        Ok(transaction.commit()?)
+    }
+}
+
+fn values(row: &Row<'_>, count: usize) -> Result<Vec<Value>, StoreError> {
+    (0..count)
+        .map(|index| {
+            Ok(match row.get_ref(index)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(number) => Value::Int(number),
+                ValueRef::Real(_) => return Err(StoreError::Broken("a number with a fraction".into())),
+                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+                ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+            })
+        })
+        .collect()
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        match self {
+            Value::Null => Ok(rusqlite::types::Null.into()),
+            Value::Int(number) => number.to_sql(),
+            Value::Text(text) => text.to_sql(),
+            Value::Bytes(bytes) => bytes.to_sql(),
+        }
+    }
+}
