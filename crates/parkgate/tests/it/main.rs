@@ -14,6 +14,7 @@ mod forward;
 mod images_in_a_bucket;
 mod integrate;
 mod mistakes_in_signing;
+mod moving;
 mod nodes;
 mod park_check;
 mod quarantine;
