@@ -148,6 +148,22 @@ impl Postgres {
         }
     }
 
+    /// `kill -9` of the server and all its processes at once: nothing is told, nothing tidied up.
+    pub fn kill(&self) {
+        let running = self.running.lock().unwrap().take();
+        if let Some(running) = running {
+            // Held, so that it starts no process between the list and the kill.
+            signal(running.pid, "STOP");
+            let parent = running.pid.to_string();
+            let listed = Command::new("pgrep").args(["-P", &parent]).output().unwrap();
+            let children = String::from_utf8(listed.stdout).unwrap();
+            let killed = Command::new("kill").arg("-KILL").args(children.split_whitespace()).arg(&parent).status();
+            drop(killed);
+            drop(running.held);
+            running.ended.join().unwrap();
+        }
+    }
+
     /// The URL of a new, empty database.
     #[must_use]
     pub fn database(&self) -> String {

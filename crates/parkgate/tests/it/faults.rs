@@ -15,13 +15,20 @@ fn rounds() -> u32 {
     std::env::var("PARKGATE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }
 
-struct Acknowledged {
+/// What a push was answered.
+pub(crate) struct Acknowledged {
+    pub(crate) push: Push,
+    pub(crate) seqno: String,
+}
+
+/// A push made of its number.
+pub(crate) struct Push {
     call: &'static str,
     serial: String,
-    seqno: String,
+    fields: Vec<(String, String)>,
     picture: Option<Vec<u8>>,
     /// Wrongly signed: it is in the quarantine.
-    is_wrong: bool,
+    pub(crate) is_wrong: bool,
 }
 
 #[test]
@@ -50,7 +57,10 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
         gate.start();
     }
     let acknowledged = std::mem::take(&mut *acknowledged.lock().unwrap());
-    check(&gate, &acknowledged);
+    let picture = |key: &str| std::fs::read(gate.data().join("images").join(key)).unwrap();
+    check(&acknowledged, |args| gate.json(args), picture);
+    let incoming = std::fs::read_dir(gate.data().join("images/incoming")).unwrap().count();
+    assert_eq!(incoming, 0, "what was written aside is gone");
 }
 
 /// Pushes one after the other until the gate is gone.
@@ -58,6 +68,14 @@ fn push_until(url: &str, next: &AtomicU32, down: &AtomicBool, acknowledged: &Mut
     let http = reqwest::blocking::Client::new();
     while !down.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
+        let push = Push::numbered(number);
+        let Some(seqno) = push.send(&http, url) else { continue };
+        acknowledged.lock().unwrap().push(Acknowledged { push, seqno });
+    }
+}
+
+impl Push {
+    pub(crate) fn numbered(number: u32) -> Push {
         let serial = format!("20210602{number:010}");
         let event_time = (1_624_937_500_000_i64 + i64::from(number)).to_string();
         let order = format!("[{{\"parking_order\":\"PO{number}\",\"pay_type\":1,\"value\":{number}}}]");
@@ -71,43 +89,56 @@ fn push_until(url: &str, next: &AtomicU32, down: &AtomicBool, acknowledged: &Mut
         }
         // Now and then a wrong signature: set aside, and answered only then.
         let is_wrong = number % 7 == 6;
-        let pairs = signed(pairs, if is_wrong { "wrong" } else { "123" });
-        let request = http.post(format!("{url}/gate/1.0/parking/internal/{call}"));
-        let request = match &picture {
-            None => request.header("content-type", "application/x-www-form-urlencoded").body(body(&pairs)),
+        let fields = signed(pairs, if is_wrong { "wrong" } else { "123" });
+        Push { call, serial, fields, picture, is_wrong }
+    }
+
+    /// Its seqno, if it was answered as it must be. No answer, and "come again", is none.
+    pub(crate) fn send(&self, http: &reqwest::blocking::Client, url: &str) -> Option<String> {
+        let request = http.post(format!("{url}/gate/1.0/parking/internal/{}", self.call));
+        let request = match &self.picture {
+            None => request.header("content-type", "application/x-www-form-urlencoded").body(body(&self.fields)),
             Some(picture) => request
                 .header("content-type", Multipart::content_type())
-                .body(Multipart::of(&pairs).file(&format!("{call}_image_file"), picture).end()),
+                .body(Multipart::of(&self.fields).file(&format!("{}_image_file", self.call), picture).end()),
         };
-        let Ok(text) = request.send().and_then(reqwest::blocking::Response::text) else { continue };
-        let Ok(reply) = serde_json::from_str::<Value>(&text) else { continue };
-        assert_eq!(reply["message"], if is_wrong { "已忽略当前请求" } else { "OK" }, "{reply}");
-        let seqno = reply["seqno"].as_str().unwrap().to_owned();
-        acknowledged.lock().unwrap().push(Acknowledged { call, serial, seqno, picture, is_wrong });
+        let text = request.send().and_then(reqwest::blocking::Response::text).ok()?;
+        let reply: Value = serde_json::from_str(&text).ok()?;
+        if reply["code"] == "503" {
+            return None;
+        }
+        assert_eq!(reply["message"], if self.is_wrong { "已忽略当前请求" } else { "OK" }, "{reply}");
+        reply["seqno"].as_str().map(str::to_owned)
     }
 }
 
-/// Each is there once and whole; spaces and payments agree with a recount of all that is recorded.
-fn check(gate: &Gate, acknowledged: &[Acknowledged]) {
-    let listed = gate.json(&["visit", "list", "--limit", "1000000"]);
+/// Each is there once and whole; spaces and payments agree with a recount of all that is recorded. How many visits there are.
+pub(crate) fn check(
+    acknowledged: &[Acknowledged],
+    json: impl Fn(&[&str]) -> Value,
+    picture: impl Fn(&str) -> Vec<u8>,
+) -> usize {
+    let listed = json(&["visit", "list", "--limit", "1000000"]);
     let visits = listed.as_array().unwrap();
     let by_serial: std::collections::HashMap<&str, &Value> =
         visits.iter().map(|visit| (visit["parking_serial"].as_str().unwrap(), visit)).collect();
     assert_eq!(by_serial.len(), visits.len(), "a serial stands once");
-    let set_aside = gate.json(&["quarantine", "list", "--limit", "1000000"]);
+    let set_aside = json(&["quarantine", "list", "--limit", "1000000"]);
     let set_aside: Vec<&str> = set_aside.as_array().unwrap().iter().map(|row| row["seqno"].as_str().unwrap()).collect();
-    assert!(acknowledged.iter().any(|push| push.is_wrong));
-    for push in acknowledged.iter().filter(|push| push.is_wrong) {
-        let times = set_aside.iter().filter(|seqno| **seqno == push.seqno).count();
-        assert_eq!(times, 1, "{} is not in the quarantine once", push.serial);
-    }
-    for push in acknowledged.iter().filter(|push| !push.is_wrong) {
-        let visit = by_serial.get(push.serial.as_str()).unwrap_or_else(|| panic!("{} is lost", push.serial));
-        assert_eq!(visit[format!("{}_seqno", push.call)], push.seqno.as_str(), "{}", push.serial);
-        if let Some(picture) = &push.picture {
-            let image = &visit["images"][format!("{}_image", push.call)];
-            let kept = std::fs::read(gate.data().join("images").join(image["key"].as_str().unwrap())).unwrap();
-            assert_eq!((&kept, &image["md5"]), (picture, &Value::from(md5(picture))));
+    assert!(acknowledged.iter().any(|answer| answer.push.is_wrong));
+    for answer in acknowledged {
+        let (Push { call, serial, .. }, seqno) = (&answer.push, answer.seqno.as_str());
+        if answer.push.is_wrong {
+            let times = set_aside.iter().filter(|kept| **kept == seqno).count();
+            assert_eq!(times, 1, "{serial} is not in the quarantine once");
+            continue;
+        }
+        let visit = by_serial.get(serial.as_str()).unwrap_or_else(|| panic!("{serial} is lost"));
+        assert_eq!(visit[format!("{call}_seqno")], seqno, "{serial}");
+        if let Some(sent) = &answer.push.picture {
+            let image = &visit["images"][format!("{call}_image")];
+            let kept = picture(image["key"].as_str().unwrap());
+            assert_eq!((&kept, &image["md5"]), (sent, &Value::from(md5(sent))));
         }
     }
     let leaves: Vec<_> = visits.iter().filter(|visit| visit["state"] == "left").collect();
@@ -115,12 +146,11 @@ fn check(gate: &Gate, acknowledged: &[Acknowledged]) {
         let number: i64 = visit["parking_serial"].as_str().unwrap()[8..].parse().unwrap();
         assert_eq!(visit["payments"][0]["value"], number);
     }
-    let park = gate.json(&["park", "show", DEMO_PARK]);
+    let park = json(&["park", "show", DEMO_PARK]);
     let shown = park["remain_parking_space"].as_i64().unwrap() + park["drift"].as_i64().unwrap();
     let entered = visits.len() - leaves.len();
     assert_eq!(shown, 100 - entered as i64 + leaves.len() as i64);
-    let incoming = std::fs::read_dir(gate.data().join("images/incoming")).unwrap().count();
-    assert_eq!(incoming, 0, "what was written aside is gone");
+    visits.len()
 }
 
 fn md5(bytes: &[u8]) -> String {

@@ -10,6 +10,7 @@ mod command_line;
 mod credentials;
 mod explain;
 mod faults;
+mod faults_of_many;
 mod forward;
 mod images_in_a_bucket;
 mod integrate;
