@@ -23,6 +23,8 @@ const PAGE: usize = 2000;
 /// Marks of the table `moving`.
 pub(crate) const TO: &str = "to";
 pub(crate) const FROM: &str = "from";
+/// What a write is told from then on, and where everything went.
+pub(crate) const FROZEN: &str = "this store moves or has moved to ";
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! a moment (a lost connection, a server that changes over) is tried again for [`PATIENCE`]; a commit whose answer was lost,
 //! too: a push that was recorded after all is found as its own repeat.
 
+mod address;
 mod conflict;
 mod delivery;
 mod drive;
@@ -21,15 +22,13 @@ mod write;
 
 use std::num::NonZero;
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
 use parkgate_ledger::{ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 use tokio::time::Instant;
-use tokio_postgres::Config;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
 
+use self::address::Address;
 use self::drive::Driver;
 use self::link::{Fault, Link, Pool, Role};
 use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
@@ -45,7 +44,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const QUESTION_MAX: Duration = Duration::from_secs(60);
 /// A large database may be long in migrating, and other nodes wait for it.
 const MIGRATION_MAX: Duration = Duration::from_secs(60 * 60);
-const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// The first pause between attempts; each is twice the one before, up to the last.
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
@@ -77,10 +75,10 @@ impl PostgresStore {
     /// # Errors
     /// The URL is none, the database cannot be reached or is sealed under another key.
     pub fn open(data: &Path, url: &str) -> Result<PostgresStore, StoreError> {
-        let (config, name) = read(url)?;
+        let (address, name) = Address::read(url)?;
         crate::sqlite::make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
         let driver = Driver::start()?;
-        let (batches, questions) = (Pool::new(config.clone(), Role::Batches), Pool::new(config, Role::Questions));
+        let (batches, questions) = (Pool::new(address.clone(), Role::Batches), Pool::new(address, Role::Questions));
         let key = attempt(&driver, &questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
             let key = migrate::prepare(link, data, &name).await?;
             moving::refuse_unfinished(link).await?;
@@ -108,37 +106,6 @@ impl PostgresStore {
     fn once<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
         attempt(&self.driver, &self.questions, Twice::Never, QUESTION_MAX, async |link, _| work(link).await)
     }
-}
-
-/// What is connected to, and its name without the password.
-fn read(url: &str) -> Result<(Config, String), StoreError> {
-    // Not what is wrong with it: that could be part of the password.
-    let unreadable = || {
-        StoreError::Broken(
-            "the store's URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE, special characters as %XX"
-                .into(),
-        )
-    };
-    let mut config = Config::from_str(url).map_err(|_| unreadable())?;
-    config.target_session_attrs(TargetSessionAttrs::ReadWrite).keepalives_idle(Duration::from_secs(10));
-    config.tcp_user_timeout(Duration::from_secs(15));
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_MAX);
-    }
-    if config.get_application_name().is_none() {
-        config.application_name("parkgate");
-    }
-    let hosts = config.get_hosts().iter().map(|host| match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    });
-    let hosts: Vec<String> = hosts.collect();
-    // A password with an @ in it, cut in two.
-    if hosts.is_empty() || hosts.iter().any(|host| host.contains('@')) {
-        return Err(unreadable());
-    }
-    let name = format!("postgres://{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default());
-    Ok((config, name))
 }
 
 /// Does the work on a connection of the pool, again and again while that may help, for no longer than `all_max` in all. The
@@ -339,25 +306,5 @@ impl Store for PostgresStore {
         self.batches.close();
         self.questions.close();
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_in_no_name_and_no_error() {
-        let (_, name) = read("postgres://user:hidden@one,two:5433/gate?connect_timeout=1").unwrap();
-        assert_eq!(name, "postgres://one,two/gate");
-        let odd =
-            ["user:hidden@host/gate?hid=1", "user:hid/den@host/gate", "user:h@hid@host/gate", "user:%zzhid@host/gate"];
-        for url in odd {
-            let told = match read(&format!("postgres://{url}")) {
-                Ok((_, name)) => name,
-                Err(error) => error.to_string(),
-            };
-            assert!(!told.contains("hid"), "{url}: {told}");
-        }
     }
 }

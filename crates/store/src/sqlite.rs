@@ -325,7 +325,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
-        if text.starts_with(moving::FROZEN) {
+        if text.starts_with(crate::moving::FROZEN) {
             return StoreError::Busy(text);
         }
         let Some(code) = error.sqlite_error() else { return StoreError::Broken(text) };

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "for tests only")]
 
 mod agent;
+mod authority;
 mod bucket;
 mod gate;
 mod postgres;
@@ -9,6 +10,7 @@ mod push;
 mod subscriber;
 
 pub use agent::Agent;
+pub use authority::Authority;
 pub use bucket::Bucket;
 pub use gate::{Gate, parkgate};
 pub use postgres::Postgres;

@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::Authority;
+
 const PROGRAMS: [&str; 3] = ["/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin"];
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// A running cluster.
 pub struct Postgres {
     folder: TempDir,
+    port: u16,
     settings: Mutex<Vec<String>>,
     running: Mutex<Option<Running>>,
     databases: AtomicU32,
@@ -59,6 +62,7 @@ impl Postgres {
         give_to_postgres(folder.path());
         Postgres {
             folder,
+            port: 5432,
             settings: Mutex::new(settings.iter().map(|setting| (*setting).to_owned()).collect()),
             running: Mutex::default(),
             databases: AtomicU32::new(0),
@@ -103,6 +107,32 @@ impl Postgres {
             assert!(begun.elapsed() < START_MAX, "PostgreSQL did not start: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Starts one that is reached by TCP and TLS only beside its socket, with a certificate for `localhost`.
+    #[must_use]
+    pub fn with_tls(authority: &Authority) -> Postgres {
+        let mut cluster = Postgres::prepared(&["fsync=off"]);
+        cluster.copy_from(&template());
+        let (certificate, key) = authority.certificate(&cluster.data(), "localhost");
+        for file in [&certificate, &key] {
+            give_to_postgres(file);
+        }
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust\nhostssl all all ::1/128 trust\n";
+        std::fs::write(cluster.data().join("pg_hba.conf"), rules).unwrap();
+        cluster.port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let files = [format!("ssl_cert_file={}", certificate.display()), format!("ssl_key_file={}", key.display())];
+        let more = ["ssl=on".to_owned(), "listen_addresses=localhost".to_owned(), format!("port={}", cluster.port)];
+        cluster.settings.lock().unwrap().extend(files.into_iter().chain(more));
+        cluster.run();
+        cluster
+    }
+
+    /// A URL of a database by TCP, for one with TLS.
+    #[must_use]
+    pub fn url_by_tcp(&self, host: &str, database: &str) -> String {
+        let name = database.rsplit('/').next().unwrap_or(database);
+        format!("postgres://postgres@{host}:{}/{name}", self.port)
     }
 
     /// A standby that follows this one by streaming, running.
@@ -191,7 +221,7 @@ impl Postgres {
 
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(programs().join(name));
-        command.arg("-h").arg(self.folder.path()).args(["-U", "postgres"]);
+        command.arg("-h").arg(self.folder.path()).args(["-U", "postgres", "-p", &self.port.to_string()]);
         command
     }
 }

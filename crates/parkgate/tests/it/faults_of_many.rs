@@ -46,7 +46,7 @@ impl Load {
                 std::thread::sleep(Duration::from_millis(20));
             };
             // A repeat, to the other gate: answered as the first time, or not at all.
-            if number % 9 == 0
+            if number.is_multiple_of(9)
                 && let Some(repeated) = send()
             {
                 assert_eq!(repeated, seqno, "push {number} again");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use parkgate_testbed::{DEMO_PARK, Gate, Postgres, enter, leave, parkgate, signed};
 
 use crate::PARKGATE;
+use crate::replies::eventually;
 
 /// A gate with this data folder on this database.
 fn gate(data: &Path, url: &str) -> Gate {
@@ -76,4 +77,49 @@ fn a_database_that_is_away_stops_a_command_with_its_name_and_without_its_passwor
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(told.contains("postgres://127.0.0.1/gate") && !told.contains("hidden-word"), "{told}");
+}
+
+/// Status and body of `/readyz`.
+fn readyz(gate: &Gate) -> (u16, serde_json::Value) {
+    let reply = reqwest::blocking::get(format!("{}/readyz", gate.url)).unwrap();
+    (reply.status().as_u16(), serde_json::from_str(&reply.text().unwrap()).unwrap())
+}
+
+fn alive(gate: &Gate) -> bool {
+    reqwest::blocking::get(format!("{}/healthz", gate.url)).unwrap().status() == 200
+}
+
+#[test]
+fn a_load_balancer_is_told_whether_a_push_could_be_recorded_now() {
+    let primary = Postgres::start(&["wal_level=replica", "max_wal_senders=4"]);
+    let (database, folder) = (primary.database(), tempfile::tempdir().unwrap());
+    let standby = primary.standby();
+    let both = primary.url_with(&standby, &database);
+    let gate = gate(folder.path(), &both);
+    gate.taken("leave", leave("S1", &[]));
+    assert_eq!(
+        readyz(&gate),
+        (200, serde_json::json!({"ready": true, "draining": false, "store": "ok", "images": "ok"}))
+    );
+
+    // The primary is gone. The standby is reached, and takes nothing: no answer comes from what may be behind.
+    primary.kill();
+    let (status, told) = readyz(&gate);
+    assert_eq!((status, &told["ready"], &told["images"]), (503, &false.into(), &"ok".into()), "{told}");
+    assert_ne!(told["store"], "ok", "{told}");
+    assert!(alive(&gate), "it is not for its own sake that it is not ready");
+    assert_eq!(gate.push("leave", leave("S1", &[])).0, 503, "a repeat, too, is not answered");
+    standby.promote();
+    eventually(|| readyz(&gate).0 == 200);
+    gate.taken("leave", leave("S2", &[]));
+
+    // A commit that waits for a standby which is not there is no commit.
+    standby.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    standby.sql("postgres", "SELECT pg_reload_conf()");
+    eventually(|| readyz(&gate).0 == 503);
+    assert_eq!(gate.push("leave", leave("S3", &[])).0, 503);
+    standby.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    standby.sql("postgres", "SELECT pg_reload_conf()");
+    eventually(|| readyz(&gate).0 == 200);
+    gate.taken("leave", leave("S3", &[]));
 }

@@ -7,17 +7,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tokio_postgres::config::SslMode;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Row, Socket, Statement};
+use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls, Row, Socket, Statement};
 
-use tokio_postgres_rustls::MakeRustlsConnect;
-
+use super::address::Address;
 use crate::StoreError;
 
 /// Connections kept open between calls, of each role.
@@ -62,6 +60,8 @@ impl From<Error> for Fault {
             let ours = ["serializing", "deserializing", "invalid column", "parameters", "configuration", "number of"];
             return if ours.iter().any(|word| text.contains(word)) {
                 Fault::Final(StoreError::Broken(text))
+            } else if text.contains("invalid peer certificate") {
+                Fault::Final(StoreError::Away(text))
             } else {
                 Fault::Again(StoreError::Away(text))
             };
@@ -113,15 +113,15 @@ pub(super) enum Role {
 
 /// Connections of one role.
 pub(super) struct Pool {
-    config: Config,
+    address: Address,
     role: Role,
     idle: Mutex<Vec<Link>>,
     closed: AtomicBool,
 }
 
 impl Pool {
-    pub(super) fn new(config: Config, role: Role) -> Pool {
-        Pool { config, role, idle: Mutex::default(), closed: AtomicBool::new(false) }
+    pub(super) fn new(address: Address, role: Role) -> Pool {
+        Pool { address, role, idle: Mutex::default(), closed: AtomicBool::new(false) }
     }
 
     pub(super) async fn take(&self) -> Result<Link, Fault> {
@@ -133,7 +133,7 @@ impl Pool {
             match idle {
                 Some(link) if link.client.is_closed() => {}
                 Some(link) => return Ok(link),
-                None => return Link::open(&self.config, self.role).await,
+                None => return Link::open(&self.address, self.role).await,
             }
         }
     }
@@ -172,15 +172,18 @@ impl Drop for Link {
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Link {
-    async fn open(config: &Config, role: Role) -> Result<Link, Fault> {
+    async fn open(address: &Address, role: Role) -> Result<Link, Fault> {
         let warned = Arc::new(AtomicBool::new(false));
-        // Encrypted if the URL says so (`sslmode=require`), and then the server must prove who it is.
-        let (client, driver) = if config.get_ssl_mode() == SslMode::Require {
-            let (client, connection) = config.connect(tls()?).await?;
-            (client, tokio::spawn(drive(connection, Arc::clone(&warned))))
-        } else {
-            let (client, connection) = config.connect(NoTls).await?;
-            (client, tokio::spawn(drive(connection, Arc::clone(&warned))))
+        let config = &address.config;
+        let (client, driver) = match address.tls()? {
+            Some(tls) => {
+                let (client, connection) = config.connect(tls).await?;
+                (client, tokio::spawn(drive(connection, Arc::clone(&warned))))
+            }
+            None => {
+                let (client, connection) = config.connect(NoTls).await?;
+                (client, tokio::spawn(drive(connection, Arc::clone(&warned))))
+            }
         };
         let driver = driver.abort_handle();
         let link = Link { client, warned, driver, statements: RefCell::default() };
@@ -241,28 +244,6 @@ impl Link {
         }
         Ok(())
     }
-}
-
-/// By the roots this machine trusts; `SSL_CERT_FILE` names others.
-fn tls() -> Result<MakeRustlsConnect, Fault> {
-    static TLS: OnceLock<MakeRustlsConnect> = OnceLock::new();
-    if let Some(made) = TLS.get() {
-        return Ok(made.clone());
-    }
-    let wrong = |what: String| Fault::Final(StoreError::Away(format!("TLS: {what}")));
-    let mut roots = rustls::RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        return Err(wrong("no certificate of an authority is trusted here (apt-get install ca-certificates)".into()));
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TLS.get_or_init(|| MakeRustlsConnect::new(config)).clone())
 }
 
 /// Carries messages both ways until the connection ends. A warning is noted before the answer that follows it goes on.

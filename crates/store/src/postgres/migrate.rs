@@ -1,5 +1,10 @@
 //! Numbered migrations, embedded; each runs once, under a lock that every starting node waits for. Then the master key is
 //! proved: the first one to come is this database's.
+//!
+//! Nodes are upgraded one after the other, so an older program works on with a newer database, as long as what was added
+//! does not disturb it: the newer one writes down from which version on programs may (`works_from`). What would disturb
+//! older programs (a column that goes, a new rule for a value) is a migration of a later release than the one whose
+//! programs no longer need it.
 
 use std::path::Path;
 
@@ -10,12 +15,15 @@ use crate::seal::Seal;
 use crate::stored::{KEY_PLACE, KEY_PROOF};
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_quarantine.sql"),
     include_str!("../../migrations/postgres/0003_forwarding.sql"),
     include_str!("../../migrations/postgres/0004_moving.sql"),
+    include_str!("../../migrations/postgres/0005_months.sql"),
 ];
+/// The oldest program, by the number of its migrations, that works with a database of this version.
+const WORKS_FROM: i64 = 5;
 /// "parkgate" in eight bytes.
 const LOCK: i64 = i64::from_be_bytes(*b"parkgate");
 
@@ -26,6 +34,8 @@ pub(super) async fn prepare(link: &Link, data: &Path, name: &str) -> Result<Mast
     // Others may be in the middle of a long migration.
     link.plain("SET LOCAL lock_timeout = 0").await?;
     link.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    // Nodes go on meanwhile: whoever waits long for a table keeps them all waiting behind it.
+    link.plain("SET LOCAL lock_timeout = '2s'").await?;
     link.plain("SET LOCAL client_min_messages = warning").await?;
     migrate(link).await?;
     let key = prove_key(link, data, name).await?;
@@ -58,15 +68,30 @@ async fn migrate(link: &Link) -> Result<(), Fault> {
     let found: Option<i64> = row.map_or(Ok(None), |row| row.try_get(0))?;
     let found = usize::try_from(found.unwrap_or(0)).unwrap_or(usize::MAX);
     if found > newest {
-        let text = format!("the database is of version {found}, this program knows {newest}: start a newer parkgate");
-        return Err(StoreError::Broken(text).into());
+        return fits(link).await;
     }
     for migration in MIGRATIONS.iter().skip(found) {
         link.plain(migration).await?;
     }
     if found < newest {
         let newest = i64::try_from(newest).unwrap_or(i64::MAX);
-        link.execute("UPDATE parkgate_schema SET version = $1", &[&newest]).await?;
+        link.execute("UPDATE parkgate_schema SET version = $1, works_from = $2", &[&newest, &WORKS_FROM]).await?;
+    }
+    Ok(())
+}
+
+/// May this program work with the database as it is now? A newer node may have migrated it.
+pub(super) async fn fits(link: &Link) -> Result<(), Fault> {
+    let row = link.query_opt("SELECT version, works_from FROM parkgate_schema", &[]).await?;
+    let Some(row) = row else { return Err(StoreError::Broken("the database has no version".into()).into()) };
+    let (found, works_from): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    if works_from > MIGRATIONS.len() as i64 {
+        let text = format!(
+            "the database is of version {found}, for programs that know {works_from}; this one knows {}: start a newer \
+             parkgate",
+            MIGRATIONS.len()
+        );
+        return Err(StoreError::Broken(text).into());
     }
     Ok(())
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::address::Address;
 use super::drive::Driver;
 use super::link::{Fault, Link, Pool, Role};
-use super::{MIGRATION_MAX, QUESTION_MAX, Twice, attempt, migrate, read, text};
+use super::{MIGRATION_MAX, QUESTION_MAX, Twice, attempt, migrate, text};
 use crate::moving::tables::{Kind, NUMBERED, TABLES, Table};
-use crate::moving::{End, FROM, Found, TO, Value, kind, names};
+use crate::moving::{End, FROM, FROZEN, Found, TO, Value, kind, names};
 use crate::{ImageKey, StoreError};
 
 /// Beyond this many bytes a key is kept shortened.
@@ -24,8 +25,8 @@ pub(crate) struct PostgresEnd {
 
 impl PostgresEnd {
     pub(crate) fn open(data: &Path, url: &str) -> Result<PostgresEnd, StoreError> {
-        let (config, name) = read(url)?;
-        let (driver, pool) = (Driver::start()?, Pool::new(config, Role::Questions));
+        let (address, name) = Address::read(url)?;
+        let (driver, pool) = (Driver::start()?, Pool::new(address, Role::Questions));
         attempt(&driver, &pool, Twice::Harmless, MIGRATION_MAX, async |link, _| {
             migrate::prepare(link, data, &name).await
         })?;
@@ -46,6 +47,11 @@ pub(super) async fn refuse_unfinished(link: &Link) -> Result<(), Fault> {
         }
         None => Ok(()),
     }
+}
+
+/// Does this database move, or has it moved?
+pub(super) async fn refuse_moved(link: &Link) -> Result<(), Fault> {
+    mark(link, TO).await?.map_or(Ok(()), |to| Err(Fault::Final(StoreError::Busy(format!("{FROZEN}{to}")))))
 }
 
 async fn mark(link: &Link, what: &str) -> Result<Option<String>, Fault> {
@@ -81,7 +87,7 @@ impl End for PostgresEnd {
         // PM001: a code of ours, see `link`.
         let mut sql = format!(
             "CREATE OR REPLACE FUNCTION parkgate_frozen() RETURNS trigger LANGUAGE plpgsql AS $frozen$ BEGIN \
-             RAISE EXCEPTION 'this store moves or has moved to %', '{told}' USING ERRCODE = 'PM001'; END $frozen$;"
+             RAISE EXCEPTION '{FROZEN}%', '{told}' USING ERRCODE = 'PM001'; END $frozen$;"
         );
         for Table { name, .. } in TABLES {
             sql.push_str(&format!(

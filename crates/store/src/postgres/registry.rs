@@ -7,6 +7,7 @@ use parkgate_wire::UnixMillis;
 use tokio_postgres::Row;
 
 use super::link::{Fault, Link, taken};
+use super::{migrate, moving};
 use crate::StoreError;
 use crate::registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
 use crate::seal::Seal;
@@ -25,6 +26,8 @@ pub(super) async fn changed(link: &Link) -> Result<(), Fault> {
 
 /// Writes, commits, and so waits for what every answer waits for.
 pub(super) async fn probe(link: &Link) -> Result<(), Fault> {
+    migrate::fits(link).await?;
+    moving::refuse_moved(link).await?;
     link.begin().await?;
     link.execute("UPDATE registry_version SET version = version", &[]).await?;
     link.commit().await

@@ -9,12 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior, p
 use super::{FILE, Role, connect, lock, make_file, make_folder, migrate, registry};
 use crate::key::MasterKey;
 use crate::moving::tables::{NUMBERED, TABLES, Table};
-use crate::moving::{End, FROM, Found, TO, Value, names};
+use crate::moving::{End, FROM, FROZEN, Found, TO, Value, names};
 use crate::seal::Seal;
 use crate::{ImageKey, StoreError};
-
-/// What a refused write is told; [`super`] knows it by its beginning.
-pub(super) const FROZEN: &str = "this store moves or has moved to ";
 
 pub(crate) struct SqliteEnd {
     path: PathBuf,
@@ -43,6 +40,11 @@ pub(super) fn refuse_unfinished(connection: &Connection) -> Result<(), StoreErro
         Some(from) => Err(StoreError::Broken(format!("a move from {from} is unfinished: run `parkgate move` again"))),
         None => Ok(()),
     }
+}
+
+/// Does this database move, or has it moved?
+pub(super) fn refuse_moved(connection: &Connection) -> Result<(), StoreError> {
+    mark(connection, TO)?.map_or(Ok(()), |to| Err(StoreError::Busy(format!("{FROZEN}{to}"))))
 }
 
 fn mark(connection: &Connection, what: &str) -> Result<Option<String>, StoreError> {

@@ -3,6 +3,7 @@
 use parkgate_ledger::ParkId;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::moving;
 use crate::StoreError;
 use crate::registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
 use crate::seal::Seal;
@@ -28,7 +29,9 @@ pub(super) fn prove_key(connection: &mut Connection, seal: &Seal) -> Result<(), 
 
 /// Takes the write lock and gives it back.
 pub(super) fn probe(connection: &mut Connection) -> Result<(), StoreError> {
-    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?.rollback()?)
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    moving::refuse_moved(&transaction)?;
+    Ok(transaction.rollback()?)
 }
 
 pub(super) fn parks(connection: &Connection, seal: &Seal) -> Result<Vec<Park>, StoreError> {

@@ -1,0 +1,155 @@
+//! Where the database is, and how its server proves who it is.
+//!
+//! The URL is PostgreSQL's own (`postgres://USER:PASSWORD@HOST,HOST/DATABASE?…`). Of TLS there is one kind only, the safe
+//! one: encrypted, the certificate of an authority that is trusted, and for this host. `sslmode=require` is that here.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::link::Fault;
+use crate::StoreError;
+
+const CONNECT_MAX: Duration = Duration::from_secs(3);
+
+/// What is connected to.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) config: Config,
+    /// The authorities' certificates, if not those that this machine trusts.
+    roots: Option<PathBuf>,
+    tls: Arc<OnceLock<MakeRustlsConnect>>,
+}
+
+impl Address {
+    /// Reads a URL; also its name without the password.
+    pub(super) fn read(url: &str) -> Result<(Address, String), StoreError> {
+        // Not what is wrong with it: that could be part of the password.
+        let unreadable = || {
+            StoreError::Broken(
+                "the store's URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE, special characters as %XX"
+                    .into(),
+            )
+        };
+        let (url, roots) = without_tls_files(url);
+        let mut config = Config::from_str(&url).map_err(|_| unreadable())?;
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite).keepalives_idle(Duration::from_secs(10));
+        config.tcp_user_timeout(Duration::from_secs(15));
+        if roots.is_some() {
+            config.ssl_mode(SslMode::Require);
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_MAX);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("parkgate");
+        }
+        let hosts = config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let hosts: Vec<String> = hosts.collect();
+        // A password with an @ in it, cut in two.
+        if hosts.is_empty() || hosts.iter().any(|host| host.contains('@')) {
+            return Err(unreadable());
+        }
+        let name = format!("postgres://{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default());
+        Ok((Address { config, roots, tls: Arc::default() }, name))
+    }
+
+    /// How to encrypt, if the URL says so.
+    pub(super) fn tls(&self) -> Result<Option<MakeRustlsConnect>, Fault> {
+        if self.config.get_ssl_mode() != SslMode::Require {
+            return Ok(None);
+        }
+        if let Some(made) = self.tls.get() {
+            return Ok(Some(made.clone()));
+        }
+        let wrong = |what: String| Fault::Final(StoreError::Away(format!("TLS: {what}")));
+        let found = match &self.roots {
+            Some(file) => load_certs_from_paths(Some(file), None),
+            None => load_native_certs(),
+        };
+        let CertificateResult { certs, errors, .. } = found;
+        let mut roots = rustls::RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(certs);
+        if added == 0 {
+            let cause = match (&self.roots, errors.first()) {
+                (Some(_), Some(error)) => format!("sslrootcert: {error}"),
+                (Some(file), None) => format!("sslrootcert: {} has no certificate in PEM", file.display()),
+                (None, _) => {
+                    "no certificate of an authority is trusted here (apt-get install ca-certificates)".to_owned()
+                }
+            };
+            return Err(wrong(cause));
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| wrong(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Some(self.tls.get_or_init(|| MakeRustlsConnect::new(config)).clone()))
+    }
+}
+
+/// Takes `sslrootcert` out, which the library does not know, and calls the strictest `sslmode`s by the name that it does.
+fn without_tls_files(url: &str) -> (String, Option<PathBuf>) {
+    let Some((place, query)) = url.split_once('?') else { return (url.to_owned(), None) };
+    let (mut roots, mut rest) = (None, Vec::new());
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("sslrootcert", "system")) => {}
+            Some(("sslrootcert", file)) => {
+                roots = Some(PathBuf::from(&*percent_decode_str(file).decode_utf8_lossy()));
+            }
+            Some(("sslmode", "verify-full" | "verify-ca")) => rest.push("sslmode=require"),
+            _ => rest.push(pair),
+        }
+    }
+    (format!("{place}?{}", rest.join("&")), roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(url: &str) -> Result<String, StoreError> {
+        Address::read(url).map(|(_, name)| name)
+    }
+
+    #[test]
+    fn a_password_is_in_no_name_and_no_error() {
+        let url = "postgres://user:hidden@one,two:5433/gate?connect_timeout=1";
+        assert_eq!(name(url).unwrap(), "postgres://one,two/gate");
+        let odd =
+            ["user:hidden@host/gate?hid=1", "user:hid/den@host/gate", "user:h@hid@host/gate", "user:%zzhid@host/gate"];
+        for url in odd {
+            let told = name(&format!("postgres://{url}")).unwrap_or_else(|error| error.to_string());
+            assert!(!told.contains("hid"), "{url}: {told}");
+        }
+    }
+
+    #[test]
+    fn tls_is_asked_for_by_any_of_its_names_and_by_a_file_of_authorities() {
+        let read = |query: &str| Address::read(&format!("postgres://user@host/gate{query}")).unwrap().0;
+        for query in ["?sslmode=require", "?sslmode=verify-full", "?sslmode=verify-ca&connect_timeout=1"] {
+            let address = read(query);
+            assert_eq!((address.config.get_ssl_mode(), address.roots), (SslMode::Require, None), "{query}");
+        }
+        let address = read("?connect_timeout=2&sslrootcert=/etc/a%20ca.pem");
+        assert_eq!(address.config.get_ssl_mode(), SslMode::Require);
+        assert_eq!(address.roots, Some(PathBuf::from("/etc/a ca.pem")));
+        assert_eq!(address.config.get_connect_timeout(), Some(&Duration::from_secs(2)));
+        assert!(read("").tls().unwrap().is_none());
+        let told = read("?sslrootcert=/nowhere.pem").tls().err().map(|fault| format!("{fault:?}")).unwrap();
+        assert!(told.contains("sslrootcert") && told.contains("/nowhere.pem"), "{told}");
+    }
+}
