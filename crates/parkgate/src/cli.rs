@@ -2,6 +2,7 @@
 
 mod agent;
 mod forward;
+mod month;
 mod moving;
 mod simulate;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use agent::{Agent, AgentFile, Dead};
 pub(crate) use forward::{AddSubscriber, Delivery, DeliveryState, Event, Format, Subscriber};
+pub(crate) use month::Month;
 pub(crate) use moving::Move;
 pub(crate) use simulate::Simulate;
 
@@ -55,6 +57,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  parkgate move --to-store postgres://user@host/parkgate --to-images s3://bucket/pictures\n  parkgate move --store postgres://user@host/parkgate --images s3://bucket/pictures --to-data /var/lib/parkgate-back\n\nThe old store is only read from the beginning on: pushes to it get 503, which their senders keep. Run the same command\nagain after an interruption; --abandon gives the move up."
     )]
     Move(Move),
+    /// 按月分区 · Records in a partition a month (PostgreSQL): old ones go by dropping a table
+    #[command(subcommand)]
+    Month(Month),
     /// 签名诊断 · The sign doctor: why a signature does not match
     #[command(
         after_help = "Examples:\n  parkgate explain --secret 123 --sign 142FA4A7… park_uuid=P plate=粤B12345\n  parkgate explain --secret 123 --body body.bin --content-type 'multipart/form-data; boundary=x'\n  parkgate explain --secret 123 --request captured.http\n  parkgate explain --secret 123 --string '签名验证不通过[…&app_secret=***]' park_uuid=P plate=粤B12345"

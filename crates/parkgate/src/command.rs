@@ -6,6 +6,7 @@ mod conflict;
 mod delivery;
 mod demo;
 mod explain;
+mod month;
 mod moving;
 mod park;
 mod push;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Conflict(args) => conflict::run(args).map(|()| 0),
         Command::Subscriber(args) => subscriber::run(args).map(|()| 0),
         Command::Delivery(args) => delivery::run(args).map(|()| 0),
+        Command::Month(args) => month::run(args).map(|()| 0),
         Command::Move(args) => moving::run(&args).map(|()| 0),
         Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Sign(args) => sign::run(&args).map(|()| 0),

@@ -20,6 +20,8 @@ use crate::settings::{Mode, Settings};
 const STRAY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 const NOTES_EVERY: Duration = Duration::from_secs(2);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Between two looks whether a month is over.
+const TURN_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// The running gate, shared by all requests.
 pub struct Gate {
@@ -56,6 +58,7 @@ impl Gate {
         let tasks = vec![
             tokio::spawn(registry::follow(Arc::clone(&registry), Arc::clone(&store), version)),
             tokio::spawn(sweep(images.clone(), Arc::clone(&store))),
+            tokio::spawn(turn_months(Arc::clone(&store))),
             tokio::spawn(age(Arc::clone(&store), settings.limits.quarantine_days)),
         ];
         let record = Arc::clone(&store);
@@ -222,5 +225,22 @@ async fn sweep(images: Images, store: Arc<dyn Store>) {
             Err(error) => tracing::warn!(%error, "stray pictures could not be removed"),
         }
         tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+/// Begins a month when the one before is over, where the store is cut by months.
+async fn turn_months(store: Arc<dyn Store>) {
+    if store.months().is_none() {
+        return;
+    }
+    loop {
+        let store = Arc::clone(&store);
+        match tokio::task::spawn_blocking(move || store.months().map_or(Ok(None), |months| months.turn())).await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(number))) => tracing::info!(number, "another month begun"),
+            Ok(Err(error)) => tracing::warn!(%error, "the next month could not be begun; tried again later"),
+            Err(error) => tracing::error!(%error, "beginning a month failed"),
+        }
+        tokio::time::sleep(TURN_EVERY).await;
     }
 }

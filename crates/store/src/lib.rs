@@ -7,6 +7,7 @@
 pub mod delivery;
 pub mod images;
 mod key;
+pub mod months;
 pub mod moving;
 mod postgres;
 pub mod quarantine;
@@ -30,6 +31,7 @@ pub use delivery::{
 };
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use key::{KeyError, MasterKey};
+pub use months::{Month, Months};
 pub use postgres::PostgresStore;
 pub use quarantine::{Aside, Kept, NO_PARK, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 pub use query::{
@@ -259,6 +261,11 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// # Errors
     /// The store cannot be written.
     fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError>;
+
+    /// How this store is cut by months, if it can be.
+    fn months(&self) -> Option<&dyn Months> {
+        None
+    }
 
     /// Can the store be written now? For readiness.
     ///

@@ -11,6 +11,7 @@ mod drive;
 mod forwarding;
 mod link;
 mod migrate;
+mod months;
 pub(crate) mod moving;
 mod quarantine;
 mod query;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 use self::address::Address;
 use self::drive::Driver;
 use self::link::{Fault, Link, Pool, Role};
+use crate::months::Months;
 use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitFilter};
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
@@ -300,6 +302,10 @@ impl Store for PostgresStore {
 
     fn probe(&self) -> Result<(), StoreError> {
         attempt(&self.driver, &self.batches, Twice::Harmless, PATIENCE, async |link, _| registry::probe(link).await)
+    }
+
+    fn months(&self) -> Option<&dyn Months> {
+        Some(self)
     }
 
     fn close(&self) -> Result<(), StoreError> {

@@ -24,8 +24,8 @@ const MIGRATIONS: [&str; 5] = [
 ];
 /// The oldest program, by the number of its migrations, that works with a database of this version.
 const WORKS_FROM: i64 = 5;
-/// "parkgate" in eight bytes.
-const LOCK: i64 = i64::from_be_bytes(*b"parkgate");
+/// Held by whoever changes tables: "parkgate" in eight bytes.
+pub(super) const LOCK: i64 = i64::from_be_bytes(*b"parkgate");
 
 /// Brings a database to the newest version, and gives the key that its secrets are sealed under.
 pub(super) async fn prepare(link: &Link, data: &Path, name: &str) -> Result<MasterKey, Fault> {

@@ -3,6 +3,7 @@
 
 mod bucket;
 mod conformance;
+mod months;
 mod postgres;
 mod push;
 mod recorder;

@@ -1,0 +1,55 @@
+//! `month`.
+
+use clap::Subcommand;
+
+use super::Place;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Month {
+    /// 开始按月分区 · From now on a partition a month, while the gates run; what is there stays together
+    #[command(after_help = "Example:\n  parkgate month begin --store postgres://user@host/parkgate")]
+    Begin {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 月份列表 · All months, oldest first
+    #[command(after_help = "Example:\n  parkgate month list --json")]
+    List {
+        /// 输出 JSON · As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 去除个人信息和图片 · Plates, ID data and pictures of old months go; serials, times and amounts stay
+    #[command(
+        after_help = "A push of such a month is still known and answered as the first time.\n\nExample:\n  parkgate month strip --before 2026-01"
+    )]
+    Strip {
+        #[command(flatten)]
+        which: Before,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 删除 · Drop old months whole
+    #[command(
+        after_help = "A push of such a month would be taken as new.\n\nExample:\n  parkgate month drop --before 2021-01"
+    )]
+    Drop {
+        #[command(flatten)]
+        which: Before,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which months are meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Before {
+    /// Those whose records all came before this month (China's time), such as 2026-01
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(crate) before: String,
+    /// 输出 JSON · As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

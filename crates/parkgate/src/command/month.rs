@@ -1,0 +1,100 @@
+//! `month`: records in a partition a month, and what becomes of old ones.
+
+use anyhow::{Context, anyhow};
+use parkgate_store::{Month, Months, Store};
+use parkgate_wire::UnixMillis;
+use serde_json::{Value, json};
+
+use super::open;
+use crate::cli;
+use crate::output::{self, misuse};
+
+pub(super) fn run(command: cli::Month) -> anyhow::Result<()> {
+    match command {
+        cli::Month::Begin { place } => {
+            let store = open(&place)?;
+            let began = of(store.as_ref())?.begin()?;
+            let told = if began { "已开始按月分区 begun" } else { "早已按月分区 was begun before" };
+            output::line(told)
+        }
+        cli::Month::List { json, place } => {
+            let store = open(&place)?;
+            show(&of(store.as_ref())?.list()?, json)
+        }
+        cli::Month::Strip { which, place } => {
+            let (before, store) = (month(&which.before)?, open(&place)?);
+            show(&of(store.as_ref())?.strip(before)?, which.json)
+        }
+        cli::Month::Drop { which, place } => {
+            let (before, store) = (month(&which.before)?, open(&place)?);
+            show(&of(store.as_ref())?.drop(before)?, which.json)
+        }
+    }
+}
+
+fn of(store: &dyn Store) -> anyhow::Result<&dyn Months> {
+    store.months().ok_or_else(|| anyhow!("按月分区只用于 PostgreSQL (only a PostgreSQL store is cut by months)"))
+}
+
+/// The beginning of a month where the car parks are.
+fn month(text: &str) -> anyhow::Result<UnixMillis> {
+    let wrong = || misuse(format!("`{text}`: 应写成 2026-01 (write a month such as 2026-01)"));
+    let is_month = text.len() == 7 && text.as_bytes().get(4) == Some(&b'-');
+    let first: jiff::civil::Date =
+        Some(format!("{text}-01")).filter(|_| is_month).ok_or_else(wrong)?.parse().map_err(|_| wrong())?;
+    let begins = jiff::tz::Offset::constant(8).to_timestamp(first.at(0, 0, 0, 0)).context("out of range")?;
+    Ok(UnixMillis(begins.as_millisecond()))
+}
+
+fn show(months: &[Month], json: bool) -> anyhow::Result<()> {
+    if json {
+        return output::json(&Value::Array(months.iter().map(value).collect()));
+    }
+    let rows: Vec<Vec<String>> = months
+        .iter()
+        .map(|month| {
+            vec![
+                month.number.to_string(),
+                output::time(month.begun_at),
+                month.newest_at.map_or("-".into(), output::time),
+                month.records.to_string(),
+                format!("{:.1}", month.bytes as f64 / f64::from(1 << 20)),
+                state(month).to_owned(),
+            ]
+        })
+        .collect();
+    output::line(&output::table(&["月份", "开始", "最新记录", "记录数", "MiB", "状态"], &rows))
+}
+
+fn state(month: &Month) -> &'static str {
+    match (month.is_open, month.stripped_at) {
+        (true, _) => "open",
+        (false, None) => "whole",
+        (false, Some(_)) => "stripped",
+    }
+}
+
+fn value(month: &Month) -> Value {
+    json!({
+        "number": month.number,
+        "begun_at": month.begun_at,
+        "newest_at": month.newest_at,
+        "records": month.records,
+        "bytes": month.bytes,
+        "state": state(month),
+        "stripped_at": month.stripped_at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_begins_where_the_car_parks_are() {
+        assert_eq!(month("2026-01").unwrap(), UnixMillis(1_767_196_800_000));
+        for odd in ["2026", "2026-13", "2026-1", "2026-01-01", "x", "２０２６"] {
+            assert!(month(odd).is_err(), "{odd}");
+        }
+    }
+}
