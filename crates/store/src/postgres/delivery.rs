@@ -370,6 +370,7 @@ pub(super) async fn replay(
             "INSERT INTO deliveries AS d (park_id, subscriber_id, record_id, next_at, since) \
              SELECT r.park_id, s.id, r.id, $3, $3 FROM records r CROSS JOIN subscribers s \
              WHERE r.id < $4 AND r.id >= $5 AND s.id = $1 AND r.received_at >= $2 AND r.conflict_with IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM months m WHERE m.stripped_at IS NOT NULL AND r.id >> 40 <= m.number) \
              AND CASE r.kind WHEN 0 THEN s.enters ELSE s.leaves END \
              AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
              AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = r.park_id), r.park_id))) \

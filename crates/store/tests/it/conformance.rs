@@ -10,18 +10,6 @@ use parkgate_wire::{Digest, PushKind, Secret, Seqno, UnixMillis};
 
 use crate::push::{T, With, enter, leave, new_park};
 
-/// Each promise is a test on each store.
-macro_rules! on_every_store {
-    ($($promise:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[test] fn $promise() { crate::push::on_sqlite(super::$promise); })*
-        }
-        mod on_postgres {
-            $(#[test] fn $promise() { crate::push::on_postgres(super::$promise); })*
-        }
-    };
-}
-
 on_every_store! {
     a_repeat_is_answered_as_the_first_time_within_a_batch_and_later,
     verdicts_come_in_the_order_of_the_batch,

@@ -1,8 +1,24 @@
 //! The store as its users see it. [`conformance`] holds for every store.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+/// Each promise is a test on each store.
+macro_rules! on_every_store {
+    ($($promise:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[test] fn $promise() { crate::push::on_sqlite(super::$promise); })*
+        }
+        mod on_postgres {
+            $(#[test] fn $promise() { crate::push::on_postgres(super::$promise); })*
+        }
+        mod on_postgres_by_months {
+            $(#[test] fn $promise() { crate::push::on_postgres_by_months(super::$promise); })*
+        }
+    };
+}
+
 mod bucket;
 mod conformance;
+mod forwarding;
 mod months;
 mod postgres;
 mod push;

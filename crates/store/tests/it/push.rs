@@ -37,6 +37,18 @@ pub(crate) fn on_postgres(promise: impl Fn(&dyn Store)) {
     promise(store.as_ref());
 }
 
+/// Cut by months, the second of which is the one that is open.
+pub(crate) fn on_postgres_by_months(promise: impl Fn(&dyn Store)) {
+    let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
+    let url = cluster.database();
+    let store = opened(folder.path(), Some(&url));
+    let months = store.months().unwrap();
+    months.begin().unwrap();
+    cluster.sql(&url, "UPDATE months SET begun_at = begun_at - 4000000000");
+    assert!(months.turn().unwrap().is_some());
+    promise(store.as_ref());
+}
+
 pub(crate) fn new_park(uuid: &str) -> NewPark {
     NewPark {
         park_uuid: uuid.into(),

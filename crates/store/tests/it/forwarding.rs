@@ -1,0 +1,230 @@
+//! What every store promises of forwarding.
+
+use parkgate_ledger::ParkId;
+use parkgate_store::delivery::{
+    DeliveryFilter, DeliveryId, Difference, Format, NewSubscriber, Outgoing, Settled, Subscriber, SubscriberSettings,
+};
+use parkgate_store::{Store, StoreError};
+use parkgate_wire::{PushKind, Secret};
+
+use crate::push::{T, With, enter, leave};
+
+on_every_store! {
+    each_is_told_of_what_it_subscribed_to_and_of_nothing_twice,
+    what_is_taken_is_its_takers_for_a_time_and_gone_once_it_arrived,
+    a_leave_waits_for_its_enter_however_that_ends,
+    what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried,
+    a_replay_tells_again_what_is_for_the_subscriber_and_nobody_else,
+    a_paused_subscriber_keeps_what_comes_and_a_removed_one_nothing,
+    a_subscriber_is_added_whole_or_not_at_all,
+    what_is_sent_is_what_came,
+    differences_are_kept_newest_first,
+}
+
+fn settings() -> SubscriberSettings {
+    SubscriberSettings {
+        url: "https://city.example/push".into(),
+        format: Format::Webhook,
+        app_id: None,
+        personal: false,
+        mask_plates: false,
+        per_second: None,
+        compare: false,
+    }
+}
+
+fn subscriber(name: &str) -> NewSubscriber {
+    let (secret, settings) = (Secret::new(format!("secret-of-{name}")), settings());
+    NewSubscriber { name: name.into(), settings, secret, parks: None, enters: true, leaves: true }
+}
+
+fn of(store: &dyn Store, name: &str) -> Subscriber {
+    store.subscribers().unwrap().into_iter().find(|one| one.told.name == name).unwrap()
+}
+
+/// Everything that is due for it at T, taken until a second later.
+fn claim(store: &dyn Store, name: &str) -> Vec<Outgoing> {
+    claim_at(store, name, T + 10_000)
+}
+
+fn claim_at(store: &dyn Store, name: &str, now: i64) -> Vec<Outgoing> {
+    store.claim(of(store, name).id, now, now + 1000, 100).unwrap().outgoing
+}
+
+fn serials(outgoing: &[Outgoing]) -> Vec<String> {
+    outgoing.iter().map(|one| format!("{} {}", one.record.kind.name(), one.parking_serial)).collect()
+}
+
+fn settle(store: &dyn Store, name: &str, settled: &[Settled]) {
+    store.settle(of(store, name).id, settled, T + 20_000).unwrap();
+}
+
+fn pending_and_dead(store: &dyn Store, name: &str) -> (u64, u64) {
+    let id = of(store, name).id;
+    let backlog = store.backlog().unwrap().into_iter().find(|backlog| backlog.subscriber == id).unwrap();
+    (backlog.pending, backlog.dead)
+}
+
+fn each_is_told_of_what_it_subscribed_to_and_of_nothing_twice(store: &dyn Store) {
+    store.record(&[leave("before", 1, T, T)]).unwrap();
+    store.add_subscriber(&subscriber("all")).unwrap();
+    store.add_subscriber(&NewSubscriber { enters: false, ..subscriber("leaves") }).unwrap();
+    store.add_subscriber(&NewSubscriber { parks: Some(vec!["b".into()]), ..subscriber("b") }).unwrap();
+    let pushes =
+        || [enter("1", 2, T), leave("1", 3, T, T + 1), enter("2", 4, T).park(2), leave("2", 5, T, T + 1).park(2)];
+    store.record(&pushes()).unwrap();
+    // Neither repeats nor what is ignored.
+    store.record(&pushes()).unwrap();
+    store.record(&[leave("1", 6, T, T + 1).content(9)]).unwrap();
+    assert_eq!(["all", "leaves", "b"].map(|name| pending_and_dead(store, name)), [(4, 0), (2, 0), (2, 0)]);
+    assert_eq!(serials(&claim(store, "leaves")), ["leave 1", "leave 2"]);
+    // Each leave waits for its enter.
+    assert_eq!(serials(&claim(store, "all")), ["enter 1", "enter 2"]);
+    assert_eq!(serials(&claim(store, "b")), ["enter 2"]);
+}
+
+fn what_is_taken_is_its_takers_for_a_time_and_gone_once_it_arrived(store: &dyn Store) {
+    store.add_subscriber(&subscriber("city")).unwrap();
+    store.record(&[leave("1", 1, T, T), leave("2", 2, T, T)]).unwrap();
+    let now = T + 10_000;
+    let taken = claim_at(store, "city", now);
+    assert_eq!((serials(&taken), taken[0].due.attempts), (vec!["leave 1".into(), "leave 2".into()], 1));
+    assert!(claim_at(store, "city", now + 999).is_empty(), "it is another's");
+    settle(store, "city", &[Settled::Delivered(taken[0].due)]);
+    let again = claim_at(store, "city", now + 1001);
+    assert_eq!((serials(&again), again[0].due.attempts), (vec!["leave 2".into()], 2), "its taker is gone");
+    settle(store, "city", &[Settled::Delivered(again[0].due)]);
+    // Both takers may come to an end.
+    settle(store, "city", &[Settled::Delivered(taken[1].due)]);
+    let city = of(store, "city");
+    assert_eq!((city.delivered, city.delivered_at, pending_and_dead(store, "city")), (2, Some(T + 20_000), (0, 0)));
+}
+
+fn a_leave_waits_for_its_enter_however_that_ends(store: &dyn Store) {
+    store.add_subscriber(&subscriber("city")).unwrap();
+    let pairs = ["1", "2", "3"].into_iter().flat_map(|serial| [enter(serial, 1, T), leave(serial, 2, T, T + 1)]);
+    store.record(&pairs.collect::<Vec<_>>()).unwrap();
+    let enters = claim(store, "city");
+    assert_eq!(serials(&enters), ["enter 1", "enter 2", "enter 3"]);
+    assert!(claim(store, "city").is_empty());
+    let (told, next_at) = ("no".to_owned(), T + 60_000);
+    settle(
+        store,
+        "city",
+        &[
+            Settled::Delivered(enters[0].due),
+            Settled::Dead { due: enters[1].due, told: told.clone() },
+            Settled::Later { due: enters[2].due, next_at, told },
+        ],
+    );
+    // One arrived, one never will; the third is tried again, and its leave not before.
+    assert_eq!(serials(&claim_at(store, "city", T + 20_001)), ["leave 1", "leave 2"]);
+    assert_eq!(serials(&claim_at(store, "city", next_at + 1)), ["leave 1", "leave 2", "enter 3"]);
+}
+
+fn what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried(store: &dyn Store) {
+    store.add_subscriber(&subscriber("city")).unwrap();
+    store.record(&[leave("1", 1, T, T), leave("2", 2, T, T)]).unwrap();
+    let taken = claim(store, "city");
+    let later = Settled::Later { due: taken[0].due, next_at: T + 60_000, told: "500".into() };
+    settle(store, "city", &[later, Settled::Dead { due: taken[1].due, told: "拒收 410".into() }]);
+    assert!(claim_at(store, "city", T + 59_999).is_empty());
+    assert_eq!(pending_and_dead(store, "city"), (1, 1));
+
+    let listed = store.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).unwrap();
+    let told: Vec<_> = listed.iter().map(|one| (one.parking_serial.as_str(), one.dead, one.told.as_deref())).collect();
+    assert_eq!(told, [("1", false, Some("500")), ("2", true, Some("拒收 410"))]);
+    assert_eq!((listed[0].next_at, listed[0].attempts, listed[0].subscriber.as_str()), (T + 60_000, 1, "city"));
+    let dead = DeliveryFilter { dead: Some(true), limit: 10, ..DeliveryFilter::default() };
+    assert_eq!(store.deliveries(&dead).unwrap().len(), 1);
+    let of_another = DeliveryFilter { subscriber: Some("other".into()), limit: 10, ..DeliveryFilter::default() };
+    assert!(store.deliveries(&of_another).unwrap().is_empty());
+
+    let ids: Vec<DeliveryId> = listed.iter().map(|one| one.id).collect();
+    let unknown = DeliveryId { subscriber: 99, record: 99 };
+    assert_eq!(store.retry_deliveries(&[ids[1], unknown], T + 30_000).unwrap(), 1);
+    let again = claim_at(store, "city", T + 30_000);
+    assert_eq!((serials(&again), again[0].due.attempts, again[0].due.since), (vec!["leave 2".into()], 1, T + 30_000));
+    assert_eq!(store.drop_deliveries(&[ids[0], ids[1], unknown]).unwrap(), 2);
+    assert_eq!(pending_and_dead(store, "city"), (0, 0));
+    assert_eq!(ids[0].to_string().parse(), Ok(ids[0]));
+}
+
+fn a_replay_tells_again_what_is_for_the_subscriber_and_nobody_else(store: &dyn Store) {
+    store.record(&[enter("1", 1, T), leave("1", 2, T, T + 1), leave("2", 3, T, T + 5000).park(2)]).unwrap();
+    store.add_subscriber(&NewSubscriber { parks: Some(vec!["a".into()]), ..subscriber("a") }).unwrap();
+    store.add_subscriber(&NewSubscriber { enters: false, ..subscriber("leaves") }).unwrap();
+    assert_eq!(store.replay("nobody", 0, T).unwrap(), None);
+    assert_eq!(store.replay("a", 0, T).unwrap(), Some(2));
+    assert_eq!(store.replay("leaves", T + 5000, T).unwrap(), Some(1), "only what came since then");
+    assert_eq!(serials(&claim(store, "a")), ["enter 1"]);
+    assert_eq!(serials(&claim(store, "leaves")), ["leave 2"]);
+    assert_eq!(["a", "leaves"].map(|name| pending_and_dead(store, name)), [(2, 0), (1, 0)]);
+}
+
+fn a_paused_subscriber_keeps_what_comes_and_a_removed_one_nothing(store: &dyn Store) {
+    store.add_subscriber(&subscriber("city")).unwrap();
+    let before = store.registry_version().unwrap();
+    assert!(store.pause_subscriber("city", true).unwrap() && !store.pause_subscriber("nobody", true).unwrap());
+    assert!(of(store, "city").paused && store.registry_version().unwrap() > before, "every gate hears of it");
+    store.record(&[leave("1", 1, T, T)]).unwrap();
+    assert_eq!(pending_and_dead(store, "city"), (1, 0));
+    assert!(store.pause_subscriber("city", false).unwrap() && !of(store, "city").paused);
+    assert!(store.remove_subscriber("city").unwrap() && !store.remove_subscriber("city").unwrap());
+    assert!(store.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).unwrap().is_empty());
+    store.record(&[leave("2", 2, T, T)]).unwrap();
+    store.add_subscriber(&subscriber("city")).unwrap();
+    assert_eq!(pending_and_dead(store, "city"), (0, 0));
+}
+
+fn a_subscriber_is_added_whole_or_not_at_all(store: &dyn Store) {
+    let parks = Some(vec!["a".into(), "nowhere".into()]);
+    let error = store.add_subscriber(&NewSubscriber { parks, ..subscriber("city") }).unwrap_err();
+    assert!(matches!(&error, StoreError::Broken(text) if text.contains("nowhere")), "{error}");
+    assert!(store.subscribers().unwrap().is_empty());
+    let told = NewSubscriber { parks: Some(vec!["a".into()]), leaves: false, ..subscriber("city") };
+    store.add_subscriber(&told).unwrap();
+    assert!(matches!(store.add_subscriber(&subscriber("city")), Err(StoreError::Exists(_))));
+    let kept = of(store, "city").told;
+    assert_eq!((kept.settings, kept.secret.expose()), (settings(), "secret-of-city"));
+    assert_eq!((kept.parks, kept.enters, kept.leaves), (Some(vec!["a".to_owned()]), true, false));
+}
+
+fn what_is_sent_is_what_came(store: &dyn Store) {
+    store.add_subscriber(&subscriber("city")).unwrap();
+    assert!(store.set_location("a", Some(r#"{"address":"深圳"}"#)).unwrap());
+    assert!(!store.set_location("nowhere", None).unwrap());
+    let mut push = leave("1", 7, T, T + 5).plate("粤B12345").personal(r#"{"idcard_no":"4403"}"#).space(100, 40);
+    push.original = Some(r#"[["plate","%E7%B2%A4B12345"]]"#.into());
+    store.record(&[push]).unwrap();
+    let sent = claim(store, "city").remove(0);
+    assert_eq!((sent.park_uuid.as_str(), sent.plate.as_deref()), ("a", Some("粤B12345")));
+    assert_eq!((sent.enter_time.0, sent.event_time.0, sent.record.seqno.0), (T, T + 5, 7));
+    assert_eq!(sent.record.params["idcard_no"], "4403");
+    assert_eq!(sent.original, Some(vec![("plate".to_owned(), "%E7%B2%A4B12345".to_owned())]));
+    assert_eq!(sent.location.as_deref(), Some(r#"{"address":"深圳"}"#));
+    assert_eq!(sent.space.snapshot.map(|told| (told.total, told.remain)), Some((100, 40)));
+    let id = of(store, "city").id;
+    let due = store.delivery_of(id, ParkId(1), "1", PushKind::Leave).unwrap().unwrap();
+    assert_eq!(due.id, sent.due.id);
+    assert_eq!(store.delivery_of(id, ParkId(1), "1", PushKind::Enter).unwrap(), None);
+}
+
+fn differences_are_kept_newest_first(store: &dyn Store) {
+    store.add_subscriber(&subscriber("city")).unwrap();
+    let subscriber = of(store, "city").id;
+    let one = |number: i64| Difference {
+        subscriber,
+        park_uuid: "a".into(),
+        kind: PushKind::Leave,
+        parking_serial: format!("{number}\u{0}"),
+        at: T + number,
+        ours: "1001 OK".into(),
+        theirs: "500 服务器错误".into(),
+    };
+    (1..=3).for_each(|number| store.add_difference(&one(number)).unwrap());
+    assert_eq!(store.differences(subscriber, 2).unwrap(), [one(3), one(2)]);
+    assert!(store.differences(subscriber + 1, 2).unwrap().is_empty());
+    store.remove_subscriber("city").unwrap();
+    assert!(store.differences(subscriber, 10).unwrap().is_empty());
+}
