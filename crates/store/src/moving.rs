@@ -56,6 +56,8 @@ pub(crate) trait End: Send + Sync {
     fn put(&self, table: &'static Table, rows: &[Found], mark: &str, told: &str) -> Result<(), StoreError>;
     /// Pictures of a table with images, by their address.
     fn pictures(&self, table: &str, after: &[u8], limit: usize) -> Result<Vec<(ImageKey, u64)>, StoreError>;
+    /// Empties every table, that of the marks, too.
+    fn clear(&self) -> Result<(), StoreError>;
     /// The highest numbers ever used, of the tables in [`tables::NUMBERED`].
     fn numbers(&self) -> Result<Vec<i64>, StoreError>;
     /// All is there: numbers go on after these, and the marks go.
@@ -104,7 +106,8 @@ pub struct Move {
 }
 
 impl Move {
-    /// Opens both ends, freezes the old one and marks the new one; goes on with a move that ended half way.
+    /// Opens both ends, freezes the old one and marks the new one; goes on with a move that ended half way, and begins
+    /// anew with one that was given up.
     ///
     /// # Errors
     /// One cannot be opened, the new one holds something already, or the old one is moving somewhere else.
@@ -117,7 +120,12 @@ impl Move {
             return Err(StoreError::Broken(format!("{old_name}: a store cannot move to itself")));
         }
         match new.mark(FROM)? {
-            Some(name) if name == old_name => {}
+            // Given up in between, the old one was written again: what was copied is of no use.
+            Some(name) if name == old_name => {
+                if old.mark(TO)?.is_none() {
+                    new.clear()?;
+                }
+            }
             Some(name) => return Err(StoreError::Broken(format!("{new_name}: a move from {name} is unfinished here"))),
             None => {
                 for table in TABLES {
@@ -141,7 +149,8 @@ impl Move {
         Ok(Move { from: old, to: new })
     }
 
-    /// Lets a store be written again whose move is given up. What was copied stays where it is, and is opened by nobody.
+    /// Lets a store be written again whose move is given up. What was copied stays where it is, and is opened by nobody,
+    /// until another move to there begins.
     ///
     /// # Errors
     /// The store cannot be opened or written.

@@ -117,3 +117,34 @@ fn an_unfinished_move_is_opened_by_nobody_goes_on_and_can_be_given_up() {
     let after = visits(&bucket, &["--data", text(&old), "--store", &url]);
     assert_eq!(after.as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_move_that_is_killed_goes_on_where_it_was() {
+    let (cluster, bucket, folder) = (Postgres::shared(), Bucket::start(), tempfile::tempdir().unwrap());
+    let (url, old) = (cluster.database(), folder.path().join("old"));
+    let mut gate = Gate::at(PARKGATE, &old, &["--demo"]);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let gate = &gate;
+            scope.spawn(move || {
+                (0..600).for_each(|number| drop(gate.taken("enter", enter(&format!("{thread}-{number}"), &[]))))
+            });
+        }
+    });
+    gate.stop();
+    let before = visits(&bucket, &["--data", text(&old), "--limit", "10000"]);
+    let there = ["move", "--data", text(&old), "--to-store", &url, "--json"];
+    let mut killed = Command::new(PARKGATE).args(there).spawn().unwrap();
+    // Some of the records are there, and then it is gone.
+    let begun = std::time::Instant::now();
+    let is_half_way = |url: &str| cluster.sql(url, "SELECT count(*) FROM records") != "0";
+    while cluster.sql(&url, "SELECT to_regclass('records') IS NOT NULL") != "t" || !is_half_way(&url) {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it does not begin");
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let list = run(&bucket, &["park", "list", "--data", text(&old), "--store", &url]);
+    assert!(String::from_utf8_lossy(&list.stderr).contains("unfinished"), "{list:?}");
+    ok(&bucket, &there);
+    assert_eq!(visits(&bucket, &["--data", text(&old), "--store", &url, "--limit", "10000"]), before);
+}

@@ -2,6 +2,7 @@
 
 use futures_util::{StreamExt, stream};
 
+use super::tables::TABLES;
 use super::{Move, Step};
 use crate::images::{ImageError, Images};
 use crate::{ImageKey, StoreError};
@@ -30,7 +31,11 @@ pub async fn move_pictures(
     missing: MissingPictures,
     told: &mut (dyn FnMut(Step) + Send),
 ) -> Result<u64, StoreError> {
-    let (mut gone, mut done) = (0, 0);
+    let (mut gone, mut done, mut all) = (0, 0, 0);
+    // At most: records may share one.
+    for table in TABLES.iter().filter(|table| table.name.ends_with("images")) {
+        all += moving.from.count(table)?;
+    }
     for table in ["images", "quarantine_images"] {
         let mark = format!("pictures of {table}");
         let mut after = moving.to.mark(&mark)?.map(|text| hex::decode(text).unwrap_or_default()).unwrap_or_default();
@@ -48,7 +53,7 @@ pub async fn move_pictures(
                     Err(error) => return Err(StoreError::Away(format!("picture {key}: {error}"))),
                 }
                 done += 1;
-                told(Step { what: "pictures", compared: false, done, all: 0 });
+                told(Step { what: "pictures", compared: false, done, all });
             }
             drop(copies);
             moving.to.set_mark(&mark, &hex::encode(last))?;

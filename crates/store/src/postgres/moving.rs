@@ -178,6 +178,12 @@ impl End for PostgresEnd {
         })
     }
 
+    fn clear(&self) -> Result<(), StoreError> {
+        let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+        let sql = format!("TRUNCATE {}, moving", names.join(", "));
+        self.ask(async |link| Ok(link.plain(&sql).await?))
+    }
+
     fn numbers(&self) -> Result<Vec<i64>, StoreError> {
         self.ask(async |link| {
             let mut numbers = Vec::new();

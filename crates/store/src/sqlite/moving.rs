@@ -154,6 +154,17 @@ impl End for SqliteEnd {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    fn clear(&self) -> Result<(), StoreError> {
+        let mut connection = lock(&self.connection);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // What names comes after what is named; what triggers keep, last.
+        for Table { name, .. } in TABLES.iter().rev().chain(TABLES.iter().filter(|table| table.made_by_sqlite)) {
+            transaction.execute(&format!("DELETE FROM {name}"), [])?;
+        }
+        transaction.execute("DELETE FROM moving", [])?;
+        Ok(transaction.commit()?)
+    }
+
     fn numbers(&self) -> Result<Vec<i64>, StoreError> {
         let connection = lock(&self.connection);
         let mut statement =

@@ -20,6 +20,7 @@ mod bucket;
 mod conformance;
 mod forwarding;
 mod months;
+mod moving;
 mod postgres;
 mod push;
 mod recorder;

@@ -1,0 +1,13 @@
+//! The S3 server of the tests, for scripts: prints the variables that a client needs, and ends when its input does.
+
+#![expect(clippy::print_stdout, reason = "that is how it tells them")]
+
+fn main() {
+    let bucket = parkgate_testbed::Bucket::start();
+    for (name, value) in bucket.variables(None) {
+        println!("export {name}={value}");
+    }
+    println!("export BUCKET={}", bucket.url("moved"));
+    // A script keeps it open for as long as it needs it.
+    drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+}
