@@ -20,10 +20,32 @@ stop() { # PID
     pids=("${pids[@]/$1}")
 }
 
-add_parks() { # into the store NAME
+add_parks() { # NAME FLAGS…: `bench-0000` and so on
+    local data=$work/$1; shift
     seq -f '%04g' 0 $((parks - 1)) | while read -r number; do
-        "$parkgate" park add --uuid "bench-$number" --secret 123 --name bench --data "$work/$1" >/dev/null
+        "$parkgate" park add --uuid "bench-$number" --secret 123 --name bench --data "$data" "$@" >/dev/null
     done
+}
+
+start_postgres() { # SETTINGS…: a fresh cluster with fsync, its socket in $work, TCP on $port; programs in $bin, pid in $database
+    local as=()
+    [ "$(id -u)" = 0 ] && { as=(setpriv --reuid postgres --regid postgres --clear-groups); chown postgres "$work"; chmod 755 "$work"; }
+    bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    "${as[@]}" "$bin/initdb" -D "$work/pg" -U postgres --auth trust --encoding UTF8 --locale C >/dev/null
+    "${as[@]}" "$bin/postgres" -D "$work/pg" -k "$work" -p "$port" -c listen_addresses=127.0.0.1 -c max_connections=200 \
+        -c shared_buffers=1GB -c max_wal_size=8GB "$@" >"$work/pg.log" 2>&1 &
+    database=$!; pids+=("$database")
+    until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do kill -0 "$database"; sleep 0.1; done
+}
+
+url_of() { # NAME: of a new database
+    "$bin/createdb" -h 127.0.0.1 -p "$port" -U postgres "$1"
+    echo "postgres://postgres@127.0.0.1:$port/$1"
+}
+
+sql() { # DATABASE STATEMENT
+    "$bin/psql" -h 127.0.0.1 -p "$port" -U postgres -X -A -t -q -v ON_ERROR_STOP=1 -d "$1" -c "$2"
 }
 
 load() { # CONNECTIONS URL FILE: "rate p99_ms errors"

@@ -474,3 +474,24 @@ fn a_newer_node_may_add_to_the_database_while_older_ones_go_on() {
     let told = parkgate_store::open(two.path(), Some(&url)).err().unwrap().to_string();
     assert!(told.contains("start a newer parkgate"), "{told}");
 }
+
+/// `docs/scale.md`: a schema for each cell, on one server or, with an extension that spreads schemas, on many.
+#[test]
+fn each_schema_of_a_database_is_a_store_of_its_own() {
+    let (cluster, one, two) = (Postgres::shared(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let url = cluster.database();
+    let url_of = |cell: &str| {
+        cluster.sql(&url, &format!("CREATE SCHEMA {cell}"));
+        format!("{url}?options=-csearch_path%3D{cell}")
+    };
+    let stores = [opened(one.path(), Some(&url_of("cell_1"))), opened(two.path(), Some(&url_of("cell_2")))];
+    for (number, store) in (1..).zip(&stores) {
+        let entries: Vec<Entry> = (0..number).map(|serial| leave(&serial.to_string(), serial, T, T)).collect();
+        store.record(&entries).unwrap();
+        store.months().unwrap().begin().unwrap();
+        store.record(&[leave("later", 99, T, T)]).unwrap();
+        store.probe().unwrap();
+    }
+    assert_eq!(stores.each_ref().map(|store| listed(store.as_ref())), [2, 3]);
+    assert_eq!(cluster.sql(&url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+}
