@@ -219,7 +219,15 @@ impl Store for PostgresStore {
     }
 
     fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
-        self.ask(async |link| query::visits(link, &self.seal, filter).await)
+        let (mut visits, mut below) = (Vec::new(), i64::MAX);
+        while visits.len() < filter.limit && below > 0 {
+            let limit = (filter.limit - visits.len()).min(query::VISITS_PAGE);
+            let page = VisitFilter { limit, ..filter.clone() };
+            let (found, end) = self.ask(async |link| query::visits(link, &self.seal, &page, below).await)?;
+            visits.extend(found);
+            below = end;
+        }
+        Ok(visits)
     }
 
     fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError> {

@@ -85,24 +85,34 @@ pub(super) async fn visit(
     Ok(found)
 }
 
-pub(super) async fn visits(link: &Link, seal: &Seal, filter: &VisitFilter) -> Result<Vec<Visit>, Fault> {
-    let mut found = Vec::new();
-    for row in asked(filter).of(link).await? {
+/// Visits read at a time: a question has an end.
+pub(super) const VISITS_PAGE: usize = 1000;
+
+/// Those below a record, newest first, and where they ended.
+pub(super) async fn visits(
+    link: &Link,
+    seal: &Seal,
+    filter: &VisitFilter,
+    below: i64,
+) -> Result<(Vec<Visit>, i64), Fault> {
+    let (mut found, mut end) = (Vec::new(), 0);
+    for row in asked(filter, below).of(link).await? {
         let park_uuid: String = row.try_get(1)?;
         let serial = text::read(row.try_get(2)?);
         let key = Key { park: ParkId(row.try_get(0)?), park_uuid: &park_uuid, serial: &serial };
         let newest: i64 = row.try_get(3)?;
+        end = newest;
         let stays = stays(link, seal, &key).await?;
         if let Some(stay) = stays.into_iter().find(|stay| stay.enter.iter().chain(&stay.leave).any(|r| r.id == newest))
         {
             found.push(read_stay(link, seal, &key, stay).await?);
         }
     }
-    Ok(found)
+    Ok((found, end))
 }
 
 /// A visit stands where the newer of its records stands.
-fn asked(filter: &VisitFilter) -> Asked {
+fn asked(filter: &VisitFilter, below: i64) -> Asked {
     let mut asked = Asked::new(&format!(
         "SELECT r.park_id, p.park_uuid, coalesce(r.long_serial, r.parking_serial), r.id FROM {RECORDS_OF_PARKS} \
          LEFT JOIN records o ON o.park_id = r.park_id AND o.parking_serial = r.parking_serial AND o.kind = 1 - r.kind \
@@ -121,6 +131,7 @@ fn asked(filter: &VisitFilter) -> Asked {
         let leaving = " AND CASE r.kind WHEN 1 THEN r.event_time ELSE coalesce(o.event_time, r.event_time) END >= $?";
         asked.with(leaving, since.0);
     }
+    asked.with(" AND r.id < $?", below);
     asked.with(" ORDER BY r.id DESC LIMIT $?", limit(filter.limit));
     asked
 }
