@@ -1,7 +1,7 @@
 //! Fills a data folder with visits that have pictures:
-//! `cargo run --release -p parkgate-store --example fill FOLDER [VISITS] [PICTURE_BYTES]`.
+//! `cargo run --release -p parkgate-store --example fill FOLDER [VISITS] [PICTURE_BYTES] [PARKS]`.
 //!
-//! Each visit is an enter and a leave of one of 100 parks, with a picture and a payment. No picture is like another.
+//! Each visit is an enter and a leave of one of the parks, with a picture and a payment. No picture is like another.
 
 #![expect(clippy::print_stdout, reason = "it prints what it did")]
 
@@ -12,7 +12,6 @@ use parkgate_ledger::{Arrival, ParkId};
 use parkgate_store::{Entry, Images, NewPark, StoredImage, open};
 use parkgate_wire::{Digest, Fen, Payment, PushKind, Secret, Seqno, UnixMillis};
 
-const PARKS: u64 = 100;
 const BATCH: u64 = 256;
 
 #[tokio::main]
@@ -21,9 +20,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(given.next().ok_or("which folder?")?);
     let visits: u64 = given.next().map_or(Ok(200_000), |text| text.parse())?;
     let picture_bytes: usize = given.next().map_or(Ok(10_000), |text| text.parse())?;
+    let parks: u64 = given.next().map_or(Ok(100), |text| text.parse())?;
     let store = open(&folder, None)?;
     let images = Images::open(&folder.join("images"))?;
-    for park in 0..PARKS {
+    for park in 0..parks {
         store.add_park(&NewPark {
             park_uuid: format!("fill-{park:03}"),
             merchant: None,
@@ -39,8 +39,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let pictures = futures_util::future::try_join_all(pictures).await?;
         let mut batch = Vec::new();
         for (number, picture) in numbers.into_iter().zip(pictures) {
-            batch.push(entry(number, PushKind::Enter, Vec::new()));
-            batch.push(entry(number, PushKind::Leave, vec![("leave_image".to_owned(), Arc::new(picture))]));
+            batch.push(entry((number, parks), PushKind::Enter, Vec::new()));
+            batch.push(entry((number, parks), PushKind::Leave, vec![("leave_image".to_owned(), Arc::new(picture))]));
         }
         store.record(&batch)?;
     }
@@ -57,10 +57,10 @@ async fn picture(images: &Images, number: u64, bytes: usize) -> Result<StoredIma
     Ok(incoming.finish().await?.store().await?)
 }
 
-fn entry(number: u64, kind: PushKind, pictures: Vec<(String, Arc<StoredImage>)>) -> Entry {
+fn entry((number, parks): (u64, u64), kind: PushKind, pictures: Vec<(String, Arc<StoredImage>)>) -> Entry {
     let enter_time = 1_760_000_000_000 + i64::try_from(number).unwrap_or(0) * 50;
     let stays = if kind == PushKind::Leave { 3_600_000 } else { 0 };
-    let serial = format!("20261124{:010}", number / PARKS);
+    let serial = format!("20261124{:010}", number / parks);
     let seqno = number * 2 + u64::from(kind == PushKind::Leave);
     let mut digest = [0; 16];
     digest.split_at_mut(8).0.copy_from_slice(&seqno.to_le_bytes());
@@ -68,7 +68,7 @@ fn entry(number: u64, kind: PushKind, pictures: Vec<(String, Arc<StoredImage>)>)
     let plate = format!("粤B{:05}", number % 100_000);
     Entry {
         arrival: Arrival {
-            park: ParkId(i64::try_from(number % PARKS).unwrap_or(0) + 1),
+            park: ParkId(i64::try_from(number % parks).unwrap_or(0) + 1),
             kind,
             enter_time: UnixMillis(enter_time),
             event_time: UnixMillis(enter_time + stays),
