@@ -3,7 +3,13 @@
 cargo build --release --quiet
 work=$(mktemp -d "${TMPDIR:-/tmp}/parkgate-bench.XXXXXX")
 pids=()
-cleanup() { for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"; }
+cleanup() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    # Without waiting for its clients.
+    kill -INT "${database:-}" 2>/dev/null || true
+    wait 2>/dev/null || true
+    rm -rf "$work"
+}
 trap cleanup EXIT
 parkgate=target/release/parkgate
 

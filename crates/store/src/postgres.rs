@@ -23,14 +23,12 @@ mod write;
 
 use std::num::NonZero;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parkgate_ledger::{ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
-use tokio::time::Instant;
 
 use self::address::Address;
-use self::drive::Driver;
 use self::link::{Fault, Link, Pool, Role};
 use crate::months::Months;
 use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
@@ -63,12 +61,10 @@ enum Twice {
 
 /// The store of many nodes.
 pub struct PostgresStore {
-    // Before the driver: connections end while it still runs.
     batches: Pool,
     questions: Pool,
     seal: Seal,
     content_key: [u8; 32],
-    driver: Driver,
 }
 
 impl PostgresStore {
@@ -79,9 +75,8 @@ impl PostgresStore {
     pub fn open(data: &Path, url: &str) -> Result<PostgresStore, StoreError> {
         let (address, name) = Address::read(url)?;
         crate::sqlite::make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
-        let driver = Driver::start()?;
         let (batches, questions) = (Pool::new(address.clone(), Role::Batches), Pool::new(address, Role::Questions));
-        let key = attempt(&driver, &questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
+        let key = attempt(&questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
             let key = migrate::prepare(link, data, &name).await?;
             moving::refuse_unfinished(link).await?;
             Ok(key)
@@ -90,64 +85,46 @@ impl PostgresStore {
             StoreError::Away(text) => StoreError::Away(format!("{name}: {text}")),
             error => error,
         })?;
-        Ok(PostgresStore {
-            batches,
-            questions,
-            seal: Seal::new(&key),
-            content_key: key.derive("content digest"),
-            driver,
-        })
+        Ok(PostgresStore { batches, questions, seal: Seal::new(&key), content_key: key.derive("content digest") })
     }
 
     /// What may be done twice: a question, or a change that is the same the second time.
     fn ask<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
-        attempt(&self.driver, &self.questions, Twice::Harmless, QUESTION_MAX, async |link, _| work(link).await)
+        attempt(&self.questions, Twice::Harmless, QUESTION_MAX, async |link, _| work(link).await)
     }
 
     /// A change that is another one the second time.
     fn once<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
-        attempt(&self.driver, &self.questions, Twice::Never, QUESTION_MAX, async |link, _| work(link).await)
+        attempt(&self.questions, Twice::Never, QUESTION_MAX, async |link, _| work(link).await)
     }
 }
 
 /// Does the work on a connection of the pool, again and again while that may help, for no longer than `all_max` in all. The
 /// work is told how often it was tried.
 fn attempt<T>(
-    driver: &Driver,
     pool: &Pool,
     twice: Twice,
     all_max: Duration,
     work: impl AsyncFn(&Link, u32) -> Result<T, Fault>,
 ) -> Result<T, StoreError> {
-    driver.wait(async {
-        let started = Instant::now();
-        let mut pause = PAUSE;
-        for tried in 0.. {
-            let once = async {
-                let link = pool.take().await?;
-                let done = work(&link, tried).await?;
-                pool.give(link);
-                Ok(done)
-            };
-            let late = || Fault::Unsure(StoreError::Away("no answer in time".into()));
-            let error = match tokio::time::timeout(all_max.saturating_sub(started.elapsed()), once)
-                .await
-                .unwrap_or_else(|_| Err(late()))
-            {
-                Ok(done) => return Ok(done),
-                Err(Fault::Final(error)) => return Err(error),
-                Err(Fault::Unsure(error)) if twice == Twice::Never => return Err(error),
-                Err(Fault::Again(error) | Fault::Unsure(error)) => error,
-            };
-            if started.elapsed() + pause > PATIENCE {
-                return Err(error);
-            }
-            tracing::debug!(%error, tried, "trying again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+    let started = Instant::now();
+    let mut pause = PAUSE;
+    for tried in 0.. {
+        let left = all_max.saturating_sub(started.elapsed());
+        let error = match pool.on_link(left, async |link| work(link, tried).await) {
+            Ok(done) => return Ok(done),
+            Err(Fault::Final(error)) => return Err(error),
+            Err(Fault::Unsure(error)) if twice == Twice::Never => return Err(error),
+            Err(Fault::Again(error) | Fault::Unsure(error)) => error,
+        };
+        if started.elapsed() + pause > PATIENCE {
+            return Err(error);
         }
-        Err(StoreError::Away("tried too often".into()))
-    })
+        tracing::debug!(%error, tried, "trying again");
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+    Err(StoreError::Away("tried too often".into()))
 }
 
 /// After an attempt whose end is not known, a push may be found as a repeat of itself: that was its first time.
@@ -166,7 +143,7 @@ impl Store for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        attempt(&self.driver, &self.batches, Twice::Harmless, PATIENCE, async |link, tried| {
+        attempt(&self.batches, Twice::Harmless, PATIENCE, async |link, tried| {
             let verdicts = record::record(link, batch, &self.seal).await?;
             Ok(if tried == 0 { verdicts } else { as_the_first_time(batch, verdicts) })
         })
@@ -272,7 +249,7 @@ impl Store for PostgresStore {
     }
 
     fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError> {
-        attempt(&self.driver, &self.batches, Twice::Harmless, PATIENCE, async |link, _| {
+        attempt(&self.batches, Twice::Harmless, PATIENCE, async |link, _| {
             quarantine::set_aside(link, &self.seal, batch, bound).await
         })
     }
@@ -309,7 +286,7 @@ impl Store for PostgresStore {
     }
 
     fn probe(&self) -> Result<(), StoreError> {
-        attempt(&self.driver, &self.batches, Twice::Harmless, PATIENCE, async |link, _| registry::probe(link).await)
+        attempt(&self.batches, Twice::Harmless, PATIENCE, async |link, _| registry::probe(link).await)
     }
 
     fn months(&self) -> Option<&dyn Months> {

@@ -1,57 +1,44 @@
-//! The blocking face of asynchronous work: a runtime on a thread of its own drives the connections, and who asks waits
-//! parked. Works from any thread, within another runtime, too.
+//! The blocking face of asynchronous work. Each connection has a small runtime of its own, and whoever waits for an answer
+//! drives it: no other thread has to be woken for what comes in.
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{Thread, park};
-
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
+use tokio::task::{block_in_place, yield_now};
 
 use crate::StoreError;
 
-/// The thread; it ends when this is dropped.
-pub(super) struct Driver {
-    handle: Handle,
-    _running: oneshot::Sender<()>,
-}
+/// A connection's sockets and clocks. They stand still while nobody waits.
+pub(super) struct Driver(Option<Runtime>);
 
 impl Driver {
-    pub(super) fn start() -> Result<Driver, StoreError> {
-        let away = |error: std::io::Error| StoreError::Away(error.to_string());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(away)?;
-        let handle = runtime.handle().clone();
-        let (running, ended) = oneshot::channel::<()>();
-        let run = move || drop(runtime.block_on(ended));
-        std::thread::Builder::new().name("postgres".into()).spawn(run).map_err(away)?;
-        Ok(Driver { handle, _running: running })
+    pub(super) fn new() -> Result<Driver, StoreError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Driver(Some(runtime.map_err(|error| StoreError::Away(error.to_string()))?)))
     }
 
-    /// Waits for `work`, on this thread; only its sockets and clocks are the other one's.
-    pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
-        let _within = self.handle.enter();
-        // The budget is that of the task this thread may be in, and would never be filled up.
-        let mut work = pin!(tokio::task::unconstrained(work));
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            match work.as_mut().poll(&mut context) {
-                Poll::Ready(done) => return done,
-                Poll::Pending => park(),
+    /// Does `work` on this thread: one of its own, one for blocking work, or one of a runtime of many threads.
+    pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
+        let Some(runtime) = &self.0 else { return Err(StoreError::Away("closed".into())) };
+        // Its other tasks go on elsewhere.
+        let is_within = Handle::try_current().is_ok_and(|other| other.runtime_flavor() == RuntimeFlavor::MultiThread);
+        Ok(if is_within { block_in_place(|| runtime.block_on(work)) } else { runtime.block_on(work) })
+    }
+
+    /// Sees what came in while nobody waited: that the server closed the connection.
+    pub(super) fn catch_up(&self) -> Result<(), StoreError> {
+        self.wait(async {
+            // The first lets the socket tell, the second lets the connection read.
+            for _ in 0..2 {
+                yield_now().await;
             }
-        }
+        })
     }
 }
 
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
+impl Drop for Driver {
+    /// What runs in it ends where it is; nobody waits for that.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }

@@ -8,14 +8,16 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls, Row, Socket, Statement};
 
 use super::address::Address;
+use super::drive::Driver;
 use crate::StoreError;
 
 /// Connections kept open between calls, of each role.
@@ -124,22 +126,36 @@ impl Pool {
         Pool { address, role, idle: Mutex::default(), closed: AtomicBool::new(false) }
     }
 
-    pub(super) async fn take(&self) -> Result<Link, Fault> {
+    /// Does the work on one of the connections, within that time. Whatever goes wrong, the connection is given up.
+    pub(super) fn on_link<T>(
+        &self,
+        within: Duration,
+        work: impl AsyncFn(&Link) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let until = Instant::now() + within;
+        let link = self.take(until)?;
+        let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
+        let done = link.driver.wait(async { timeout_at(until, work(&link)).await.unwrap_or_else(late) })??;
+        self.give(link);
+        Ok(done)
+    }
+
+    fn take(&self, until: Instant) -> Result<Link, Fault> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Fault::Final(StoreError::Away("closed".into())));
         }
         loop {
             let idle = lock(&self.idle).pop();
-            match idle {
-                Some(link) if link.client.is_closed() => {}
-                Some(link) => return Ok(link),
-                None => return Link::open(&self.address, self.role).await,
+            let Some(link) = idle else { return Link::open(&self.address, self.role, until) };
+            link.driver.catch_up()?;
+            if !link.client.is_closed() {
+                return Ok(link);
             }
         }
     }
 
     /// Gives back what is in order.
-    pub(super) fn give(&self, link: Link) {
+    fn give(&self, link: Link) {
         let mut idle = lock(&self.idle);
         if idle.len() < IDLE_MAX && !self.closed.load(Ordering::Relaxed) {
             idle.push(link);
@@ -154,44 +170,27 @@ impl Pool {
 
 /// One connection.
 pub(super) struct Link {
+    // Before the client, which would ask the server to end: one that does not answer would keep the connection, and its
+    // locks, open.
+    driver: Driver,
     client: Client,
     /// The server warned of something since the transaction began.
     warned: Arc<AtomicBool>,
-    driver: AbortHandle,
     statements: RefCell<HashMap<String, Statement>>,
-}
-
-impl Drop for Link {
-    /// Not asked to end: a server that does not answer would keep the connection, and its locks, open.
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
 }
 
 /// Values of a statement.
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Link {
-    async fn open(address: &Address, role: Role) -> Result<Link, Fault> {
+    fn open(address: &Address, role: Role, until: Instant) -> Result<Link, Fault> {
+        let driver = Driver::new()?;
         let warned = Arc::new(AtomicBool::new(false));
-        let config = &address.config;
-        let (client, driver) = match address.tls()? {
-            Some(tls) => {
-                let (client, connection) = config.connect(tls).await?;
-                (client, tokio::spawn(drive(connection, Arc::clone(&warned))))
-            }
-            None => {
-                let (client, connection) = config.connect(NoTls).await?;
-                (client, tokio::spawn(drive(connection, Arc::clone(&warned))))
-            }
-        };
-        let driver = driver.abort_handle();
-        let link = Link { client, warned, driver, statements: RefCell::default() };
-        link.client.batch_execute(SESSION).await?;
-        if role == Role::Batches {
-            link.client.batch_execute(BY_KEYS_ONLY).await?;
-        }
-        Ok(link)
+        let late = |_| Err(Fault::Again(StoreError::Away("no connection in time".into())));
+        let client = driver.wait(async {
+            timeout_at(until, connect(address, role, Arc::clone(&warned))).await.unwrap_or_else(late)
+        })??;
+        Ok(Link { driver, client, warned, statements: RefCell::default() })
     }
 
     pub(super) async fn statement(&self, sql: &str) -> Result<Statement, Error> {
@@ -244,6 +243,27 @@ impl Link {
         }
         Ok(())
     }
+}
+
+async fn connect(address: &Address, role: Role, warned: Arc<AtomicBool>) -> Result<Client, Fault> {
+    let config = &address.config;
+    let client = match address.tls()? {
+        Some(tls) => {
+            let (client, connection) = config.connect(tls).await?;
+            tokio::spawn(drive(connection, warned));
+            client
+        }
+        None => {
+            let (client, connection) = config.connect(NoTls).await?;
+            tokio::spawn(drive(connection, warned));
+            client
+        }
+    };
+    client.batch_execute(SESSION).await?;
+    if role == Role::Batches {
+        client.batch_execute(BY_KEYS_ONLY).await?;
+    }
+    Ok(client)
 }
 
 /// Carries messages both ways until the connection ends. A warning is noted before the answer that follows it goes on.

@@ -39,7 +39,7 @@ const SETTINGS: &str = "autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuu
 
 impl PostgresStore {
     fn long<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
-        attempt(&self.driver, &self.questions, Twice::Harmless, WORK_MAX, async |link, _| work(link).await)
+        attempt(&self.questions, Twice::Harmless, WORK_MAX, async |link, _| work(link).await)
     }
 
     /// Each month that is over and older than that, by itself.

@@ -6,7 +6,6 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::address::Address;
-use super::drive::Driver;
 use super::link::{Fault, Link, Pool, Role};
 use super::{MIGRATION_MAX, QUESTION_MAX, Twice, attempt, migrate, text};
 use crate::moving::tables::{Kind, NUMBERED, TABLES, Table};
@@ -17,24 +16,20 @@ use crate::{ImageKey, StoreError};
 const SHORTENED_BYTES: usize = 512;
 
 pub(crate) struct PostgresEnd {
-    // Before the driver: connections end while it still runs.
     pool: Pool,
     name: String,
-    driver: Driver,
 }
 
 impl PostgresEnd {
     pub(crate) fn open(data: &Path, url: &str) -> Result<PostgresEnd, StoreError> {
         let (address, name) = Address::read(url)?;
-        let (driver, pool) = (Driver::start()?, Pool::new(address, Role::Questions));
-        attempt(&driver, &pool, Twice::Harmless, MIGRATION_MAX, async |link, _| {
-            migrate::prepare(link, data, &name).await
-        })?;
-        Ok(PostgresEnd { pool, name, driver })
+        let pool = Pool::new(address, Role::Questions);
+        attempt(&pool, Twice::Harmless, MIGRATION_MAX, async |link, _| migrate::prepare(link, data, &name).await)?;
+        Ok(PostgresEnd { pool, name })
     }
 
     fn ask<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
-        attempt(&self.driver, &self.pool, Twice::Harmless, QUESTION_MAX * 10, async |link, _| work(link).await)
+        attempt(&self.pool, Twice::Harmless, QUESTION_MAX * 10, async |link, _| work(link).await)
     }
 }
 
