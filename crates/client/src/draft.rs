@@ -108,7 +108,8 @@ impl Draft {
             let content_type = "application/x-www-form-urlencoded; charset=UTF-8";
             return Ok(request.header("content-type", content_type).body(body.join("&")));
         }
-        let mut form = self.params.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
+        let mut form =
+            self.params.into_iter().fold(Form::new(), |form, (name, value)| form.part(name, text_part(value)));
         for (part, picture) in self.files {
             let file = match picture {
                 Picture::File(path) => part_of(&part, &path).await.map_err(|error| ClientError::File(path, error))?,
@@ -121,6 +122,14 @@ impl Draft {
         }
         Ok(request.multipart(form))
     }
+}
+
+/// A text of a form with files. It names its charset as the document's program does: many a server takes a part without one
+/// for ISO-8859-1.
+#[must_use]
+pub fn text_part(value: String) -> Part {
+    let plain = Part::text(value.clone()).mime_str("text/plain; charset=UTF-8");
+    plain.unwrap_or_else(|_| Part::text(value))
 }
 
 /// Upper case, as the document prints it; read piece by piece, off the runtime's own threads.

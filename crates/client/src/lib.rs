@@ -30,7 +30,7 @@ mod record;
 
 pub use backoff::Backoff;
 pub use circuit::{Circuit, after};
-pub use draft::{Draft, Signing};
+pub use draft::{Draft, Signing, text_part};
 pub use outcome::{Outcome, judge};
 pub use record::{CarType, Enter, Leave, PayType, Payment, PlateColor};
 

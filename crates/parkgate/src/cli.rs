@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use agent::{Agent, AgentFile, Dead};
-pub(crate) use forward::{AddSubscriber, Delivery, DeliveryState, Event, Format, Subscriber};
+pub(crate) use forward::{AddSubscriber, Delivery, DeliveryState, Event, Format, SetSubscriber, Subscriber};
 pub(crate) use month::Month;
 pub(crate) use moving::Move;
 pub(crate) use simulate::Simulate;

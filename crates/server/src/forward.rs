@@ -4,6 +4,7 @@
 //! taken. A subscriber has a loop of its own: one that hangs or is away costs the others and the intake nothing.
 
 mod address;
+mod circuits;
 mod compare;
 mod message;
 mod pace;
@@ -16,11 +17,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parkgate_store::{Images, Store, StoreError, Subscriber};
+use parkgate_store::{Images, NewSubscriber, Store, StoreError, Subscriber};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
-pub(crate) use self::compare::{Compared, summary};
+use self::circuits::Circuits;
+pub(crate) use self::compare::{Compared, Upstream, summary};
 use self::pace::Pace;
 pub use self::plan::Schedule;
 use self::request::Sender;
@@ -31,8 +33,12 @@ use crate::registry::Registry;
 /// How often it is looked whether subscribers came or went, and how much waits for them.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 const COUNT_EVERY: Duration = Duration::from_secs(10);
-/// Pictures in memory on their way to all subscribers, KiB.
-const PICTURES_KIB: usize = 64 * 1024;
+/// Beyond the time for an answer: how long a delivery is its taker's alone.
+const SEND_GRACE: Duration = Duration::from_secs(10);
+/// What waits is counted no further: the count tells whether somebody should look, not how long the way is.
+const COUNTED_MAX: u64 = 50_000;
+/// Calls to the store at a time, of all subscribers together: a hundred of them need no hundred connections.
+const STORE_CALLS_MAX: usize = 4;
 
 /// How deliveries are made.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +82,24 @@ struct Parts {
     figures: Forwarded,
     recorded: Arc<Notify>,
     pace: Arc<Pace>,
+    circuits: Arc<Circuits>,
+    store_calls: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
+}
+
+impl Parts {
+    /// Asks the store on a blocking thread, in its turn.
+    fn in_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> JoinHandle<Result<T, StoreError>> {
+        let (store, calls) = (Arc::clone(&self.store), Arc::clone(&self.store_calls));
+        tokio::spawn(async move {
+            let _turn = calls.acquire_owned().await.map_err(|error| StoreError::Away(error.to_string()))?;
+            let done = tokio::task::spawn_blocking(move || work(store.as_ref())).await;
+            done.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
+        })
+    }
 }
 
 impl Forwarder {
@@ -87,9 +110,8 @@ impl Forwarder {
         images: Images,
         figures: Forwarded,
     ) -> Result<Forwarder, StoreError> {
-        let pictures = Arc::new(Semaphore::new(PICTURES_KIB));
-        let sender = Sender::new(&settings, images, pictures)
-            .map_err(|error| StoreError::Broken(format!("no HTTP client: {error}")))?;
+        let sender =
+            Sender::new(&settings, images).map_err(|error| StoreError::Broken(format!("no HTTP client: {error}")))?;
         let recorded = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let parts = Parts {
@@ -99,8 +121,11 @@ impl Forwarder {
             figures,
             recorded: Arc::clone(&recorded),
             pace: Arc::new(Pace::new()),
+            circuits: Arc::default(),
+            store_calls: Arc::new(Semaphore::new(STORE_CALLS_MAX)),
             stop: stopped,
         };
+        tokio::spawn(count(parts.clone(), Arc::clone(&registry)));
         let supervisor = Mutex::new(Some(tokio::spawn(supervise(parts.clone(), registry))));
         Ok(Forwarder { recorded, parts, stop, supervisor })
     }
@@ -123,64 +148,79 @@ impl Forwarder {
     }
 }
 
-/// A loop for each subscriber that is not paused, begun anew when its settings change.
+/// The loop of one subscriber.
+struct Running {
+    told: NewSubscriber,
+    end: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn begin(parts: &Parts, subscriber: Arc<Subscriber>) -> Running {
+        let (end, ended) = watch::channel(false);
+        let told = subscriber.told.clone();
+        let task = tokio::spawn(Worker::new(parts.clone(), subscriber, ended).run());
+        Running { told, end, task }
+    }
+
+    fn is_for(&self, known: &Subscriber) -> bool {
+        !known.paused
+            && self.told.settings == known.told.settings
+            && self.told.secret.expose() == known.told.secret.expose()
+    }
+}
+
+/// A loop for each subscriber that is not paused, begun anew when it is told otherwise from now on.
 async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
-    let mut running: HashMap<i64, (watch::Sender<bool>, JoinHandle<()>, bool)> = HashMap::new();
+    let mut running: HashMap<i64, Running> = HashMap::new();
     let mut stop = parts.stop.clone();
-    let mut count_at = tokio::time::Instant::now();
     let mut looked = tokio::time::Instant::now();
     while !*stop.borrow_and_update() {
         parts.pace.look(looked.elapsed());
         looked = tokio::time::Instant::now();
         let subscribers: Vec<Arc<Subscriber>> = registry.load().subscribers().to_vec();
-        for (id, (end, _, ended)) in &mut running {
-            let is_wanted = subscribers.iter().any(|known| known.id == *id && !known.paused);
-            if !is_wanted && !*ended {
-                *ended = true;
-                let _ = end.send(true);
+        for (id, one) in &running {
+            if !subscribers.iter().any(|known| known.id == *id && one.is_for(known)) {
+                let _ = one.end.send(true);
             }
         }
-        running.retain(|_, (_, task, ended)| !(*ended && task.is_finished()));
+        // However it ended: one that failed begins anew.
+        running.retain(|_, one| !one.task.is_finished());
+        parts.circuits.keep(|id| subscribers.iter().any(|known| known.id == id));
         for subscriber in subscribers {
             if !subscriber.paused && !running.contains_key(&subscriber.id) {
-                let (end, ended) = watch::channel(false);
-                let id = subscriber.id;
-                let task = tokio::spawn(Worker::new(parts.clone(), subscriber, ended).run());
-                running.insert(id, (end, task, false));
+                running.insert(subscriber.id, Running::begin(&parts, subscriber));
             }
-        }
-        if tokio::time::Instant::now() >= count_at {
-            count_at = tokio::time::Instant::now() + COUNT_EVERY;
-            count(&parts, &registry).await;
         }
         tokio::select! {
             _ = stop.changed() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
-    for (_, (end, task, _)) in running {
-        let _ = end.send(true);
-        if let Err(error) = task.await {
+    for (_, one) in running {
+        let _ = one.end.send(true);
+        if let Err(error) = one.task.await {
             tracing::error!(%error, "a subscriber's loop did not end well");
         }
     }
 }
 
 /// What waits, for the metrics.
-async fn count(parts: &Parts, registry: &ArcSwap<Registry>) {
-    if registry.load().subscribers().is_empty() {
-        return;
-    }
-    let store = Arc::clone(&parts.store);
-    match tokio::task::spawn_blocking(move || store.backlog()).await {
-        Ok(Ok(backlog)) => {
-            for subscriber in registry.load().subscribers() {
-                if let Some(waiting) = backlog.iter().find(|waiting| waiting.subscriber == subscriber.id) {
-                    parts.figures.waiting(&subscriber.told.name, waiting.pending, waiting.dead);
-                }
+async fn count(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
+    let mut stop = parts.stop.clone();
+    while !*stop.borrow_and_update() {
+        let subscribers = registry.load().subscribers().to_vec();
+        if !subscribers.is_empty() {
+            match parts.in_store(|store| store.backlog(COUNTED_MAX)).await {
+                Ok(Ok(backlog)) => parts.figures.waiting(&subscribers, &backlog),
+                Ok(Err(error)) => tracing::warn!(%error, "deliveries could not be counted"),
+                Err(error) => tracing::error!(%error, "counting deliveries failed"),
             }
         }
-        Ok(Err(error)) => tracing::warn!(%error, "deliveries could not be counted"),
-        Err(error) => tracing::error!(%error, "counting deliveries failed"),
+        let wait = if subscribers.is_empty() { LOOK_EVERY } else { COUNT_EVERY };
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
     }
 }

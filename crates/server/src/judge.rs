@@ -122,6 +122,7 @@ impl Genuine {
             original,
             variant: variant.code(),
             received_at: beside.received_at,
+            inline: None,
             pictures: beside.pictures,
             plate: push.plate.clone(),
             arrival: Arrival {

@@ -1,8 +1,9 @@
 //! What is counted. Handles are held, not looked up: a push costs two atomic additions.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use parkgate_store::Recorder;
+use parkgate_store::{Backlog, Recorder, Subscriber};
 use parkgate_wire::PushKind;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -57,15 +58,20 @@ pub(crate) struct Forwarded {
 }
 
 impl Forwarded {
-    /// An attempt: `delivered`, `refused` or `failed`.
+    /// An attempt: `delivered`, `refused`, `denied`, `failed` or `unready`.
     pub(crate) fn count(&self, subscriber: &str, state: &'static str) {
         self.attempts.get_or_create(&DeliveryLabels { subscriber: subscriber.to_owned(), state }).inc();
     }
 
-    pub(crate) fn waiting(&self, subscriber: &str, pending: u64, dead: u64) {
-        for (state, count) in [("pending", pending), ("dead", dead)] {
-            let labels = DeliveryLabels { subscriber: subscriber.to_owned(), state };
-            self.waiting.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    /// Those that are gone are told of no more.
+    pub(crate) fn waiting(&self, subscribers: &[Arc<Subscriber>], backlog: &[Backlog]) {
+        self.waiting.clear();
+        for waits in backlog {
+            let Some(subscriber) = subscribers.iter().find(|known| known.id == waits.subscriber) else { continue };
+            for (state, count) in [("pending", waits.pending), ("dead", waits.dead)] {
+                let labels = DeliveryLabels { subscriber: subscriber.told.name.clone(), state };
+                self.waiting.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
         }
     }
 }

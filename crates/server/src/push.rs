@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use axum::response::Response;
 use futures_util::future::try_join_all;
-use http::{Request, StatusCode};
+use http::Request;
 use hyper::body::Incoming;
 use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::Recorded;
@@ -77,13 +77,11 @@ pub(crate) async fn receive(gate: &Gate, kind: PushKind, peer: Peer, request: Re
     let (Some(compared), Some(forwarder)) = (visit.compared, &gate.forwarder) else { return ours };
     // What could not be kept here must come again, whatever others say of it.
     let Some(summary) = answer::kept_summary(&outcome, visit.seqno) else { return ours };
-    match forwarder.ask(compared, visit.recorded, &summary).await {
-        None => ours,
-        Some(upstream) => {
-            let always_200 = park.is_some_and(|park| park.park.http_200_always);
-            let status = if always_200 { 200 } else { upstream.status };
-            json_response(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), upstream.body)
-        }
+    match (forwarder.ask(compared, visit.recorded, &summary).await, &outcome) {
+        (Some(upstream), _) => answer::of_upstream(upstream, park),
+        (None, Outcome::Recorded(_)) => ours,
+        // Nobody would deliver it later.
+        (None, _) => answer::unheard(gate, kind, visit.seqno, park),
     }
 }
 
@@ -132,7 +130,8 @@ impl Visit<'_> {
         let advisories = advise(self.kind, &genuine.push.params, self.received_at);
         let pictures = store_pictures(gate, files).await?;
         let beside = Beside { seqno: self.seqno, received_at: self.received_at, pictures };
-        let entry = genuine.into_entry(beside, &gate.content_key);
+        let mut entry = genuine.into_entry(beside, &gate.content_key);
+        entry.inline = gate.forwarder.as_ref().zip(self.compared.as_ref()).and_then(|(to, push)| to.inline(push));
         let park = entry.arrival.park;
         let recorded = gate.recorder.record(entry).await?;
         if matches!(recorded.verdict(), Verdict::Recorded { .. } | Verdict::Repeated { .. }) {

@@ -82,6 +82,7 @@ fn entry((number, parks): (u64, u64), kind: PushKind, pictures: Vec<(String, Arc
         plate: Some(plate),
         personal: None,
         original: None,
+        inline: None,
         variant: 0,
         received_at: enter_time + stays,
         pictures,

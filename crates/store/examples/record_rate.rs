@@ -134,6 +134,7 @@ fn entry(number: u64) -> Entry {
         params,
         personal: None,
         original: None,
+        inline: None,
         variant: 0,
         received_at: event_time,
         pictures: Vec::new(),

@@ -39,7 +39,7 @@ pub struct SubscriberSettings {
     /// Are the middles of plates masked?
     #[serde(default)]
     pub mask_plates: bool,
-    /// Requests a second at most, of each node.
+    /// Requests a second at most, of all nodes together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second: Option<u32>,
     /// The car park gets this platform's answer (`relay` only).
@@ -114,7 +114,8 @@ pub struct Due {
     pub park: ParkId,
     /// This attempt counted.
     pub attempts: u32,
-    /// When it was to be told first, ms since 1970.
+    /// Since when it is tried, ms since 1970: how long it waited before that, for a subscriber that was paused or out of the
+    /// quarantine, is not the subscriber's fault.
     pub since: i64,
 }
 
@@ -147,13 +148,32 @@ pub struct Outgoing {
     pub space: Space,
 }
 
+/// What is asked of [`Forwarding::claim`].
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// Of which subscriber.
+    pub subscriber: i64,
+    /// ms since 1970.
+    pub now: i64,
+    /// For this caller alone until then, ms since 1970.
+    pub until: i64,
+    /// At most so many.
+    pub max: usize,
+    /// The rate that all nodes together keep to.
+    pub per_second: Option<u32>,
+}
+
 /// What a call to [`Forwarding::claim`] took.
 #[derive(Debug, Default)]
 pub struct Claimed {
     /// To be told now.
     pub outgoing: Vec<Outgoing>,
+    /// Taken, but their records cannot be read, and why.
+    pub unreadable: Vec<(Due, String)>,
     /// How many were looked at: as many as asked for means that more may be due.
     pub looked_at: usize,
+    /// Where a rate is kept to: when the first of them may be sent, ms since 1970. Before it the turn is another node's.
+    pub send_from: i64,
 }
 
 /// What became of an attempt.
@@ -177,6 +197,15 @@ pub enum Settled {
         /// Why.
         told: String,
     },
+    /// It was taken and not sent: as if it had not been taken, but not before `next_at`.
+    Unsent {
+        /// Which.
+        due: Due,
+        /// When.
+        next_at: i64,
+        /// Why, where no attempt before it left a reason.
+        told: Option<String>,
+    },
 }
 
 impl Settled {
@@ -184,7 +213,10 @@ impl Settled {
     #[must_use]
     pub fn due(&self) -> &Due {
         match self {
-            Settled::Delivered(due) | Settled::Later { due, .. } | Settled::Dead { due, .. } => due,
+            Settled::Delivered(due)
+            | Settled::Later { due, .. }
+            | Settled::Dead { due, .. }
+            | Settled::Unsent { due, .. } => due,
         }
     }
 }
@@ -246,16 +278,21 @@ pub struct Difference {
     pub theirs: String,
 }
 
+/// A subscriber that the gate itself asks before it answers the push (`--compare`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inline {
+    /// Which.
+    pub subscriber: i64,
+    /// So long nobody else sends it, ms since 1970.
+    pub until: i64,
+}
+
 /// Kept of each subscriber; older ones go.
 pub(crate) const DIFFERENCES_MAX: i64 = 10_000;
-/// While a push is sent on by whoever received it, nobody else sends it.
-pub(crate) const INLINE_MS: i64 = 90_000;
-
-impl SubscriberSettings {
-    pub(crate) fn inline_ms(&self) -> i64 {
-        if self.compare { INLINE_MS } else { 0 }
-    }
-}
+/// Deliveries that go in one transaction when their subscriber is removed.
+pub(crate) const REMOVED_AT_ONCE: i64 = 10_000;
+/// Records of a replay that are looked at in one transaction.
+pub(crate) const REPLAYED_AT_ONCE: i64 = 5000;
 
 /// What is waiting for a subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,11 +321,22 @@ pub trait Forwarding {
     /// [`StoreError::Exists`] if its name is taken; [`StoreError::Broken`] names a park that is not there.
     fn add_subscriber(&self, subscriber: &NewSubscriber) -> Result<(), StoreError>;
 
-    /// Pauses or resumes; false if there is no such subscriber.
+    /// Pauses or resumes; false if there is no such subscriber. What failed before has all its time before it again.
     ///
     /// # Errors
     /// The store cannot be written.
     fn pause_subscriber(&self, name: &str, paused: bool) -> Result<bool, StoreError>;
+
+    /// Tells a subscriber otherwise from now on; what waits for it stays. False if there is no such subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn change_subscriber(
+        &self,
+        name: &str,
+        settings: &SubscriberSettings,
+        secret: Option<&Secret>,
+    ) -> Result<bool, StoreError>;
 
     /// Removes a subscriber and all that waits for it; false if there is none.
     ///
@@ -296,12 +344,11 @@ pub trait Forwarding {
     /// The store cannot be written.
     fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError>;
 
-    /// Takes up to `max` deliveries that are due, for this caller alone until `until` (ms since 1970). A leave is not taken
-    /// while its enter waits.
+    /// Takes deliveries that are due, for this caller alone for a time. A leave is not taken while its enter waits.
     ///
     /// # Errors
     /// The store cannot be written. What was taken comes back by itself.
-    fn claim(&self, subscriber: i64, now: i64, until: i64, max: usize) -> Result<Claimed, StoreError>;
+    fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError>;
 
     /// Writes down what became of attempts of one subscriber.
     ///
@@ -325,7 +372,7 @@ pub trait Forwarding {
     ///
     /// # Errors
     /// The store cannot be written.
-    fn drop_deliveries(&self, ids: &[DeliveryId]) -> Result<usize, StoreError>;
+    fn drop_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError>;
 
     /// Tells a subscriber again of what was received since a time (ms since 1970) and is for it; how many records. `None` if
     /// there is no such subscriber.
@@ -334,11 +381,11 @@ pub trait Forwarding {
     /// The store cannot be written.
     fn replay(&self, subscriber: &str, received_from: i64, now: i64) -> Result<Option<u64>, StoreError>;
 
-    /// What is waiting, of every subscriber.
+    /// What is waiting, of every subscriber; of each state no more than `count_max` are counted.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn backlog(&self) -> Result<Vec<Backlog>, StoreError>;
+    fn backlog(&self, count_max: u64) -> Result<Vec<Backlog>, StoreError>;
 
     /// The delivery of a push that its receiver sends on by itself, unless it is gone.
     ///

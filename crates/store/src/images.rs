@@ -23,8 +23,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt};
+use futures_util::stream::BoxStream;
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt};
 use parkgate_wire::Md5Hash;
+use tokio_util::io::ReaderStream;
 
 use self::bucket::Bucket;
 use self::folder::Folder;
@@ -143,6 +145,18 @@ impl Images {
         found.bytes().await.map_err(away)
     }
 
+    /// The bytes of a picture, piece by piece.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn stream(&self, key: &ImageKey) -> Result<BoxStream<'static, io::Result<Bytes>>, ImageError> {
+        let found = self.shared.place.objects().get(&object_path(key)).await.map_err(away)?;
+        Ok(match found.payload {
+            GetResultPayload::File(file, _) => pieces(file),
+            GetResultPayload::Stream(stream) => Box::pin(stream.map_err(io::Error::other)),
+        })
+    }
+
     /// Can a picture be written now?
     ///
     /// # Errors
@@ -222,6 +236,11 @@ impl StoredImage {
         let content_type = picture.content_type.clone().into();
         StoredImage { key: picture.key, md5: picture.md5, size: picture.size, content_type, _pin: None }
     }
+}
+
+/// A file from its beginning.
+fn pieces(file: std::fs::File) -> BoxStream<'static, io::Result<Bytes>> {
+    Box::pin(ReaderStream::with_capacity(tokio::fs::File::from_std(file), arriving::PIECE_BYTES))
 }
 
 fn object_path(key: &ImageKey) -> object_store::path::Path {

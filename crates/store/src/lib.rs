@@ -26,8 +26,8 @@ use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 
 pub use delivery::{
-    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, Forwarding, NewSubscriber,
-    Outgoing, Settled, Subscriber, SubscriberSettings,
+    Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, Forwarding, Inline,
+    NewSubscriber, Outgoing, Settled, Subscriber, SubscriberSettings,
 };
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use key::{KeyError, MasterKey};
@@ -60,6 +60,8 @@ pub struct Entry {
     pub variant: u8,
     /// When the request was received, ms since 1970.
     pub received_at: i64,
+    /// Who is asked about it before it is answered.
+    pub inline: Option<Inline>,
     /// The pictures, already durable under their keys. Held until the batch is committed, so that no sweep takes them.
     pub pictures: Vec<(String, Arc<StoredImage>)>,
 }

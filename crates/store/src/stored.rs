@@ -24,6 +24,9 @@ pub(crate) const FIRST_EPOCH: i64 = 1 << 40;
 /// What a row of the quarantine takes beside its sealed text.
 const ROW_BYTES: u64 = 200;
 
+/// Told of a delivery whose record is no more.
+pub(crate) const GONE: &str = "记录已不在 (the record is gone)";
+
 /// A record with what only the stores need of it.
 pub(crate) struct Found {
     pub(crate) id: i64,

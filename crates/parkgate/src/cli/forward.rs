@@ -73,6 +73,11 @@ pub(crate) enum Subscriber {
         #[command(flatten)]
         place: Place,
     },
+    /// 修改订阅 · Another address, secret or rate; what waits for it stays
+    #[command(
+        after_help = "Examples:\n  parkgate subscriber set city --secret-file new-secret\n  parkgate subscriber set city --url https://new.city.example/sync-{event} --per-second 50"
+    )]
+    Set(SetSubscriber),
     /// 暂停 · Send it nothing; what comes is kept for it
     #[command(after_help = "Example:\n  parkgate subscriber pause city")]
     Pause {
@@ -130,7 +135,7 @@ pub(crate) struct AddSubscriber {
     /// Mask the middles of plates
     #[arg(long)]
     pub(crate) mask_plates: bool,
-    /// Requests a second at most, of each node
+    /// Requests a second at most, of all nodes together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) per_second: Option<u32>,
     /// The car park gets this platform's answer; where ours differs is recorded (relay)
@@ -139,6 +144,25 @@ pub(crate) struct AddSubscriber {
     /// 输出 JSON · As JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetSubscriber {
+    /// Its name
+    pub(crate) name: String,
+    /// Where it listens from now on
+    #[arg(long, value_name = "U")]
+    pub(crate) url: Option<String>,
+    /// `app_id` it knows us by (openapi)
+    #[arg(long, value_name = "A")]
+    pub(crate) app_id: Option<String>,
+    #[command(flatten)]
+    pub(crate) secret: SecretArgs,
+    /// Requests a second at most, of all nodes together; 0 for no bound
+    #[arg(long, value_name = "N")]
+    pub(crate) per_second: Option<u32>,
     #[command(flatten)]
     pub(crate) place: Place,
 }

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
-use parkgate_store::{Delivery, DeliveryFilter, DeliveryId, Store};
+use parkgate_store::{Delivery, DeliveryFilter, DeliveryId, Store, StoreError};
 use serde_json::{Value, json};
 
 use super::{open, subscriber, visit};
@@ -31,15 +31,13 @@ pub(super) fn run(command: cli::Delivery) -> anyhow::Result<()> {
         }
         cli::Delivery::Retry { ids, subscriber, place } => {
             let store = open(&place)?;
-            let ids = meant(store.as_ref(), ids, subscriber)?;
-            let retried = store.retry_deliveries(&ids, now())?;
-            all_there(&ids, retried, "重试 to be sent again")
+            let retry = |ids: &[DeliveryId]| store.retry_deliveries(ids, now());
+            change(store.as_ref(), &ids, subscriber, "重试 to be sent again", &retry)
         }
         cli::Delivery::Drop { ids, subscriber, place } => {
             let store = open(&place)?;
-            let ids = meant(store.as_ref(), ids, subscriber)?;
-            let dropped = store.drop_deliveries(&ids)?;
-            all_there(&ids, dropped, "已放弃 dropped")
+            let give_up = |ids: &[DeliveryId]| store.drop_deliveries(ids, now());
+            change(store.as_ref(), &ids, subscriber, "已放弃 dropped", &give_up)
         }
         cli::Delivery::Replay { subscriber, since, place } => {
             let since = visit::moment(&since)?;
@@ -56,23 +54,39 @@ fn now() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Those named, or all dead ones of a subscriber.
-fn meant(store: &dyn Store, ids: Vec<DeliveryId>, name: Option<String>) -> anyhow::Result<Vec<DeliveryId>> {
-    let Some(name) = name else { return Ok(ids) };
+/// Dead ones of a subscriber that are changed at once.
+const AT_ONCE: usize = 10_000;
+
+/// Changes those named, or all dead ones of a subscriber.
+fn change(
+    store: &dyn Store,
+    ids: &[DeliveryId],
+    name: Option<String>,
+    what: &str,
+    change: &dyn Fn(&[DeliveryId]) -> Result<usize, StoreError>,
+) -> anyhow::Result<()> {
+    let Some(name) = name else {
+        let changed = change(ids)?;
+        output::line(&format!("{what} {changed}"))?;
+        if changed < ids.len() {
+            bail!("{} 条不在列表中: 已送达? (not in the list: delivered?)", ids.len() - changed);
+        }
+        return Ok(());
+    };
     if !store.subscribers()?.iter().any(|one| one.told.name == name) {
         return Err(subscriber::unknown(&name));
     }
     let filter =
-        DeliveryFilter { dead: Some(true), subscriber: Some(name), limit: usize::MAX, ..DeliveryFilter::default() };
-    Ok(store.deliveries(&filter)?.iter().map(|found| found.id).collect())
-}
-
-fn all_there(ids: &[DeliveryId], changed: usize, what: &str) -> anyhow::Result<()> {
-    output::line(&format!("{what} {changed}"))?;
-    if changed < ids.len() {
-        bail!("{} 条不在列表中: 已送达? (not in the list: delivered?)", ids.len() - changed);
+        DeliveryFilter { dead: Some(true), subscriber: Some(name), limit: AT_ONCE, ..DeliveryFilter::default() };
+    let mut changed = 0;
+    loop {
+        let ids: Vec<DeliveryId> = store.deliveries(&filter)?.iter().map(|found| found.id).collect();
+        changed += change(&ids)?;
+        // Refused again meanwhile, they would come again and again.
+        if ids.len() < AT_ONCE {
+            return output::line(&format!("{what} {changed}"));
+        }
     }
-    Ok(())
 }
 
 fn state(found: &Delivery) -> &'static str {

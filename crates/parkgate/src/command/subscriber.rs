@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use parkgate_store::{Backlog, Format, NewSubscriber, Store, Subscriber, SubscriberSettings};
 use parkgate_wire::Secret;
 use serde_json::{Value, json};
 
 use super::{open, secret};
-use crate::cli::{self, AddSubscriber, Event, Place};
+use crate::cli::{self, AddSubscriber, Event, Place, SetSubscriber};
 use crate::output::{self, misuse};
 
 pub(super) fn run(command: cli::Subscriber) -> anyhow::Result<()> {
@@ -19,6 +21,7 @@ pub(super) fn run(command: cli::Subscriber) -> anyhow::Result<()> {
         cli::Subscriber::Differences { name, limit, json, place } => {
             differences(open(&place)?.as_ref(), &name, limit, json)
         }
+        cli::Subscriber::Set(args) => set(args),
         cli::Subscriber::Pause { name, place } => pause(&name, true, &place),
         cli::Subscriber::Resume { name, place } => pause(&name, false, &place),
         cli::Subscriber::Remove { name, place } => {
@@ -38,7 +41,7 @@ fn add(args: AddSubscriber) -> anyhow::Result<()> {
     if args.name.is_empty() || args.name.len() > 64 {
         return Err(misuse("--name 应为1至64个字节 (1 to 64 bytes)"));
     }
-    parkgate_client::host_of(&args.url.replace("{event}", "enter")).map_err(|error| misuse(error.to_string()))?;
+    check_url(&args.url)?;
     let format = match args.format {
         cli::Format::Relay => Format::Relay,
         cli::Format::Openapi => Format::OpenApi,
@@ -61,6 +64,7 @@ fn add(args: AddSubscriber) -> anyhow::Result<()> {
             (Secret::new(made.clone()), Some(made))
         }
     };
+    check_secret(format, &secret)?;
     let subscriber = NewSubscriber {
         name: args.name.clone(),
         settings: SubscriberSettings {
@@ -83,6 +87,46 @@ fn add(args: AddSubscriber) -> anyhow::Result<()> {
     }
     let made = made.map(|secret| format!("\nsecret: {secret}   (只显示一次 shown once)")).unwrap_or_default();
     output::line(&format!("{} 已添加 added{made}", args.name))
+}
+
+fn set(args: SetSubscriber) -> anyhow::Result<()> {
+    let secret = secret::given(&args.secret)?;
+    if args.url.is_none() && args.app_id.is_none() && secret.is_none() && args.per_second.is_none() {
+        return Err(misuse("没有要修改的 (nothing to change): --url, --secret, --app-id, --per-second"));
+    }
+    let store = open(&args.place)?;
+    let subscribers = store.subscribers()?;
+    let found = subscribers.into_iter().find(|one| one.told.name == args.name).ok_or_else(|| unknown(&args.name))?;
+    let mut settings = found.told.settings;
+    if let Some(url) = args.url {
+        check_url(&url)?;
+        settings.url = url;
+    }
+    if let Some(secret) = &secret {
+        check_secret(settings.format, secret)?;
+    }
+    settings.app_id = args.app_id.or(settings.app_id);
+    if let Some(per_second) = args.per_second {
+        settings.per_second = Some(per_second).filter(|rate| *rate > 0);
+    }
+    if !store.change_subscriber(&args.name, &settings, secret.as_ref())? {
+        return Err(unknown(&args.name));
+    }
+    output::line(&format!("{} 已修改 changed", args.name))
+}
+
+fn check_url(url: &str) -> anyhow::Result<()> {
+    parkgate_client::host_of(&url.replace("{event}", "enter")).map_err(|error| misuse(error.to_string()))?;
+    Ok(())
+}
+
+/// A secret of the standard's form must be one: taken as it stands it would sign what nobody can verify.
+fn check_secret(format: Format, secret: &Secret) -> anyhow::Result<()> {
+    let key = secret.expose().strip_prefix("whsec_").filter(|_| format == Format::Webhook);
+    match key.map(|text| BASE64.decode(text)) {
+        Some(Err(_)) => Err(misuse("whsec_ 之后应为 base64 (base64 must follow whsec_)")),
+        Some(Ok(_)) | None => Ok(()),
+    }
 }
 
 fn pause(name: &str, paused: bool, place: &Place) -> anyhow::Result<()> {
@@ -147,7 +191,7 @@ fn differences(store: &dyn Store, name: &str, limit: usize, as_json: bool) -> an
 }
 
 fn waiting(store: &dyn Store) -> anyhow::Result<HashMap<i64, Backlog>> {
-    Ok(store.backlog()?.into_iter().map(|waits| (waits.subscriber, waits)).collect())
+    Ok(store.backlog(u64::MAX)?.into_iter().map(|waits| (waits.subscriber, waits)).collect())
 }
 
 fn format_name(format: Format) -> &'static str {

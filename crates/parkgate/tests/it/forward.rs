@@ -114,7 +114,9 @@ fn a_relay_sends_the_push_as_it_came_pictures_and_sign_and_all() {
     each_store(|store| {
         let upstream = Gate::demo(PARKGATE);
         let front = Forwarding::on(store, &[]);
-        front.subscribe("vendor", &upstream.url, &["--format", "relay", "--all"]);
+        // As the car parks know it, by the address of one of its calls.
+        let address = format!("{}/gate/1.0/parking/internal/leave", upstream.url);
+        front.subscribe("vendor", &address, &["--format", "relay", "--all"]);
         let pairs = enter("R1", &[("idcard_no", "110101199003070011"), ("x_new", "1&2=3"), ("car_desc", "临时 车+")]);
         front.gate.taken("enter", pairs);
         let picture = b"\xff\xd8\xff\xe0 a picture of a car";
@@ -414,7 +416,12 @@ fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
         });
         let found = front.json(&["subscriber", "differences", "vendor"]);
         assert_eq!((&found[0]["ours"], &found[0]["theirs"]), (&"200".into(), &"200 签名验证不通过".into()));
-        assert_eq!(front.json(&["delivery", "list", "--state", "dead"])[0]["parking_serial"], format!("S{number}"));
+        let waits = front.json(&["delivery", "list", "--state", "pending"]);
+        assert_eq!(
+            (&waits[0]["parking_serial"], &waits[0]["told"]),
+            (&format!("S{number}").into(), &"200 签名验证不通过".into()),
+            "it is tried again: the secret may be mended there"
+        );
         // Without an answer ours stands, and the push is delivered once there is one.
         front.ok(&["subscriber", "remove", "vendor"]);
         let other = Subscriber::start(Manner::Says(500, "<html>"));
@@ -431,4 +438,94 @@ fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
             other.told().iter().any(|told| told.field("parking_serial") == Some(format!("S{number}")))
         });
     });
+}
+
+/// Subscribes a platform that is asked first, and waits until the gate asks it.
+fn compared(front: &Forwarding, platform: &Subscriber) {
+    front.subscribe("vendor", &platform.url, &["--format", "relay", "--compare", "--all"]);
+    let mut number = 0;
+    until("the gate asks it", || {
+        number += 1;
+        let (_, reply) = front.gate.push("enter", enter(&format!("first {number}"), &[]));
+        reply["code"] == "1001"
+    });
+}
+
+#[test]
+fn a_compared_leave_goes_after_its_enter_and_is_answered_by_us_meanwhile() {
+    each_store(|store| {
+        let vendor = Subscriber::start(Manner::TAKES);
+        let front = Forwarding::on(store, &[("RETRY_FIRST", "2s"), ("RETRY_MAX", "2s")]);
+        compared(&front, &vendor);
+        vendor.turns(Manner::Says(500, "<html>"));
+        assert_eq!(front.gate.push("enter", enter("C1", &[])).1["code"], "200", "ours, for want of theirs");
+        vendor.turns(Manner::TAKES);
+        assert_eq!(front.gate.push("leave", leave("C1", &[])).1["code"], "200", "theirs would have come too early");
+        front.drained("vendor");
+        assert_in_order(&vendor.told(), std::iter::once("C1".to_owned()));
+    });
+}
+
+#[test]
+fn what_we_refuse_is_not_answered_while_the_compared_platform_is_away() {
+    let vendor = Subscriber::start(Manner::TAKES);
+    let front = Forwarding::on(None, &[]);
+    compared(&front, &vendor);
+    vendor.turns(Manner::Says(500, "<html>"));
+    let wrong = || {
+        let mut pairs = parkgate_testbed::signed(enter("W1", &[]), "another secret");
+        pairs.retain(|(name, _)| name != "x");
+        front.gate.post("enter", "application/x-www-form-urlencoded", parkgate_testbed::body(&pairs).into_bytes())
+    };
+    let (status, reply) = wrong();
+    assert_eq!(
+        (status, &reply["code"]),
+        (503, &"503".into()),
+        "else the car park would think that it is done: {reply}"
+    );
+    vendor.turns(Manner::TAKES);
+    until("it is asked again", || wrong().1["code"] == "1001");
+}
+
+#[test]
+fn who_is_denied_is_told_again_once_the_platform_knows_us() {
+    each_store(|store| {
+        let city = Subscriber::start(Manner::Says(403, r#"{"code":"403","message":"访问被拦截"}"#));
+        let front = Forwarding::on(store, &[]);
+        front.subscribe("city", &city.url, &["--format", "openapi", "--app-id", "A1", "--secret", "old", "--all"]);
+        front.gate.taken("enter", enter("D1", &[]));
+        until("it was told why", || front.json(&["delivery", "list"])[0]["told"] == "403 访问被拦截");
+        assert_eq!(front.json(&["delivery", "list"])[0]["state"], "pending");
+        // Somewhere else, and under a new secret.
+        let moved = Subscriber::start(Manner::TAKES);
+        front.ok(&["subscriber", "set", "city", "--url", &format!("{}/new", moved.url), "--secret", "new"]);
+        front.drained("city");
+        let told = moved.told();
+        let form = told[0].form();
+        let unsigned = form.iter().filter(|(name, _)| *name != "sign");
+        let unsigned = unsigned.map(|(name, value)| (name.as_str(), value.as_str()));
+        assert_eq!(form["sign"], parkgate_wire::sign(unsigned, &parkgate_wire::Secret::new("new")).1);
+        assert_eq!(front.run(&["subscriber", "set", "city"]).status.code(), Some(2), "nothing to change");
+        assert_eq!(front.run(&["subscriber", "set", "nobody", "--url", &moved.url]).status.code(), Some(1));
+        let hook = ["subscriber", "add", "--name", "h", "--url", &moved.url, "--format", "webhook", "--all"];
+        let odd = [&hook[..], &["--secret", "whsec_no base64"]].concat();
+        assert_eq!(front.run(&odd).status.code(), Some(2), "no secret of the standard");
+    });
+}
+
+#[test]
+fn pictures_for_one_that_hangs_keep_nobody_else_waiting() {
+    let (slow, good) = (Subscriber::start(Manner::Hangs), Subscriber::start(Manner::TAKES));
+    let front = Forwarding::on(None, &[("TIMEOUT", "60s")]);
+    front.subscribe("slow", &slow.url, &["--format", "relay", "--all"]);
+    front.subscribe("good", &good.url, &["--format", "relay", "--all"]);
+    let picture = vec![7; 4 << 20];
+    let hash = parkgate_testbed::md5_hex(&picture);
+    for number in 0..24 {
+        let leaving = leave(&format!("P{number}"), &[("leave_image_hash", &hash)]);
+        let (_, reply) = front.gate.push_files("leave", leaving, &[("leave_image_file", &picture)]);
+        assert_eq!(reply["message"], "OK", "{reply}");
+    }
+    front.drained("good");
+    assert_eq!(good.told().len(), 24);
 }

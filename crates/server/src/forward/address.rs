@@ -35,8 +35,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
             let [three, four] = low.to_be_bytes();
             is_public_v4(Ipv4Addr::new(one, two, three, four))
         }
-        // Global unicast, without the examples of documentation.
-        [0x2001, 0xdb8, ..] => false,
+        // Global unicast, without tunnels (their other ends are anywhere) and the examples of documentation.
+        [0x2001, 0..0x200, ..] | [0x2001, 0xdb8, ..] => false,
         [first, ..] => (0x2000..0x4000).contains(&first),
     }
 }
@@ -99,6 +99,7 @@ mod tests {
             "http://198.18.0.1/",
             "http://255.255.255.255/",
             "http://[::]/",
+            "http://[2001::1]/",
             "http://0177.0.0.1/",
         ];
         for url in private {

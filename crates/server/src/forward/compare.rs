@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
-use parkgate_client::judge;
+use http::HeaderValue;
+use parkgate_client::{after, judge};
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
-use parkgate_store::{Difference, Format, Subscriber};
+use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber};
 use parkgate_wire::{Form, PushKind, Reply};
 
 use super::message::Params;
 use super::plan::{Answer, settle};
-use super::request::Files;
-use super::{Forwarder, Parts};
+use super::request::{File, Files, Heard};
+use super::worker::heard;
+use super::{Forwarder, Parts, SEND_GRACE};
 use crate::fault::Fault;
 use crate::gate::now_ms;
 use crate::registry::Registry;
@@ -27,12 +29,14 @@ pub(crate) struct Compared {
     files: Files,
 }
 
-/// What the other platform answered.
+/// What the other platform answered, to the letter.
 pub(crate) struct Upstream {
     /// HTTP status.
     pub(crate) status: u16,
-    /// The JSON, to the letter.
-    pub(crate) body: String,
+    /// As it named its type.
+    pub(crate) content_type: Option<HeaderValue>,
+    /// The JSON.
+    pub(crate) body: Vec<u8>,
 }
 
 impl Compared {
@@ -45,12 +49,14 @@ impl Compared {
     ) -> Result<Option<Compared>, Fault> {
         let Some((subscriber, park_uuid)) = asked(registry, form, kind) else { return Ok(None) };
         let params = form.params().map(|param| (param.name.to_owned(), param.value.to_owned())).collect();
-        let mut read = Files::with_capacity(files.len());
+        let mut opened = Files::with_capacity(files.len());
         for (part, file) in files {
-            read.push((part.clone(), file.content_type().to_owned(), file.read().await?));
+            let content_type = file.content_type().to_owned();
+            let body = reqwest::Body::wrap_stream(file.stream().await?);
+            opened.push(File { part: part.clone(), content_type, size: file.size(), body });
         }
         let parking_serial = form.get("parking_serial").unwrap_or_default().to_owned();
-        Ok(Some(Compared { subscriber, kind, park_uuid, parking_serial, params, files: read }))
+        Ok(Some(Compared { subscriber, kind, park_uuid, parking_serial, params, files: opened }))
     }
 }
 
@@ -75,23 +81,32 @@ fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscr
 }
 
 impl Forwarder {
+    /// So long the gate keeps the push to itself, if the other platform is not known to be away.
+    pub(crate) fn inline(&self, compared: &Compared) -> Option<Inline> {
+        let subscriber = compared.subscriber.id;
+        let until = after(now_ms(), self.parts.settings.timeout + SEND_GRACE);
+        (!self.parts.circuits.is_away(subscriber)).then_some(Inline { subscriber, until })
+    }
+
     /// Asks the other platform. `recorded` is the key the push was recorded under, if it was; `ours` what would have been
-    /// answered. `None` if it gave no answer: then ours stands, and the push is delivered later.
+    /// answered. `None` if it gave no answer: if the push was recorded, it is delivered later.
     pub(crate) async fn ask(&self, compared: Compared, recorded: Option<ParkId>, ours: &str) -> Option<Upstream> {
-        let Compared { subscriber, kind, park_uuid, parking_serial, params, files } = compared;
         let parts = &self.parts;
-        let bytes: u64 = files.iter().map(|(.., bytes)| bytes.len() as u64).sum();
-        let _room = parts.sender.room(bytes).await.ok()?;
+        if parts.circuits.is_away(compared.subscriber.id) || self.must_wait(&compared, recorded).await {
+            return None;
+        }
+        let Compared { subscriber, kind, park_uuid, parking_serial, params, files } = compared;
         let (answer, upstream) = match parts.sender.pass_on(&subscriber.told.settings.url, kind, params, files).await {
             Err(told) => (Answer::Failed { told, retry_after: None }, None),
-            Ok((status, body)) => {
-                let body = String::from_utf8_lossy(&body).into_owned();
-                (Answer::of_protocol(judge(status, None, &body)), Some(Upstream { status, body }))
+            Ok(Heard { status, content_type, body, .. }) => {
+                let answer = Answer::of_protocol(judge(status, None, &String::from_utf8_lossy(&body)));
+                (answer, Some(Upstream { status, content_type, body }))
             }
         };
         parts.figures.count(&subscriber.told.name, answer.name());
+        heard(&parts.circuits.of(subscriber.id), &answer, &parts.settings.schedule, now_ms());
         let upstream = upstream.filter(|_| answer.is_answered());
-        let theirs = upstream.as_ref().map(|upstream| summary(&upstream.body));
+        let theirs = upstream.as_ref().map(|upstream| summary(&String::from_utf8_lossy(&upstream.body)));
         let difference = theirs.filter(|theirs| theirs != ours).map(|theirs| Difference {
             subscriber: subscriber.id,
             park_uuid,
@@ -103,10 +118,37 @@ impl Forwarder {
         });
         let recorded = recorded.map(|park| (park, parking_serial, kind));
         if let Err(error) = note(parts, subscriber.id, recorded, answer, difference).await {
-            tracing::warn!(subscriber = subscriber.told.name, error, "what was answered could not be noted");
+            tracing::warn!(subscriber = subscriber.told.name, %error, "what was answered could not be noted");
         }
         upstream
     }
+
+    /// A leave whose enter has not arrived there: it goes after that one, by the subscriber's loop.
+    async fn must_wait(&self, compared: &Compared, recorded: Option<ParkId>) -> bool {
+        let (PushKind::Leave, Some(park)) = (compared.kind, recorded) else { return false };
+        let (subscriber, serial) = (compared.subscriber.id, compared.parking_serial.clone());
+        let looked = self.parts.in_store(move |store| {
+            if store.delivery_of(subscriber, park, &serial, PushKind::Enter)?.is_none() {
+                return Ok(false);
+            }
+            if let Some(due) = store.delivery_of(subscriber, park, &serial, PushKind::Leave)? {
+                let now = now_ms();
+                store.settle(subscriber, &[Settled::Unsent { due, next_at: now, told: None }], now)?;
+            }
+            Ok(true)
+        });
+        match joined(looked.await) {
+            Ok(waits) => waits,
+            Err(error) => {
+                tracing::warn!(subscriber = compared.subscriber.told.name, %error, "not known whether its enter arrived");
+                true
+            }
+        }
+    }
+}
+
+fn joined<T>(done: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Result<T, StoreError> {
+    done.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
 }
 
 /// What of an answer is compared: success or not, and the beginning of its hint, which repeats what was sent.
@@ -124,9 +166,9 @@ async fn note(
     recorded: Option<(ParkId, String, PushKind)>,
     answer: Answer,
     difference: Option<Difference>,
-) -> Result<(), String> {
-    let (store, schedule) = (Arc::clone(&parts.store), parts.settings.schedule);
-    let noted = tokio::task::spawn_blocking(move || {
+) -> Result<(), StoreError> {
+    let schedule = parts.settings.schedule;
+    let noted = parts.in_store(move |store: &dyn Store| {
         let now = now_ms();
         if let Some((park, parking_serial, kind)) = recorded
             && let Some(due) = store.delivery_of(subscriber, park, &parking_serial, kind)?
@@ -135,8 +177,5 @@ async fn note(
         }
         difference.map_or(Ok(()), |difference| store.add_difference(&difference))
     });
-    match noted.await {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
+    joined(noted.await)
 }

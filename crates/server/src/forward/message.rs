@@ -115,11 +115,11 @@ fn plate(outgoing: &Outgoing, settings: &SubscriberSettings) -> String {
     if settings.mask_plates { masked(&plate) } else { plate }
 }
 
-/// `粤B12345` as `粤B***45`.
+/// `粤B12345` as `粤B***45`; of a short one only the first letter is left.
 fn masked(plate: &str) -> String {
     let letters: Vec<char> = plate.chars().collect();
-    let hidden = letters.len().saturating_sub(4);
-    let shown = |(index, letter): (usize, &char)| if (2..2 + hidden).contains(&index) { '*' } else { *letter };
+    let hidden = if letters.len() > 4 { 2..letters.len() - 2 } else { 1..letters.len() };
+    let shown = |(index, letter): (usize, &char)| if hidden.contains(&index) { '*' } else { *letter };
     letters.iter().enumerate().map(shown).collect()
 }
 

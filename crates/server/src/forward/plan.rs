@@ -23,14 +23,21 @@ pub(super) enum Answer {
     Taken,
     /// Will never be taken as it is.
     Refused(String),
+    /// The platform is there, and does not know us, the car park or the signature: once that is mended there, it takes it.
+    Denied(String),
     /// Not now.
     Failed { told: String, retry_after: Option<Duration> },
+    /// Nothing was sent, for a reason of our own.
+    Unready(String),
 }
 
 impl Answer {
     /// The platform is there.
     pub(super) fn is_answered(&self) -> bool {
-        !matches!(self, Answer::Failed { .. })
+        match self {
+            Answer::Taken | Answer::Refused(_) | Answer::Denied(_) => true,
+            Answer::Failed { .. } | Answer::Unready(_) => false,
+        }
     }
 
     /// For the metrics.
@@ -38,7 +45,9 @@ impl Answer {
         match self {
             Answer::Taken => "delivered",
             Answer::Refused(_) => "refused",
+            Answer::Denied(_) => "denied",
             Answer::Failed { .. } => "failed",
+            Answer::Unready(_) => "unready",
         }
     }
 
@@ -47,12 +56,17 @@ impl Answer {
     pub(super) fn of_protocol(outcome: Outcome) -> Answer {
         match outcome {
             Outcome::AcceptedWithHint(reply) if is_of_sign(reply.hint.as_deref().unwrap_or_default()) => {
-                Answer::Refused(format!("{} {}", reply.code, masked(reply.hint.as_deref().unwrap_or_default())))
+                Answer::Denied(format!("{} {}", reply.code, masked(reply.hint.as_deref().unwrap_or_default())))
             }
             Outcome::Accepted(_) | Outcome::AcceptedWithHint(_) => Answer::Taken,
             Outcome::Refused(reply) => {
                 let hint = reply.hint.as_deref().map(|hint| format!(": {}", masked(hint))).unwrap_or_default();
-                Answer::Refused(format!("{} {}{hint}", reply.code, reply.message))
+                let told = format!("{} {}{hint}", reply.code, reply.message);
+                if matches!(reply.code.as_str(), "401" | "403" | "1401" | "1403") {
+                    Answer::Denied(told)
+                } else {
+                    Answer::Refused(told)
+                }
             }
             Outcome::TryLater { reason, retry_after } => {
                 Answer::Failed { told: reason, retry_after: retry_after.map(Duration::from_secs) }
@@ -81,19 +95,35 @@ fn masked(hint: &str) -> String {
 
 /// What becomes of a delivery.
 pub(super) fn settle(due: Due, answer: Answer, schedule: &Schedule, chance: f64, now: i64) -> Settled {
-    match answer {
-        Answer::Taken => Settled::Delivered(due),
-        Answer::Refused(told) => Settled::Dead { due, told },
-        Answer::Failed { told, .. } if is_over(&due, schedule, now) => Settled::Dead { due, told },
-        Answer::Failed { told, retry_after } => {
-            let backoff = Backoff { first: schedule.retry_first, max: schedule.retry_max };
-            let wait = backoff.wait(due.attempts, retry_after.map(|asked| asked.min(DAY)), chance);
-            Settled::Later { due, next_at: after(now, wait), told }
-        }
+    let (told, retry_after) = match answer {
+        Answer::Taken => return Settled::Delivered(due),
+        Answer::Refused(told) => return Settled::Dead { due, told },
+        Answer::Failed { told, retry_after } => (told, retry_after),
+        Answer::Denied(told) | Answer::Unready(told) => (told, None),
+    };
+    if is_over(&due, schedule, now) {
+        return Settled::Dead { due, told };
     }
+    let backoff = Backoff { first: schedule.retry_first, max: schedule.retry_max };
+    let wait = backoff.wait(due.attempts, retry_after.map(|asked| asked.min(DAY)), chance);
+    Settled::Later { due, next_at: after(now, wait), told }
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// A subscriber that is away is asked by one delivery, and that costs nobody anything: so it is known soon when it is back.
+const ASKED_EVERY: Duration = Duration::from_secs(60);
+
+impl Schedule {
+    /// How one that is away is asked whether it is back.
+    pub(super) fn asking(&self) -> Backoff {
+        Backoff { first: self.retry_first, max: self.retry_max.min(ASKED_EVERY) }
+    }
+
+    /// Nobody has us wait longer than we would ourselves.
+    pub(super) fn bounded(&self, retry_after: Option<Duration>) -> Option<Duration> {
+        retry_after.map(|asked| asked.min(self.retry_max))
+    }
+}
 
 /// Has it had all its time?
 pub(super) fn is_over(due: &Due, schedule: &Schedule, now: i64) -> bool {
@@ -107,6 +137,11 @@ pub(super) struct Rate {
 }
 
 impl Rate {
+    /// What was taken may be sent from then on (ms): before it the turn is another node's.
+    pub(super) fn from(&mut self, send_from: i64) {
+        self.free_at_us = self.free_at_us.max(send_from.saturating_mul(1000));
+    }
+
     /// May one go now? Else how long to wait.
     pub(super) fn take(&mut self, per_second: Option<u32>, now_us: i64) -> Result<(), Duration> {
         let Some(per_second) = per_second.filter(|rate| *rate > 0) else { return Ok(()) };
@@ -149,7 +184,7 @@ mod tests {
                     now = next_at;
                 }
                 Settled::Dead { told, .. } => break assert_eq!(told, "HTTP 500"),
-                Settled::Delivered(_) => unreachable!(),
+                Settled::Delivered(_) | Settled::Unsent { .. } => unreachable!(),
             }
         }
         assert!(now >= 3 * 24 * 3_600_000, "{now}");
@@ -164,7 +199,9 @@ mod tests {
         let lost = answer(
             r#"{"code":"200","message":"已忽略当前请求","hint":"签名验证不通过[idcard_no=110&app_secret=***]"}"#,
         );
-        assert_eq!(lost, Answer::Refused("200 签名验证不通过".into()));
+        assert_eq!(lost, Answer::Denied("200 签名验证不通过".into()));
+        assert_eq!(answer(r#"{"code":"403","message":"访问被拦截"}"#), Answer::Denied("403 访问被拦截".into()));
+        assert!(matches!(answer(r#"{"code":"400","message":"x"}"#), Answer::Refused(_)));
         assert!(matches!(answer("<html>"), Answer::Failed { .. }));
         assert!(matches!(Answer::of_webhook(302, None), Answer::Failed { .. }));
     }
@@ -181,5 +218,19 @@ mod tests {
         }
         assert!((500..=510).contains(&sent), "{sent}");
         assert!(Rate::default().take(None, 0).is_ok());
+    }
+
+    #[test]
+    fn whoever_is_away_is_asked_each_minute_and_may_ask_for_an_hour_at_most() {
+        assert_eq!(SCHEDULE.asking().wait(u32::MAX, None, 1.0), Duration::from_secs(60));
+        assert_eq!(SCHEDULE.bounded(Some(Duration::from_secs(u64::MAX))), Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn what_was_denied_is_tried_again_and_dead_only_when_its_time_is_over() {
+        let denied = || Answer::Denied("403".into());
+        assert!(matches!(settle(due(1, 0), denied(), &SCHEDULE, 0.5, 1), Settled::Later { .. }));
+        assert!(matches!(settle(due(9, 0), denied(), &SCHEDULE, 0.5, 4 * 24 * 3_600_000), Settled::Dead { .. }));
+        assert!(denied().is_answered() && !Answer::Unready("the bucket is away".into()).is_answered());
     }
 }

@@ -3,22 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Forward;
+use super::address::{PublicOnly, refused};
+use super::message::{self, Params};
+use super::plan::Answer;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use parkgate_client::judge;
+use http::HeaderValue;
+use parkgate_client::{judge, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
 use parkgate_wire::PushKind;
 use reqwest::Url;
 use reqwest::multipart::{Form, Part};
 use sha2::Sha256;
-use tokio::sync::{Semaphore, SemaphorePermit};
-
-use super::Forward;
-use super::address::{PublicOnly, refused};
-use super::message::{self, Params};
-use super::plan::Answer;
 
 /// A reply is some hundred bytes.
 const REPLY_BYTES_MAX: usize = 256 * 1024;
@@ -29,12 +27,10 @@ pub(super) struct Sender {
     http: reqwest::Client,
     images: Images,
     allow_private: bool,
-    /// KiB of pictures that may be in memory.
-    pictures: Arc<Semaphore>,
 }
 
 impl Sender {
-    pub(super) fn new(settings: &Forward, images: Images, pictures: Arc<Semaphore>) -> reqwest::Result<Sender> {
+    pub(super) fn new(settings: &Forward, images: Images) -> reqwest::Result<Sender> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
             .timeout(settings.timeout)
@@ -42,7 +38,7 @@ impl Sender {
             .no_proxy()
             .pool_max_idle_per_host(64);
         let http = if settings.allow_private { http } else { http.dns_resolver(Arc::new(PublicOnly)) };
-        Ok(Sender { http: http.build()?, images, allow_private: settings.allow_private, pictures })
+        Ok(Sender { http: http.build()?, images, allow_private: settings.allow_private })
     }
 
     /// Sends one, once.
@@ -78,23 +74,16 @@ impl Sender {
         answer(request, settings.format).await
     }
 
-    /// With its pictures, as many at a time as memory has room for.
+    /// With its pictures, which never sit whole in memory.
     async fn relay(&self, post: reqwest::RequestBuilder, outgoing: &Outgoing) -> Result<Answer, String> {
-        let params = message::relayed(outgoing);
-        let bytes: u64 = outgoing.record.pictures.iter().map(|picture| picture.size).sum();
-        let _room = self.room(bytes).await?;
-        let mut files = Vec::with_capacity(outgoing.record.pictures.len());
+        let mut files = Files::with_capacity(outgoing.record.pictures.len());
         for picture in &outgoing.record.pictures {
-            let bytes = self.picture(picture).await?;
-            files.push((format!("{}_file", picture.name), picture.content_type.clone(), bytes));
+            match self.file(picture).await {
+                Ok(file) => files.push(file),
+                Err(told) => return Ok(Answer::Unready(told)),
+            }
         }
-        answer(with_files(post, params, files)?, Format::Relay).await
-    }
-
-    /// Waits until memory has room for so many bytes of pictures.
-    pub(super) async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, String> {
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(super::PICTURES_KIB as u32);
-        self.pictures.acquire_many(kib).await.map_err(|error| error.to_string())
+        answer(with_files(post, message::relayed(outgoing), files)?, Format::Relay).await
     }
 
     /// Sends a push on as it came in; what is answered, to the letter.
@@ -104,27 +93,34 @@ impl Sender {
         kind: PushKind,
         params: Params,
         files: Files,
-    ) -> Result<(u16, Vec<u8>), String> {
+    ) -> Result<Heard, String> {
         let url = address(url, Format::Relay, kind)?;
         if let Some(why) = refused(&url, self.allow_private) {
             return Err(why);
         }
-        let (status, _, body) = heard(with_files(self.http.post(url), params, files)?).await?;
-        Ok((status, body))
+        heard(with_files(self.http.post(url), params, files)?).await
     }
 
-    async fn picture(&self, picture: &Picture) -> Result<Bytes, String> {
-        self.images.read(&picture.key).await.map_err(|error| format!("{}: {error}", picture.name))
+    async fn file(&self, picture: &Picture) -> Result<File, String> {
+        let bytes = self.images.stream(&picture.key).await.map_err(|error| format!("{}: {error}", picture.name))?;
+        let content_type = picture.content_type.clone();
+        let body = reqwest::Body::wrap_stream(bytes);
+        Ok(File { part: format!("{}_file", picture.name), content_type, size: picture.size, body })
     }
 }
 
-/// Where a record of this kind goes. A platform of the protocol may be named by its root, as clients do.
+/// The calls of the protocol, by either of which a platform may be named.
+const CALLS: [PushKind; 2] = [PushKind::Enter, PushKind::Leave];
+
+/// Where a record of this kind goes. A platform of the protocol may be named by its root or by one of its calls, as clients
+/// do.
 fn address(url: &str, format: Format, kind: PushKind) -> Result<Url, String> {
     let url = url.replace("{event}", kind.name());
-    let url = if format == Format::Relay && !url.contains("/gate/") {
-        format!("{}{}", url.trim_end_matches('/'), kind.path())
-    } else {
-        url
+    let root = CALLS.iter().find_map(|call| url.strip_suffix(call.path())).unwrap_or(&url);
+    let is_named_by_root = root.len() < url.len() || !url.contains("/gate/");
+    let url = match format {
+        Format::Relay if is_named_by_root => format!("{}{}", root.trim_end_matches('/'), kind.path()),
+        Format::Relay | Format::OpenApi | Format::Webhook => url,
     };
     Url::parse(&url).map_err(|error| format!("{url}: {error}"))
 }
@@ -135,27 +131,42 @@ fn form(post: reqwest::RequestBuilder, params: &Params) -> reqwest::RequestBuild
     post.header("content-type", "application/x-www-form-urlencoded; charset=UTF-8").body(body.finish())
 }
 
-/// Parts with their types and bytes.
-pub(super) type Files = Vec<(String, String, Bytes)>;
+/// A file on its way.
+pub(super) struct File {
+    pub(super) part: String,
+    pub(super) content_type: String,
+    pub(super) size: u64,
+    pub(super) body: reqwest::Body,
+}
+
+/// The files of a push.
+pub(super) type Files = Vec<File>;
 
 fn with_files(post: reqwest::RequestBuilder, params: Params, files: Files) -> Result<reqwest::RequestBuilder, String> {
     if files.is_empty() {
         return Ok(form(post, &params));
     }
-    let mut multipart = params.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
-    for (part, content_type, bytes) in files {
-        let size = bytes.len() as u64;
-        let file = Part::stream_with_length(bytes, size).file_name(part.clone()).mime_str(&content_type);
+    let mut multipart = params.into_iter().fold(Form::new(), |form, (name, value)| form.part(name, text_part(value)));
+    for File { part, content_type, size, body } in files {
+        let file = Part::stream_with_length(body, size).file_name(part.clone()).mime_str(&content_type);
         multipart = multipart.part(part, file.map_err(|error| error.to_string())?);
     }
     Ok(post.multipart(multipart))
 }
 
-/// Status, `Retry-After` and body.
-async fn heard(request: reqwest::RequestBuilder) -> Result<(u16, Option<String>, Vec<u8>), String> {
+/// What came back.
+pub(super) struct Heard {
+    pub(super) status: u16,
+    pub(super) content_type: Option<HeaderValue>,
+    pub(super) retry_after: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, String> {
     let mut reply = request.send().await.map_err(|error| causes(&error))?;
     let status = reply.status().as_u16();
     let retry_after = reply.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let content_type = reply.headers().get("content-type").cloned();
     let mut body = Vec::new();
     while let Some(piece) = reply.chunk().await.map_err(|error| causes(&error))? {
         if body.len() + piece.len() > REPLY_BYTES_MAX {
@@ -163,11 +174,11 @@ async fn heard(request: reqwest::RequestBuilder) -> Result<(u16, Option<String>,
         }
         body.extend_from_slice(&piece);
     }
-    Ok((status, retry_after, body))
+    Ok(Heard { status, content_type, retry_after, body })
 }
 
 async fn answer(request: reqwest::RequestBuilder, format: Format) -> Result<Answer, String> {
-    let (status, retry_after, body) = heard(request).await?;
+    let Heard { status, retry_after, body, .. } = heard(request).await?;
     Ok(match format {
         Format::Webhook => {
             let seconds = retry_after.and_then(|seconds| seconds.trim().parse().ok());
@@ -225,6 +236,8 @@ mod tests {
         assert_eq!(at("https://city.example/", Format::Relay), "https://city.example/gate/1.0/parking/internal/leave");
         let full = "https://city.example/gate/1.0/parking/internal/{event}";
         assert_eq!(at(full, Format::Relay), "https://city.example/gate/1.0/parking/internal/leave");
+        let other = "https://city.example/v1/gate/1.0/parking/internal/enter";
+        assert_eq!(at(other, Format::Relay), "https://city.example/v1/gate/1.0/parking/internal/leave");
         assert_eq!(at("https://city.example/sync-{event}", Format::OpenApi), "https://city.example/sync-leave");
         assert_eq!(at("https://city.example/hook", Format::Webhook), "https://city.example/hook");
     }

@@ -1,17 +1,17 @@
 //! The loop of one subscriber: take what is due, send many at once, settle in batches. Nothing waits for the slowest.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use parkgate_client::{Backoff, Circuit};
-use parkgate_store::{Claimed, Due, Outgoing, Settled, StoreError, Subscriber};
+use parkgate_client::Circuit;
+use parkgate_store::{Claim, Claimed, Due, Outgoing, Settled, StoreError, Subscriber};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::Parts;
-use super::plan::{Answer, Rate, is_over, settle};
+use super::plan::{Answer, Rate, Schedule, is_over, settle};
+use super::{Parts, SEND_GRACE};
 use crate::gate::now_ms;
 
 /// Requests on their way to one subscriber.
@@ -30,11 +30,14 @@ pub(super) struct Worker {
     parts: Parts,
     subscriber: Arc<Subscriber>,
     end: watch::Receiver<bool>,
-    circuit: Circuit,
+    circuit: Arc<Mutex<Circuit>>,
     rate: Rate,
     queue: VecDeque<Outgoing>,
-    /// Until when this node has the queue to itself, ms since 1970.
-    queue_until: i64,
+    /// Until when the queue may be sent, ms since 1970.
+    send_until: i64,
+    /// How many are taken at once: no more than were sent in time before.
+    claim_max: usize,
+    sent: usize,
     settled: Vec<Settled>,
     settle_at: Instant,
     claim_at: Instant,
@@ -43,13 +46,15 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(parts: Parts, subscriber: Arc<Subscriber>, end: watch::Receiver<bool>) -> Worker {
         Worker {
+            circuit: parts.circuits.of(subscriber.id),
             parts,
             subscriber,
             end,
-            circuit: Circuit::default(),
             rate: Rate::default(),
             queue: VecDeque::new(),
-            queue_until: 0,
+            send_until: 0,
+            claim_max: CLAIM_MAX,
+            sent: 0,
             settled: Vec::new(),
             settle_at: Instant::now(),
             claim_at: Instant::now(),
@@ -65,7 +70,7 @@ impl Worker {
         loop {
             let ending = *end.borrow_and_update();
             if ending {
-                self.release(now_ms());
+                self.give_back(now_ms());
                 if sending.is_empty() && claiming.is_none() && settling.is_none() && self.settled.is_empty() {
                     return;
                 }
@@ -101,7 +106,7 @@ impl Worker {
 
     /// How many more may be on their way.
     fn room(&self, sending: usize) -> usize {
-        self.circuit.allows(CONCURRENCY, now_ms()).saturating_sub(sending)
+        lock(&self.circuit).allows(CONCURRENCY, now_ms()).saturating_sub(sending)
     }
 
     /// Until something is due that nobody tells of.
@@ -117,15 +122,14 @@ impl Worker {
     }
 
     fn send(&mut self, sending: &mut JoinSet<(Due, Answer)>) {
-        let timeout = self.parts.settings.timeout;
-        while self.room(sending.len()) > 0 {
+        while !self.queue.is_empty() {
             let now = now_ms();
-            if self.queue.is_empty() {
-                return;
+            if now > self.send_until {
+                // Its answer could come when another node has taken it: none is sent twice without need.
+                self.claim_max = self.sent.clamp(CONCURRENCY, CLAIM_MAX);
+                return self.give_back(now);
             }
-            if parkgate_client::after(now, timeout) > self.queue_until {
-                // Another node may take these now: none is sent twice without need.
-                self.queue.clear();
+            if self.room(sending.len()) == 0 {
                 return;
             }
             if !self.parts.pace.allows(now.saturating_mul(1000)) {
@@ -136,6 +140,7 @@ impl Worker {
                 return;
             }
             let Some(outgoing) = self.queue.pop_front() else { return };
+            self.sent += 1;
             let (sender, subscriber) = (Arc::clone(&self.parts.sender), Arc::clone(&self.subscriber));
             sending.spawn(async move {
                 let answer = sender.send(&subscriber, &outgoing, now).await;
@@ -145,13 +150,21 @@ impl Worker {
     }
 
     fn claim(&mut self) -> JoinHandle<Result<Claimed, StoreError>> {
-        let (store, id) = (Arc::clone(&self.parts.store), self.subscriber.id);
         let now = now_ms();
-        // Time for all of them at the rate that is kept to, and for the last one to be answered.
-        let per_second = self.subscriber.told.settings.per_second.map_or(CLAIM_MAX, |rate| rate.max(1) as usize);
-        self.queue_until = parkgate_client::after(now, self.parts.settings.timeout * 3);
-        let until = self.queue_until;
-        tokio::task::spawn_blocking(move || store.claim(id, now, until, per_second.min(CLAIM_MAX)))
+        let per_second = self.subscriber.told.settings.per_second;
+        // The last one was sent in time: perhaps more can be.
+        self.claim_max = if now <= self.send_until { (self.claim_max * 2).min(CLAIM_MAX) } else { self.claim_max };
+        self.send_until = parkgate_client::after(now, SEND_GRACE);
+        self.sent = 0;
+        let claim = Claim {
+            subscriber: self.subscriber.id,
+            now,
+            until: parkgate_client::after(now, SEND_GRACE + self.parts.settings.timeout),
+            // At a rate that is kept to, what goes in a second.
+            max: per_second.map_or(CLAIM_MAX, |rate| rate.max(1) as usize).min(self.claim_max),
+            per_second,
+        };
+        self.parts.in_store(move |store| store.claim(&claim))
     }
 
     fn claimed(&mut self, claimed: Result<Claimed, StoreError>) {
@@ -165,8 +178,13 @@ impl Worker {
         // Some may be due that were not looked at.
         let is_more = claimed.looked_at > 0;
         self.claim_at = Instant::now() + if is_more { GATHER / 10 } else { IDLE };
+        self.rate.from(claimed.send_from);
         self.queue.extend(claimed.outgoing);
-        if self.circuit.is_open() {
+        for (due, told) in claimed.unreadable {
+            tracing::error!(subscriber = self.subscriber.told.name, delivery = %due.id, told, "a record cannot be read");
+            self.settled.push(Settled::Dead { due, told });
+        }
+        if lock(&self.circuit).is_open() {
             self.keep_one(now_ms());
         }
     }
@@ -174,22 +192,27 @@ impl Worker {
     /// While it is away one delivery asks whether it is back. Of the others those that had all their time end.
     fn keep_one(&mut self, now: i64) {
         let asking = self.queue.pop_front();
+        let next_at = self.asked_next(now);
         for outgoing in self.queue.drain(..) {
             let due = outgoing.due;
             self.settled.push(if is_over(&due, &self.parts.settings.schedule, now) {
                 Settled::Dead { due, told: AWAY.into() }
             } else {
-                let next_at = self.circuit.open_until().max(now) + 1;
-                Settled::Later { due, next_at, told: AWAY.into() }
+                Settled::Unsent { due, next_at, told: Some(AWAY.into()) }
             });
         }
         self.queue.extend(asking);
     }
 
+    /// After the next one that asks whether it is back.
+    fn asked_next(&self, now: i64) -> i64 {
+        lock(&self.circuit).open_until().max(now).saturating_add(1)
+    }
+
     /// What was taken and not sent is anybody's again.
-    fn release(&mut self, now: i64) {
+    fn give_back(&mut self, now: i64) {
         for outgoing in self.queue.drain(..) {
-            self.settled.push(Settled::Later { due: outgoing.due, next_at: now, told: String::new() });
+            self.settled.push(Settled::Unsent { due: outgoing.due, next_at: now, told: None });
         }
     }
 
@@ -198,23 +221,16 @@ impl Worker {
         let schedule = self.parts.settings.schedule;
         let subscriber = Arc::clone(&self.subscriber);
         let name = &subscriber.told.name;
-        if answer.is_answered() {
-            if self.circuit.answered() {
+        match heard(&self.circuit, &answer, &schedule, now) {
+            Some(Turned::Back) => {
                 tracing::info!(subscriber = name, "the subscriber is back");
                 self.claim_at = Instant::now();
             }
-        } else {
-            let was_open = self.circuit.is_open();
-            let backoff = Backoff { first: schedule.retry_first, max: schedule.retry_max };
-            let asked = match &answer {
-                Answer::Failed { retry_after, .. } => *retry_after,
-                Answer::Taken | Answer::Refused(_) => None,
-            };
-            self.circuit.failed(&backoff, asked, chance(), now);
-            if !was_open && self.circuit.is_open() {
+            Some(Turned::Away) => {
                 tracing::warn!(subscriber = name, ?answer, "the subscriber is away: it is asked now and then");
                 self.keep_none(now);
             }
+            None => {}
         }
         self.parts.figures.count(name, answer.name());
         if let Answer::Refused(told) = &answer {
@@ -228,16 +244,16 @@ impl Worker {
 
     /// The circuit opened.
     fn keep_none(&mut self, now: i64) {
-        let next_at = self.circuit.open_until().max(now) + 1;
+        let next_at = self.asked_next(now);
         for outgoing in self.queue.drain(..) {
-            self.settled.push(Settled::Later { due: outgoing.due, next_at, told: AWAY.into() });
+            self.settled.push(Settled::Unsent { due: outgoing.due, next_at, told: Some(AWAY.into()) });
         }
     }
 
     fn settle(&mut self) -> JoinHandle<Result<(), StoreError>> {
-        let (store, id) = (Arc::clone(&self.parts.store), self.subscriber.id);
+        let id = self.subscriber.id;
         let settled = std::mem::take(&mut self.settled);
-        tokio::task::spawn_blocking(move || store.settle(id, &settled, now_ms()))
+        self.parts.in_store(move |store| store.settle(id, &settled, now_ms()))
     }
 
     fn was_settled(&mut self, done: Result<(), StoreError>) {
@@ -249,6 +265,30 @@ impl Worker {
 }
 
 const AWAY: &str = "平台不可达, 稍后再试 (away: tried again later)";
+
+/// How a subscriber turned out to be, when that is another way than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turned {
+    Back,
+    Away,
+}
+
+/// Counts an answer, or the want of one.
+pub(super) fn heard(circuit: &Mutex<Circuit>, answer: &Answer, schedule: &Schedule, now: i64) -> Option<Turned> {
+    let mut circuit = lock(circuit);
+    let retry_after = match answer {
+        Answer::Taken | Answer::Refused(_) | Answer::Denied(_) => return circuit.answered().then_some(Turned::Back),
+        Answer::Unready(_) => return None,
+        Answer::Failed { retry_after, .. } => schedule.bounded(*retry_after),
+    };
+    let was_open = circuit.is_open();
+    circuit.failed(&schedule.asking(), retry_after, chance(), now);
+    (!was_open && circuit.is_open()).then_some(Turned::Away)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Waits for what is running, if anything is.
 async fn joined<T>(running: &mut Option<JoinHandle<Result<T, StoreError>>>) -> Result<T, StoreError> {

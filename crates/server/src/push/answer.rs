@@ -12,7 +12,7 @@ use parkgate_wire::{PushKind, Seqno};
 
 use super::Outcome;
 use crate::aside::{Kept, reason};
-use crate::forward::summary;
+use crate::forward::{Upstream, summary};
 use crate::gate::Gate;
 use crate::judge::Why;
 use crate::metrics::Result as Counted;
@@ -41,22 +41,49 @@ pub(super) fn answer(
     let row = row(outcome, seqno);
     log(kind, seqno, park, outcome, &row);
     gate.metrics.count(kind, row.counted, started.elapsed().as_secs_f64());
-    let json = row.answer.to_json(row.hint.as_deref(), row.seqno, &gate.settings.node, kind.path());
-    let always_200 = park.is_some_and(|park| park.park.http_200_always);
-    let mut response = json_response(if always_200 { StatusCode::OK } else { row.status }, json);
-    if row.answer == Answer::Unavailable {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
-    }
+    let mut response = said(gate, kind, park, &row);
     if matches!(outcome, Outcome::Refused { why: Why::Refused(refusal), .. } if leaves_rest_unread(refusal.class())) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// What would have been answered, as far as it is compared with others'; nothing where the sender must come again.
+/// The platform that was to be asked, too, gave no answer, and nothing here would send it the push later: the sender keeps it.
+pub(super) fn unheard(gate: &Gate, kind: PushKind, seqno: Seqno, park: Option<&KnownPark>) -> Response {
+    let park_uuid = park.map_or("", |park| park.park.park_uuid.as_str());
+    tracing::warn!(%seqno, park_uuid, kind = kind.name(), "not taken here, and the compared platform gave no answer");
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let answer = Answer::Unavailable;
+    said(gate, kind, park, &Row { status, answer, hint: None, seqno, counted: Counted::Unavailable })
+}
+
+/// Another platform's answer, to the letter.
+pub(super) fn of_upstream(upstream: Upstream, park: Option<&KnownPark>) -> Response {
+    let mut response = Response::new(Body::from(upstream.body));
+    let status = if park.is_some_and(|park| park.park.http_200_always) { 200 } else { upstream.status };
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    if let Some(content_type) = upstream.content_type {
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    }
+    response
+}
+
+fn said(gate: &Gate, kind: PushKind, park: Option<&KnownPark>, row: &Row) -> Response {
+    let json = row.answer.to_json(row.hint.as_deref(), row.seqno, &gate.settings.node, kind.path());
+    let always_200 = park.is_some_and(|park| park.park.http_200_always);
+    let mut response = json_response(if always_200 { StatusCode::OK } else { row.status }, json);
+    if row.answer == Answer::Unavailable {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+    }
+    response
+}
+
+/// What would have been answered, as far as it is compared with others'; nothing where the sender must come again, or may
+/// not send from where it does.
 pub(super) fn kept_summary(outcome: &Outcome, seqno: Seqno) -> Option<String> {
     let row = row(outcome, seqno);
-    let is_kept = !matches!(row.answer, Answer::Unavailable | Answer::Internal);
+    let is_turned_away = matches!(outcome, Outcome::Refused { kept: None, .. });
+    let is_kept = !is_turned_away && !matches!(row.answer, Answer::Unavailable | Answer::Internal);
     is_kept.then(|| summary(&row.answer.to_json(row.hint.as_deref(), row.seqno, "", "")))
 }
 

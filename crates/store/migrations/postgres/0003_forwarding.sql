@@ -7,10 +7,11 @@ CREATE TABLE subscribers (
     all_parks boolean NOT NULL,
     enters boolean NOT NULL,
     leaves boolean NOT NULL,
-    inline_ms bigint NOT NULL,            -- the push itself is sent on before it is answered; so long nobody else sends it
+    relays boolean NOT NULL,               -- it is sent what was ignored for its serial, too: the other platform judges for itself
     paused boolean NOT NULL DEFAULT false,
     delivered bigint NOT NULL DEFAULT 0,
-    delivered_at bigint
+    delivered_at bigint,
+    rate_free_at bigint NOT NULL DEFAULT 0 -- up to when the turns of its rate are given out, ms since 1970
 ) WITH (fillfactor = 30);
 CREATE TABLE subscriber_parks (
     subscriber_id bigint NOT NULL,

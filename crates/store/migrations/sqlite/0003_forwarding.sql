@@ -7,7 +7,7 @@ CREATE TABLE subscribers (
     all_parks INTEGER NOT NULL,
     enters INTEGER NOT NULL,
     leaves INTEGER NOT NULL,
-    inline_ms INTEGER NOT NULL,           -- the push itself is sent on before it is answered; so long nobody else sends it
+    relays INTEGER NOT NULL,              -- it is sent what was ignored for its serial, too: the other platform judges for itself
     paused INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
     delivered_at INTEGER
@@ -39,6 +39,7 @@ CREATE TABLE deliveries (
     PRIMARY KEY (subscriber_id, record_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_due ON deliveries (subscriber_id, next_at, record_id) WHERE dead = 0;
+CREATE INDEX deliveries_dead ON deliveries (subscriber_id) WHERE dead = 1;
 
 -- Where a compared platform answered otherwise than this one would have.
 CREATE TABLE differences (

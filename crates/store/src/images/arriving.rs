@@ -1,20 +1,21 @@
 //! A picture while it arrives: written aside and hashed piece by piece, so that it never sits whole in memory.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::stream::BoxStream;
 use md5::Md5;
 use parkgate_wire::Md5Hash;
 use sha2::{Digest, Sha256};
 
 use super::pin::Pin;
-use super::{ImageError, ImageKey, Images, Place, StoredImage, blocking};
+use super::{ImageError, ImageKey, Images, Place, StoredImage, blocking, pieces};
 
 /// Gathered before a piece is hashed and written on a blocking thread.
-const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
 /// The formats told apart look no further than this.
 const SNIFFED_BYTES: usize = 64;
 
@@ -148,13 +149,13 @@ impl FinishedImage {
         self.size
     }
 
-    /// Its bytes, while it is not stored yet.
+    /// Its bytes piece by piece, for as long as they are wanted: also when it is stored or dropped meanwhile.
     ///
     /// # Errors
-    /// They cannot be read.
-    pub async fn read(&self) -> Result<Bytes, ImageError> {
+    /// It cannot be opened.
+    pub async fn stream(&self) -> Result<BoxStream<'static, io::Result<Bytes>>, ImageError> {
         let path = self.aside.path.clone();
-        blocking(move || Ok(Bytes::from(std::fs::read(path)?))).await
+        Ok(pieces(blocking(move || Ok(File::open(path)?)).await?))
     }
 
     /// What it is, by its first bytes.

@@ -87,7 +87,7 @@ pub(crate) const TABLES: &[Table] = &[
             column("all_parks", Bool),
             column("enters", Bool),
             column("leaves", Bool),
-            column("inline_ms", Big),
+            column("relays", Bool),
             column("paused", Bool),
             column("delivered", Big),
             column("delivered_at", Big),

@@ -1,20 +1,22 @@
 //! Subscribers and deliveries. Nodes share the work: each takes what no other is just taking (`SKIP LOCKED`), for a time.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use parkgate_ledger::{ParkId, Space};
-use parkgate_wire::PushKind;
+use parkgate_wire::{PushKind, Secret};
 use tokio_postgres::Row;
 
 use super::link::{Fault, Link, taken};
 use super::{query, record, registry, text};
 use crate::StoreError;
 use crate::delivery::{
-    Backlog, DIFFERENCES_MAX, Delivery, DeliveryFilter, DeliveryId, Difference, Due, NewSubscriber, Outgoing, Settled,
-    Subscriber,
+    Backlog, Claim, Claimed, DIFFERENCES_MAX, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format,
+    NewSubscriber, Outgoing, REMOVED_AT_ONCE, REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
 };
+use crate::query::Picture;
 use crate::seal::Seal;
-use crate::stored::{kind_code, kind_of, object, opened, original_of, personal_place, subscriber_place};
+use crate::stored::{GONE, kind_code, kind_of, object, opened, original_of, personal_place, subscriber_place};
 
 pub(super) async fn subscribers(link: &Link, seal: &Seal) -> Result<Vec<Subscriber>, Fault> {
     let rows = link
@@ -56,7 +58,7 @@ pub(super) async fn add_subscriber(link: &Link, seal: &Seal, subscriber: &NewSub
     let all = subscriber.parks.is_none();
     let row = link
         .query_opt(
-            "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves, inline_ms) \
+            "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves, relays) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) \
              RETURNING id",
             &[
@@ -66,7 +68,7 @@ pub(super) async fn add_subscriber(link: &Link, seal: &Seal, subscriber: &NewSub
                 &all,
                 &subscriber.enters,
                 &subscriber.leaves,
-                &subscriber.settings.inline_ms(),
+                &(subscriber.settings.format == Format::Relay),
             ],
         )
         .await
@@ -84,10 +86,47 @@ pub(super) async fn add_subscriber(link: &Link, seal: &Seal, subscriber: &NewSub
 
 pub(super) async fn pause(link: &Link, name: &str, paused: bool) -> Result<bool, Fault> {
     link.begin().await?;
-    let changed = link.execute("UPDATE subscribers SET paused = $2 WHERE name = $1", &[&name, &paused]).await? > 0;
+    let row =
+        link.query_opt("UPDATE subscribers SET paused = $2 WHERE name = $1 RETURNING id", &[&name, &paused]).await?;
+    if let (Some(row), false) = (&row, paused) {
+        let anew = "UPDATE deliveries SET since = (extract(epoch FROM now()) * 1000)::bigint \
+            WHERE subscriber_id = $1 AND NOT dead AND told IS NOT NULL";
+        link.execute(anew, &[&row.try_get::<_, i64>(0)?]).await?;
+    }
+    registry::changed(link).await?;
+    link.commit().await?;
+    Ok(row.is_some())
+}
+
+pub(super) async fn change(
+    link: &Link,
+    seal: &Seal,
+    name: &str,
+    settings: &SubscriberSettings,
+    secret: Option<&Secret>,
+) -> Result<bool, Fault> {
+    let settings = serde_json::to_string(settings).map_err(|error| StoreError::Broken(error.to_string()))?;
+    let place = subscriber_place(name);
+    let secret = secret.map(|secret| seal.seal(secret.expose().as_bytes(), &place)).transpose()?;
+    link.begin().await?;
+    let put = "UPDATE subscribers SET settings = $2, secret = coalesce($3, secret) WHERE name = $1";
+    let changed = link.execute(put, &[&name, &settings, &secret]).await? > 0;
     registry::changed(link).await?;
     link.commit().await?;
     Ok(changed)
+}
+
+/// Takes away some of what waits for it, so that the rest goes with it in a short time; is there more?
+pub(super) async fn empty(link: &Link, name: &str) -> Result<bool, Fault> {
+    let Some(id) = id_of(link, name).await? else { return Ok(false) };
+    let mut gone = 0;
+    for state in ["NOT dead", "dead"] {
+        let sql = format!(
+            "DELETE FROM deliveries WHERE ctid = ANY(ARRAY(SELECT ctid FROM deliveries WHERE subscriber_id = $1 AND {state} LIMIT $2))"
+        );
+        gone += link.execute(&sql, &[&id, &REMOVED_AT_ONCE]).await?;
+    }
+    Ok(gone >= REMOVED_AT_ONCE.unsigned_abs())
 }
 
 pub(super) async fn remove(link: &Link, name: &str) -> Result<bool, Fault> {
@@ -107,7 +146,8 @@ pub(super) async fn remove(link: &Link, name: &str) -> Result<bool, Fault> {
 /// Forgotten, it is only sent twice: nobody waits for the disk or the standbys.
 const UNSYNCED: &str = "SET LOCAL synchronous_commit = off";
 /// The oldest that are due and that no other node is taking.
-const DUE: &str = "SELECT record_id, park_id, attempts, since FROM deliveries WHERE subscriber_id = $1 AND NOT dead \
+const DUE: &str = "SELECT record_id, park_id, attempts, \
+    CASE WHEN attempts = 0 AND told IS NULL THEN greatest(since, $2) ELSE since END FROM deliveries WHERE subscriber_id = $1 AND NOT dead \
     AND next_at <= $2 ORDER BY next_at, record_id LIMIT $3 FOR UPDATE SKIP LOCKED";
 /// Of leaves whose enter waits: when that one is tried next.
 const ENTERS: &str = "SELECT k.record_id, w.next_at FROM UNNEST($2::bigint[], $3::bigint[]) AS k (park_id, record_id) \
@@ -115,23 +155,39 @@ const ENTERS: &str = "SELECT k.record_id, w.next_at FROM UNNEST($2::bigint[], $3
     AND e.parking_serial = l.parking_serial AND e.kind = 0 AND e.conflict_with IS NULL JOIN deliveries d \
     ON d.park_id = e.park_id AND d.subscriber_id = $1 AND d.record_id = e.id AND NOT d.dead \
     WHERE l.park_id = k.park_id AND l.id = k.record_id AND l.kind = 1 OFFSET 0) AS w";
-const TAKE: &str = "UPDATE deliveries d SET next_at = n.next_at, attempts = d.attempts + n.taken \
-    FROM UNNEST($2::bigint[], $3::bigint[], $4::bigint[], $5::integer[]) AS n (park_id, record_id, next_at, taken) \
+const TAKE: &str = "UPDATE deliveries d SET next_at = n.next_at, attempts = d.attempts + n.taken, since = n.since \
+    FROM UNNEST($2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[]) \
+    AS n (park_id, record_id, next_at, taken, since) \
     WHERE d.park_id = n.park_id AND d.subscriber_id = $1 AND d.record_id = n.record_id";
 
-pub(super) async fn claim(
-    link: &Link,
-    subscriber: i64,
-    now: i64,
-    until: i64,
-    max: usize,
-) -> Result<(Vec<Due>, usize), Fault> {
+/// Other nodes have given themselves the turns of so long: there is nothing to take for this one yet.
+const TURNS_MS: i64 = 1000;
+const TURNS: &str = "SELECT rate_free_at FROM subscribers WHERE id = $1 FOR UPDATE";
+const TAKE_TURNS: &str = "UPDATE subscribers SET rate_free_at = $2 WHERE id = $1";
+
+/// What was taken, how many were looked at, and when the first may be sent.
+pub(super) struct Taken {
+    due: Vec<Due>,
+    looked_at: usize,
+    send_from: i64,
+}
+
+pub(super) async fn claim(link: &Link, claim: &Claim) -> Result<Taken, Fault> {
+    let Claim { subscriber, now, until, max, per_second } = *claim;
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     link.begin().await?;
-    let rows = link.query(DUE, &[&subscriber, &now, &max]).await?;
+    let mut send_from = now;
+    if per_second.is_some() {
+        let free_at = link.query_opt(TURNS, &[&subscriber]).await?.map_or(Ok(now), |row| row.try_get(0))?;
+        send_from = now.max(free_at);
+    }
+    let rows = match send_from - now <= TURNS_MS {
+        true => link.query(DUE, &[&subscriber, &now, &max]).await?,
+        false => Vec::new(),
+    };
     if rows.is_empty() {
         link.commit().await?;
-        return Ok((Vec::new(), 0));
+        return Ok(Taken { due: Vec::new(), looked_at: 0, send_from });
     }
     let mut due = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -148,17 +204,24 @@ pub(super) async fn claim(
     let at = |record: &i64| waiting.get(record).map_or(until, |enter_at| (*enter_at).max(now) + 1);
     let next_at: Vec<i64> = records.iter().map(at).collect();
     let taken: Vec<i32> = records.iter().map(|record| i32::from(!waiting.contains_key(record))).collect();
-    link.execute(TAKE, &[&subscriber, &parks, &records, &next_at, &taken]).await?;
-    link.plain(UNSYNCED).await?;
-    link.commit().await?;
+    let sinces: Vec<i64> = due.iter().map(|due| due.since).collect();
+    link.execute(TAKE, &[&subscriber, &parks, &records, &next_at, &taken, &sinces]).await?;
     due.retain(|due| !waiting.contains_key(&due.id.record));
     due.iter_mut().for_each(|due| due.attempts += 1);
-    Ok((due, rows.len()))
+    if let Some(per_second) = per_second.filter(|rate| *rate > 0) {
+        let turns = due.len() as i64 * 1000 / i64::from(per_second);
+        link.execute(TAKE_TURNS, &[&subscriber, &(send_from + turns)]).await?;
+    }
+    link.plain(UNSYNCED).await?;
+    link.commit().await?;
+    Ok(Taken { due, looked_at: rows.len(), send_from })
 }
 
-pub(super) async fn outgoing(link: &Link, seal: &Seal, due: Vec<Due>) -> Result<Vec<Outgoing>, Fault> {
+pub(super) async fn outgoing(link: &Link, seal: &Seal, taken: Taken) -> Result<Claimed, Fault> {
+    let Taken { due, looked_at, send_from } = taken;
+    let mut claimed = Claimed { looked_at, send_from, ..Claimed::default() };
     if due.is_empty() {
-        return Ok(Vec::new());
+        return Ok(claimed);
     }
     let parks: Vec<i64> = due.iter().map(|due| due.park.0).collect();
     let ids: Vec<i64> = due.iter().map(|due| due.id.record).collect();
@@ -175,44 +238,53 @@ pub(super) async fn outgoing(link: &Link, seal: &Seal, due: Vec<Due>) -> Result<
     }
     let mut pictures = query::pictures(link, &parks, &ids).await?;
     let mut spaces: HashMap<ParkId, Space> = HashMap::new();
-    let mut outgoing = Vec::with_capacity(due.len());
     for due in due {
-        let Some(row) = found.get(&due.id.record) else { continue };
-        let serial = text::read(row.try_get(14)?);
-        let mut read = query::record(row)?;
-        if let Some(sealed) = row.try_get::<_, Option<&[u8]>>(9)? {
-            let plain = seal.open(sealed, &personal_place(due.park, &serial, read.view.kind))?;
-            read.view.params.extend(object(&plain)?);
-        }
-        read.view.pictures = pictures.remove(&due.id.record).unwrap_or_default();
-        let original = original_of(seal, row.try_get(15)?, due.park, &serial, read.view.kind)?;
         let space = match spaces.get(&due.park) {
             Some(space) => *space,
             None => *spaces.entry(due.park).or_insert(record::space(link, due.park).await?),
         };
-        outgoing.push(Outgoing {
-            due,
-            park_uuid: row.try_get(11)?,
-            park_name: row.try_get(12)?,
-            location: row.try_get(13)?,
-            park_total: row.try_get::<_, Option<i64>>(16)?.and_then(|total| u32::try_from(total).ok()),
-            parking_serial: serial,
-            plate: read.plate,
-            enter_time: read.enter_time,
-            event_time: read.event_time,
-            record: read.view,
-            original,
-            space,
-        });
+        let pictures = pictures.remove(&due.id.record).unwrap_or_default();
+        // One that cannot be read must not keep the others.
+        match found.get(&due.id.record).map(|row| one(seal, row, due, pictures, space)) {
+            Some(Ok(outgoing)) => claimed.outgoing.push(outgoing),
+            Some(Err(error)) => claimed.unreadable.push((due, format!("{error:?}"))),
+            None => claimed.unreadable.push((due, GONE.into())),
+        }
     }
-    Ok(outgoing)
+    Ok(claimed)
+}
+
+fn one(seal: &Seal, row: &Row, due: Due, pictures: Vec<Picture>, space: Space) -> Result<Outgoing, Fault> {
+    let serial = text::read(row.try_get(14)?);
+    let mut read = query::record(row)?;
+    if let Some(sealed) = row.try_get::<_, Option<&[u8]>>(9)? {
+        let plain = seal.open(sealed, &personal_place(due.park, &serial, read.view.kind))?;
+        read.view.params.extend(object(&plain)?);
+    }
+    read.view.pictures = pictures;
+    let original = original_of(seal, row.try_get(15)?, due.park, &serial, read.view.kind)?;
+    Ok(Outgoing {
+        due,
+        park_uuid: row.try_get(11)?,
+        park_name: row.try_get(12)?,
+        location: row.try_get(13)?,
+        park_total: row.try_get::<_, Option<i64>>(16)?.and_then(|total| u32::try_from(total).ok()),
+        parking_serial: serial,
+        plate: read.plate,
+        enter_time: read.enter_time,
+        event_time: read.event_time,
+        record: read.view,
+        original,
+        space,
+    })
 }
 
 const DELIVERED: &str = "DELETE FROM deliveries d USING UNNEST($2::bigint[], $3::bigint[]) AS n (park_id, record_id) \
     WHERE d.park_id = n.park_id AND d.subscriber_id = $1 AND d.record_id = n.record_id";
-const LATER: &str = "UPDATE deliveries d SET next_at = n.next_at, told = n.told, dead = n.dead \
-    FROM UNNEST($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::boolean[]) \
-    AS n (park_id, record_id, next_at, told, dead) \
+const LATER: &str = "UPDATE deliveries d SET next_at = n.next_at, dead = n.dead, attempts = greatest(d.attempts - n.unsent, 0), \
+    told = CASE n.unsent WHEN 0 THEN n.told ELSE coalesce(d.told, n.told) END \
+    FROM UNNEST($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::boolean[], $7::integer[]) \
+    AS n (park_id, record_id, next_at, told, dead, unsent) \
     WHERE d.park_id = n.park_id AND d.subscriber_id = $1 AND d.record_id = n.record_id";
 /// The leaves that waited for these enters.
 const WAKE: &str = "UPDATE deliveries d SET next_at = least(d.next_at, $4) \
@@ -223,46 +295,55 @@ const WAKE: &str = "UPDATE deliveries d SET next_at = least(d.next_at, $4) \
     WHERE d.park_id = n.park_id AND d.subscriber_id = $1 AND d.record_id = w.id AND NOT d.dead";
 const COUNT: &str = "UPDATE subscribers SET delivered = delivered + $2, delivered_at = $3 WHERE id = $1";
 
-pub(super) async fn settle(link: &Link, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), Fault> {
-    let (mut parks, mut records) = (Vec::new(), Vec::new());
-    let (mut done_parks, mut done_records) = (Vec::new(), Vec::new());
-    let (mut later_parks, mut later_records) = (Vec::new(), Vec::new());
-    let (mut next, mut told, mut dead) = (Vec::new(), Vec::new(), Vec::new());
-    for one in settled {
-        let due = one.due();
-        match one {
-            Settled::Delivered(_) => {
-                done_parks.push(due.park.0);
-                done_records.push(due.id.record);
-            }
-            Settled::Later { next_at, told: text, .. } => {
-                later_parks.push(due.park.0);
-                later_records.push(due.id.record);
-                next.push(*next_at);
-                told.push(text::kept(text));
-                dead.push(false);
-            }
-            Settled::Dead { told: text, .. } => {
-                later_parks.push(due.park.0);
-                later_records.push(due.id.record);
-                next.push(now);
-                told.push(text::kept(text));
-                dead.push(true);
-            }
+/// Deliveries that stay, as columns.
+#[derive(Default)]
+struct Staying<'a> {
+    parks: Vec<i64>,
+    records: Vec<i64>,
+    next: Vec<i64>,
+    told: Vec<Option<Cow<'a, str>>>,
+    dead: Vec<bool>,
+    unsent: Vec<i32>,
+}
+
+impl<'a> Staying<'a> {
+    fn of(settled: &'a [Settled], now: i64) -> Staying<'a> {
+        let mut all = Staying::default();
+        for one in settled {
+            let (next, told, dead, unsent) = match one {
+                Settled::Delivered(_) => continue,
+                Settled::Later { next_at, told, .. } => (*next_at, Some(text::kept(told)), false, 0),
+                Settled::Dead { told, .. } => (now, Some(text::kept(told)), true, 0),
+                Settled::Unsent { next_at, told, .. } => (*next_at, told.as_deref().map(text::kept), false, 1),
+            };
+            all.parks.push(one.due().park.0);
+            all.records.push(one.due().id.record);
+            all.next.push(next);
+            all.told.push(told);
+            all.dead.push(dead);
+            all.unsent.push(unsent);
         }
-        if !matches!(one, Settled::Later { .. }) {
-            parks.push(due.park.0);
-            records.push(due.id.record);
-        }
+        all
     }
+}
+
+pub(super) async fn settle(link: &Link, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), Fault> {
+    let rows = |is_meant: fn(&Settled) -> bool| -> (Vec<i64>, Vec<i64>) {
+        let due = settled.iter().filter(|one| is_meant(one)).map(Settled::due);
+        due.map(|due| (due.park.0, due.id.record)).unzip()
+    };
+    let (done_parks, done_records) = rows(|one| matches!(one, Settled::Delivered(_)));
+    let (parks, records) = rows(|one| matches!(one, Settled::Delivered(_) | Settled::Dead { .. }));
+    let later = Staying::of(settled, now);
     link.begin().await?;
     link.plain(UNSYNCED).await?;
     let mut delivered = 0;
     if !done_records.is_empty() {
         delivered = link.execute(DELIVERED, &[&subscriber, &done_parks, &done_records]).await?;
     }
-    if !later_records.is_empty() {
-        link.execute(LATER, &[&subscriber, &later_parks, &later_records, &next, &told, &dead]).await?;
+    if !later.records.is_empty() {
+        let Staying { parks, records, next, told, dead, unsent } = &later;
+        link.execute(LATER, &[&subscriber, parks, records, next, told, dead, unsent]).await?;
     }
     if !records.is_empty() {
         link.execute(WAKE, &[&subscriber, &parks, &records, &now]).await?;
@@ -328,16 +409,23 @@ pub(super) async fn retry(link: &Link, ids: &[DeliveryId], now: i64) -> Result<u
     Ok(usize::try_from(changed).unwrap_or(usize::MAX))
 }
 
-pub(super) async fn give_up(link: &Link, ids: &[DeliveryId]) -> Result<usize, Fault> {
+pub(super) async fn give_up(link: &Link, ids: &[DeliveryId], now: i64) -> Result<usize, Fault> {
     let (subscribers, records) = columns(ids);
-    let changed = link
-        .execute(
+    link.begin().await?;
+    let rows = link
+        .query(
             "DELETE FROM deliveries d USING UNNEST($1::bigint[], $2::bigint[]) AS n (subscriber_id, record_id) \
-             WHERE d.subscriber_id = n.subscriber_id AND d.record_id = n.record_id",
+             WHERE d.subscriber_id = n.subscriber_id AND d.record_id = n.record_id \
+             RETURNING d.subscriber_id, d.park_id, d.record_id",
             &[&subscribers, &records],
         )
         .await?;
-    Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    for row in &rows {
+        let (subscriber, park, record): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        link.execute(WAKE, &[&subscriber, &vec![park], &vec![record], &now]).await?;
+    }
+    link.commit().await?;
+    Ok(rows.len())
 }
 
 pub(super) async fn id_of(link: &Link, name: &str) -> Result<Option<i64>, Fault> {
@@ -345,64 +433,65 @@ pub(super) async fn id_of(link: &Link, name: &str) -> Result<Option<i64>, Fault>
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// How many records are looked at in one transaction.
-const REPLAYED: i64 = 5000;
-const HOUR_MS: i64 = 60 * 60 * 1000;
+/// Where a replay begins and ends.
+pub(super) async fn range(link: &Link, received_from: i64) -> Result<Option<(i64, i64)>, Fault> {
+    // By the time, not along the numbers from the oldest on.
+    let sql = "SELECT min(id + 0), max(id + 0) FROM records WHERE received_at >= $1";
+    let Some(row) = link.query_opt(sql, &[&received_from]).await? else { return Ok(None) };
+    Ok(row.try_get::<_, Option<i64>>(0)?.zip(row.try_get(1)?))
+}
 
-/// From the newest record down, in pieces; gives where the piece ended.
+/// A piece, from the oldest record up, so that enters are there before their leaves; gives where the next one begins.
 pub(super) async fn replay(
     link: &Link,
     subscriber: i64,
     received_from: i64,
     now: i64,
-    below: i64,
+    (from, last): (i64, i64),
 ) -> Result<(u64, Option<i64>), Fault> {
     link.begin().await?;
-    let piece = "SELECT id, received_at FROM records WHERE id < $1 ORDER BY id DESC LIMIT 1 OFFSET $2";
-    let end = link.query_opt(piece, &[&below, &REPLAYED]).await?;
-    let end: Option<(i64, i64)> = match end {
-        None => None,
-        Some(row) => Some((row.try_get(0)?, row.try_get(1)?)),
-    };
-    let from = end.map_or(0, |(id, _)| id);
+    let piece = "SELECT id FROM records WHERE id >= $1 AND id <= $2 ORDER BY id LIMIT 1 OFFSET $3";
+    let next = link.query_opt(piece, &[&from, &last, &REPLAYED_AT_ONCE]).await?;
+    let next: Option<i64> = next.map(|row| row.try_get(0)).transpose()?;
+    let below = next.unwrap_or(last.saturating_add(1));
     let added = link
         .execute(
             "INSERT INTO deliveries AS d (park_id, subscriber_id, record_id, next_at, since) \
              SELECT r.park_id, s.id, r.id, $3, $3 FROM records r CROSS JOIN subscribers s \
-             WHERE r.id < $4 AND r.id >= $5 AND s.id = $1 AND r.received_at >= $2 AND r.conflict_with IS NULL \
+             WHERE r.id >= $4 AND r.id < $5 AND s.id = $1 AND r.received_at >= $2 \
+             AND (r.conflict_with IS NULL OR s.relays) \
              AND NOT EXISTS (SELECT 1 FROM months m WHERE m.stripped_at IS NOT NULL AND r.id >> 40 <= m.number) \
              AND CASE r.kind WHEN 0 THEN s.enters ELSE s.leaves END \
              AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
              AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = r.park_id), r.park_id))) \
              ON CONFLICT (park_id, subscriber_id, record_id) DO UPDATE SET dead = false, attempts = 0, \
              next_at = CASE WHEN d.dead THEN excluded.next_at ELSE d.next_at END, since = excluded.since",
-            &[&subscriber, &received_from, &now, &below, &from],
+            &[&subscriber, &received_from, &now, &from, &below],
         )
         .await?;
     link.commit().await?;
-    // Received times rise with ids but for the nodes' clocks: an hour of grace.
-    Ok((added, end.filter(|(_, received_at)| received_at + HOUR_MS >= received_from).map(|(id, _)| id)))
+    Ok((added, next))
 }
 
-pub(super) async fn backlog(link: &Link) -> Result<Vec<Backlog>, Fault> {
-    let rows = link
-        .query(
-            "SELECT s.id, count(d.record_id) FILTER (WHERE NOT d.dead), count(d.record_id) FILTER (WHERE d.dead), \
-             min(d.since) FILTER (WHERE NOT d.dead) FROM subscribers s LEFT JOIN deliveries d ON d.subscriber_id = s.id \
-             GROUP BY s.id",
-            &[],
-        )
-        .await?;
+pub(super) async fn backlog(link: &Link, count_max: u64) -> Result<Vec<Backlog>, Fault> {
+    let counted =
+        |state: &str| format!("(SELECT since FROM deliveries d WHERE d.subscriber_id = s.id AND {state} LIMIT $1)");
+    let sql = format!(
+        "SELECT s.id, p.counted, p.oldest, (SELECT count(*) FROM {} AS x) FROM subscribers s \
+         CROSS JOIN LATERAL (SELECT count(*) AS counted, min(since) AS oldest FROM {} AS x) AS p",
+        counted("d.dead"),
+        counted("NOT d.dead")
+    );
     let read = |row: &Row| -> Result<Backlog, Fault> {
-        let (pending, dead): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+        let (pending, dead): (i64, i64) = (row.try_get(1)?, row.try_get(3)?);
         Ok(Backlog {
             subscriber: row.try_get(0)?,
             pending: pending.unsigned_abs(),
             dead: dead.unsigned_abs(),
-            oldest: row.try_get(3)?,
+            oldest: row.try_get(2)?,
         })
     };
-    rows.iter().map(read).collect()
+    link.query(&sql, &[&i64::try_from(count_max).unwrap_or(i64::MAX)]).await?.iter().map(read).collect()
 }
 
 pub(super) async fn delivery_of(

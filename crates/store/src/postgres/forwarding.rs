@@ -1,13 +1,13 @@
 //! What forwarding needs, on this store.
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::PushKind;
+use parkgate_wire::{PushKind, Secret};
 
 use super::{PostgresStore, delivery};
 use crate::StoreError;
 use crate::delivery::{
-    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber, Settled,
-    Subscriber,
+    Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber, Settled,
+    Subscriber, SubscriberSettings,
 };
 
 impl Forwarding for PostgresStore {
@@ -23,15 +23,24 @@ impl Forwarding for PostgresStore {
         self.ask(async |link| delivery::pause(link, name, paused).await)
     }
 
+    fn change_subscriber(
+        &self,
+        name: &str,
+        settings: &SubscriberSettings,
+        secret: Option<&Secret>,
+    ) -> Result<bool, StoreError> {
+        self.ask(async |link| delivery::change(link, &self.seal, name, settings, secret).await)
+    }
+
     fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError> {
+        while self.ask(async |link| delivery::empty(link, name).await)? {}
         self.once(async |link| delivery::remove(link, name).await)
     }
 
-    fn claim(&self, subscriber: i64, now: i64, until: i64, max: usize) -> Result<Claimed, StoreError> {
+    fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
         self.ask(async |link| {
-            let (taken, looked_at) = delivery::claim(link, subscriber, now, until, max).await?;
-            let outgoing = delivery::outgoing(link, &self.seal, taken).await?;
-            Ok(Claimed { outgoing, looked_at })
+            let taken = delivery::claim(link, claim).await?;
+            delivery::outgoing(link, &self.seal, taken).await
         })
     }
 
@@ -47,23 +56,26 @@ impl Forwarding for PostgresStore {
         self.ask(async |link| delivery::retry(link, ids, now).await)
     }
 
-    fn drop_deliveries(&self, ids: &[DeliveryId]) -> Result<usize, StoreError> {
-        self.once(async |link| delivery::give_up(link, ids).await)
+    fn drop_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
+        self.once(async |link| delivery::give_up(link, ids, now).await)
     }
 
     fn replay(&self, subscriber: &str, received_from: i64, now: i64) -> Result<Option<u64>, StoreError> {
         let Some(id) = self.ask(async |link| delivery::id_of(link, subscriber).await)? else { return Ok(None) };
-        let (mut replayed, mut below) = (0, Some(i64::MAX));
-        while let Some(from) = below {
-            let (added, next) = self.ask(async |link| delivery::replay(link, id, received_from, now, from).await)?;
+        let range = self.ask(async |link| delivery::range(link, received_from).await)?;
+        let Some((first, last)) = range else { return Ok(Some(0)) };
+        let (mut replayed, mut next) = (0, Some(first));
+        while let Some(from) = next {
+            let piece = (from, last);
+            let (added, after) = self.ask(async |link| delivery::replay(link, id, received_from, now, piece).await)?;
             replayed += added;
-            below = next;
+            next = after;
         }
         Ok(Some(replayed))
     }
 
-    fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
-        self.ask(delivery::backlog)
+    fn backlog(&self, count_max: u64) -> Result<Vec<Backlog>, StoreError> {
+        self.ask(async |link| delivery::backlog(link, count_max).await)
     }
 
     fn delivery_of(

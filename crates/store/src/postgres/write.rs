@@ -23,12 +23,14 @@ const ADD_PAYMENTS: &str = "INSERT INTO payments (park_id, parking_order, pay_ty
     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])";
 const ADD_IMAGES: &str = "INSERT INTO images (park_id, record_id, name, sha256, md5, size, content_type) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[])";
-/// For each subscriber that wants it. What was ignored is told to nobody.
+/// For each subscriber that wants it. What was ignored for its serial goes to other platforms of the protocol only, which
+/// judge for themselves.
 const ADD_DELIVERIES: &str = "INSERT INTO deliveries (park_id, subscriber_id, record_id, next_at, since) \
-    SELECT n.park_id, s.id, n.id, n.received_at + s.inline_ms, n.received_at FROM subscribers s CROSS JOIN \
-    UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[]) \
-    AS n (park_id, id, kind, conflict_with, received_at) \
-    WHERE n.conflict_with IS NULL AND CASE n.kind WHEN 0 THEN s.enters ELSE s.leaves END \
+    SELECT n.park_id, s.id, n.id, CASE WHEN s.id = n.inline AND n.conflict_with IS NULL THEN n.until \
+    ELSE n.received_at END, n.received_at FROM subscribers s CROSS JOIN \
+    UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) \
+    AS n (park_id, id, kind, conflict_with, received_at, inline, until) \
+    WHERE (n.conflict_with IS NULL OR s.relays) AND CASE n.kind WHEN 0 THEN s.enters ELSE s.leaves END \
     AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
     AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = n.park_id), n.park_id)))";
 const PUT_SPACES: &str = "UPDATE spaces s SET total = n.total, remain = n.remain, as_of = n.as_of, later = n.later, \
@@ -71,6 +73,8 @@ struct Records<'a> {
     digests: Vec<&'a [u8]>,
     seqnos: Vec<i64>,
     received: Vec<i64>,
+    inline: Vec<Option<i64>>,
+    inline_until: Vec<Option<i64>>,
     variants: Vec<i16>,
     conflicts_with: Vec<Option<i64>>,
     refused_orders: Vec<Option<String>>,
@@ -97,6 +101,8 @@ impl<'a> Records<'a> {
             all.digests.push(&arrival.digest.0);
             all.seqnos.push(arrival.seqno.0 as i64);
             all.received.push(entry.received_at);
+            all.inline.push(entry.inline.map(|inline| inline.subscriber));
+            all.inline_until.push(entry.inline.map(|inline| inline.until));
             all.variants.push(i16::from(entry.variant));
             all.conflicts_with.push(record.conflict_with.map(|standing| blocks.number(standing)));
             all.refused_orders.push(orders_text(&record.refused_orders));
@@ -142,9 +148,8 @@ impl<'a> Records<'a> {
 impl Records<'_> {
     async fn tell(&self, link: &Link, is_told: bool) -> Result<(), Fault> {
         if is_told && !self.ids.is_empty() {
-            let rows: super::link::Values<'_> =
-                &[&self.parks, &self.ids, &self.kinds, &self.conflicts_with, &self.received];
-            link.execute(ADD_DELIVERIES, rows).await?;
+            let Records { parks, ids, kinds, conflicts_with, received, inline, inline_until, .. } = self;
+            link.execute(ADD_DELIVERIES, &[parks, ids, kinds, conflicts_with, received, inline, inline_until]).await?;
         }
         Ok(())
     }

@@ -1,22 +1,24 @@
 //! Subscribers and deliveries.
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::{PushKind, UnixMillis};
+use parkgate_wire::{PushKind, Secret};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::query::{self, Key};
 use super::record;
 use crate::StoreError;
 use crate::delivery::{
-    Backlog, Claimed, DIFFERENCES_MAX, Delivery, DeliveryFilter, DeliveryId, Difference, Due, NewSubscriber, Outgoing,
-    Settled, Subscriber,
+    Backlog, Claim, Claimed, DIFFERENCES_MAX, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format,
+    NewSubscriber, Outgoing, REMOVED_AT_ONCE, REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
 };
 use crate::seal::Seal;
-use crate::stored::{kind_code, kind_of, opened, original_of, subscriber_place};
+use crate::stored::{GONE, kind_code, kind_of, opened, original_of, subscriber_place};
 
-/// For each subscriber that wants it.
+/// For each subscriber that wants it. What was ignored for its serial (?5) goes to other platforms of the protocol only,
+/// which judge for themselves.
 pub(super) const ADD: &str = "INSERT INTO deliveries (subscriber_id, record_id, park_id, next_at, since) \
-    SELECT s.id, ?1, ?2, ?4 + s.inline_ms, ?4 FROM subscribers s WHERE CASE ?3 WHEN 0 THEN s.enters ELSE s.leaves END \
+    SELECT s.id, ?1, ?2, CASE WHEN s.id = ?6 AND NOT ?5 THEN ?7 ELSE ?4 END, ?4 FROM subscribers s \
+    WHERE (NOT ?5 OR s.relays) AND CASE ?3 WHEN 0 THEN s.enters ELSE s.leaves END \
     AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
     AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = ?2), ?2)))";
 
@@ -79,8 +81,8 @@ pub(super) fn add_subscriber(
         return Err(StoreError::Exists(subscriber.name.clone()));
     }
     transaction.execute(
-        "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves, inline_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![subscriber.name, settings, secret, subscriber.parks.is_none(), subscriber.enters, subscriber.leaves, subscriber.settings.inline_ms()],
+        "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves, relays) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![subscriber.name, settings, secret, subscriber.parks.is_none(), subscriber.enters, subscriber.leaves, subscriber.settings.format == Format::Relay],
     )?;
     let id = transaction.last_insert_rowid();
     for park_uuid in subscriber.parks.iter().flatten() {
@@ -97,8 +99,39 @@ pub(super) fn add_subscriber(
     Ok(transaction.commit()?)
 }
 
-pub(super) fn pause(connection: &Connection, name: &str, paused: bool) -> Result<bool, StoreError> {
-    Ok(connection.execute("UPDATE subscribers SET paused = ?2 WHERE name = ?1", params![name, paused])? > 0)
+pub(super) fn pause(connection: &mut Connection, name: &str, paused: bool) -> Result<bool, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let put = "UPDATE subscribers SET paused = ?2 WHERE name = ?1";
+    let is_known = transaction.execute(put, params![name, paused])? > 0;
+    if !paused {
+        let anew = "UPDATE deliveries SET since = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE dead = 0 \
+            AND told IS NOT NULL AND subscriber_id = (SELECT id FROM subscribers WHERE name = ?1)";
+        transaction.execute(anew, [name])?;
+    }
+    transaction.commit()?;
+    Ok(is_known)
+}
+
+pub(super) fn change(
+    connection: &Connection,
+    seal: &Seal,
+    name: &str,
+    settings: &SubscriberSettings,
+    secret: Option<&Secret>,
+) -> Result<bool, StoreError> {
+    let settings = serde_json::to_string(settings).map_err(|error| StoreError::Broken(error.to_string()))?;
+    let place = subscriber_place(name);
+    let secret = secret.map(|secret| seal.seal(secret.expose().as_bytes(), &place)).transpose()?;
+    let put = "UPDATE subscribers SET settings = ?2, secret = coalesce(?3, secret) WHERE name = ?1";
+    Ok(connection.execute(put, params![name, settings, secret])? > 0)
+}
+
+/// Takes away some of what waits for it, so that pushes need not wait for all of it to go; is there more?
+pub(super) fn empty(connection: &mut Connection, name: &str) -> Result<bool, StoreError> {
+    let some = "DELETE FROM deliveries WHERE (subscriber_id, record_id) IN (SELECT d.subscriber_id, d.record_id \
+        FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id WHERE s.name = ?1 LIMIT ?2)";
+    let gone = connection.execute(some, params![name, REMOVED_AT_ONCE])?;
+    Ok(gone as i64 >= REMOVED_AT_ONCE)
 }
 
 pub(super) fn remove(connection: &mut Connection, name: &str) -> Result<bool, StoreError> {
@@ -111,23 +144,18 @@ pub(super) fn remove(connection: &mut Connection, name: &str) -> Result<bool, St
 }
 
 /// The oldest that are due, and of a leave whose enter waits, when that one is tried next.
-const DUE: &str = "SELECT d.record_id, d.park_id, d.attempts, d.since, CASE r.kind WHEN 1 THEN (SELECT p.next_at \
+const DUE: &str = "SELECT d.record_id, d.park_id, d.attempts, \
+    CASE WHEN d.attempts = 0 AND d.told IS NULL THEN max(d.since, ?2) ELSE d.since END, CASE r.kind WHEN 1 THEN (SELECT p.next_at \
     FROM records e JOIN deliveries p ON p.subscriber_id = d.subscriber_id AND p.record_id = e.id AND p.dead = 0 \
     WHERE e.parking_serial = r.parking_serial AND e.park_id = r.park_id AND e.kind = 0 AND e.conflict_with IS NULL) END \
     FROM deliveries d CROSS JOIN records r ON r.id = d.record_id \
     WHERE d.subscriber_id = ?1 AND d.dead = 0 AND d.next_at <= ?2 ORDER BY d.next_at, d.record_id LIMIT ?3";
-const TAKE: &str =
-    "UPDATE deliveries SET next_at = ?3, attempts = attempts + 1 WHERE subscriber_id = ?1 AND record_id = ?2";
+const TAKE: &str = "UPDATE deliveries SET next_at = ?3, attempts = attempts + 1, since = ?4 WHERE subscriber_id = ?1 AND record_id = ?2";
 const POSTPONE: &str = "UPDATE deliveries SET next_at = ?3 WHERE subscriber_id = ?1 AND record_id = ?2";
 
 /// What was taken, and how many were looked at. Not synced: if it is forgotten, it is sent twice.
-pub(super) fn claim(
-    connection: &mut Connection,
-    subscriber: i64,
-    now: i64,
-    until: i64,
-    max: usize,
-) -> Result<(Vec<Due>, usize), StoreError> {
+pub(super) fn claim(connection: &mut Connection, claim: &Claim) -> Result<(Vec<Due>, usize), StoreError> {
+    let Claim { subscriber, now, until, max, .. } = *claim;
     unsynced(connection, |connection| {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut taken = Vec::new();
@@ -146,7 +174,7 @@ pub(super) fn claim(
                     let next_at = enter_at.max(now) + 1;
                     transaction.prepare_cached(POSTPONE)?.execute(params![key.0, key.1, next_at])?;
                 } else {
-                    transaction.prepare_cached(TAKE)?.execute(params![key.0, key.1, until])?;
+                    transaction.prepare_cached(TAKE)?.execute(params![key.0, key.1, until, due.since])?;
                     taken.push(Due { attempts: due.attempts + 1, ..due });
                 }
             }
@@ -170,8 +198,12 @@ fn unsynced<T>(
 pub(super) fn outgoing(connection: &Connection, seal: &Seal, taken: Vec<Due>) -> Result<Claimed, StoreError> {
     let mut claimed = Claimed::default();
     for due in taken {
-        if let Some(outgoing) = one(connection, seal, due)? {
-            claimed.outgoing.push(outgoing);
+        // One that cannot be read must not keep the others.
+        match one(connection, seal, due) {
+            Ok(Some(outgoing)) => claimed.outgoing.push(outgoing),
+            Ok(None) => claimed.unreadable.push((due, GONE.into())),
+            Err(StoreError::Broken(told)) => claimed.unreadable.push((due, told)),
+            Err(error) => return Err(error),
         }
     }
     Ok(claimed)
@@ -212,6 +244,8 @@ fn one(connection: &Connection, seal: &Seal, due: Due) -> Result<Option<Outgoing
 const DELIVERED: &str = "DELETE FROM deliveries WHERE subscriber_id = ?1 AND record_id = ?2";
 const LATER: &str =
     "UPDATE deliveries SET next_at = ?3, told = ?4, dead = ?5 WHERE subscriber_id = ?1 AND record_id = ?2";
+const UNSENT: &str = "UPDATE deliveries SET next_at = ?3, told = coalesce(told, ?4), attempts = max(attempts - 1, 0) \
+    WHERE subscriber_id = ?1 AND record_id = ?2";
 /// The leave that waited for an enter.
 const WAKE: &str = "UPDATE deliveries SET next_at = min(next_at, ?3) WHERE subscriber_id = ?1 AND dead = 0 \
     AND record_id = (SELECT l.id FROM records e JOIN records l ON l.parking_serial = e.parking_serial \
@@ -238,8 +272,11 @@ pub(super) fn settle(
                 Settled::Dead { told, .. } => {
                     transaction.prepare_cached(LATER)?.execute(params![subscriber, record, now, told, 1])?;
                 }
+                Settled::Unsent { next_at, told, .. } => {
+                    transaction.prepare_cached(UNSENT)?.execute(params![subscriber, record, next_at, told])?;
+                }
             }
-            if !matches!(one, Settled::Later { .. }) {
+            if matches!(one, Settled::Delivered(_) | Settled::Dead { .. }) {
                 transaction.prepare_cached(WAKE)?.execute([subscriber, record, now])?;
             }
         }
@@ -280,94 +317,98 @@ pub(super) fn list(connection: &Connection, filter: &DeliveryFilter) -> Result<V
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// One transaction over all of them; how many rows it was about.
-pub(super) fn each(
+/// Makes them due now; how many there were.
+pub(super) fn retry(connection: &mut Connection, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
+    let sql = "UPDATE deliveries SET dead = 0, attempts = 0, next_at = ?3, since = ?3 \
+        WHERE subscriber_id = ?1 AND record_id = ?2";
+    each(connection, ids, |transaction, id| {
+        Ok(transaction.prepare_cached(sql)?.execute([id.subscriber, id.record, now])?)
+    })
+}
+
+/// Gives them up; how many there were. Whoever waited for them waits no more.
+pub(super) fn give_up(connection: &mut Connection, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
+    each(connection, ids, |transaction, id| {
+        let gone = transaction.prepare_cached(DELIVERED)?.execute([id.subscriber, id.record])?;
+        transaction.prepare_cached(WAKE)?.execute([id.subscriber, id.record, now])?;
+        Ok(gone)
+    })
+}
+
+/// One transaction over all of them.
+fn each(
     connection: &mut Connection,
     ids: &[DeliveryId],
-    sql: &str,
-    now: Option<i64>,
+    change: impl Fn(&Connection, &DeliveryId) -> Result<usize, StoreError>,
 ) -> Result<usize, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut changed = 0;
     for id in ids {
-        let mut statement = transaction.prepare_cached(sql)?;
-        changed += match now {
-            Some(now) => statement.execute([id.subscriber, id.record, now])?,
-            None => statement.execute([id.subscriber, id.record])?,
-        };
+        changed += change(&transaction, id)?;
     }
     transaction.commit()?;
     Ok(changed)
 }
 
-pub(super) const RETRY: &str = "UPDATE deliveries SET dead = 0, attempts = 0, next_at = ?3, since = ?3 \
-    WHERE subscriber_id = ?1 AND record_id = ?2";
-pub(super) const DROP: &str = DELIVERED;
+/// Where a replay begins and ends.
+pub(super) fn range(connection: &Connection, received_from: i64) -> Result<Option<(i64, i64)>, StoreError> {
+    let sql = "SELECT min(id), max(id) FROM records WHERE received_at >= ?1";
+    let found: (Option<i64>, Option<i64>) =
+        connection.prepare_cached(sql)?.query_row([received_from], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.0.zip(found.1))
+}
 
-/// How many records are looked at in one transaction.
-const REPLAYED: i64 = 5000;
-
-/// From the newest record down, in pieces; `below` is where the piece ended.
+/// A piece, from the oldest record up, so that enters are there before their leaves; gives where the next one begins.
 pub(super) fn replay(
     connection: &mut Connection,
     subscriber: i64,
     received_from: i64,
     now: i64,
-    below: i64,
+    (from, last): (i64, i64),
 ) -> Result<(u64, Option<i64>), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let until: Option<i64> = transaction
-        .prepare_cached("SELECT id FROM records WHERE id < ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2")?
-        .query_row([below, REPLAYED], |row| row.get(0))
+    let next: Option<i64> = transaction
+        .prepare_cached("SELECT id FROM records WHERE id >= ?1 AND id <= ?2 ORDER BY id LIMIT 1 OFFSET ?3")?
+        .query_row([from, last, REPLAYED_AT_ONCE], |row| row.get(0))
         .optional()?;
     let added = transaction
         .prepare_cached(
             "INSERT INTO deliveries (subscriber_id, record_id, park_id, next_at, since) \
          SELECT s.id, r.id, r.park_id, ?3, ?3 FROM records r CROSS JOIN subscribers s \
-         WHERE r.id < ?4 AND r.id >= ?5 AND s.id = ?1 AND r.received_at >= ?2 AND r.conflict_with IS NULL \
-         AND CASE r.kind WHEN 0 THEN s.enters ELSE s.leaves END \
+         WHERE r.id >= ?4 AND r.id < ?5 AND s.id = ?1 AND r.received_at >= ?2 \
+         AND (r.conflict_with IS NULL OR s.relays) AND CASE r.kind WHEN 0 THEN s.enters ELSE s.leaves END \
          AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
          AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = r.park_id), r.park_id))) \
          ON CONFLICT (subscriber_id, record_id) DO UPDATE SET dead = 0, attempts = 0, \
          next_at = CASE dead WHEN 1 THEN excluded.next_at ELSE next_at END, since = excluded.since",
         )?
-        .execute([subscriber, received_from, now, below, until.unwrap_or(0)])?;
-    // Received times rise with ids but for clocks that were set back: an hour of grace.
-    let newest: Option<i64> = match until {
-        None => None,
-        Some(until) => transaction
-            .prepare_cached("SELECT received_at FROM records WHERE id = ?1")?
-            .query_row([until], |row| row.get(0))
-            .optional()?,
-    };
+        .execute([subscriber, received_from, now, from, next.unwrap_or(last.saturating_add(1))])?;
     transaction.commit()?;
-    let goes_on = newest.is_some_and(|received_at| UnixMillis(received_at).0 + HOUR_MS >= received_from);
-    Ok((added as u64, until.filter(|_| goes_on)))
+    Ok((added as u64, next))
 }
-
-const HOUR_MS: i64 = 60 * 60 * 1000;
 
 pub(super) fn id_of(connection: &Connection, name: &str) -> Result<Option<i64>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT id FROM subscribers WHERE name = ?1")?;
     Ok(statement.query_row([name], |row| row.get(0)).optional()?)
 }
 
-pub(super) fn backlog(connection: &Connection) -> Result<Vec<Backlog>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT s.id, count(d.record_id) FILTER (WHERE d.dead = 0), count(d.record_id) FILTER (WHERE d.dead = 1), \
-         min(d.since) FILTER (WHERE d.dead = 0) FROM subscribers s LEFT JOIN deliveries d ON d.subscriber_id = s.id \
-         GROUP BY s.id",
+pub(super) fn backlog(connection: &Connection, count_max: u64) -> Result<Vec<Backlog>, StoreError> {
+    let mut subscribers = connection.prepare_cached("SELECT id FROM subscribers")?;
+    let mut pending = connection.prepare_cached(
+        "SELECT count(*), min(since) FROM (SELECT since FROM deliveries WHERE subscriber_id = ?1 AND dead = 0 LIMIT ?2)",
     )?;
-    let rows = statement.query_map([], |row| {
-        let (pending, dead): (i64, i64) = (row.get(1)?, row.get(2)?);
-        Ok(Backlog {
-            subscriber: row.get(0)?,
-            pending: pending.unsigned_abs(),
-            dead: dead.unsigned_abs(),
-            oldest: row.get(3)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut dead = connection.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE subscriber_id = ?1 AND dead = 1 LIMIT ?2)",
+    )?;
+    let most = i64::try_from(count_max).unwrap_or(i64::MAX);
+    let mut found = Vec::new();
+    for subscriber in subscribers.query_map([], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()? {
+        let (waiting, oldest) =
+            pending.query_row([subscriber, most], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+        let given_up: i64 = dead.query_row([subscriber, most], |row| row.get(0))?;
+        found.push(Backlog { subscriber, pending: waiting.unsigned_abs(), dead: given_up.unsigned_abs(), oldest });
+    }
+    Ok(found)
 }
 
 pub(super) fn delivery_of(

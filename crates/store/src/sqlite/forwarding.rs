@@ -1,13 +1,13 @@
 //! What forwarding needs, on this store.
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::PushKind;
+use parkgate_wire::{PushKind, Secret};
 
 use super::{SqliteStore, delivery};
 use crate::StoreError;
 use crate::delivery::{
-    Backlog, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber, Settled,
-    Subscriber,
+    Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber, Settled,
+    Subscriber, SubscriberSettings,
 };
 
 impl Forwarding for SqliteStore {
@@ -23,19 +23,29 @@ impl Forwarding for SqliteStore {
         self.write(|writer| delivery::pause(writer.connection(), name, paused))
     }
 
+    fn change_subscriber(
+        &self,
+        name: &str,
+        settings: &SubscriberSettings,
+        secret: Option<&Secret>,
+    ) -> Result<bool, StoreError> {
+        self.write(|writer| delivery::change(writer.connection(), &self.seal, name, settings, secret))
+    }
+
     fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError> {
+        while self.write(|writer| delivery::empty(writer.connection(), name))? {}
         self.write(|writer| delivery::remove(writer.connection(), name))
     }
 
-    fn claim(&self, subscriber: i64, now: i64, until: i64, max: usize) -> Result<Claimed, StoreError> {
+    fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
         // Most of the time nothing is due, and the writer has better to do.
-        if !self.read(|reader| delivery::is_due(reader, subscriber, now))? {
+        if !self.read(|reader| delivery::is_due(reader, claim.subscriber, claim.now))? {
             return Ok(Claimed::default());
         }
-        let (taken, looked_at) =
-            self.write(|writer| delivery::claim(writer.connection(), subscriber, now, until, max))?;
+        let (taken, looked_at) = self.write(|writer| delivery::claim(writer.connection(), claim))?;
         let claimed = self.read(|reader| delivery::outgoing(reader, &self.seal, taken))?;
-        Ok(Claimed { looked_at, ..claimed })
+        // One gate has the folder, and all the turns of a rate.
+        Ok(Claimed { looked_at, send_from: claim.now, ..claimed })
     }
 
     fn settle(&self, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), StoreError> {
@@ -47,27 +57,31 @@ impl Forwarding for SqliteStore {
     }
 
     fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
-        self.write(|writer| delivery::each(writer.connection(), ids, delivery::RETRY, Some(now)))
+        self.write(|writer| delivery::retry(writer.connection(), ids, now))
     }
 
-    fn drop_deliveries(&self, ids: &[DeliveryId]) -> Result<usize, StoreError> {
-        self.write(|writer| delivery::each(writer.connection(), ids, delivery::DROP, None))
+    fn drop_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
+        self.write(|writer| delivery::give_up(writer.connection(), ids, now))
     }
 
     fn replay(&self, subscriber: &str, received_from: i64, now: i64) -> Result<Option<u64>, StoreError> {
         let Some(id) = self.read(|reader| delivery::id_of(reader, subscriber))? else { return Ok(None) };
-        let (mut replayed, mut below) = (0, Some(i64::MAX));
-        while let Some(from) = below {
-            let (added, next) =
-                self.write(|writer| delivery::replay(writer.connection(), id, received_from, now, from))?;
+        let Some((first, last)) = self.read(|reader| delivery::range(reader, received_from))? else {
+            return Ok(Some(0));
+        };
+        let (mut replayed, mut next) = (0, Some(first));
+        while let Some(from) = next {
+            let piece = (from, last);
+            let (added, after) =
+                self.write(|writer| delivery::replay(writer.connection(), id, received_from, now, piece))?;
             replayed += added;
-            below = next;
+            next = after;
         }
         Ok(Some(replayed))
     }
 
-    fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
-        self.read(delivery::backlog)
+    fn backlog(&self, count_max: u64) -> Result<Vec<Backlog>, StoreError> {
+        self.read(|reader| delivery::backlog(reader, count_max))
     }
 
     fn delivery_of(

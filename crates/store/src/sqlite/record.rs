@@ -96,9 +96,12 @@ fn write(connection: &Connection, batch: &[Entry], seal: &Seal) -> Result<Vec<Ve
         let Some(entry) = batch.get(record.arrival) else { continue };
         let id = id_of(RecordRef::New(index));
         add_one(&mut add_record, id, record, record.conflict_with.map(id_of), entry, seal)?;
-        if is_told && record.conflict_with.is_none() {
+        if is_told {
             let arrival = &entry.arrival;
-            let values = params![id, arrival.park.0, kind_code(arrival.kind), entry.received_at];
+            let (subscriber, until) = entry.inline.map(|inline| (inline.subscriber, inline.until)).unzip();
+            let is_ignored = record.conflict_with.is_some();
+            let kind = kind_code(arrival.kind);
+            let values = params![id, arrival.park.0, kind, entry.received_at, is_ignored, subscriber, until];
             connection.prepare_cached(delivery::ADD)?.execute(values)?;
         }
         for (name, picture) in &entry.pictures {

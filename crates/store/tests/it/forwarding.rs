@@ -2,7 +2,8 @@
 
 use parkgate_ledger::ParkId;
 use parkgate_store::delivery::{
-    DeliveryFilter, DeliveryId, Difference, Format, NewSubscriber, Outgoing, Settled, Subscriber, SubscriberSettings,
+    Claim, DeliveryFilter, DeliveryId, Difference, Format, Inline, NewSubscriber, Outgoing, Settled, Subscriber,
+    SubscriberSettings,
 };
 use parkgate_store::{Store, StoreError};
 use parkgate_wire::{PushKind, Secret};
@@ -19,6 +20,13 @@ on_every_store! {
     a_subscriber_is_added_whole_or_not_at_all,
     what_is_sent_is_what_came,
     differences_are_kept_newest_first,
+    what_was_ignored_goes_to_other_platforms_of_the_protocol_only,
+    whoever_asks_before_answering_has_the_push_to_itself,
+    what_was_taken_and_not_sent_is_as_if_it_had_not_been_taken,
+    the_time_of_a_delivery_begins_when_it_could_first_be_sent,
+    a_replay_finds_what_is_between_older_ones,
+    a_subscriber_is_changed_and_keeps_what_waits,
+    empty_personal_fields_are_kept,
 }
 
 fn settings() -> SubscriberSettings {
@@ -48,7 +56,8 @@ fn claim(store: &dyn Store, name: &str) -> Vec<Outgoing> {
 }
 
 fn claim_at(store: &dyn Store, name: &str, now: i64) -> Vec<Outgoing> {
-    store.claim(of(store, name).id, now, now + 1000, 100).unwrap().outgoing
+    let claim = Claim { subscriber: of(store, name).id, now, until: now + 1000, max: 100, per_second: None };
+    store.claim(&claim).unwrap().outgoing
 }
 
 fn serials(outgoing: &[Outgoing]) -> Vec<String> {
@@ -61,7 +70,7 @@ fn settle(store: &dyn Store, name: &str, settled: &[Settled]) {
 
 fn pending_and_dead(store: &dyn Store, name: &str) -> (u64, u64) {
     let id = of(store, name).id;
-    let backlog = store.backlog().unwrap().into_iter().find(|backlog| backlog.subscriber == id).unwrap();
+    let backlog = store.backlog(100).unwrap().into_iter().find(|backlog| backlog.subscriber == id).unwrap();
     (backlog.pending, backlog.dead)
 }
 
@@ -145,7 +154,7 @@ fn what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried(st
     assert_eq!(store.retry_deliveries(&[ids[1], unknown], T + 30_000).unwrap(), 1);
     let again = claim_at(store, "city", T + 30_000);
     assert_eq!((serials(&again), again[0].due.attempts, again[0].due.since), (vec!["leave 2".into()], 1, T + 30_000));
-    assert_eq!(store.drop_deliveries(&[ids[0], ids[1], unknown]).unwrap(), 2);
+    assert_eq!(store.drop_deliveries(&[ids[0], ids[1], unknown], T).unwrap(), 2);
     assert_eq!(pending_and_dead(store, "city"), (0, 0));
     assert_eq!(ids[0].to_string().parse(), Ok(ids[0]));
 }
@@ -227,4 +236,101 @@ fn differences_are_kept_newest_first(store: &dyn Store) {
     assert!(store.differences(subscriber + 1, 2).unwrap().is_empty());
     store.remove_subscriber("city").unwrap();
     assert!(store.differences(subscriber, 10).unwrap().is_empty());
+}
+
+fn relay(name: &str) -> NewSubscriber {
+    NewSubscriber { settings: SubscriberSettings { format: Format::Relay, ..settings() }, ..subscriber(name) }
+}
+
+fn what_was_ignored_goes_to_other_platforms_of_the_protocol_only(store: &dyn Store) {
+    store.add_subscriber(&subscriber("hook")).unwrap();
+    store.add_subscriber(&relay("vendor")).unwrap();
+    store.record(&[leave("1", 1, T, T), leave("1", 2, T, T).content(9)]).unwrap();
+    assert_eq!(serials(&claim(store, "hook")), ["leave 1"]);
+    let told = claim(store, "vendor");
+    assert_eq!(told.iter().map(|one| one.record.seqno.0).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(store.replay("hook", 0, T).unwrap(), Some(1));
+    assert_eq!(store.replay("vendor", 0, T).unwrap(), Some(2));
+}
+
+fn whoever_asks_before_answering_has_the_push_to_itself(store: &dyn Store) {
+    store.add_subscriber(&relay("asked")).unwrap();
+    store.add_subscriber(&relay("other")).unwrap();
+    let inline = Some(Inline { subscriber: of(store, "asked").id, until: T + 60_000 });
+    store.record(&[parkgate_store::Entry { inline, ..leave("1", 1, T, T) }]).unwrap();
+    assert!(claim_at(store, "asked", T + 59_999).is_empty());
+    assert_eq!(claim_at(store, "other", T + 59_999).len(), 1);
+    assert_eq!(claim_at(store, "asked", T + 60_000).len(), 1, "whoever asked is gone");
+}
+
+fn what_was_taken_and_not_sent_is_as_if_it_had_not_been_taken(store: &dyn Store) {
+    store.add_subscriber(&subscriber("city")).unwrap();
+    store.record(&[leave("1", 1, T, T), leave("2", 2, T, T)]).unwrap();
+    let taken = claim(store, "city");
+    let failed = Settled::Later { due: taken[0].due, next_at: T + 20_000, told: "HTTP 500".into() };
+    settle(store, "city", &[failed, Settled::Unsent { due: taken[1].due, next_at: T + 20_000, told: None }]);
+    let taken = claim_at(store, "city", T + 20_000);
+    assert_eq!(taken.iter().map(|one| one.due.attempts).collect::<Vec<_>>(), [2, 1]);
+    let away = |due| Settled::Unsent { due, next_at: T + 30_000, told: Some("away".into()) };
+    settle(store, "city", &[away(taken[0].due), away(taken[1].due)]);
+    let listed = store.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).unwrap();
+    let told: Vec<_> = listed.iter().map(|one| (one.attempts, one.told.as_deref(), one.next_at)).collect();
+    assert_eq!(told, [(1, Some("HTTP 500"), T + 30_000), (0, Some("away"), T + 30_000)]);
+}
+
+fn the_time_of_a_delivery_begins_when_it_could_first_be_sent(store: &dyn Store) {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    store.add_subscriber(&subscriber("city")).unwrap();
+    store.record(&[leave("1", 1, T, T)]).unwrap();
+    store.pause_subscriber("city", true).unwrap();
+    store.pause_subscriber("city", false).unwrap();
+    let taken = claim_at(store, "city", T + 9 * DAY);
+    assert_eq!(taken[0].due.since, T + 9 * DAY);
+    let later = Settled::Later { due: taken[0].due, next_at: T + 9 * DAY, told: "HTTP 500".into() };
+    settle(store, "city", &[later]);
+    let again = claim_at(store, "city", T + 11 * DAY);
+    assert_eq!((again[0].due.since, again[0].due.attempts), (T + 9 * DAY, 2), "it goes on while it is tried");
+    settle(store, "city", &[Settled::Later { due: again[0].due, next_at: T + 11 * DAY, told: "HTTP 500".into() }]);
+    store.pause_subscriber("city", true).unwrap();
+    store.pause_subscriber("city", false).unwrap();
+    assert!(claim_at(store, "city", T + 11 * DAY)[0].due.since > T + 9 * DAY, "and begins anew after a pause");
+}
+
+fn a_replay_finds_what_is_between_older_ones(store: &dyn Store) {
+    const OLDER: u64 = 5100;
+    let received = |entry: parkgate_store::Entry, received_at| parkgate_store::Entry { received_at, ..entry };
+    store.record(&[received(leave("new", 1, T, T), T + 100_000_000)]).unwrap();
+    // Out of the quarantine: received long ago, recorded just now.
+    let older: Vec<_> = (0..OLDER).map(|n| received(leave(&format!("old {n}"), n + 2, T, T), T)).collect();
+    older.chunks(500).for_each(|some| drop(store.record(some).unwrap()));
+    store.add_subscriber(&subscriber("city")).unwrap();
+    assert_eq!(store.replay("city", T + 1, T).unwrap(), Some(1));
+    assert_eq!(serials(&claim(store, "city")), ["leave new"]);
+    assert_eq!(store.replay("city", T, T).unwrap(), Some(OLDER + 1));
+    assert_eq!(store.replay("city", T + 200_000_000, T).unwrap(), Some(0));
+}
+
+fn a_subscriber_is_changed_and_keeps_what_waits(store: &dyn Store) {
+    store.add_subscriber(&subscriber("city")).unwrap();
+    store.record(&[leave("1", 1, T, T)]).unwrap();
+    let (moved, secret) = (SubscriberSettings { url: "https://new.example".into(), ..settings() }, Secret::new("new"));
+    let version = store.registry_version().unwrap();
+    assert!(store.change_subscriber("city", &moved, None).unwrap());
+    assert_eq!(of(store, "city").told.secret.expose(), "secret-of-city");
+    assert!(store.change_subscriber("city", &moved, Some(&secret)).unwrap());
+    let city = of(store, "city");
+    assert_eq!((city.told.settings, city.told.secret.expose()), (moved.clone(), "new"));
+    assert!(store.registry_version().unwrap() > version, "gates see it");
+    assert_eq!(claim(store, "city").len(), 1);
+    assert!(!store.change_subscriber("nobody", &moved, None).unwrap());
+}
+
+fn empty_personal_fields_are_kept(store: &dyn Store) {
+    let mut entry = leave("1", 1, T, T);
+    entry.params = r#"{"parking_serial":"1","idcard_name":""}"#.into();
+    entry.personal = Some(r#"{"idcard_no":"110"}"#.into());
+    store.add_subscriber(&relay("vendor")).unwrap();
+    store.record(&[entry]).unwrap();
+    let params = &claim(store, "vendor")[0].record.params;
+    assert_eq!((&params["idcard_name"], &params["idcard_no"]), (&"".into(), &"110".into()));
 }

@@ -25,3 +25,4 @@ mod postgres;
 mod push;
 mod recorder;
 mod sqlite;
+mod turns;

@@ -88,6 +88,7 @@ fn entry(kind: PushKind, serial: &str, seqno: u64, enter_time: i64, event_time: 
         params: format!(r#"{{"parking_serial":"{serial}","content":"{seqno}"}}"#),
         personal: None,
         original: None,
+        inline: None,
         variant: 1,
         received_at: event_time + 1,
         pictures: Vec::new(),

@@ -55,17 +55,18 @@ impl Params {
         self.pairs.iter().map(|param| (param.name, param.value))
     }
 
-    /// A JSON object of all but the personal fields; a name sent more than once has an array.
+    /// A JSON object of all but the personal fields; a name sent more than once has an array. An empty personal field says
+    /// nothing of anybody, and was perhaps signed.
     #[must_use]
     pub fn to_json(&self) -> String {
-        self.json_of(|param| !SEALED.has(param.field))
+        self.json_of(|param| !is_personal(param))
     }
 
     /// A JSON object of the personal fields, if any was sent.
     #[must_use]
     pub fn personal_json(&self) -> Option<String> {
-        let sent = self.pairs.iter().any(|param| SEALED.has(param.field) && !param.value.is_empty());
-        sent.then(|| self.json_of(|param| SEALED.has(param.field)))
+        let sent = self.pairs.iter().any(|param| is_personal(&param));
+        sent.then(|| self.json_of(is_personal))
     }
 
     /// What two pushes of the same content share, whatever their order, empties and way of sending. Keyed, so that an ID
@@ -126,4 +127,8 @@ impl Params {
         }
         out.push(']');
     }
+}
+
+fn is_personal(param: &Param<'_>) -> bool {
+    SEALED.has(param.field) && !param.value.is_empty()
 }

@@ -94,9 +94,14 @@ fn a_webhook_tells_no_id_data_unless_named_and_masks_plates_if_wished() {
 
 #[test]
 fn plates_of_any_length_are_masked() {
-    for (plate, shown) in
-        [("", ""), ("粤B12345", "粤B***45"), ("粤BD12345", "粤B****45"), ("AB12", "AB12"), ("AB123", "AB*23")]
-    {
+    for (plate, shown) in [
+        ("", ""),
+        ("粤B12345", "粤B***45"),
+        ("粤BD12345", "粤B****45"),
+        ("AB12", "A***"),
+        ("A", "A"),
+        ("AB123", "AB*23"),
+    ] {
         assert_eq!(masked(plate), shown);
     }
 }

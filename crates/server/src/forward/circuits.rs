@@ -1,0 +1,31 @@
+//! Which subscribers are away: known to their loops, and to whoever asks one of them before answering a push.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parkgate_client::Circuit;
+
+/// One for each subscriber, by its key.
+#[derive(Debug, Default)]
+pub(super) struct Circuits {
+    known: Mutex<HashMap<i64, Arc<Mutex<Circuit>>>>,
+}
+
+impl Circuits {
+    pub(super) fn of(&self, subscriber: i64) -> Arc<Mutex<Circuit>> {
+        Arc::clone(self.lock().entry(subscriber).or_default())
+    }
+
+    /// Forgets those that are gone.
+    pub(super) fn keep(&self, is_there: impl Fn(i64) -> bool) {
+        self.lock().retain(|id, _| is_there(*id));
+    }
+
+    pub(super) fn is_away(&self, subscriber: i64) -> bool {
+        self.of(subscriber).lock().unwrap_or_else(PoisonError::into_inner).is_open()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Arc<Mutex<Circuit>>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,67 @@
+//! Forwarding on several nodes, and from a database that was damaged.
+
+use parkgate_store::delivery::{Claim, DeliveryFilter, Format, NewSubscriber, Settled, SubscriberSettings};
+use parkgate_store::{Forwarding, PostgresStore, Store, Subscriber};
+use parkgate_testbed::Postgres;
+use parkgate_wire::Secret;
+
+use crate::push::{T, With, leave, new_park};
+
+fn opened(cluster: &Postgres) -> (tempfile::TempDir, String, [PostgresStore; 2], Subscriber) {
+    let (folder, database) = (tempfile::tempdir().unwrap(), cluster.database());
+    let open = || PostgresStore::open(folder.path(), &database).unwrap();
+    let nodes = [open(), open()];
+    nodes[0].add_park(&new_park("a")).unwrap();
+    let settings = SubscriberSettings {
+        url: "https://city.example".into(),
+        format: Format::Relay,
+        app_id: None,
+        personal: true,
+        mask_plates: false,
+        per_second: Some(10),
+        compare: false,
+    };
+    let secret = Secret::new("");
+    let city = NewSubscriber { name: "city".into(), settings, secret, parks: None, enters: true, leaves: true };
+    nodes[0].add_subscriber(&city).unwrap();
+    let city = nodes[0].subscribers().unwrap().remove(0);
+    (folder, database, nodes, city)
+}
+
+#[test]
+fn nodes_share_the_turns_of_a_rate() {
+    let cluster = Postgres::shared();
+    let (_folder, _, nodes, city) = opened(&cluster);
+    let pushes: Vec<_> = (0..100).map(|n| leave(&n.to_string(), n, T, T)).collect();
+    nodes[0].record(&pushes).unwrap();
+    let mut turns = Vec::new();
+    // Each of them asks all the time.
+    for now in (T..T + 3000).step_by(100) {
+        for node in &nodes {
+            let claim = Claim { subscriber: city.id, now, until: now + 60_000, max: 10, per_second: Some(10) };
+            let claimed = node.claim(&claim).unwrap();
+            turns.extend((0..claimed.outgoing.len() as i64).map(|number| claimed.send_from + number * 100));
+        }
+    }
+    assert!(turns.len() >= 30, "{turns:?}");
+    assert!(turns.windows(2).all(|pair| pair[1] - pair[0] >= 100), "ten a second, whoever sends: {turns:?}");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_does_not_keep_the_others() {
+    let cluster = Postgres::shared();
+    let (_folder, database, nodes, city) = opened(&cluster);
+    let personal = |serial: &str, seqno| leave(serial, seqno, T, T).personal(r#"{"idcard_no":"110"}"#);
+    nodes[0].record(&[personal("1", 1), personal("2", 2), personal("3", 3)]).unwrap();
+    let name = database.rsplit('/').next().unwrap();
+    cluster.sql(name, "UPDATE records SET personal = 'x' WHERE parking_serial = '2'");
+    cluster.sql(name, "DELETE FROM records WHERE parking_serial = '3'");
+    let claim = Claim { subscriber: city.id, now: T + 10_000, until: T + 20_000, max: 10, per_second: None };
+    let claimed = nodes[0].claim(&claim).unwrap();
+    assert_eq!(claimed.outgoing.len(), 1);
+    assert_eq!(claimed.unreadable.len(), 2);
+    let dead = claimed.unreadable.into_iter().map(|(due, told)| Settled::Dead { due, told });
+    nodes[0].settle(city.id, &dead.collect::<Vec<_>>(), T).unwrap();
+    let filter = DeliveryFilter { dead: Some(true), limit: 10, ..DeliveryFilter::default() };
+    assert!(nodes[0].deliveries(&filter).unwrap().iter().any(|one| one.parking_serial == "2"));
+}
