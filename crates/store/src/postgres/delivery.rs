@@ -122,7 +122,8 @@ pub(super) async fn empty(link: &Link, name: &str) -> Result<bool, Fault> {
     let mut gone = 0;
     for state in ["NOT dead", "dead"] {
         let sql = format!(
-            "DELETE FROM deliveries WHERE ctid = ANY(ARRAY(SELECT ctid FROM deliveries WHERE subscriber_id = $1 AND {state} LIMIT $2))"
+            "DELETE FROM deliveries d USING (SELECT park_id, record_id FROM deliveries WHERE subscriber_id = $1 AND {state} \
+             LIMIT $2) AS gone WHERE d.park_id = gone.park_id AND d.subscriber_id = $1 AND d.record_id = gone.record_id"
         );
         gone += link.execute(&sql, &[&id, &REMOVED_AT_ONCE]).await?;
     }

@@ -13,6 +13,9 @@ macro_rules! on_every_store {
         mod on_postgres_by_months {
             $(#[test] fn $promise() { crate::push::on_postgres_by_months(super::$promise); })*
         }
+        mod on_postgres_by_parks {
+            $(#[test] fn $promise() { crate::push::on_postgres_by_parks(super::$promise); })*
+        }
     };
 }
 

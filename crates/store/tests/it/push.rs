@@ -49,6 +49,15 @@ pub(crate) fn on_postgres_by_months(promise: impl Fn(&dyn Store)) {
     promise(store.as_ref());
 }
 
+/// Spread by park, as `docs/scale/by_park.sql` does it.
+pub(crate) fn on_postgres_by_parks(promise: impl Fn(&dyn Store)) {
+    let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
+    let url = cluster.database();
+    let store = opened(folder.path(), Some(&url));
+    cluster.sql(&url, include_str!("../../../../docs/scale/by_park.sql"));
+    promise(store.as_ref());
+}
+
 pub(crate) fn new_park(uuid: &str) -> NewPark {
     NewPark {
         park_uuid: uuid.into(),
