@@ -15,6 +15,8 @@ use crate::registry::KnownPark;
 
 /// Gates look at parks every 300 ms.
 const SEEN_BY_GATES: Duration = Duration::from_secs(1);
+/// Ignored pushes that are recorded in one transaction.
+const AT_ONCE: usize = 200;
 
 /// A new numbering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +45,11 @@ pub fn begin_epoch(
         let park = parks.into_iter().find(|park| park.park_uuid == park_uuid);
         park.ok_or_else(|| StoreError::Broken(format!("there is no park {park_uuid}")))
     };
-    let own = known(store)?.id;
-    let epoch = store.begin_epoch(own, entered_from)?;
+    let park = known(store)?;
+    let own = park.id;
+    // One that was interrupted goes on.
+    let begun = park.epochs.iter().find(|epoch| epoch.entered_from == entered_from);
+    let epoch = begun.map_or_else(|| store.begin_epoch(own, entered_from), |epoch| Ok(*epoch))?;
     // Until then a running gate may still record for the old numbering.
     std::thread::sleep(SEEN_BY_GATES);
     store.settle_epoch(own, &epoch)?;
@@ -52,21 +57,19 @@ pub fn begin_epoch(
     let filter = ConflictFilter { park_uuid: Some(park_uuid.to_owned()), limit: usize::MAX };
     // Oldest first, as they came.
     let conflicts: Vec<Conflicting> = store.conflicts(&filter)?.into_iter().rev().collect();
-    let mut moved = Vec::new();
-    let mut entries = Vec::new();
-    for conflict in &conflicts {
-        if let Some(entry) = entry(&park, conflict, entered_from, &store.content_key()) {
-            moved.push(conflict.id);
-            entries.push(entry);
+    let mut begun = Begun { entered_from, taken: 0, still_in_conflict: 0 };
+    for some in conflicts.chunks(AT_ONCE) {
+        let entry_of = |conflict| Some((conflict, entry(&park, conflict, entered_from, &store.content_key())?));
+        let (moved, entries): (Vec<&Conflicting>, Vec<Entry>) = some.iter().filter_map(entry_of).unzip();
+        for verdict in store.record(&entries)? {
+            match verdict {
+                Verdict::Recorded { .. } | Verdict::Repeated { .. } => begun.taken += 1,
+                Verdict::Conflict { .. } | Verdict::Overflowing => begun.still_in_conflict += 1,
+            }
         }
+        store.forget_conflicts(&moved.iter().map(|conflict| conflict.id).collect::<Vec<_>>())?;
     }
-    let verdicts = store.record(&entries)?;
-    store.forget_conflicts(&moved)?;
-    let taken = verdicts
-        .iter()
-        .filter(|verdict| matches!(verdict, Verdict::Recorded { .. } | Verdict::Repeated { .. }))
-        .count();
-    Ok(Some(Begun { entered_from, taken, still_in_conflict: verdicts.len() - taken }))
+    Ok(Some(begun))
 }
 
 /// An ignored push as it would come now, if it is of the new numbering.
@@ -101,6 +104,7 @@ fn entry(
     // Everything as it was sent: the same push again must be known as such.
     entry.personal = if personal.is_empty() { None } else { Some(json(personal)) };
     entry.params = json(open);
+    entry.original = conflict.original.as_ref().and_then(|values| serde_json::to_string(values).ok());
     entry.variant = record.variant;
     entry.arrival.digest = conflict.digest;
     Some(entry)

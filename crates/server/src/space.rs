@@ -78,7 +78,7 @@ fn asked(gate: &Gate, request: &Request, peer: Peer) -> Result<Arc<KnownPark>, B
 }
 
 async fn found(gate: &Gate, known: &KnownPark) -> Told {
-    let (store, id) = (Arc::clone(&gate.store), known.park.id);
+    let (store, id) = (Arc::clone(&gate.store), known.park.counted());
     let space = match tokio::task::spawn_blocking(move || store.space(id)).await {
         Ok(Ok(space)) => space,
         Ok(Err(error)) => return failed(&Fault::from(error)),
@@ -89,6 +89,7 @@ async fn found(gate: &Gate, known: &KnownPark) -> Told {
     let (Some(total), Some(remain)) = (shown.total, shown.remain) else {
         return ok(NO_RESULT, Some("车位数未知 (nothing told the number of spaces yet)".into()), None);
     };
+    // Not `mode` and `remark`, of which nothing is known here.
     let payload = json!({
         "park_uuid": known.park.park_uuid,
         "park_name": known.park.name,

@@ -118,6 +118,8 @@ pub struct Conflicting {
     pub standing: RecordView,
     /// The ignored one.
     pub ignored: RecordView,
+    /// What was signed of the ignored one, where its parameters say something else.
+    pub original: Option<Vec<(String, String)>>,
     /// The names of the parameters that differ.
     pub differing: Vec<String>,
 }

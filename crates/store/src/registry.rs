@@ -61,6 +61,12 @@ impl Park {
         let epoch = self.epochs.iter().find(|epoch| enter_time >= epoch.entered_from);
         epoch.map_or(self.id, |epoch| epoch.records)
     }
+
+    /// The key under which its spaces are counted now: that of the newest numbering.
+    #[must_use]
+    pub fn counted(&self) -> ParkId {
+        self.epochs.first().map_or(self.id, |epoch| epoch.records)
+    }
 }
 
 /// A park to add.

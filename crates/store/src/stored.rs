@@ -98,6 +98,58 @@ pub(crate) fn original_of(
     serde_json::from_slice(&plain).map(Some).map_err(|error| StoreError::Broken(format!("signed values: {error}")))
 }
 
+/// A record that goes over to another numbering of its park, as it stands under the old one.
+pub(crate) struct Misplaced {
+    pub(crate) id: i64,
+    pub(crate) serial: String,
+    pub(crate) kind: PushKind,
+    pub(crate) digest: Digest,
+    pub(crate) conflict_with: Option<i64>,
+    pub(crate) personal: Option<Vec<u8>>,
+    pub(crate) original: Option<Vec<u8>>,
+    /// Who has its serial in the new numbering.
+    pub(crate) taken_by: Option<(i64, Digest)>,
+}
+
+/// What becomes of the records that go over: the first one in the new numbering wins, and the same push is there once.
+#[derive(Default)]
+pub(crate) struct GoingOver {
+    /// Personal data and signed values sealed anew, and the record each is ignored for, if it is.
+    pub(crate) moved: Vec<Misplaced>,
+    /// They are there already.
+    pub(crate) twins: Vec<i64>,
+}
+
+impl GoingOver {
+    /// In the order they came.
+    pub(crate) fn of(found: Vec<Misplaced>, seal: &Seal, from: ParkId, to: ParkId) -> Result<GoingOver, StoreError> {
+        // Whoever stood, and now stands behind another one or is the same as it.
+        let mut instead = std::collections::HashMap::new();
+        let mut all = GoingOver::default();
+        for mut one in found {
+            if let Some((other, digest)) = one.taken_by {
+                instead.insert(one.id, other);
+                if digest == one.digest {
+                    all.twins.push(one.id);
+                    continue;
+                }
+                one.conflict_with = Some(other);
+            } else if let Some(other) = one.conflict_with.and_then(|standing| instead.get(&standing)) {
+                one.conflict_with = Some(*other);
+            }
+            let (serial, kind) = (one.serial.as_str(), one.kind);
+            let anew = |sealed: Option<Vec<u8>>, place: fn(ParkId, &str, PushKind) -> String| {
+                let plain = sealed.map(|sealed| seal.open(&sealed, &place(from, serial, kind))).transpose()?;
+                plain.map(|plain| seal.seal(&plain, &place(to, serial, kind))).transpose()
+            };
+            one.personal = anew(one.personal.take(), personal_place)?;
+            one.original = anew(one.original.take(), original_place)?;
+            all.moved.push(one);
+        }
+        Ok(all)
+    }
+}
+
 pub(crate) fn subscriber_place(name: &str) -> String {
     format!("subscriber:{name}")
 }

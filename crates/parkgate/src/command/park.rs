@@ -187,8 +187,7 @@ fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
     }
     let mut rows = Vec::new();
     for park in &parks {
-        let counted = park.epochs.first().map_or(park.id, |epoch| epoch.records);
-        let shown = store.space(counted)?.shown(park.total_parking_space);
+        let shown = store.space(park.counted())?.shown(park.total_parking_space);
         let spaces = match (shown.remain, shown.total) {
             (Some(remain), Some(total)) => format!("{remain}/{total}"),
             _ => "-".into(),
@@ -211,8 +210,7 @@ fn show(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
 }
 
 fn shown(store: &dyn Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
-    let counted = park.epochs.first().map_or(park.id, |epoch| epoch.records);
-    let shown = store.space(counted)?.shown(park.total_parking_space);
+    let shown = store.space(park.counted())?.shown(park.total_parking_space);
     let used = store.quarantine_used()?.into_iter().find(|(id, ..)| *id == park.id);
     let reuse = store.serial_reuse(&park.park_uuid)?;
     Ok(json!({

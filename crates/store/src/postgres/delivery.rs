@@ -228,7 +228,7 @@ pub(super) async fn outgoing(link: &Link, seal: &Seal, taken: Taken) -> Result<C
     let ids: Vec<i64> = due.iter().map(|due| due.id.record).collect();
     let sql = format!(
         "SELECT {}, p.park_uuid, p.name, p.location, coalesce(r.long_serial, r.parking_serial), r.original, \
-         p.total_parking_space \
+         p.total_parking_space, coalesce((SELECT max(n.id) FROM park_epochs n WHERE n.park_id = p.id), p.id) \
          FROM UNNEST($1::bigint[], $2::bigint[]) AS k (park_id, id) JOIN records r ON r.park_id = k.park_id AND r.id = k.id \
          LEFT JOIN park_epochs e ON e.id = r.park_id JOIN parks p ON p.id = coalesce(e.park_id, r.park_id)",
         query::COLUMNS
@@ -238,18 +238,23 @@ pub(super) async fn outgoing(link: &Link, seal: &Seal, taken: Taken) -> Result<C
         found.insert(row.try_get::<_, i64>(0)?, row);
     }
     let mut pictures = query::pictures(link, &parks, &ids).await?;
-    let mut spaces: HashMap<ParkId, Space> = HashMap::new();
+    let mut spaces: HashMap<i64, Space> = HashMap::new();
     for due in due {
-        let space = match spaces.get(&due.park) {
+        let Some(row) = found.get(&due.id.record) else {
+            claimed.unreadable.push((due, GONE.into()));
+            continue;
+        };
+        // Of the newest numbering, whichever the record is of.
+        let counted: i64 = row.try_get(17)?;
+        let space = match spaces.get(&counted) {
             Some(space) => *space,
-            None => *spaces.entry(due.park).or_insert(record::space(link, due.park).await?),
+            None => *spaces.entry(counted).or_insert(record::space(link, ParkId(counted)).await?),
         };
         let pictures = pictures.remove(&due.id.record).unwrap_or_default();
         // One that cannot be read must not keep the others.
-        match found.get(&due.id.record).map(|row| one(seal, row, due, pictures, space)) {
-            Some(Ok(outgoing)) => claimed.outgoing.push(outgoing),
-            Some(Err(error)) => claimed.unreadable.push((due, format!("{error:?}"))),
-            None => claimed.unreadable.push((due, GONE.into())),
+        match one(seal, row, due, pictures, space) {
+            Ok(outgoing) => claimed.outgoing.push(outgoing),
+            Err(error) => claimed.unreadable.push((due, format!("{error:?}"))),
         }
     }
     Ok(claimed)

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use super::link::{Fault, Link, Values};
 use super::record::{bytes, seqno};
 use super::text;
-use crate::StoreError;
+
 use crate::images::ImageKey;
 use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitFilter};
 use crate::seal::Seal;
@@ -255,8 +255,4 @@ async fn taken_payments(link: &Link, park: ParkId, leave: &Found) -> Result<Vec<
     }
     let is_taken = |entry: &crate::stored::Listed| entry.order.is_empty() || positions.contains(&entry.position);
     Ok(listed.into_iter().filter(is_taken).map(crate::stored::Listed::taken).collect())
-}
-
-pub(super) fn gone(id: i64) -> StoreError {
-    StoreError::Broken(format!("record {id} is gone"))
 }

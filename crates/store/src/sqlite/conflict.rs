@@ -2,14 +2,16 @@
 
 use parkgate_ledger::ParkId;
 use parkgate_wire::{Digest, UnixMillis};
-use rusqlite::{Connection, TransactionBehavior, params, params_from_iter, types::Value as Sql};
+use rusqlite::{Connection, Row, TransactionBehavior, params, params_from_iter, types::Value as Sql};
 
 use super::query::{Key, records};
 use crate::StoreError;
 use crate::query::{ConflictFilter, Conflicting, SerialReuse};
 use crate::registry::Epoch;
 use crate::seal::Seal;
-use crate::stored::{FAR_LATER_MS, FIRST_EPOCH, LOOKED_AT, differing, kind_of, personal_place, serials_anew};
+use crate::stored::{
+    FAR_LATER_MS, FIRST_EPOCH, GoingOver, LOOKED_AT, Misplaced, differing, kind_of, original_of, serials_anew,
+};
 
 pub(super) fn list(
     connection: &Connection,
@@ -17,7 +19,7 @@ pub(super) fn list(
     filter: &ConflictFilter,
 ) -> Result<Vec<Conflicting>, StoreError> {
     let mut sql = String::from(
-        "SELECT r.id, r.conflict_with, r.park_id, p.park_uuid, r.parking_serial, r.digest FROM records r \
+        "SELECT r.id, r.conflict_with, r.park_id, p.park_uuid, r.parking_serial, r.digest, r.original FROM records r \
          LEFT JOIN park_epochs e ON e.id = r.park_id JOIN parks p ON p.id = coalesce(e.park_id, r.park_id) \
          WHERE r.conflict_with IS NOT NULL",
     );
@@ -37,15 +39,14 @@ pub(super) fn list(
         let key = Key { park: ParkId(row.get(2)?), park_uuid: &park_uuid, serial: &parking_serial };
         let of = |id: i64| -> Result<_, StoreError> {
             let sql = format!("SELECT {} FROM records WHERE id = ?1", super::query::COLUMNS);
-            records(connection, seal, &key, &sql, params![id])?
-                .pop()
-                .map(|found| found.view)
-                .ok_or_else(|| StoreError::Broken(format!("record {id} is gone")))
+            Ok(records(connection, seal, &key, &sql, params![id])?.pop().map(|found| found.view))
         };
-        let (ignored, standing) = (of(id)?, of(standing)?);
+        // Without the one that stood it is no conflict.
+        let (Some(ignored), Some(standing)) = (of(id)?, of(standing)?) else { continue };
+        let original = original_of(seal, row.get(6)?, key.park, &parking_serial, ignored.kind)?;
         let differing = differing(&standing.params, &ignored.params);
         let digest = Digest(row.get(5)?);
-        found.push(Conflicting { id, park_uuid, parking_serial, digest, standing, ignored, differing });
+        found.push(Conflicting { id, park_uuid, parking_serial, digest, standing, ignored, original, differing });
     }
     Ok(found)
 }
@@ -59,6 +60,7 @@ pub(super) fn forget(connection: &mut Connection, ids: &[i64]) -> Result<usize, 
             .execute([id])?;
         if gone > 0 {
             transaction.prepare_cached("DELETE FROM images WHERE record_id = ?1")?.execute([id])?;
+            transaction.prepare_cached("DELETE FROM deliveries WHERE record_id = ?1")?.execute([id])?;
         }
         forgotten += gone;
     }
@@ -96,38 +98,26 @@ pub(super) fn settle_epoch(
         params![epoch.records.0, park.0],
         |row| row.get(0),
     )?;
-    let misplaced = {
-        let mut find = transaction.prepare(
-            "SELECT id, parking_serial, kind, personal FROM records WHERE id >= ?1 AND park_id = ?2 AND enter_time >= ?3 \
-             AND conflict_with IS NULL",
-        )?;
-        let from = super::survey::first_since(&transaction, epoch.entered_from.0)?;
-        let rows = find.query_map(params![from, before, epoch.entered_from.0], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, i64>(2)?,
-                row.get::<_, Option<Vec<u8>>>(3)?,
-            ))
-        })?;
-        rows.collect::<Result<Vec<_>, _>>()?
-    };
-    for (id, serial, kind, personal) in misplaced {
-        let kind = kind_of(kind);
-        let personal = match personal {
-            None => None,
-            Some(sealed) => {
-                let plain = seal.open(&sealed, &personal_place(ParkId(before), &serial, kind))?;
-                Some(seal.seal(&plain, &personal_place(epoch.records, &serial, kind))?)
-            }
+    let going = GoingOver::of(misplaced(&transaction, before, epoch)?, seal, ParkId(before), epoch.records)?;
+    for one in going.moved {
+        let put = "UPDATE records SET park_id = ?2, personal = ?3, original = ?4, conflict_with = ?5, \
+            counted = CASE WHEN ?5 IS NULL THEN counted END WHERE id = ?1";
+        let values = params![one.id, epoch.records.0, one.personal, one.original, one.conflict_with];
+        transaction.prepare_cached(put)?.execute(values)?;
+        // An order that is taken in the new numbering, too, stays where it is; what is ignored takes none.
+        let payments = match one.conflict_with {
+            None => "UPDATE OR IGNORE payments SET park_id = ?2 WHERE record_id = ?1",
+            Some(_) => "DELETE FROM payments WHERE record_id = ?1 AND ?2",
         };
-        transaction
-            .prepare_cached("UPDATE records SET park_id = ?2, personal = ?3 WHERE id = ?1")?
-            .execute(params![id, epoch.records.0, personal])?;
-        // An order that is taken in the new numbering, too, stays where it is.
-        transaction
-            .prepare_cached("UPDATE OR IGNORE payments SET park_id = ?2 WHERE record_id = ?1")?
-            .execute(params![id, epoch.records.0])?;
+        transaction.prepare_cached(payments)?.execute(params![one.id, epoch.records.0])?;
+        let deliveries = "UPDATE deliveries SET park_id = ?2 WHERE record_id = ?1";
+        transaction.prepare_cached(deliveries)?.execute(params![one.id, epoch.records.0])?;
+    }
+    for id in going.twins {
+        for table in ["payments", "images", "deliveries"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE record_id = ?1"), [id])?;
+        }
+        transaction.execute("DELETE FROM records WHERE id = ?1", [id])?;
     }
     transaction.execute(
         "WITH told AS (SELECT total, remain, as_of FROM spaces WHERE park_id IN (?1, ?2) AND as_of IS NOT NULL \
@@ -141,6 +131,37 @@ pub(super) fn settle_epoch(
         params![epoch.records.0, before],
     )?;
     Ok(transaction.commit()?)
+}
+
+/// Those of the new numbering under the old one, and what was ignored for them, in the order they came.
+fn misplaced(transaction: &Connection, before: i64, epoch: &Epoch) -> Result<Vec<Misplaced>, StoreError> {
+    let sql = "WITH misplaced AS (SELECT id FROM records WHERE id >= ?1 AND park_id = ?2 AND enter_time >= ?3 \
+        AND conflict_with IS NULL) \
+        SELECT r.id, r.parking_serial, r.kind, r.digest, r.conflict_with, r.personal, r.original, s.id, s.digest \
+        FROM records r LEFT JOIN records s ON s.parking_serial = r.parking_serial AND s.park_id = ?4 AND s.kind = r.kind \
+        AND s.conflict_with IS NULL \
+        WHERE r.id IN (SELECT id FROM misplaced UNION ALL \
+        SELECT c.id FROM misplaced m CROSS JOIN records c ON c.conflict_with = m.id) ORDER BY r.id";
+    let from = super::survey::first_since(transaction, epoch.entered_from.0)?;
+    let mut find = transaction.prepare(sql)?;
+    let read = |row: &Row<'_>| {
+        let taken_by = match row.get::<_, Option<i64>>(7)? {
+            None => None,
+            Some(other) => Some((other, Digest(row.get(8)?))),
+        };
+        Ok(Misplaced {
+            id: row.get(0)?,
+            serial: row.get(1)?,
+            kind: kind_of(row.get(2)?),
+            digest: Digest(row.get(3)?),
+            conflict_with: row.get(4)?,
+            personal: row.get(5)?,
+            original: row.get(6)?,
+            taken_by,
+        })
+    };
+    let rows = find.query_map(params![from, before, epoch.entered_from.0, epoch.records.0], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn begin_epoch(

@@ -211,14 +211,18 @@ pub(super) fn outgoing(connection: &Connection, seal: &Seal, taken: Vec<Due>) ->
 
 fn one(connection: &Connection, seal: &Seal, due: Due) -> Result<Option<Outgoing>, StoreError> {
     let mut of_record = connection.prepare_cached(
-        "SELECT r.parking_serial, r.original, p.park_uuid, p.name, p.location, p.total_parking_space FROM records r \
+        "SELECT r.parking_serial, r.original, p.park_uuid, p.name, p.location, p.total_parking_space, \
+         coalesce((SELECT max(n.id) FROM park_epochs n WHERE n.park_id = p.id), p.id) FROM records r \
          JOIN parks p ON p.id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = r.park_id), r.park_id) \
          WHERE r.id = ?1",
     )?;
-    type Found = (String, Option<Vec<u8>>, String, String, Option<String>, Option<u32>);
-    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?));
+    type Found = (String, Option<Vec<u8>>, String, String, Option<String>, Option<u32>, i64);
+    let read =
+        |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?));
     let found: Option<Found> = of_record.query_row([due.id.record], read).optional()?;
-    let Some((parking_serial, original, park_uuid, park_name, location, park_total)) = found else { return Ok(None) };
+    let Some((parking_serial, original, park_uuid, park_name, location, park_total, counted)) = found else {
+        return Ok(None);
+    };
     let key = Key { park: due.park, park_uuid: &park_uuid, serial: &parking_serial };
     let sql = format!("SELECT {} FROM records WHERE id = ?1", query::COLUMNS);
     let Some(record) = query::records(connection, seal, &key, &sql, params![due.id.record])?.pop() else {
@@ -234,7 +238,8 @@ fn one(connection: &Connection, seal: &Seal, due: Due) -> Result<Option<Outgoing
         event_time: record.event_time,
         record: record.view,
         original,
-        space: record::space(connection, due.park)?,
+        // Of the newest numbering, whichever the record is of.
+        space: record::space(connection, ParkId(counted))?,
         park_uuid,
         park_name,
         parking_serial,

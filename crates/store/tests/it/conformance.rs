@@ -3,8 +3,8 @@
 use parkgate_ledger::visit::VisitNote;
 use parkgate_ledger::{CONFLICTS_MAX, ParkId, Verdict};
 use parkgate_store::{
-    Aside, ConflictFilter, Images, Kept, NewApp, ParkChange, QuarantineBound, QuarantineFilter, SetAside, Store,
-    StoreError, Visit, VisitFilter,
+    Aside, Images, Kept, NewApp, ParkChange, QuarantineBound, QuarantineFilter, SetAside, Store, StoreError, Visit,
+    VisitFilter,
 };
 use parkgate_wire::{Digest, PushKind, Secret, Seqno, UnixMillis};
 
@@ -22,7 +22,6 @@ on_every_store! {
     two_times_of_entering_are_two_visits,
     visits_are_filtered_newest_first,
     a_picture_is_kept_while_a_record_names_it,
-    a_new_numbering_takes_what_is_of_it,
     a_survey_passes_by_a_parks_records_oldest_first,
     no_text_is_too_long_or_too_odd,
     parks_are_added_once_and_changed,
@@ -326,41 +325,6 @@ fn a_picture_is_kept_while_a_record_names_it(store: &dyn Store) {
     let shown = one(store, "s").leave.unwrap().pictures.remove(0);
     assert_eq!((shown.name.as_str(), shown.key, shown.md5, shown.size), ("leave_image", picture.key, picture.md5, 6));
     assert_eq!(shown.content_type, "image/gif");
-}
-
-fn a_new_numbering_takes_what_is_of_it(store: &dyn Store) {
-    const DAY: i64 = 24 * 60 * 60 * 1000;
-    let far = T + 10 * DAY;
-    for number in 0..6_u64 {
-        let serial = number.to_string();
-        store.record(&[leave(&serial, number, T, T + 1).plate("old").space(100, 40)]).unwrap();
-        store.record(&[leave(&serial, 100 + number, far, far + 1).plate("new")]).unwrap();
-    }
-    let reuse = store.serial_reuse("a").unwrap().unwrap();
-    assert_eq!((reuse.conflicts, reuse.entered_from), (6, UnixMillis(far)));
-    let epoch = store.begin_epoch(ParkId(1), reuse.entered_from).unwrap();
-    assert_eq!(store.parks().unwrap()[0].epochs, [epoch]);
-    // A gate that does not know yet.
-    let paid = r#"[{"parking_order":"o","pay_type":"1"}]"#;
-    store.record(&[leave("late", 900, far, far + 5).personal(r#"{"idcard_no":"L"}"#).payments(paid)]).unwrap();
-    store.settle_epoch(ParkId(1), &epoch).unwrap();
-    store.settle_epoch(ParkId(1), &epoch).unwrap();
-    let late = one(store, "late");
-    assert_eq!((&late.leave.unwrap().params["idcard_no"], late.payments.len()), (&"L".into(), 1));
-    let conflicts = store.conflicts(&ConflictFilter { park_uuid: Some("a".into()), limit: 100 }).unwrap();
-    assert_eq!(conflicts.len(), 6);
-    assert_eq!((conflicts[0].standing.seqno, conflicts[0].ignored.seqno), (Seqno(5), Seqno(105)));
-    assert_eq!(conflicts[0].differing, ["content"]);
-    let ids: Vec<i64> = conflicts.iter().map(|conflict| conflict.id).collect();
-    let again = leave("5", 105, far, far + 1).park(epoch.records.0);
-    assert_eq!(store.record(&[again]).unwrap(), [recorded()]);
-    assert_eq!(store.forget_conflicts(&ids).unwrap(), 6);
-    assert!(store.serial_reuse("a").unwrap().is_none());
-    let both = store.visit("a", "5").unwrap();
-    assert_eq!(both.iter().map(|visit| visit.enter_time.0).collect::<Vec<_>>(), [far, T]);
-    // The newest told count, one leave settled after it and one recorded.
-    let space = store.space(epoch.records).unwrap();
-    assert_eq!((space.shown(None).remain, space.latest_counted), (Some(42), Some(UnixMillis(far + 5))));
 }
 
 fn a_survey_passes_by_a_parks_records_oldest_first(store: &dyn Store) {

@@ -24,6 +24,7 @@ mod conformance;
 mod forwarding;
 mod months;
 mod moving;
+mod numberings;
 mod postgres;
 mod push;
 mod recorder;

@@ -1,7 +1,7 @@
 //! Forwarding on several nodes, and from a database that was damaged.
 
 use parkgate_store::delivery::{Claim, DeliveryFilter, Format, NewSubscriber, Settled, SubscriberSettings};
-use parkgate_store::{Forwarding, PostgresStore, Store, Subscriber};
+use parkgate_store::{ConflictFilter, Forwarding, PostgresStore, Store, Subscriber};
 use parkgate_testbed::Postgres;
 use parkgate_wire::Secret;
 
@@ -64,4 +64,18 @@ fn a_record_that_cannot_be_read_does_not_keep_the_others() {
     nodes[0].settle(city.id, &dead.collect::<Vec<_>>(), T).unwrap();
     let filter = DeliveryFilter { dead: Some(true), limit: 10, ..DeliveryFilter::default() };
     assert!(nodes[0].deliveries(&filter).unwrap().iter().any(|one| one.parking_serial == "2"));
+}
+
+#[test]
+fn a_conflict_whose_other_is_gone_hides_no_other() {
+    let cluster = Postgres::shared();
+    let (_folder, database, [node, _], _) = opened(&cluster);
+    for serial in ["1", "2"] {
+        node.record(&[leave(serial, 1, T, T), leave(serial, 2, T, T).content(9)]).unwrap();
+    }
+    // As when its month is dropped while another push for it comes.
+    let name = database.rsplit('/').next().unwrap();
+    cluster.sql(name, "DELETE FROM records WHERE parking_serial = '2' AND conflict_with IS NULL");
+    let listed = node.conflicts(&ConflictFilter { park_uuid: None, limit: 9 }).unwrap();
+    assert_eq!(listed.iter().map(|one| one.parking_serial.as_str()).collect::<Vec<_>>(), ["1"]);
 }

@@ -1,0 +1,134 @@
+//! Serials that start anew: what every store promises of a new numbering.
+
+use parkgate_ledger::{ParkId, Verdict};
+use parkgate_store::{
+    Claim, Claimed, ConflictFilter, DeliveryFilter, Entry, Epoch, Format, NewSubscriber, Settled, Store,
+    SubscriberSettings, Visit,
+};
+use parkgate_wire::{Secret, Seqno, UnixMillis};
+
+use crate::push::{T, With, leave};
+
+on_every_store! {
+    a_new_numbering_takes_what_is_of_it,
+    what_goes_over_to_a_new_numbering_is_told_of_and_known_as_before,
+    a_serial_of_both_numberings_is_there_once,
+}
+
+fn recorded() -> Verdict {
+    Verdict::Recorded { refused_orders: Vec::new() }
+}
+
+fn one(store: &dyn Store, serial: &str) -> Visit {
+    let mut found = store.visit("a", serial).unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+fn a_new_numbering_takes_what_is_of_it(store: &dyn Store) {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let far = T + 10 * DAY;
+    for number in 0..6_u64 {
+        let serial = number.to_string();
+        store.record(&[leave(&serial, number, T, T + 1).plate("old").space(100, 40)]).unwrap();
+        store.record(&[leave(&serial, 100 + number, far, far + 1).plate("new")]).unwrap();
+    }
+    let reuse = store.serial_reuse("a").unwrap().unwrap();
+    assert_eq!((reuse.conflicts, reuse.entered_from), (6, UnixMillis(far)));
+    let epoch = store.begin_epoch(ParkId(1), reuse.entered_from).unwrap();
+    assert_eq!(store.parks().unwrap()[0].epochs, [epoch]);
+    // A gate that does not know yet.
+    let paid = r#"[{"parking_order":"o","pay_type":"1"}]"#;
+    store.record(&[leave("late", 900, far, far + 5).personal(r#"{"idcard_no":"L"}"#).payments(paid)]).unwrap();
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    let late = one(store, "late");
+    assert_eq!((&late.leave.unwrap().params["idcard_no"], late.payments.len()), (&"L".into(), 1));
+    let conflicts = store.conflicts(&ConflictFilter { park_uuid: Some("a".into()), limit: 100 }).unwrap();
+    assert_eq!(conflicts.len(), 6);
+    assert_eq!((conflicts[0].standing.seqno, conflicts[0].ignored.seqno), (Seqno(5), Seqno(105)));
+    assert_eq!(conflicts[0].differing, ["content"]);
+    let ids: Vec<i64> = conflicts.iter().map(|conflict| conflict.id).collect();
+    let again = leave("5", 105, far, far + 1).park(epoch.records.0);
+    assert_eq!(store.record(&[again]).unwrap(), [recorded()]);
+    assert_eq!(store.forget_conflicts(&ids).unwrap(), 6);
+    assert!(store.serial_reuse("a").unwrap().is_none());
+    let both = store.visit("a", "5").unwrap();
+    assert_eq!(both.iter().map(|visit| visit.enter_time.0).collect::<Vec<_>>(), [far, T]);
+    // The newest told count, one leave settled after it and one recorded.
+    let space = store.space(epoch.records).unwrap();
+    assert_eq!((space.shown(None).remain, space.latest_counted), (Some(42), Some(UnixMillis(far + 5))));
+}
+
+/// A park whose serials start anew at T, and what a gate recorded that did not know yet.
+fn late(store: &dyn Store, entries: Vec<Entry>) -> Epoch {
+    let epoch = store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap();
+    store.record(&entries).unwrap();
+    epoch
+}
+
+fn subscriber(name: &str) -> NewSubscriber {
+    let settings = SubscriberSettings {
+        url: "https://city.example".into(),
+        format: Format::Relay,
+        app_id: None,
+        personal: true,
+        mask_plates: false,
+        per_second: None,
+        compare: false,
+    };
+    let (secret, parks) = (Secret::new(""), None);
+    NewSubscriber { name: name.into(), settings, secret, parks, enters: true, leaves: true }
+}
+
+fn claimed(store: &dyn Store, now: i64) -> Claimed {
+    let subscriber = store.subscribers().unwrap()[0].id;
+    let claim = Claim { subscriber, now, until: now + 1, max: 100, per_second: None };
+    store.claim(&claim).unwrap()
+}
+
+fn what_goes_over_to_a_new_numbering_is_told_of_and_known_as_before(store: &dyn Store) {
+    store.add_subscriber(&subscriber("vendor")).unwrap();
+    let mut signed = leave("1", 1, T, T + 5).personal(r#"{"idcard_no":"L"}"#);
+    signed.original = Some(r#"[["plate","%E7%B2%A4"]]"#.into());
+    let other = leave("1", 2, T, T + 6).content(9).personal(r#"{"idcard_no":"M"}"#);
+    let epoch = late(store, vec![signed, other]);
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    let claimed = claimed(store, T + 10_000);
+    assert_eq!(claimed.unreadable, []);
+    let told = claimed.outgoing;
+    assert_eq!(told.iter().map(|one| one.record.params["idcard_no"].clone()).collect::<Vec<_>>(), ["L", "M"]);
+    assert_eq!(told[0].original, Some(vec![("plate".into(), "%E7%B2%A4".into())]));
+    assert_eq!(told[0].due.park, epoch.records);
+    let settled = [Settled::Delivered(told[0].due)];
+    store.settle(told[0].due.id.subscriber, &settled, T).unwrap();
+    // What was ignored for it went with it.
+    let conflicts = store.conflicts(&ConflictFilter { park_uuid: None, limit: 9 }).unwrap();
+    assert_eq!((conflicts.len(), &conflicts[0].ignored.params["idcard_no"]), (1, &"M".into()));
+    assert_eq!(one(store, "1").conflicts.len(), 1);
+    assert_eq!(store.forget_conflicts(&[conflicts[0].id]).unwrap(), 1);
+    let left = DeliveryFilter { limit: 9, ..DeliveryFilter::default() };
+    assert!(store.deliveries(&left).unwrap().is_empty(), "and nobody is told of what was forgotten");
+}
+
+fn a_serial_of_both_numberings_is_there_once(store: &dyn Store) {
+    let paid = |order: &str| format!(r#"[{{"parking_order":"{order}","pay_type":"1"}}]"#);
+    let same = || leave("same", 1, T, T + 5).payments(&paid("o1"));
+    let old = vec![same(), leave("other", 2, T, T + 5).payments(&paid("o2")), leave("other", 3, T, T + 5).content(8)];
+    let epoch = late(store, old);
+    let anew = [same().park(epoch.records.0), leave("other", 4, T, T + 7).content(9).park(epoch.records.0)];
+    assert_eq!(store.record(&anew).unwrap(), [recorded(), recorded()]);
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    let found = one(store, "same");
+    assert_eq!((found.conflicts.len(), found.payments.len()), (0, 1), "the same push is there once");
+    let found = one(store, "other");
+    let ignored: Vec<u64> = found.conflicts.iter().map(|conflict| conflict.record.seqno.0).collect();
+    assert_eq!((found.leave.unwrap().seqno, ignored), (Seqno(4), vec![2, 3]), "the first of the new numbering stands");
+    assert!(found.payments.is_empty(), "what is ignored pays nothing");
+    // Two leaves counted, not four.
+    assert_eq!(store.space(epoch.records).unwrap().later, 2);
+    let again = leave("other", 9, T, T + 5).content(8).park(epoch.records.0);
+    let known = Verdict::Conflict { seqno: Seqno(3), parking_serial: "other".into() };
+    assert_eq!(store.record(&[again]).unwrap(), [known]);
+}
