@@ -303,8 +303,6 @@ pub struct Backlog {
     pub pending: u64,
     /// Given up.
     pub dead: u64,
-    /// Since when the oldest pending one waits, ms since 1970.
-    pub oldest: Option<i64>,
 }
 
 /// The part of a store that forwarding needs.
@@ -386,6 +384,12 @@ pub trait Forwarding {
     /// # Errors
     /// The store cannot be read.
     fn backlog(&self, count_max: u64) -> Result<Vec<Backlog>, StoreError>;
+
+    /// Since when the oldest pending one of a subscriber waits, ms since 1970. Passes by all of them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn oldest_pending(&self, subscriber: i64) -> Result<Option<i64>, StoreError>;
 
     /// The delivery of a push that its receiver sends on by itself, unless it is gone.
     ///

@@ -139,10 +139,11 @@ fn pause(name: &str, paused: bool, place: &Place) -> anyhow::Result<()> {
 fn list(store: &dyn Store, as_json: bool) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
     let waiting = waiting(store)?;
-    let none = |id| Backlog { subscriber: id, pending: 0, dead: 0, oldest: None };
+    let none = |id| Backlog { subscriber: id, pending: 0, dead: 0 };
     let of = |subscriber: &Subscriber| waiting.get(&subscriber.id).copied().unwrap_or(none(subscriber.id));
     if as_json {
-        return output::json(&Value::Array(subscribers.iter().map(|one| value(one, &of(one))).collect()));
+        let values = subscribers.iter().map(|one| Ok(value(one, &of(one), store.oldest_pending(one.id)?)));
+        return output::json(&Value::Array(values.collect::<anyhow::Result<_>>()?));
     }
     let rows: Vec<_> = subscribers
         .iter()
@@ -166,7 +167,8 @@ fn show(store: &dyn Store, name: &str, as_json: bool) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
     let Some(found) = subscribers.iter().find(|one| one.told.name == name) else { bail!(unknown(name)) };
     let waits = waiting(store)?.get(&found.id).copied();
-    let value = value(found, &waits.unwrap_or(Backlog { subscriber: found.id, pending: 0, dead: 0, oldest: None }));
+    let waits = waits.unwrap_or(Backlog { subscriber: found.id, pending: 0, dead: 0 });
+    let value = value(found, &waits, store.oldest_pending(found.id)?);
     if as_json { output::json(&value) } else { output::sheet(&value) }
 }
 
@@ -202,7 +204,7 @@ fn format_name(format: Format) -> &'static str {
     }
 }
 
-fn value(subscriber: &Subscriber, waits: &Backlog) -> Value {
+fn value(subscriber: &Subscriber, waits: &Backlog, oldest: Option<i64>) -> Value {
     let told = &subscriber.told;
     let events: Vec<&str> =
         [("enter", told.enters), ("leave", told.leaves)].iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
@@ -220,7 +222,7 @@ fn value(subscriber: &Subscriber, waits: &Backlog) -> Value {
         "compare": told.settings.compare,
         "pending": waits.pending,
         "dead": waits.dead,
-        "oldest_pending": waits.oldest,
+        "oldest_pending": oldest,
         "delivered": subscriber.delivered,
         "delivered_at": subscriber.delivered_at,
     })

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use parkgate_testbed::{Agent, DEMO_PARK, Gate, md5_hex};
+use parkgate_testbed::{Agent, DEMO_PARK, Gate, enter, md5_hex};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -167,4 +167,17 @@ fn the_commands_of_the_guide_do_what_it_says() {
     assert_eq!(agent.json(&["dead", "list"]), json!([]));
     let with_picture = gate.json(&["visit", "list"]).to_string().matches(&md5_hex(PICTURE)).count();
     assert_eq!(with_picture, 2);
+}
+
+#[test]
+fn apps_ask_for_free_spaces_as_the_guide_has_it() {
+    let gate = demo();
+    gate.taken("enter", enter("S1", &[("total_parking_space", "100"), ("remain_parking_space", "10")]));
+    let (chinese, english) = (blocks("sh space"), blocks("sh space-en"));
+    assert_eq!((chinese.len(), &chinese), (1, &english));
+    let command = chinese[0].replace("http://127.0.0.1:8080", &gate.url);
+    let output = Command::new("sh").args(["-euc", &command]).output().unwrap();
+    let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let free = (&reply["payload"]["total_space"], &reply["payload"]["remain_space"]);
+    assert_eq!((&reply["code"], free), (&"1001".into(), (&json!(100), &json!(10))), "{reply}");
 }

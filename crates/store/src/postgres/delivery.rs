@@ -151,11 +151,16 @@ const DUE: &str = "SELECT record_id, park_id, attempts, \
     CASE WHEN attempts = 0 AND told IS NULL THEN greatest(since, $2) ELSE since END FROM deliveries WHERE subscriber_id = $1 AND NOT dead \
     AND next_at <= $2 ORDER BY next_at, record_id LIMIT $3 FOR UPDATE SKIP LOCKED";
 /// Of leaves whose enter waits: when that one is tried next.
-const ENTERS: &str = "SELECT k.record_id, w.next_at FROM UNNEST($2::bigint[], $3::bigint[]) AS k (park_id, record_id) \
-    CROSS JOIN LATERAL (SELECT d.next_at FROM records l JOIN records e ON e.park_id = l.park_id \
-    AND e.parking_serial = l.parking_serial AND e.kind = 0 AND e.conflict_with IS NULL JOIN deliveries d \
-    ON d.park_id = e.park_id AND d.subscriber_id = $1 AND d.record_id = e.id AND NOT d.dead \
-    WHERE l.park_id = k.park_id AND l.id = k.record_id AND l.kind = 1 OFFSET 0) AS w";
+///
+/// Here and below one key leads to the next (`OFFSET 0`), and the dead are left out last, so that no index is walked that
+/// holds a subscriber's whole backlog.
+const ENTERS: &str = "SELECT k.record_id, d.next_at FROM UNNEST($2::bigint[], $3::bigint[]) AS k (park_id, record_id) \
+    CROSS JOIN LATERAL (SELECT parking_serial FROM records WHERE park_id = k.park_id AND id = k.record_id AND kind = 1 \
+    OFFSET 0) AS l \
+    CROSS JOIN LATERAL (SELECT id FROM records WHERE park_id = k.park_id AND parking_serial = l.parking_serial \
+    AND kind = 0 AND conflict_with IS NULL OFFSET 0) AS e \
+    CROSS JOIN LATERAL (SELECT next_at, dead FROM deliveries WHERE park_id = k.park_id AND subscriber_id = $1 \
+    AND record_id = e.id OFFSET 0) AS d WHERE NOT d.dead";
 const TAKE: &str = "UPDATE deliveries d SET next_at = n.next_at, attempts = d.attempts + n.taken, since = n.since \
     FROM UNNEST($2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[]) \
     AS n (park_id, record_id, next_at, taken, since) \
@@ -229,7 +234,8 @@ pub(super) async fn outgoing(link: &Link, seal: &Seal, taken: Taken) -> Result<C
     let sql = format!(
         "SELECT {}, p.park_uuid, p.name, p.location, coalesce(r.long_serial, r.parking_serial), r.original, \
          p.total_parking_space, coalesce((SELECT max(n.id) FROM park_epochs n WHERE n.park_id = p.id), p.id) \
-         FROM UNNEST($1::bigint[], $2::bigint[]) AS k (park_id, id) JOIN records r ON r.park_id = k.park_id AND r.id = k.id \
+         FROM UNNEST($1::bigint[], $2::bigint[]) AS k (park_id, id) \
+         CROSS JOIN LATERAL (SELECT * FROM records WHERE park_id = k.park_id AND id = k.id OFFSET 0) AS r \
          LEFT JOIN park_epochs e ON e.id = r.park_id JOIN parks p ON p.id = coalesce(e.park_id, r.park_id)",
         query::COLUMNS
     );
@@ -238,18 +244,15 @@ pub(super) async fn outgoing(link: &Link, seal: &Seal, taken: Taken) -> Result<C
         found.insert(row.try_get::<_, i64>(0)?, row);
     }
     let mut pictures = query::pictures(link, &parks, &ids).await?;
-    let mut spaces: HashMap<i64, Space> = HashMap::new();
+    // Of the newest numbering, whichever the record is of.
+    let counted = found.values().map(|row| row.try_get::<_, i64>(17)).collect::<Result<Vec<_>, _>>()?;
+    let spaces = record::spaces(link, &counted).await?;
     for due in due {
         let Some(row) = found.get(&due.id.record) else {
             claimed.unreadable.push((due, GONE.into()));
             continue;
         };
-        // Of the newest numbering, whichever the record is of.
-        let counted: i64 = row.try_get(17)?;
-        let space = match spaces.get(&counted) {
-            Some(space) => *space,
-            None => *spaces.entry(counted).or_insert(record::space(link, ParkId(counted)).await?),
-        };
+        let space = spaces.get(&row.try_get::<_, i64>(17)?).copied().unwrap_or_default();
         let pictures = pictures.remove(&due.id.record).unwrap_or_default();
         // One that cannot be read must not keep the others.
         match one(seal, row, due, pictures, space) {
@@ -294,11 +297,12 @@ const LATER: &str = "UPDATE deliveries d SET next_at = n.next_at, dead = n.dead,
     WHERE d.park_id = n.park_id AND d.subscriber_id = $1 AND d.record_id = n.record_id";
 /// The leaves that waited for these enters.
 const WAKE: &str = "UPDATE deliveries d SET next_at = least(d.next_at, $4) \
-    FROM UNNEST($2::bigint[], $3::bigint[]) AS n (park_id, record_id) \
-    CROSS JOIN LATERAL (SELECT l.id FROM records e JOIN records l ON l.park_id = e.park_id \
-    AND l.parking_serial = e.parking_serial AND l.kind = 1 AND l.conflict_with IS NULL \
-    WHERE e.park_id = n.park_id AND e.id = n.record_id AND e.kind = 0 OFFSET 0) AS w \
-    WHERE d.park_id = n.park_id AND d.subscriber_id = $1 AND d.record_id = w.id AND NOT d.dead";
+    FROM (SELECT k.park_id, l.id FROM UNNEST($2::bigint[], $3::bigint[]) AS k (park_id, record_id) \
+    CROSS JOIN LATERAL (SELECT parking_serial FROM records WHERE park_id = k.park_id AND id = k.record_id AND kind = 0 \
+    OFFSET 0) AS e \
+    CROSS JOIN LATERAL (SELECT id FROM records WHERE park_id = k.park_id AND parking_serial = e.parking_serial \
+    AND kind = 1 AND conflict_with IS NULL OFFSET 0) AS l OFFSET 0) AS w \
+    WHERE d.park_id = w.park_id AND d.subscriber_id = $1 AND d.record_id = w.id";
 const COUNT: &str = "UPDATE subscribers SET delivered = delivered + $2, delivered_at = $3 WHERE id = $1";
 
 /// Deliveries that stay, as columns.
@@ -480,24 +484,20 @@ pub(super) async fn replay(
 }
 
 pub(super) async fn backlog(link: &Link, count_max: u64) -> Result<Vec<Backlog>, Fault> {
-    let counted =
-        |state: &str| format!("(SELECT since FROM deliveries d WHERE d.subscriber_id = s.id AND {state} LIMIT $1)");
-    let sql = format!(
-        "SELECT s.id, p.counted, p.oldest, (SELECT count(*) FROM {} AS x) FROM subscribers s \
-         CROSS JOIN LATERAL (SELECT count(*) AS counted, min(since) AS oldest FROM {} AS x) AS p",
-        counted("d.dead"),
-        counted("NOT d.dead")
-    );
+    let counted = |state: &str| {
+        format!("(SELECT count(*) FROM (SELECT FROM deliveries WHERE subscriber_id = s.id AND {state} LIMIT $1) AS x)")
+    };
+    let sql = format!("SELECT s.id, {}, {} FROM subscribers s", counted("NOT dead"), counted("dead"));
     let read = |row: &Row| -> Result<Backlog, Fault> {
-        let (pending, dead): (i64, i64) = (row.try_get(1)?, row.try_get(3)?);
-        Ok(Backlog {
-            subscriber: row.try_get(0)?,
-            pending: pending.unsigned_abs(),
-            dead: dead.unsigned_abs(),
-            oldest: row.try_get(2)?,
-        })
+        let (pending, dead): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+        Ok(Backlog { subscriber: row.try_get(0)?, pending: pending.unsigned_abs(), dead: dead.unsigned_abs() })
     };
     link.query(&sql, &[&i64::try_from(count_max).unwrap_or(i64::MAX)]).await?.iter().map(read).collect()
+}
+
+pub(super) async fn oldest(link: &Link, subscriber: i64) -> Result<Option<i64>, Fault> {
+    let sql = "SELECT min(since) FROM deliveries WHERE subscriber_id = $1 AND NOT dead";
+    Ok(link.query_opt(sql, &[&subscriber]).await?.map_or(Ok(None), |row| row.try_get(0))?)
 }
 
 pub(super) async fn delivery_of(

@@ -3,12 +3,20 @@
 use parkgate_ledger::ParkId;
 use parkgate_wire::{PushKind, Secret};
 
-use super::{PostgresStore, delivery};
+use super::link::{Fault, Link};
+use super::{PATIENCE, PostgresStore, Twice, attempt, delivery};
 use crate::StoreError;
 use crate::delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber, Settled,
     Subscriber, SubscriberSettings,
 };
+
+impl PostgresStore {
+    /// What a gate asks all the time: by keys only, like a batch, and soon.
+    fn by_keys<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
+        attempt(&self.batches, Twice::Harmless, PATIENCE, async |link, _| work(link).await)
+    }
+}
 
 impl Forwarding for PostgresStore {
     fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError> {
@@ -38,14 +46,14 @@ impl Forwarding for PostgresStore {
     }
 
     fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
-        self.ask(async |link| {
+        self.by_keys(async |link| {
             let taken = delivery::claim(link, claim).await?;
             delivery::outgoing(link, &self.seal, taken).await
         })
     }
 
     fn settle(&self, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), StoreError> {
-        self.ask(async |link| delivery::settle(link, subscriber, settled, now).await)
+        self.by_keys(async |link| delivery::settle(link, subscriber, settled, now).await)
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
@@ -78,6 +86,10 @@ impl Forwarding for PostgresStore {
         self.ask(async |link| delivery::backlog(link, count_max).await)
     }
 
+    fn oldest_pending(&self, subscriber: i64) -> Result<Option<i64>, StoreError> {
+        self.ask(async |link| delivery::oldest(link, subscriber).await)
+    }
+
     fn delivery_of(
         &self,
         subscriber: i64,
@@ -85,7 +97,7 @@ impl Forwarding for PostgresStore {
         parking_serial: &str,
         kind: PushKind,
     ) -> Result<Option<Due>, StoreError> {
-        self.ask(async |link| delivery::delivery_of(link, subscriber, park, parking_serial, kind).await)
+        self.by_keys(async |link| delivery::delivery_of(link, subscriber, park, parking_serial, kind).await)
     }
 
     fn add_difference(&self, difference: &Difference) -> Result<(), StoreError> {

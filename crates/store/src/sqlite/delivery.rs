@@ -398,22 +398,23 @@ pub(super) fn id_of(connection: &Connection, name: &str) -> Result<Option<i64>, 
 }
 
 pub(super) fn backlog(connection: &Connection, count_max: u64) -> Result<Vec<Backlog>, StoreError> {
-    let mut subscribers = connection.prepare_cached("SELECT id FROM subscribers")?;
-    let mut pending = connection.prepare_cached(
-        "SELECT count(*), min(since) FROM (SELECT since FROM deliveries WHERE subscriber_id = ?1 AND dead = 0 LIMIT ?2)",
-    )?;
-    let mut dead = connection.prepare_cached(
-        "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE subscriber_id = ?1 AND dead = 1 LIMIT ?2)",
-    )?;
-    let most = i64::try_from(count_max).unwrap_or(i64::MAX);
-    let mut found = Vec::new();
-    for subscriber in subscribers.query_map([], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()? {
-        let (waiting, oldest) =
-            pending.query_row([subscriber, most], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
-        let given_up: i64 = dead.query_row([subscriber, most], |row| row.get(0))?;
-        found.push(Backlog { subscriber, pending: waiting.unsigned_abs(), dead: given_up.unsigned_abs(), oldest });
-    }
-    Ok(found)
+    let counted = |dead| {
+        format!(
+            "(SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE subscriber_id = s.id AND dead = {dead} LIMIT ?1))"
+        )
+    };
+    let sql = format!("SELECT s.id, {}, {} FROM subscribers s", counted(0), counted(1));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([i64::try_from(count_max).unwrap_or(i64::MAX)], |row| {
+        let (pending, dead): (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok(Backlog { subscriber: row.get(0)?, pending: pending.unsigned_abs(), dead: dead.unsigned_abs() })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn oldest(connection: &Connection, subscriber: i64) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT min(since) FROM deliveries WHERE subscriber_id = ?1 AND dead = 0";
+    Ok(connection.prepare_cached(sql)?.query_row([subscriber], |row| row.get(0))?)
 }
 
 pub(super) fn delivery_of(

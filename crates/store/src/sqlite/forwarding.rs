@@ -84,6 +84,10 @@ impl Forwarding for SqliteStore {
         self.read(|reader| delivery::backlog(reader, count_max))
     }
 
+    fn oldest_pending(&self, subscriber: i64) -> Result<Option<i64>, StoreError> {
+        self.read(|reader| delivery::oldest(reader, subscriber))
+    }
+
     fn delivery_of(
         &self,
         subscriber: i64,
