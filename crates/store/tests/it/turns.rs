@@ -1,11 +1,11 @@
 //! Forwarding on several nodes, and from a database that was damaged.
 
 use parkgate_store::delivery::{Claim, DeliveryFilter, Format, NewSubscriber, Settled, SubscriberSettings};
-use parkgate_store::{ConflictFilter, Forwarding, PostgresStore, Store, Subscriber};
+use parkgate_store::{ConflictFilter, Entry, Forwarding, PostgresStore, Store, Subscriber};
 use parkgate_testbed::Postgres;
 use parkgate_wire::Secret;
 
-use crate::push::{T, With, leave, new_park};
+use crate::push::{T, With, enter, leave, new_park};
 
 fn opened(cluster: &Postgres) -> (tempfile::TempDir, String, [PostgresStore; 2], Subscriber) {
     let (folder, database) = (tempfile::tempdir().unwrap(), cluster.database());
@@ -78,4 +78,45 @@ fn a_conflict_whose_other_is_gone_hides_no_other() {
     cluster.sql(name, "DELETE FROM records WHERE parking_serial = '2' AND conflict_with IS NULL");
     let listed = node.conflicts(&ConflictFilter { park_uuid: None, limit: 9 }).unwrap();
     assert_eq!(listed.iter().map(|one| one.parking_serial.as_str()).collect::<Vec<_>>(), ["1"]);
+}
+
+#[test]
+fn forwarding_looks_at_its_own_keys_only_though_the_planner_knows_nothing_of_the_table() {
+    const VISITS: u64 = 1500;
+    let cluster = Postgres::shared();
+    let (_folder, database, [node, other], city) = opened(&cluster);
+    for table in ["records", "deliveries"] {
+        cluster.sql(&database, &format!("ALTER TABLE {table} SET (autovacuum_enabled = off)"));
+    }
+    let pair = |number: u64| {
+        let serial = number.to_string();
+        [enter(&serial, number, T), leave(&serial, VISITS + number, T, T + 1)]
+    };
+    let pushes: Vec<Entry> = (0..VISITS).flat_map(pair).collect();
+    pushes.chunks(100).for_each(|some| drop(node.record(some).unwrap()));
+    // Enters first, each waking its leave; then these.
+    let mut told = 0;
+    while told < 2 * VISITS {
+        let claim = Claim { subscriber: city.id, now: T + 10_000, until: T + 20_000, max: 100, per_second: None };
+        let taken = node.claim(&claim).unwrap().outgoing;
+        assert!(!taken.is_empty(), "{told}");
+        told += taken.len() as u64;
+        let settled: Vec<Settled> = taken.into_iter().map(|one| Settled::Delivered(one.due)).collect();
+        node.settle(city.id, &settled, T + 10_000).unwrap();
+    }
+    // A session tells its figures when it ends.
+    node.close().unwrap();
+    other.close().unwrap();
+    let gone = format!("{}", 2 * VISITS);
+    while cluster.sql(&database, "SELECT n_tup_del FROM pg_stat_user_tables WHERE relname = 'deliveries'") != gone {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let read =
+        "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN ('records', 'deliveries', 'images')";
+    let read: u64 = cluster.sql(&database, read).parse().unwrap();
+    let scanned =
+        "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('records', 'deliveries', 'images')";
+    let scanned: u64 = cluster.sql(&database, scanned).parse().unwrap();
+    // Some ten lookups for each, and what was postponed or is not vacuumed yet.
+    assert!(read < 60 * 2 * VISITS && scanned < 2 * VISITS, "{read} entries of indexes, {scanned} rows");
 }
