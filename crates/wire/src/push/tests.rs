@@ -115,3 +115,12 @@ fn content_is_the_same_whatever_way_it_was_sent() {
     assert_ne!(one, digest(&[("a", "12"), ("b", "")]));
     assert_ne!(one, digest(&[("a", "1"), ("b", "3")]));
 }
+
+#[test]
+fn an_empty_personal_field_says_nothing_of_anybody_and_is_kept_as_it_was_signed() {
+    let push = read(PushKind::Leave, &[("idcard_no", ""), ("idcard_name", "阿Q")], None).unwrap();
+    assert!(push.params.to_json().contains(r#""idcard_no":"""#));
+    assert_eq!(push.params.personal_json().unwrap(), r#"{"idcard_name":"阿Q"}"#);
+    let nobody = read(PushKind::Leave, &[("idcard_no", "")], None).unwrap();
+    assert_eq!(nobody.params.personal_json(), None);
+}
