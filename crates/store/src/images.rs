@@ -44,6 +44,9 @@ pub enum ImageError {
     /// The disk, the folder or the bucket fails.
     #[error("pictures cannot be kept: {0}")]
     Away(String),
+    /// There is no such picture, as the folder or the bucket itself says.
+    #[error("there is no such picture: {0}")]
+    Missing(String),
 }
 
 impl From<io::Error> for ImageError {
@@ -137,10 +140,21 @@ impl Images {
     /// The bytes of a picture.
     ///
     /// # Errors
-    /// It is not there or cannot be read.
+    /// [`ImageError::Missing`] if it is not there, another if it cannot be read.
     pub async fn read(&self, key: &ImageKey) -> Result<Bytes, ImageError> {
-        let found = self.shared.place.objects().get(&object_path(key)).await.map_err(away)?;
-        found.bytes().await.map_err(away)
+        match self.shared.place.objects().get(&object_path(key)).await {
+            Ok(found) => found.bytes().await.map_err(away),
+            Err(error @ object_store::Error::NotFound { .. }) => Err(ImageError::Missing(error.to_string())),
+            Err(error) => Err(away(error)),
+        }
+    }
+
+    /// Can pictures be listed? Where there is no bucket at all, every single picture is only missing.
+    ///
+    /// # Errors
+    /// They cannot, and why.
+    pub(crate) async fn reach(&self) -> Result<(), ImageError> {
+        self.shared.place.objects().list(None).try_next().await.map(drop).map_err(away)
     }
 
     /// Can a picture be written now?
