@@ -59,8 +59,12 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
     assert_eq!(gate.visit("S1")["state"], "left");
     let (status, reply) = gate.push("leave", leave("S99", &[]));
     assert_eq!((status, &reply["code"]), (503, &"503".into()), "{reply}");
-    let again = run(&bucket, &there);
-    assert!(!again.status.success(), "there is something already");
+    let again: Value = serde_json::from_str(&ok(&bucket, &there)).unwrap();
+    assert_eq!(again["already_finished"], true);
+    let abandoned = run(&bucket, &["move", "--data", text(&old), "--abandon"]);
+    let told = String::from_utf8_lossy(&abandoned.stderr);
+    assert!(!abandoned.status.success() && told.contains("move from there"), "{told}");
+    assert_eq!(gate.push("leave", leave("S99", &[])).0, 503, "one store takes pushes, not two");
     drop(gate);
 
     let beside = ["--data", text(&old), "--store", &url];
