@@ -74,6 +74,8 @@ fn moves(from: At<'_>, to: At<'_>) {
     // Finished, it is neither given up nor begun again: only one of the two takes pushes.
     assert!(matches!(Move::abandon(from).unwrap(), Abandoned::Finished(_)));
     assert!(matches!(Move::begin(from, to).unwrap(), Begun::Finished));
+    let swept_by_the_old = open(from.data, from.url).unwrap().keeps_images(&[]).unwrap_err();
+    assert!(matches!(swept_by_the_old, StoreError::Busy(_)), "both may have one bucket: {swept_by_the_old}");
     let refused = open(from.data, from.url).unwrap().record(&[leave("1", 1, T, T)]).unwrap_err();
     assert!(refused.is_temporary(), "{refused}");
 }
