@@ -54,7 +54,7 @@ pub(crate) enum Command {
     Delivery(Delivery),
     /// 迁移 · Move everything to another store, pictures too
     #[command(
-        after_help = "Examples:\n  parkgate move --to-store postgres://user@host/parkgate --to-images s3://bucket/pictures\n  parkgate move --store postgres://user@host/parkgate --images s3://bucket/pictures --to-data /var/lib/parkgate-back\n\nThe old store is only read from the beginning on: pushes to it get 503, which their senders keep. Run the same command\nagain after an interruption; --abandon gives the move up."
+        after_help = "Examples:\n  parkgate move --to-store postgres://user@host/parkgate --to-images s3://bucket/pictures\n  parkgate move --store postgres://user@host/parkgate --images s3://bucket/pictures --to-data /var/lib/parkgate-back\n\nThe old store is only read from the beginning on: pushes to it get 503, which their senders keep. Run the same command\nagain after an interruption; --abandon gives a move up that is not finished."
     )]
     Move(Move),
     /// 按月分区 · Records in a partition a month (PostgreSQL): old ones go by dropping a table

@@ -218,10 +218,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn sweep(images: Images, store: Arc<dyn Store>) {
     loop {
         let store = Arc::clone(&store);
-        let keeps = move |key: &parkgate_store::ImageKey| store.keeps_image(key);
-        match images.sweep(STRAY_AFTER, keeps).await {
-            Ok(0) => {}
-            Ok(swept) => tracing::info!(swept, "stray pictures removed"),
+        let keeps = move |keys: &[parkgate_store::ImageKey]| store.keeps_images(keys);
+        match images.sweep_in_turn(STRAY_AFTER, keeps).await {
+            Ok(None | Some(0)) => {}
+            Ok(Some(swept)) => tracing::info!(swept, "stray pictures removed"),
             Err(error) => tracing::warn!(%error, "stray pictures could not be removed"),
         }
         tokio::time::sleep(SWEEP_EVERY).await;

@@ -9,9 +9,11 @@ mod arriving;
 mod bucket;
 mod folder;
 mod pin;
+mod sweep;
 
 pub use address::ImageKey;
 pub use arriving::{FinishedImage, IncomingImage};
+pub use sweep::Keeps;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,7 +21,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -31,7 +32,6 @@ use tokio_util::io::ReaderStream;
 use self::bucket::Bucket;
 use self::folder::Folder;
 use self::pin::Pin;
-use crate::StoreError;
 use crate::query::Picture;
 
 /// Where pictures are written aside.
@@ -46,6 +46,9 @@ pub enum ImageError {
     /// The disk, the folder or the bucket fails.
     #[error("pictures cannot be kept: {0}")]
     Away(String),
+    /// There is no such picture, as the folder or the bucket itself says.
+    #[error("there is no such picture: {0}")]
+    Missing(String),
 }
 
 impl From<io::Error> for ImageError {
@@ -139,10 +142,21 @@ impl Images {
     /// The bytes of a picture.
     ///
     /// # Errors
-    /// It is not there or cannot be read.
+    /// [`ImageError::Missing`] if it is not there, another if it cannot be read.
     pub async fn read(&self, key: &ImageKey) -> Result<Bytes, ImageError> {
-        let found = self.shared.place.objects().get(&object_path(key)).await.map_err(away)?;
-        found.bytes().await.map_err(away)
+        match self.shared.place.objects().get(&object_path(key)).await {
+            Ok(found) => found.bytes().await.map_err(away),
+            Err(error @ object_store::Error::NotFound { .. }) => Err(ImageError::Missing(error.to_string())),
+            Err(error) => Err(away(error)),
+        }
+    }
+
+    /// Can pictures be listed? Where there is no bucket at all, every single picture is only missing.
+    ///
+    /// # Errors
+    /// They cannot, and why.
+    pub(crate) async fn reach(&self) -> Result<(), ImageError> {
+        self.shared.place.objects().list(None).try_next().await.map(drop).map_err(away)
     }
 
     /// The bytes of a picture, piece by piece.
@@ -166,51 +180,6 @@ impl Images {
         match &self.shared.place {
             Place::Folder(_) => Ok(()),
             Place::Bucket(bucket) => bucket.probe().await,
-        }
-    }
-
-    /// Removes pictures older than `older_than` that nothing keeps; how many.
-    ///
-    /// # Errors
-    /// The folder, the bucket or the store cannot be read.
-    pub async fn sweep(
-        &self,
-        older_than: Duration,
-        keeps: impl Fn(&ImageKey) -> Result<bool, StoreError> + Send + Sync + Clone + 'static,
-    ) -> Result<usize, ImageError> {
-        let before = SystemTime::now().checked_sub(older_than).unwrap_or(SystemTime::UNIX_EPOCH);
-        let mut listed = self.shared.place.objects().list(None);
-        let mut swept = 0;
-        while let Some(object) = listed.try_next().await.map_err(away)? {
-            let Some(key) = ImageKey::parse(object.location.as_ref()) else { continue };
-            if SystemTime::from(object.last_modified) < before {
-                swept += usize::from(self.remove_unkept(key, before, keeps.clone()).await?);
-            }
-        }
-        Ok(swept)
-    }
-
-    async fn remove_unkept(
-        &self,
-        key: ImageKey,
-        before: SystemTime,
-        keeps: impl Fn(&ImageKey) -> Result<bool, StoreError> + Send + 'static,
-    ) -> Result<bool, ImageError> {
-        let shared = Arc::clone(&self.shared);
-        let (is_unkept, is_removed) = blocking(move || {
-            // Held until it is gone: a push with the same picture pins it first.
-            let pinned = lock(&shared.pinned);
-            if pinned.contains_key(&key) || keeps(&key).map_err(|error| ImageError::Away(error.to_string()))? {
-                return Ok((false, false));
-            }
-            let is_removed = if let Place::Folder(folder) = &shared.place { folder.remove(&key)? } else { false };
-            Ok((true, is_removed))
-        })
-        .await?;
-        match &self.shared.place {
-            // Without the lock: a push that comes meanwhile uploads it anew, and then it is young.
-            Place::Bucket(bucket) if is_unkept => bucket.remove(&key, before).await,
-            Place::Bucket(_) | Place::Folder(_) => Ok(is_removed),
         }
     }
 }

@@ -19,6 +19,7 @@ mod sqlite;
 mod stored;
 pub mod survey;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -216,11 +217,11 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// The store cannot be read.
     fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError>;
 
-    /// Is any record, conflict or push in quarantine keeping this picture?
+    /// Which of these pictures does any record, conflict or push in quarantine keep?
     ///
     /// # Errors
-    /// The store cannot be read.
-    fn keeps_image(&self, key: &ImageKey) -> Result<bool, StoreError>;
+    /// The store cannot be read, or it moves or has moved: then another store may keep them.
+    fn keeps_images(&self, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError>;
 
     /// Sets refused pushes aside, durably; each within the bound of its park.
     ///

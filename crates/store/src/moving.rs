@@ -2,8 +2,9 @@
 //!
 //! From its beginning to its end, and after it, the old store is only read: triggers refuse every write, so a gate that
 //! runs on it answers 503 to pushes, which their senders keep, and goes on answering questions. The new store is marked
-//! until all of it is there and was compared, and nobody opens it before. Each page is written in one transaction with how
-//! far it got, so a move that ended half way goes on where it was.
+//! from the moment it was found empty until all of it is there and was compared: nobody opens it before, and in PostgreSQL
+//! triggers refuse what others would write. Each page is written in one transaction with how far it got, so a move that
+//! ended half way goes on where it was. Once it is finished the old store stays as it is: two would take pushes otherwise.
 
 mod pictures;
 pub(crate) mod tables;
@@ -18,13 +19,22 @@ use crate::{ImageKey, StoreError, postgres, sqlite};
 
 pub use pictures::{MissingPictures, move_pictures};
 
-/// Rows read and written at once.
+/// Rows read and written at once, at most.
 const PAGE: usize = 2000;
+/// Of these no more than this many bytes, but one row at least: a push in quarantine may be hundreds of KiB.
+pub(crate) const PAGE_BYTES_MAX: usize = 8 << 20;
 /// Marks of the table `moving`.
 pub(crate) const TO: &str = "to";
 pub(crate) const FROM: &str = "from";
+/// All of it was compared there: this store's move cannot be given up any more.
+pub(crate) const MOVED: &str = "moved";
+/// A number of the database's own, since its name does not tell it from others: two servers may be called alike, and one
+/// server by two names. The only mark that stays.
+pub(crate) const ID: &str = "id";
 /// What a write is told from then on, and where everything went.
 pub(crate) const FROZEN: &str = "this store moves or has moved to ";
+/// What a write to the new store is told until all is there.
+pub(crate) const UNFINISHED: &str = "a move to this store is unfinished";
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +43,17 @@ pub(crate) enum Value {
     Int(i64),
     Text(String),
     Bytes(Vec<u8>),
+}
+
+impl Value {
+    /// About what it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Value::Null | Value::Int(_) => size_of::<i64>(),
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+        }
+    }
 }
 
 /// A row, and by what it is found again.
@@ -44,19 +65,27 @@ pub(crate) struct Found {
 
 /// One of the two stores.
 pub(crate) trait End: Send + Sync {
-    fn name(&self) -> String;
+    /// Its name and, in brackets, the number of its own.
+    fn name(&self) -> Result<String, StoreError>;
     fn mark(&self, what: &str) -> Result<Option<String>, StoreError>;
     fn set_mark(&self, what: &str, told: &str) -> Result<(), StoreError>;
     /// Refuses every write from now on, whoever asks.
     fn freeze(&self, to: &str) -> Result<(), StoreError>;
+    /// Takes writes again. Refused once it has moved.
     fn thaw(&self) -> Result<(), StoreError>;
+    /// Stays frozen for good. Refused if it was thawed meanwhile.
+    fn settle(&self, to: &str) -> Result<(), StoreError>;
+    /// Marks the new store and refuses what others would write there, if it is empty or this move's already: all in one
+    /// transaction, so nobody writes in between.
+    fn claim(&self, from: &str) -> Result<(), StoreError>;
     fn count(&self, table: &Table) -> Result<u64, StoreError>;
+    /// The next rows by their key, within [`PAGE_BYTES_MAX`].
     fn page(&self, table: &'static Table, after: Option<&[Value]>, limit: usize) -> Result<Vec<Found>, StoreError>;
     /// Writes rows, and how far the table is with them.
     fn put(&self, table: &'static Table, rows: &[Found], mark: &str, told: &str) -> Result<(), StoreError>;
     /// Pictures of a table with images, by their address.
     fn pictures(&self, table: &str, after: &[u8], limit: usize) -> Result<Vec<(ImageKey, u64)>, StoreError>;
-    /// Empties every table, that of the marks, too.
+    /// Empties every table, that of the marks, too, but for [`ID`].
     fn clear(&self) -> Result<(), StoreError>;
     /// The highest numbers ever used, of the tables in [`tables::NUMBERED`].
     fn numbers(&self) -> Result<Vec<i64>, StoreError>;
@@ -105,62 +134,73 @@ pub struct Move {
     to: Box<dyn End>,
 }
 
+/// What there is to do.
+pub enum Begun {
+    /// To copy, and to finish.
+    Going(Move),
+    /// Nothing: this move is finished.
+    Finished,
+}
+
+/// What became of giving a move up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Abandoned {
+    /// No move was under way.
+    Nothing,
+    /// The move to there; the store takes writes again.
+    GivenUp(String),
+    /// Everything is there already, and pushes are taken there: nothing was changed.
+    Finished(String),
+}
+
 impl Move {
     /// Opens both ends, freezes the old one and marks the new one; goes on with a move that ended half way, and begins
     /// anew with one that was given up.
     ///
     /// # Errors
     /// One cannot be opened, the new one holds something already, or the old one is moving somewhere else.
-    pub fn begin(from: At<'_>, to: At<'_>) -> Result<Move, StoreError> {
+    pub fn begin(from: At<'_>, to: At<'_>) -> Result<Begun, StoreError> {
         let old = open(from)?;
         bring_key(from.data, to.data)?;
         let new = open(to)?;
-        let (old_name, new_name) = (old.name(), new.name());
-        if old_name == new_name {
+        let (old_name, new_name) = (old.name()?, new.name()?);
+        if is_same(&old_name, &new_name) {
             return Err(StoreError::Broken(format!("{old_name}: a store cannot move to itself")));
         }
-        match new.mark(FROM)? {
+        let (goes_to, comes_from) = (old.mark(TO)?, new.mark(FROM)?);
+        if let Some(name) = comes_from.as_ref().filter(|name| !is_same(name, &old_name)) {
+            return Err(StoreError::Broken(format!("{new_name}: a move from {name} is unfinished here")));
+        }
+        if let Some(name) = goes_to.as_ref().filter(|name| !is_same(name, &new_name)) {
+            return Err(StoreError::Broken(format!("{old_name} moves or has moved to {name}")));
+        }
+        match (goes_to, comes_from) {
+            (Some(_), None) if old.mark(MOVED)?.is_some() => return Ok(Begun::Finished),
             // Given up in between, the old one was written again: what was copied is of no use.
-            Some(name) if name == old_name => {
-                if old.mark(TO)?.is_none() {
-                    new.clear()?;
-                }
-            }
-            Some(name) => return Err(StoreError::Broken(format!("{new_name}: a move from {name} is unfinished here"))),
-            None => {
-                for table in TABLES {
-                    if new.count(table)? > 0 {
-                        return Err(StoreError::Exists(format!(
-                            "{new_name}: its table {} is not empty; it",
-                            table.name
-                        )));
-                    }
-                }
-            }
+            (None, Some(_)) => new.clear()?,
+            (Some(_) | None, _) => {}
         }
-        match old.mark(TO)? {
-            Some(name) if name != new_name => {
-                return Err(StoreError::Broken(format!("{old_name} moves or has moved to {name}")));
-            }
-            Some(_) => {}
-            None => old.freeze(&new_name)?,
+        // Before the old one is frozen: a store that cannot be moved to stops nothing.
+        new.claim(&old_name)?;
+        if old.mark(TO)?.is_none() {
+            old.freeze(&new_name)?;
         }
-        new.set_mark(FROM, &old_name)?;
-        Ok(Move { from: old, to: new })
+        Ok(Begun::Going(Move { from: old, to: new }))
     }
 
     /// Lets a store be written again whose move is given up. What was copied stays where it is, and is opened by nobody,
-    /// until another move to there begins.
+    /// until another move to there begins. A move that is finished cannot be given up: both stores would take pushes.
     ///
     /// # Errors
     /// The store cannot be opened or written.
-    pub fn abandon(from: At<'_>) -> Result<Option<String>, StoreError> {
+    pub fn abandon(from: At<'_>) -> Result<Abandoned, StoreError> {
         let old = open(from)?;
-        let to = old.mark(TO)?;
-        if to.is_some() {
-            old.thaw()?;
+        if let Some(to) = old.mark(MOVED)? {
+            return Ok(Abandoned::Finished(to));
         }
-        Ok(to)
+        let Some(to) = old.mark(TO)? else { return Ok(Abandoned::Nothing) };
+        old.thaw()?;
+        Ok(Abandoned::GivenUp(to))
     }
 
     /// Copies what is not copied yet.
@@ -215,6 +255,8 @@ impl Move {
             }
             totals.push(new);
         }
+        // First: if it ends here, nobody takes pushes until the move is run again, and never two stores do.
+        self.from.settle(&self.to.name()?)?;
         self.to.finish(&self.from.numbers()?)?;
         Ok(totals)
     }
@@ -225,6 +267,29 @@ fn open(at: At<'_>) -> Result<Box<dyn End>, StoreError> {
         None => Box::new(sqlite::moving::SqliteEnd::open(at.data)?),
         Some(url) => Box::new(postgres::moving::PostgresEnd::open(at.data, url)?),
     })
+}
+
+/// Are these one database, whatever it is called?
+fn is_same(one: &str, other: &str) -> bool {
+    let id = |name: &str| name.rsplit_once(" (").map(|(_, id)| id.to_owned());
+    id(one) == id(other)
+}
+
+/// A number for a database that has none yet.
+pub(crate) fn new_id() -> Result<String, StoreError> {
+    let mut id = [0; 8];
+    getrandom::fill(&mut id).map_err(|error| StoreError::Broken(error.to_string()))?;
+    Ok(hex::encode(id))
+}
+
+/// It moved, or the move was given up, while this one was at it.
+pub(crate) fn overtaken(name: &str) -> StoreError {
+    StoreError::Broken(format!("{name}: another `parkgate move` finished or gave up this move meanwhile"))
+}
+
+/// The new store holds something already.
+pub(crate) fn not_empty(name: &str, table: &Table) -> StoreError {
+    StoreError::Exists(format!("{name}: its table {} is not empty; it", table.name))
 }
 
 /// What is sealed moves as it is: both stores are under one master key.

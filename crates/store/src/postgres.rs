@@ -21,6 +21,7 @@ mod survey;
 mod text;
 mod write;
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -244,8 +245,11 @@ impl Store for PostgresStore {
         self.ask(async |link| survey::refused(link, park_uuid, received_from).await)
     }
 
-    fn keeps_image(&self, key: &ImageKey) -> Result<bool, StoreError> {
-        self.ask(async |link| query::keeps_image(link, key).await)
+    fn keeps_images(&self, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
+        self.ask(async |link| {
+            moving::refuse_moved(link).await?;
+            query::keeps_images(link, keys).await
+        })
     }
 
     fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError> {

@@ -12,6 +12,7 @@ mod record;
 mod registry;
 mod survey;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -209,8 +210,11 @@ impl Store for SqliteStore {
         self.read(|reader| survey::refused(reader, park_uuid, received_from))
     }
 
-    fn keeps_image(&self, key: &ImageKey) -> Result<bool, StoreError> {
-        self.read(|reader| Ok(query::keeps_image(reader, key)? || quarantine::keeps_image(reader, key)?))
+    fn keeps_images(&self, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
+        self.read(|reader| {
+            moving::refuse_moved(reader)?;
+            query::keeps_images(reader, keys)
+        })
     }
 
     fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError> {

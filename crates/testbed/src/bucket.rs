@@ -2,9 +2,12 @@
 
 use std::net::TcpListener as Bound;
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use s3s::S3Result;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
@@ -14,6 +17,8 @@ use tokio::net::TcpListener;
 const BUCKET: &str = "pictures";
 const KEY: &str = "parkgate";
 const SECRET: &str = "parkgate-secret";
+/// May read only.
+const READER: &str = "reader";
 
 /// It ends with the process; its folder with this.
 pub struct Bucket {
@@ -31,7 +36,10 @@ impl Bucket {
         bound.set_nonblocking(true).unwrap();
         let endpoint = format!("http://{}", bound.local_addr().unwrap());
         let mut service = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
-        service.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let mut auth = SimpleAuth::from_single(KEY, SECRET);
+        auth.register(READER.into(), SECRET.into());
+        service.set_auth(auth);
+        service.set_access(AsOthersDo);
         let service = service.build();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -69,6 +77,14 @@ impl Bucket {
         .into()
     }
 
+    /// The variables of a client that may not write.
+    #[must_use]
+    pub fn variables_to_read(&self) -> Vec<(String, String)> {
+        let mut variables = self.variables(None);
+        variables.push(("AWS_ACCESS_KEY_ID".into(), READER.into()));
+        variables
+    }
+
     /// The objects under a prefix, as files.
     #[must_use]
     pub fn objects(&self, prefix: &str) -> Vec<PathBuf> {
@@ -83,5 +99,36 @@ impl Bucket {
         // Its own notes beside an object begin with a dot.
         found.retain(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
         found
+    }
+}
+
+/// `s3s-fs` makes a bucket that is put into, and has no rights: other servers refuse.
+struct AsOthersDo;
+
+impl S3Access for AsOthersDo {
+    fn check<'this, 'given, 'context, 'done>(
+        &'this self,
+        request: &'given mut S3AccessContext<'context>,
+    ) -> Pin<Box<dyn Future<Output = S3Result<()>> + Send + 'done>>
+    where
+        'this: 'done,
+        'given: 'done,
+        'context: 'done,
+        Self: 'done,
+    {
+        Box::pin(std::future::ready(checked(request)))
+    }
+}
+
+fn checked(request: &S3AccessContext<'_>) -> S3Result<()> {
+    let key = request.credentials().map(|given| given.access_key.as_str());
+    let is_there = request.s3_path().get_bucket_name().is_none_or(|bucket| bucket == BUCKET);
+    match key {
+        None => Err(s3s::s3_error!(AccessDenied)),
+        Some(READER) if ["PUT", "POST", "DELETE"].contains(&request.method().as_str()) => {
+            Err(s3s::s3_error!(AccessDenied))
+        }
+        Some(_) if !is_there => Err(s3s::s3_error!(NoSuchBucket)),
+        Some(_) => Ok(()),
     }
 }

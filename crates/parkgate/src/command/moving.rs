@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use parkgate_store::Images;
-use parkgate_store::moving::{At, MissingPictures, Move, Step, Total, move_pictures};
+use parkgate_store::moving::{Abandoned, At, Begun, MissingPictures, Move, Step, Total, move_pictures};
 use serde_json::json;
 
-use super::serve::open_images;
+use super::serve::{lock, open_images};
 use crate::cli;
 use crate::config::{ImagesAt, State, images_at, state};
 use crate::output::{self, misuse};
@@ -19,23 +19,40 @@ pub(super) fn run(args: &cli::Move) -> anyhow::Result<()> {
         bail!("{} 中没有数据 (there is no store here: say --data DIR or --store URL)", from.data.display());
     }
     if args.abandon {
-        return match Move::abandon(at(&from))? {
-            Some(to) => {
-                output::line(&format!("已放弃迁移到 {to}, 原库恢复接收 (given up; this store takes pushes again)"))
-            }
-            None => bail!("没有进行中的迁移 (no move is under way)"),
-        };
+        return abandon(&from);
     }
     let to = target(args, &from)?;
     let (old, new) = (images_at(args.images.clone(), &from.data)?, images_at(args.to_images.clone(), &to.data)?);
     let bar = bar(args.json)?;
     let mut told = |step: Step| show(&bar, step);
-    let moving = Move::begin(at(&from), at(&to))?;
+    // Whoever moves to a folder is alone there. In PostgreSQL the move itself keeps the gates out.
+    let _alone = if to.url.is_none() { Some(lock(&to.data)?) } else { None };
+    let Begun::Going(moving) = Move::begin(at(&from), at(&to))? else { return tell_finished(args.json, &to) };
     let missing = if old == new { 0 } else { pictures(args, &moving, (&old, &from.data), (&new, &to.data), &bar)? };
     moving.copy(&mut told)?;
     let totals = moving.finish(&mut told)?;
     bar.finish_and_clear();
     report(args.json, &to, &totals, missing)
+}
+
+fn abandon(from: &State) -> anyhow::Result<()> {
+    match Move::abandon(at(from))? {
+        Abandoned::GivenUp(to) => {
+            output::line(&format!("已放弃迁移到 {to}, 原库恢复接收 (given up; this store takes pushes again)"))
+        }
+        Abandoned::Nothing => bail!("没有进行中的迁移 (no move is under way)"),
+        Abandoned::Finished(to) => bail!(
+            "已迁至 {to}, 不能放弃: 否则两库并存; 如需搬回, 从新库迁到一个新目录 (the move is finished and pushes are taken \
+             there, so it cannot be given up; to come back, move from there to a new folder: parkgate move --store … --to-data NEW)"
+        ),
+    }
+}
+
+fn tell_finished(is_json: bool, to: &State) -> anyhow::Result<()> {
+    if is_json {
+        return output::json(&json!({ "to": to.name(), "already_finished": true }));
+    }
+    output::line(&format!("此前已迁至 {} (finished before; nothing is left to do)", to.name()))
 }
 
 fn at(state: &State) -> At<'_> {

@@ -69,7 +69,7 @@ fn aws_variables() -> impl Iterator<Item = (String, String)> {
 }
 
 /// One gate a folder: a second one would take the first one's unfinished uploads for strays. Held until the process ends.
-fn lock(data: &Path) -> anyhow::Result<File> {
+pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
     let path = data.join("serve.lock");
     let open = std::fs::create_dir_all(data).and_then(|()| File::create(&path));
     let file = open.with_context(|| format!("数据目录 data folder {}", data.display()))?;

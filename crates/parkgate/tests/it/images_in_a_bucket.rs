@@ -50,6 +50,18 @@ fn pictures_are_in_the_bucket_before_the_reply_and_without_it_the_car_park_keeps
     gate.taken("leave", leave("S5", &[]));
 }
 
+#[test]
+fn a_gate_without_its_bucket_is_not_ready() {
+    let (bucket, folder) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let mut gate = Gate::stopped(PARKGATE, &folder.path().join("data"), &["--demo", "--images", "s3://elsewhere/gate"]);
+    gate.variables = bucket.variables(None);
+    gate.start();
+    let ready = reqwest::blocking::get(format!("{}/readyz", gate.url)).unwrap();
+    assert_eq!(ready.status().as_u16(), 503);
+    let told: serde_json::Value = serde_json::from_str(&ready.text().unwrap()).unwrap();
+    assert_eq!((&told["store"], told["images"] == "ok"), (&json!("ok"), false), "{told}");
+}
+
 fn wrongly_signed() -> Vec<u8> {
     let hash = md5_hex(b"GIF89a wrong");
     let mut pairs = leave("S9", &[("leave_image_hash", &hash)]);

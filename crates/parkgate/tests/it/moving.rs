@@ -1,6 +1,6 @@
 //! `parkgate move`: SQLite and a folder to PostgreSQL and a bucket, and back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use parkgate_testbed::{Bucket, DEMO_PARK, Gate, Postgres, enter, leave, md5_hex};
@@ -59,8 +59,12 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
     assert_eq!(gate.visit("S1")["state"], "left");
     let (status, reply) = gate.push("leave", leave("S99", &[]));
     assert_eq!((status, &reply["code"]), (503, &"503".into()), "{reply}");
-    let again = run(&bucket, &there);
-    assert!(!again.status.success(), "there is something already");
+    let again: Value = serde_json::from_str(&ok(&bucket, &there)).unwrap();
+    assert_eq!(again["already_finished"], true);
+    let abandoned = run(&bucket, &["move", "--data", text(&old), "--abandon"]);
+    let told = String::from_utf8_lossy(&abandoned.stderr);
+    assert!(!abandoned.status.success() && told.contains("move from there"), "{told}");
+    assert_eq!(gate.push("leave", leave("S99", &[])).0, 503, "one store takes pushes, not two");
     drop(gate);
 
     let beside = ["--data", text(&old), "--store", &url];
@@ -116,6 +120,40 @@ fn an_unfinished_move_is_opened_by_nobody_goes_on_and_can_be_given_up() {
     assert!(told.contains("records") && told.contains("moved"), "{told}");
     let after = visits(&bucket, &["--data", text(&old), "--store", &url]);
     assert_eq!(after.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_is_not_taken_for_a_missing_one() {
+    let (cluster, bucket, folder) = (Postgres::shared(), Bucket::start(), tempfile::tempdir().unwrap());
+    let (url, old) = (cluster.database(), folder.path().join("old"));
+    let mut gate = Gate::at(PARKGATE, &old, &["--demo"]);
+    let pictures: Vec<PathBuf> = ["missing", "unreadable"].map(|car| with_picture(&gate, car)).into();
+    gate.stop();
+    std::fs::remove_file(&pictures[0]).unwrap();
+    // Something else is where the picture's folder was: its disk, say, is away.
+    let (shelf, aside) = (pictures[1].parent().unwrap(), folder.path().join("aside"));
+    std::fs::rename(shelf, &aside).unwrap();
+    std::fs::write(shelf, b"").unwrap();
+    let images = folder.path().join("new-images");
+    let there = ["move", "--data", text(&old), "--to-store", &url, "--to-images", text(&images), "--skip-missing"];
+    let stopped = run(&bucket, &there);
+    let told = String::from_utf8_lossy(&stopped.stderr);
+    assert!(!stopped.status.success() && told.contains("run again"), "{told}");
+
+    std::fs::remove_file(shelf).unwrap();
+    std::fs::rename(&aside, shelf).unwrap();
+    let told = ok(&bucket, &there);
+    assert!(told.contains("moved"), "{told}");
+    let kept = pictures[1].strip_prefix(old.join("images")).unwrap();
+    assert_eq!(std::fs::read(images.join(kept)).unwrap(), b"GIF89a unreadable");
+}
+
+/// Where the picture of a car that left is.
+fn with_picture(gate: &Gate, car: &str) -> PathBuf {
+    let picture = format!("GIF89a {car}").into_bytes();
+    let hash = md5_hex(&picture);
+    gate.push_files("leave", leave(car, &[("leave_image_hash", &hash)]), &[("leave_image_file", &picture)]);
+    gate.data().join("images").join(gate.visit(car)["images"]["leave_image"]["key"].as_str().unwrap())
 }
 
 #[test]

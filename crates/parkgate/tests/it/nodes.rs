@@ -76,7 +76,7 @@ fn a_database_that_is_away_stops_a_command_with_its_name_and_without_its_passwor
     let output = parkgate(Path::new(PARKGATE), &args);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(told.contains("postgres://127.0.0.1/gate") && !told.contains("hidden-word"), "{told}");
+    assert!(told.contains("postgres://127.0.0.1:9/gate") && !told.contains("hidden-word"), "{told}");
 }
 
 /// Status and body of `/readyz`.

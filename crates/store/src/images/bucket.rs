@@ -1,13 +1,14 @@
 //! Pictures in a bucket of any S3-compatible server: `s3://BUCKET/PREFIX`, with the usual `AWS_*` variables.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::prefix::PrefixStore;
 use object_store::{Attribute, Attributes, ClientConfigKey, ObjectStore, ObjectStoreExt, PutOptions, RetryConfig};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
+use super::sweep::Removals;
 use super::{ImageError, ImageKey, away, object_path};
 
 /// Beyond this a push is answered 503 and the car park keeps it: it will not wait longer itself.
@@ -17,9 +18,16 @@ const TIMEOUT: &str = "10 seconds";
 /// Each holds one picture in memory.
 const UPLOADS_MAX: usize = 8;
 
+/// A load balancer asks often, and every request to the server is paid for.
+const PROBE_KEPT: Duration = Duration::from_secs(5);
+/// What is put to see whether putting works. No picture is called so.
+const PROBE: &str = ".probe";
+
 pub(super) struct Bucket {
     pub(super) objects: Box<dyn ObjectStore>,
+    pub(super) removals: Removals,
     uploads: Semaphore,
+    probed: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 impl Bucket {
@@ -38,13 +46,15 @@ impl Bucket {
             "" => Box::new(bucket),
             prefix => Box::new(PrefixStore::new(bucket, prefix)),
         };
-        Ok(Bucket { objects, uploads: Semaphore::new(UPLOADS_MAX) })
+        let (removals, probed) = (Removals::default(), Mutex::default());
+        Ok(Bucket { objects, removals, uploads: Semaphore::new(UPLOADS_MAX), probed })
     }
 
     /// Uploads a picture, also one that is there: so it is young again, and no sweep takes it.
     pub(super) async fn put(&self, aside: &Path, key: &ImageKey, content_type: &'static str) -> Result<(), ImageError> {
         let _turn = self.uploads.acquire().await.map_err(|error| ImageError::Away(error.to_string()))?;
         let bytes = tokio::fs::read(aside).await?;
+        self.removals.wait(key).await;
         let attributes = Attributes::from_iter([(Attribute::ContentType, content_type)]);
         let options = PutOptions { attributes, ..PutOptions::default() };
         self.objects.put_opts(&object_path(key), bytes.into(), options).await.map_err(away)?;
@@ -64,11 +74,19 @@ impl Bucket {
         }
     }
 
-    /// Can the bucket be reached, and are we let in?
+    /// Can a picture be put now? Nothing less tells: to ask for an object that is not there is answered alike without a
+    /// bucket, and allowed to whoever may not write.
     pub(super) async fn probe(&self) -> Result<(), ImageError> {
-        match self.objects.head(&object_store::path::Path::from("probe")).await {
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(away(error)),
-        }
+        // Whoever asks meanwhile waits for this answer.
+        let mut probed = self.probed.lock().await;
+        let told = match probed.take() {
+            Some((at, told)) if at.elapsed() < PROBE_KEPT => (at, told),
+            Some(_) | None => {
+                let put = self.objects.put(&object_store::path::Path::from(PROBE), "probe".into()).await;
+                (Instant::now(), put.map(drop).map_err(|error| error.to_string()))
+            }
+        };
+        *probed = Some(told.clone());
+        told.1.map_err(ImageError::Away)
     }
 }

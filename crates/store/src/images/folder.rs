@@ -44,9 +44,17 @@ impl Folder {
         Ok(!is_there)
     }
 
-    /// Removes a picture; false if another process was first. Blocks.
-    pub(super) fn remove(&self, key: &ImageKey) -> Result<bool, ImageError> {
-        match std::fs::remove_file(self.folder.join(key.to_string())) {
+    /// Removes a picture unless it was put anew; false then, or if another process was first. Blocks.
+    pub(super) fn remove(&self, key: &ImageKey, before: SystemTime) -> Result<bool, ImageError> {
+        let path = self.folder.join(key.to_string());
+        let is_old = |file: std::fs::Metadata| Ok(file.modified()? < before);
+        match std::fs::metadata(&path).and_then(is_old) {
+            Ok(false) => return Ok(false),
+            Ok(true) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        match std::fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             removed => Ok(removed.map(|()| true)?),
         }

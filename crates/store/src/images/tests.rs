@@ -1,3 +1,6 @@
+use std::collections::HashSet;
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
 use super::arriving::content_type;
@@ -51,13 +54,48 @@ async fn a_sweep_takes_what_nothing_keeps_and_nothing_holds() {
     let kept = finished(&images, b"kept").await.store().await.unwrap().key;
     let held = finished(&images, b"held").await.store().await.unwrap();
     finished(&images, b"stray").await.store().await.unwrap();
-    let keeps = move |key: &ImageKey| Ok(*key == kept);
+    let keeps = move |keys: &[ImageKey]| Ok(keys.iter().copied().filter(|key| *key == kept).collect());
     assert_eq!(images.sweep(Duration::from_secs(60), keeps).await.unwrap(), 0);
     assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 1);
     assert!(images.read(&held.key).await.is_ok() && images.read(&kept).await.is_ok());
     drop(held);
     assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 1);
     assert_eq!(files(folder.path()), 1);
+}
+
+/// It comes while the store is asked, and is recorded before the sweep goes on.
+#[tokio::test]
+async fn a_picture_that_comes_again_while_the_store_is_asked_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = Images::open(folder.path()).unwrap();
+    let key = finished(&images, b"again").await.store().await.unwrap().key;
+    let (coming, runtime) = (images.clone(), tokio::runtime::Handle::current());
+    let keeps = move |keys: &[ImageKey]| {
+        assert_eq!(keys, [key]);
+        drop(runtime.block_on(async { finished(&coming, b"again").await.store().await.unwrap() }));
+        Ok(HashSet::new())
+    };
+    assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 0);
+    assert!(images.read(&key).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_store_is_asked_for_many_pictures_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = Images::open(folder.path()).unwrap();
+    for number in 0..1001_u32 {
+        let path = folder.path().join(ImageKey(Sha256::digest(number.to_be_bytes()).into()).to_string());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, b"stray").unwrap();
+    }
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&asked);
+    let keeps = move |keys: &[ImageKey]| {
+        noted.lock().unwrap().push(keys.len());
+        Ok(HashSet::new())
+    };
+    assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 1001);
+    assert_eq!(*asked.lock().unwrap(), [1000, 1]);
 }
 
 #[tokio::test]
@@ -73,9 +111,9 @@ async fn the_same_picture_many_times_at_once_is_one_file_and_held_by_each() {
     assert_eq!(files(folder.path()), 1);
     let last = stored.pop().unwrap();
     drop(stored);
-    assert_eq!(images.sweep(Duration::ZERO, |_| Ok(false)).await.unwrap(), 0, "one still holds it");
+    assert_eq!(images.sweep(Duration::ZERO, |_| Ok(HashSet::new())).await.unwrap(), 0, "one still holds it");
     drop(last);
-    assert_eq!(images.sweep(Duration::ZERO, |_| Ok(false)).await.unwrap(), 1);
+    assert_eq!(images.sweep(Duration::ZERO, |_| Ok(HashSet::new())).await.unwrap(), 1);
     assert!(images.shared.pinned.lock().unwrap().is_empty());
 }
 

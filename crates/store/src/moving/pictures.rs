@@ -16,7 +16,7 @@ const PAGE: usize = 256;
 pub enum MissingPictures {
     /// The move ends with an error, and goes on once they are back.
     Stop,
-    /// They are counted, and left out.
+    /// They are counted, and left out: those that the old place says it has not. Any other failure ends the move.
     Skip,
 }
 
@@ -46,11 +46,14 @@ pub async fn move_pictures(
             while let Some((key, copied)) = copies.next().await {
                 match copied {
                     Ok(()) => {}
-                    Err(error) if missing == MissingPictures::Skip && from.read(&key).await.is_err() => {
+                    Err(error @ ImageError::Missing(_)) if missing == MissingPictures::Skip => {
+                        if gone == 0 {
+                            from.reach().await.map_err(|error| StoreError::Away(format!("the old place: {error}")))?;
+                        }
                         tracing::warn!(%key, %error, "a picture is missing");
                         gone += 1;
                     }
-                    Err(error) => return Err(StoreError::Away(format!("picture {key}: {error}"))),
+                    Err(error) => return Err(unmoved(key, &error)),
                 }
                 done += 1;
                 told(Step { what: "pictures", compared: false, done, all });
@@ -61,6 +64,10 @@ pub async fn move_pictures(
         }
     }
     Ok(gone)
+}
+
+fn unmoved(key: ImageKey, error: &ImageError) -> StoreError {
+    StoreError::Away(format!("picture {key}: {error}; the move goes on from here when it is run again"))
 }
 
 async fn copy(from: &Images, to: &Images, key: ImageKey) -> (ImageKey, Result<(), ImageError>) {

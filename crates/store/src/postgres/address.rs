@@ -60,7 +60,7 @@ impl Address {
         if hosts.is_empty() || hosts.iter().any(|host| host.contains('@')) {
             return Err(unreadable());
         }
-        let name = format!("postgres://{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default());
+        let name = format!("postgres://{}/{}", places(&config, hosts), config.get_dbname().unwrap_or_default());
         Ok((Address { config, roots, tls: Arc::default() }, name))
     }
 
@@ -100,6 +100,16 @@ impl Address {
     }
 }
 
+/// Hosts as the URL has them; two servers on one host are told apart by their ports.
+fn places(config: &Config, hosts: Vec<String>) -> String {
+    let port = |index: usize| config.get_ports().get(index).or(config.get_ports().last()).filter(|port| **port != 5432);
+    let places = hosts.into_iter().enumerate().map(|(index, host)| match port(index) {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    });
+    places.collect::<Vec<_>>().join(",")
+}
+
 /// Takes `sslrootcert` out, which the library does not know, and calls the strictest `sslmode`s by the name that it does.
 fn without_tls_files(url: &str) -> (String, Option<PathBuf>) {
     let Some((place, query)) = url.split_once('?') else { return (url.to_owned(), None) };
@@ -128,7 +138,7 @@ mod tests {
     #[test]
     fn a_password_is_in_no_name_and_no_error() {
         let url = "postgres://user:hidden@one,two:5433/gate?connect_timeout=1";
-        assert_eq!(name(url).unwrap(), "postgres://one,two/gate");
+        assert_eq!(name(url).unwrap(), "postgres://one,two:5433/gate");
         let odd =
             ["user:hidden@host/gate?hid=1", "user:hid/den@host/gate", "user:h@hid@host/gate", "user:%zzhid@host/gate"];
         for url in odd {

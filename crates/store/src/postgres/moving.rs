@@ -7,9 +7,13 @@ use tokio_postgres::types::ToSql;
 
 use super::address::Address;
 use super::link::{Fault, Link, Pool, Role};
+use super::migrate::LOCK;
 use super::{MIGRATION_MAX, QUESTION_MAX, Twice, attempt, migrate, text};
 use crate::moving::tables::{Kind, NUMBERED, TABLES, Table};
-use crate::moving::{End, FROM, FROZEN, Found, TO, Value, kind, names};
+use crate::moving::{
+    End, FROM, FROZEN, Found, ID, MOVED, PAGE_BYTES_MAX, TO, UNFINISHED, Value, kind, names, new_id, not_empty,
+    overtaken,
+};
 use crate::{ImageKey, StoreError};
 
 /// Beyond this many bytes a key is kept shortened.
@@ -28,6 +32,13 @@ impl PostgresEnd {
         Ok(PostgresEnd { pool, name })
     }
 
+    /// Begins a transaction that no other move, and nobody who starts or migrates, is beside.
+    async fn begin_alone(link: &Link) -> Result<(), Fault> {
+        link.begin().await?;
+        link.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+        Ok(link.plain("SET LOCAL client_min_messages = warning").await?)
+    }
+
     fn ask<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
         attempt(&self.pool, Twice::Harmless, QUESTION_MAX * 10, async |link, _| work(link).await)
     }
@@ -44,8 +55,11 @@ pub(super) async fn refuse_unfinished(link: &Link) -> Result<(), Fault> {
     }
 }
 
-/// Does this database move, or has it moved?
+/// Does this database move, has it moved, or does another move here?
 pub(super) async fn refuse_moved(link: &Link) -> Result<(), Fault> {
+    if mark(link, FROM).await?.is_some() {
+        return Err(Fault::Final(StoreError::Busy(UNFINISHED.into())));
+    }
     mark(link, TO).await?.map_or(Ok(()), |to| Err(Fault::Final(StoreError::Busy(format!("{FROZEN}{to}")))))
 }
 
@@ -61,8 +75,13 @@ async fn set_mark(link: &Link, what: &str, told: &str) -> Result<(), Fault> {
 }
 
 impl End for PostgresEnd {
-    fn name(&self) -> String {
-        self.name.clone()
+    fn name(&self) -> Result<String, StoreError> {
+        let new = new_id()?;
+        let id = self.ask(async |link| {
+            link.execute("INSERT INTO moving VALUES ($1, $2) ON CONFLICT DO NOTHING", &[&ID, &new]).await?;
+            Ok(mark(link, ID).await?.unwrap_or_default())
+        })?;
+        Ok(format!("{} ({id})", self.name))
     }
 
     fn is_sqlite(&self) -> bool {
@@ -91,7 +110,7 @@ impl End for PostgresEnd {
             ));
         }
         self.ask(async |link| {
-            link.begin().await?;
+            Self::begin_alone(link).await?;
             link.plain(&sql).await?;
             set_mark(link, TO, to).await?;
             link.commit().await
@@ -102,10 +121,44 @@ impl End for PostgresEnd {
         let drop = |Table { name, .. }: &Table| format!("DROP TRIGGER IF EXISTS frozen ON {name};");
         let sql: String = TABLES.iter().map(drop).collect();
         self.ask(async |link| {
-            link.begin().await?;
-            link.plain("SET LOCAL client_min_messages = warning").await?;
+            Self::begin_alone(link).await?;
+            if mark(link, MOVED).await?.is_some() {
+                return Err(overtaken(&self.name).into());
+            }
             link.plain(&sql).await?;
             link.execute("DELETE FROM moving WHERE what = $1", &[&TO]).await?;
+            link.commit().await
+        })
+    }
+
+    fn settle(&self, to: &str) -> Result<(), StoreError> {
+        self.ask(async |link| {
+            Self::begin_alone(link).await?;
+            if mark(link, TO).await?.is_none() {
+                return Err(overtaken(&self.name).into());
+            }
+            set_mark(link, MOVED, to).await?;
+            link.commit().await
+        })
+    }
+
+    fn claim(&self, from: &str) -> Result<(), StoreError> {
+        let sql = closing_sql();
+        self.ask(async |link| {
+            Self::begin_alone(link).await?;
+            // The triggers first: making them waits for whoever is writing, whose rows are then seen.
+            link.plain(&sql).await?;
+            if mark(link, FROM).await?.is_none() {
+                for table in TABLES {
+                    if number(link, &format!("SELECT count(*) FROM (SELECT FROM {} LIMIT 1) AS one", table.name))
+                        .await?
+                        > 0
+                    {
+                        return Err(not_empty(&self.name, table).into());
+                    }
+                }
+                set_mark(link, FROM, from).await?;
+            }
             link.commit().await
         })
     }
@@ -152,6 +205,7 @@ impl End for PostgresEnd {
         let arrays: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(AsRef::as_ref).collect();
         self.ask(async |link| {
             link.begin().await?;
+            link.plain(&format!("SET LOCAL {IS_THE_MOVE} = 'on'")).await?;
             link.execute(&sql, &arrays).await?;
             set_mark(link, what, told).await?;
             link.commit().await
@@ -175,8 +229,13 @@ impl End for PostgresEnd {
 
     fn clear(&self) -> Result<(), StoreError> {
         let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
-        let sql = format!("TRUNCATE {}, moving", names.join(", "));
-        self.ask(async |link| Ok(link.plain(&sql).await?))
+        let sql = format!("TRUNCATE {}", names.join(", "));
+        self.ask(async |link| {
+            Self::begin_alone(link).await?;
+            link.plain(&sql).await?;
+            link.execute("DELETE FROM moving WHERE what <> $1", &[&ID]).await?;
+            link.commit().await
+        })
     }
 
     fn numbers(&self) -> Result<Vec<i64>, StoreError> {
@@ -192,7 +251,7 @@ impl End for PostgresEnd {
 
     fn finish(&self, numbers: &[i64]) -> Result<(), StoreError> {
         self.ask(async |link| {
-            link.begin().await?;
+            Self::begin_alone(link).await?;
             for ((_, sequence), number) in NUMBERED.iter().zip(numbers) {
                 let sql = format!("SELECT setval('{sequence}', greatest($1::bigint, 1), $1::bigint > 0)");
                 link.query(&sql, &[number]).await?;
@@ -201,12 +260,38 @@ impl End for PostgresEnd {
                 let sql = format!("SELECT setval('{sequence}', (SELECT coalesce(max(id), 0) + 1 FROM {table}), false)");
                 link.query(&sql, &[]).await?;
             }
-            link.plain("DELETE FROM moving; UPDATE registry_version SET version = version + 1").await?;
+            for Table { name, .. } in TABLES {
+                link.plain(&format!("DROP TRIGGER IF EXISTS unfinished ON {name}")).await?;
+            }
+            link.execute("DELETE FROM moving WHERE what <> $1", &[&ID]).await?;
+            link.plain("UPDATE registry_version SET version = version + 1").await?;
             link.commit().await
         })?;
-        // The planner has not seen any of it.
-        self.ask(async |link| Ok(link.plain("ANALYZE").await?))
+        // The planner has not seen any of it. The move is finished all the same: the server does this by itself in time.
+        if let Err(error) = self.ask(async |link| Ok(link.plain("ANALYZE").await?)) {
+            tracing::warn!(%error, "the new database was not analysed and may be slow at first: run ANALYZE on it");
+        }
+        Ok(())
     }
+}
+
+/// Set in a transaction of the move itself, which the triggers let through.
+const IS_THE_MOVE: &str = "parkgate.moving";
+
+/// Refuses every write but the move's.
+fn closing_sql() -> String {
+    // PM001: a code of ours, see `link`.
+    let mut sql = format!(
+        "CREATE OR REPLACE FUNCTION parkgate_unfinished() RETURNS trigger LANGUAGE plpgsql AS $unfinished$ BEGIN \
+         RAISE EXCEPTION '{UNFINISHED}' USING ERRCODE = 'PM001'; END $unfinished$;"
+    );
+    for Table { name, .. } in TABLES {
+        sql.push_str(&format!(
+            "CREATE OR REPLACE TRIGGER unfinished BEFORE INSERT OR UPDATE OR DELETE ON {name} FOR EACH STATEMENT \
+             WHEN (current_setting('{IS_THE_MOVE}', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION parkgate_unfinished();"
+        ));
+    }
+    sql
 }
 
 async fn number(link: &Link, sql: &str) -> Result<i64, Fault> {
@@ -214,18 +299,33 @@ async fn number(link: &Link, sql: &str) -> Result<i64, Fault> {
     Ok(row.map_or(Ok(0), |row| row.try_get(0))?)
 }
 
+/// Rows whose predecessors fill no page yet. Sizes are as they are kept, and told without reading what is kept apart.
 fn page_sql(table: &Table, is_later: bool, limit: usize) -> String {
-    let keys = table.postgres_key.join(", ");
     let told = |name: &str| match (table.name, name) {
         ("records", "parking_serial") => "coalesce(long_serial, parking_serial)".to_owned(),
         (_, name) => name.to_owned(),
     };
-    let columns: Vec<_> = names(table).into_iter().map(told).collect();
+    let keys = table.postgres_key.join(", ");
+    let kept = table.postgres_key.iter().map(|name| (*name).to_owned()).chain(names(table).into_iter().map(told));
+    let kept: Vec<_> = (0..).zip(kept).map(|(index, column)| format!("{column} AS c{index}")).collect();
+    let (outer, outer_keys) = (columns(kept.len()), columns(table.postgres_key.len()));
+    let sizes: Vec<_> = names(table).into_iter().map(|name| format!("coalesce(pg_column_size({name}), 0)")).collect();
     let marks =
         (1..).zip(table.postgres_key).map(|(number, name)| format!("${number}::{}", sql_name(kind(table, name))));
     let marks: Vec<_> = marks.collect();
     let from = if is_later { format!("WHERE ({keys}) > ({})", marks.join(", ")) } else { String::new() };
-    format!("SELECT {keys}, {} FROM {} {from} ORDER BY {keys} LIMIT {limit}", columns.join(", "), table.name)
+    format!(
+        "SELECT {outer} FROM (SELECT *, sum(size) OVER (ORDER BY {outer_keys} ROWS UNBOUNDED PRECEDING) - size AS before \
+         FROM (SELECT {}, {} AS size FROM {} {from} ORDER BY {keys} LIMIT {limit}) AS page) AS page \
+         WHERE before < {PAGE_BYTES_MAX} ORDER BY {outer_keys}",
+        kept.join(", "),
+        sizes.join(" + "),
+        table.name
+    )
+}
+
+fn columns(count: usize) -> String {
+    (0..count).map(|index| format!("c{index}")).collect::<Vec<_>>().join(", ")
 }
 
 fn sql_name(kind: Kind) -> &'static str {

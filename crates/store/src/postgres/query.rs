@@ -1,5 +1,7 @@
 //! Reading visits back from their records.
 
+use std::collections::HashSet;
+
 use std::collections::HashMap;
 
 use parkgate_ledger::ParkId;
@@ -136,11 +138,18 @@ fn asked(filter: &VisitFilter, below: i64) -> Asked {
     asked
 }
 
-pub(super) async fn keeps_image(link: &Link, key: &ImageKey) -> Result<bool, Fault> {
-    let kept = "SELECT EXISTS (SELECT 1 FROM images WHERE sha256 = $1) \
-        OR EXISTS (SELECT 1 FROM quarantine_images WHERE sha256 = $1)";
-    let row = link.query_opt(kept, &[&key.0.as_slice()]).await?;
-    Ok(row.map_or(Ok(true), |row| row.try_get(0))?)
+pub(super) async fn keeps_images(link: &Link, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, Fault> {
+    // In one statement: a replay takes a picture from one table to the other.
+    let kept = "SELECT sha256 FROM images WHERE sha256 = ANY($1) \
+        UNION SELECT sha256 FROM quarantine_images WHERE sha256 = ANY($1)";
+    let asked: Vec<&[u8]> = keys.iter().map(|key| key.0.as_slice()).collect();
+    let rows = link.query(kept, &[&asked]).await?;
+    let mut kept = HashSet::new();
+    for row in &rows {
+        let key = <[u8; 32]>::try_from(row.try_get::<_, &[u8]>(0)?);
+        kept.insert(ImageKey(key.map_err(|_| StoreError::Broken("the address of a picture".into()))?));
+    }
+    Ok(kept)
 }
 
 /// The stays under one serial, the leave's first.

@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior, p
 use super::{FILE, Role, connect, lock, make_file, make_folder, migrate, registry};
 use crate::key::MasterKey;
 use crate::moving::tables::{NUMBERED, TABLES, Table};
-use crate::moving::{End, FROM, FROZEN, Found, TO, Value, names};
+use crate::moving::{
+    End, FROM, FROZEN, Found, ID, MOVED, PAGE_BYTES_MAX, TO, Value, names, new_id, not_empty, overtaken,
+};
 use crate::seal::Seal;
 use crate::{ImageKey, StoreError};
 
@@ -58,8 +60,10 @@ fn set_mark(connection: &Connection, what: &str, told: &str) -> Result<(), Store
 }
 
 impl End for SqliteEnd {
-    fn name(&self) -> String {
-        self.path.display().to_string()
+    fn name(&self) -> Result<String, StoreError> {
+        let connection = lock(&self.connection);
+        connection.execute("INSERT INTO moving VALUES (?1, ?2) ON CONFLICT DO NOTHING", [ID, &new_id()?])?;
+        Ok(format!("{} ({})", self.path.display(), mark(&connection, ID)?.unwrap_or_default()))
     }
 
     fn is_sqlite(&self) -> bool {
@@ -92,12 +96,40 @@ impl End for SqliteEnd {
     fn thaw(&self) -> Result<(), StoreError> {
         let mut connection = lock(&self.connection);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if mark(&transaction, MOVED)?.is_some() {
+            return Err(overtaken(&self.path.display().to_string()));
+        }
         for Table { name, .. } in TABLES {
             for change in ["INSERT", "UPDATE", "DELETE"] {
                 transaction.execute_batch(&format!("DROP TRIGGER IF EXISTS frozen_{name}_{change}"))?;
             }
         }
         transaction.execute("DELETE FROM moving WHERE what = ?1", [TO])?;
+        Ok(transaction.commit()?)
+    }
+
+    fn settle(&self, to: &str) -> Result<(), StoreError> {
+        let mut connection = lock(&self.connection);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if mark(&transaction, TO)?.is_none() {
+            return Err(overtaken(&self.path.display().to_string()));
+        }
+        set_mark(&transaction, MOVED, to)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// No gate is beside it: whoever moves here holds the lock of the data folder.
+    fn claim(&self, from: &str) -> Result<(), StoreError> {
+        let mut connection = lock(&self.connection);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if mark(&transaction, FROM)?.is_none() {
+            for table in TABLES {
+                if transaction.prepare(&format!("SELECT 1 FROM {} LIMIT 1", table.name))?.exists([])? {
+                    return Err(not_empty(&self.path.display().to_string(), table));
+                }
+            }
+            set_mark(&transaction, FROM, from)?;
+        }
         Ok(transaction.commit()?)
     }
 
@@ -116,10 +148,13 @@ impl End for SqliteEnd {
             format!("SELECT {keys}, {} FROM {} {from} ORDER BY {keys} LIMIT {limit}", columns.join(", "), table.name);
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(rusqlite::params_from_iter(after.unwrap_or_default()))?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while bytes < PAGE_BYTES_MAX
+            && let Some(row) = rows.next()?
+        {
             let mut key = values(row, table.sqlite_key.len() + table.columns.len())?;
             let row = key.split_off(table.sqlite_key.len());
+            bytes += row.iter().map(Value::bytes).sum::<usize>();
             found.push(Found { key, row });
         }
         Ok(found)
@@ -161,7 +196,7 @@ impl End for SqliteEnd {
         for Table { name, .. } in TABLES.iter().rev().chain(TABLES.iter().filter(|table| table.made_by_sqlite)) {
             transaction.execute(&format!("DELETE FROM {name}"), [])?;
         }
-        transaction.execute("DELETE FROM moving", [])?;
+        transaction.execute("DELETE FROM moving WHERE what <> ?1", [ID])?;
         Ok(transaction.commit()?)
     }
 
@@ -179,7 +214,7 @@ impl End for SqliteEnd {
             transaction.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [table])?;
             transaction.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)", params![table, number])?;
         }
-        transaction.execute("DELETE FROM moving", [])?;
+        transaction.execute("DELETE FROM moving WHERE what <> ?1", [ID])?;
         Ok(transaction.commit()?)
     }
 }

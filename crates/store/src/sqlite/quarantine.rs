@@ -7,7 +7,6 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, param
 use super::query::picture;
 use super::record::seqno;
 use crate::StoreError;
-use crate::images::ImageKey;
 use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 use crate::query::Picture;
 use crate::seal::Seal;
@@ -153,10 +152,6 @@ pub(super) fn release(connection: &Connection, ids: &[i64]) -> Result<usize, Sto
 
 pub(super) fn release_before(connection: &Connection, received_before: i64) -> Result<usize, StoreError> {
     Ok(connection.prepare_cached("DELETE FROM quarantine WHERE received_at < ?1")?.execute([received_before])?)
-}
-
-pub(super) fn keeps_image(connection: &Connection, key: &ImageKey) -> Result<bool, StoreError> {
-    Ok(connection.prepare_cached("SELECT 1 FROM quarantine_images WHERE sha256 = ?1")?.exists([key.0])?)
 }
 
 /// Pushes and bytes by park.

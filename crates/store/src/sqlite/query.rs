@@ -1,5 +1,7 @@
 //! Reading visits back from their records.
 
+use std::collections::HashSet;
+
 use parkgate_ledger::ParkId;
 use parkgate_ledger::visit::Stay;
 use parkgate_wire::{Md5Hash, UnixMillis};
@@ -78,8 +80,17 @@ pub(super) fn visits(connection: &Connection, seal: &Seal, filter: &VisitFilter)
     Ok(found)
 }
 
-pub(super) fn keeps_image(connection: &Connection, key: &ImageKey) -> Result<bool, StoreError> {
-    Ok(connection.prepare_cached("SELECT 1 FROM images WHERE sha256 = ?1")?.exists([key.0])?)
+pub(super) fn keeps_images(connection: &Connection, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
+    // In one statement: a replay takes a picture from one table to the other.
+    let sql = "SELECT 1 FROM images WHERE sha256 = ?1 UNION ALL SELECT 1 FROM quarantine_images WHERE sha256 = ?1";
+    let mut kept = HashSet::new();
+    let mut statement = connection.prepare_cached(sql)?;
+    for key in keys {
+        if statement.exists([key.0])? {
+            kept.insert(*key);
+        }
+    }
+    Ok(kept)
 }
 
 /// Under what the records of a serial stand.

@@ -1,9 +1,10 @@
 //! Pictures in a bucket, against a real S3 server.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parkgate_store::{ImageKey, Images, StoredImage};
+use parkgate_store::{ImageKey, Images, StoreError, StoredImage};
 use parkgate_testbed::Bucket;
 
 async fn stored(images: &Images, bytes: &'static [u8]) -> StoredImage {
@@ -21,7 +22,7 @@ async fn a_sweep_takes_what_nothing_keeps_and_nothing_holds() {
     let held = stored(&images, b"held").await;
     stored(&images, b"stray").await;
     assert_eq!(images.read(&kept).await.unwrap(), b"kept".as_slice());
-    let keeps = move |key: &ImageKey| Ok(*key == kept);
+    let keeps = move |keys: &[ImageKey]| Ok(keys.iter().copied().filter(|key| *key == kept).collect());
     assert_eq!(images.sweep(Duration::from_secs(60), keeps).await.unwrap(), 0, "all are young");
     // Its times are whole seconds: what was put in this one is not older than now.
     let mut swept = 0;
@@ -36,4 +37,26 @@ async fn a_sweep_takes_what_nothing_keeps_and_nothing_holds() {
     assert!(open("b").read(&kept).await.is_err(), "another prefix is another place");
     let stranger = Images::open_bucket(&bucket.url("a"), bucket.variables(Some("x")), aside.path()).unwrap();
     assert!(stranger.probe().await.is_err());
+}
+
+#[tokio::test]
+async fn it_is_ready_only_while_a_picture_can_be_put() {
+    let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let open = |url: &str| Images::open_bucket(url, bucket.variables(None), aside.path()).unwrap();
+    assert!(open("s3://elsewhere/a").probe().await.is_err(), "there is no such bucket");
+    let reader = Images::open_bucket(&bucket.url("a"), bucket.variables_to_read(), aside.path()).unwrap();
+    assert!(reader.probe().await.is_err(), "it may be read only");
+    assert!(open(&bucket.url("a")).probe().await.is_ok());
+}
+
+#[tokio::test]
+async fn of_many_gates_one_sweeps_a_bucket_once_a_day() {
+    let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let open = || Images::open_bucket(&bucket.url("a"), bucket.variables(None), aside.path()).unwrap();
+    let nothing = |_: &[ImageKey]| Ok(HashSet::new());
+    let moved = |_: &[ImageKey]| Err(StoreError::Busy("moved".into()));
+    let day = Duration::from_secs(24 * 60 * 60);
+    assert!(open().sweep_in_turn(day, moved).await.is_err(), "and it takes no turn");
+    assert_eq!(open().sweep_in_turn(day, nothing).await.unwrap(), Some(0));
+    assert_eq!(open().sweep_in_turn(day, nothing).await.unwrap(), None);
 }

@@ -309,19 +309,20 @@ fn a_picture_is_kept_while_a_record_names_it(store: &dyn Store) {
         incoming.write(b"GIF89a".as_slice().into()).await.unwrap();
         std::sync::Arc::new(incoming.finish().await.unwrap().store().await.unwrap())
     });
-    assert!(!store.keeps_image(&picture.key).unwrap());
+    let another = parkgate_store::ImageKey([7; 32]);
+    assert!(store.keeps_images(&[picture.key]).unwrap().is_empty());
     let aside =
         SetAside { pictures: vec![("leave_image_file".into(), std::sync::Arc::clone(&picture))], ..set_aside(1, 1) };
     store.set_aside(&[aside], &bound(2, 10_000)).unwrap();
-    assert!(store.keeps_image(&picture.key).unwrap());
+    assert!(store.keeps_images(&[picture.key, another]).unwrap().iter().eq([&picture.key]));
     let listed = store.quarantine(&QuarantineFilter { limit: 10, ..QuarantineFilter::default() }).unwrap();
     assert_eq!((listed[0].pictures[0].name.as_str(), listed[0].pictures[0].size), ("leave_image_file", 6));
     store.release(&[listed[0].id]).unwrap();
-    assert!(!store.keeps_image(&picture.key).unwrap());
+    assert!(store.keeps_images(&[picture.key]).unwrap().is_empty());
     let mut with_picture = leave("s", 1, T, T);
     with_picture.pictures.push(("leave_image".into(), std::sync::Arc::clone(&picture)));
     store.record(&[with_picture]).unwrap();
-    assert!(store.keeps_image(&picture.key).unwrap());
+    assert!(store.keeps_images(&[picture.key, another]).unwrap().iter().eq([&picture.key]));
     let shown = one(store, "s").leave.unwrap().pictures.remove(0);
     assert_eq!((shown.name.as_str(), shown.key, shown.md5, shown.size), ("leave_image", picture.key, picture.md5, 6));
     assert_eq!(shown.content_type, "image/gif");

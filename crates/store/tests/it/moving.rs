@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use parkgate_store::moving::{At, Move};
-use parkgate_store::{Store, VisitFilter, open};
+use parkgate_ledger::ParkId;
+use parkgate_store::moving::{Abandoned, At, Begun, Move};
+use parkgate_store::{Kept, QuarantineBound, SetAside, Store, StoreError, VisitFilter, open};
 use parkgate_testbed::Postgres;
+use parkgate_wire::{Digest, PushKind, Seqno};
 
-use crate::push::{T, enter, leave, opened};
+use crate::push::{T, enter, leave, new_park, opened};
 
 /// More than two pages.
 const RECORDS: u64 = 4500;
@@ -29,30 +31,37 @@ fn visits(data: &Path, url: Option<&str>) -> String {
     told
 }
 
+fn begun(from: At<'_>, to: At<'_>) -> Move {
+    match Move::begin(from, to).unwrap() {
+        Begun::Going(moving) => moving,
+        Begun::Finished => panic!("finished"),
+    }
+}
+
 fn moves(from: At<'_>, to: At<'_>) {
     let store = opened(from.data, from.url);
     fill(store.as_ref(), 0, RECORDS);
     store.close().unwrap();
     // It stops after the rows, before they are compared.
-    Move::begin(from, to).unwrap().copy(&mut |_| {}).unwrap();
+    begun(from, to).copy(&mut |_| {}).unwrap();
     let refused = open(to.data, to.url).err().unwrap().to_string();
     assert!(refused.contains("unfinished"), "{refused}");
     let refused = open(from.data, from.url).unwrap().record(&[leave("1", 1, T, T)]).unwrap_err();
     assert!(refused.is_temporary(), "its sender keeps it: {refused}");
 
     // Given up, and written again: rows are new, changed and gone.
-    assert!(Move::abandon(from).unwrap().is_some());
-    assert!(Move::abandon(from).unwrap().is_none());
+    assert!(matches!(Move::abandon(from).unwrap(), Abandoned::GivenUp(_)));
+    assert_eq!(Move::abandon(from).unwrap(), Abandoned::Nothing);
     let store = open(from.data, from.url).unwrap();
     fill(store.as_ref(), RECORDS, 100);
     store.close().unwrap();
-    let moving = Move::begin(from, to).unwrap();
+    let moving = begun(from, to);
     let mut steps = 0;
     moving.copy(&mut |_| steps += 1).unwrap();
     assert!(steps > 3, "from the beginning: {steps}");
     drop(moving);
     // Whoever comes again finds all of it copied.
-    let moving = Move::begin(from, to).unwrap();
+    let moving = begun(from, to);
     moving.copy(&mut |step| assert!(step.done >= step.all, "{step:?}")).unwrap();
     let totals = moving.finish(&mut |_| {}).unwrap();
     let records = totals.iter().find(|total| total.table == "records").unwrap();
@@ -60,6 +69,107 @@ fn moves(from: At<'_>, to: At<'_>) {
     assert_eq!(visits(to.data, to.url), visits(from.data, from.url));
     let store = open(to.data, to.url).unwrap();
     fill(store.as_ref(), 2 * RECORDS, 10);
+    store.close().unwrap();
+
+    // Finished, it is neither given up nor begun again: only one of the two takes pushes.
+    assert!(matches!(Move::abandon(from).unwrap(), Abandoned::Finished(_)));
+    assert!(matches!(Move::begin(from, to).unwrap(), Begun::Finished));
+    let swept_by_the_old = open(from.data, from.url).unwrap().keeps_images(&[]).unwrap_err();
+    assert!(matches!(swept_by_the_old, StoreError::Busy(_)), "both may have one bucket: {swept_by_the_old}");
+    let refused = open(from.data, from.url).unwrap().record(&[leave("1", 1, T, T)]).unwrap_err();
+    assert!(refused.is_temporary(), "{refused}");
+}
+
+#[test]
+fn a_move_that_was_given_up_while_it_compared_is_not_finished() {
+    let (data, cluster) = (tempfile::tempdir().unwrap(), Postgres::shared());
+    let url = cluster.database();
+    let (from, to) = (At { data: data.path(), url: None }, At { data: data.path(), url: Some(&url) });
+    opened(from.data, from.url).close().unwrap();
+    let moving = begun(from, to);
+    moving.copy(&mut |_| {}).unwrap();
+    Move::abandon(from).unwrap();
+    assert!(moving.finish(&mut |_| {}).unwrap_err().to_string().contains("gave up"));
+    assert!(open(to.data, to.url).is_err(), "it stays closed");
+}
+
+/// A gate was started on the database first. It was empty when the move began, so the gate knows no park, but it has
+/// its connections.
+#[test]
+fn whoever_is_in_the_new_database_already_writes_nothing_there_until_all_is_moved() {
+    let (data, cluster) = (tempfile::tempdir().unwrap(), Postgres::shared());
+    let url = cluster.database();
+    let (from, to) = (At { data: data.path(), url: None }, At { data: data.path(), url: Some(&url) });
+    opened(from.data, from.url).close().unwrap();
+    let beside = open(to.data, to.url).unwrap();
+    let moving = begun(from, to);
+    let add = |uuid: &str| beside.add_park(&new_park(uuid));
+    assert!(matches!(add("first"), Err(StoreError::Busy(_))));
+    assert!(beside.probe().unwrap_err().to_string().contains("unfinished"));
+    moving.copy(&mut |_| {}).unwrap();
+    assert!(matches!(add("second"), Err(StoreError::Busy(_))));
+    moving.finish(&mut |_| {}).unwrap();
+    add("third").unwrap();
+    beside.probe().unwrap();
+}
+
+#[test]
+fn a_store_is_known_by_itself_and_not_by_its_name() {
+    let (data, cluster) = (tempfile::tempdir().unwrap(), Postgres::shared());
+    let url = cluster.database();
+    let (from, to) = (At { data: data.path(), url: None }, At { data: data.path(), url: Some(&url) });
+    opened(from.data, from.url).close().unwrap();
+    let moving = begun(from, to);
+    moving.copy(&mut |_| {}).unwrap();
+    moving.finish(&mut |_| {}).unwrap();
+    drop(moving);
+    let itself = Move::begin(to, to).err().unwrap().to_string();
+    assert!(itself.contains("itself"), "{itself}");
+    // Another database stands where the one was that everything is in.
+    let name = url.rsplit('/').next().unwrap();
+    cluster.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+    cluster.sql("postgres", &format!("CREATE DATABASE {name}"));
+    let another = Move::begin(from, to).err().unwrap().to_string();
+    assert!(another.contains("has moved to"), "{another}");
+}
+
+/// Both ways: 24 pushes in quarantine of a mebibyte each are never all in memory.
+#[test]
+fn rows_that_are_large_are_moved_a_few_at_a_time() {
+    let (data, back, cluster) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Postgres::shared());
+    let url = cluster.database();
+    let ends = [
+        At { data: data.path(), url: None },
+        At { data: data.path(), url: Some(&url) },
+        At { data: back.path(), url: None },
+    ];
+    let store = opened(data.path(), None);
+    let batch: Vec<_> = (0..24).map(large).collect();
+    let bound = QuarantineBound { pushes_max: 99, bytes_max: 1 << 30, unknown_pushes_max: 1, unknown_bytes_max: 1 };
+    store.set_aside(&batch, &bound).unwrap();
+    store.close().unwrap();
+    for way in ends.windows(2) {
+        let moving = begun(way[0], way[1]);
+        let mut steps = Vec::new();
+        moving.copy(&mut |step| steps.extend((step.what == "quarantine").then_some(step.done))).unwrap();
+        assert!(steps.len() > 3 && steps.last() == Some(&24), "{steps:?}");
+        moving.finish(&mut |_| {}).unwrap();
+    }
+}
+
+fn large(number: u8) -> SetAside {
+    SetAside {
+        park: ParkId(1),
+        kind: PushKind::Leave,
+        seqno: Seqno(number.into()),
+        received_at: T,
+        address: "10.0.0.1".into(),
+        reason: "Signature",
+        finding: None,
+        digest: Digest([number; 16]),
+        kept: Kept { hint: "x".repeat(1 << 20), ..Kept::default() },
+        pictures: Vec::new(),
+    }
 }
 
 #[test]
