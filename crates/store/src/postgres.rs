@@ -88,8 +88,14 @@ impl PostgresStore {
         Ok(PostgresStore { batches, questions, seal: Seal::new(&key), content_key: key.derive("content digest") })
     }
 
-    /// What may be done twice: a question, or a change that is the same the second time.
+    /// What a gate asks by itself, and may be done twice: a question, or a change that is the same the second time. No longer
+    /// than a batch: whoever waits for a database that hangs holds a thread.
     fn ask<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
+        attempt(&self.questions, Twice::Harmless, PATIENCE, async |link, _| work(link).await)
+    }
+
+    /// What a person asks, who would rather wait: lists, and work on many rows.
+    fn ask_long<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
         attempt(&self.questions, Twice::Harmless, QUESTION_MAX, async |link, _| work(link).await)
     }
 
@@ -192,7 +198,7 @@ impl Store for PostgresStore {
     }
 
     fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {
-        self.ask(async |link| query::visit(link, &self.seal, park_uuid, parking_serial).await)
+        self.ask_long(async |link| query::visit(link, &self.seal, park_uuid, parking_serial).await)
     }
 
     fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
@@ -208,15 +214,15 @@ impl Store for PostgresStore {
     }
 
     fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError> {
-        self.ask(async |link| conflict::list(link, &self.seal, filter).await)
+        self.ask_long(async |link| conflict::list(link, &self.seal, filter).await)
     }
 
     fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        self.ask(async |link| conflict::forget(link, ids).await)
+        self.ask_long(async |link| conflict::forget(link, ids).await)
     }
 
     fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
-        self.ask(async |link| conflict::settle_epoch(link, &self.seal, park, epoch).await)
+        self.ask_long(async |link| conflict::settle_epoch(link, &self.seal, park, epoch).await)
     }
 
     fn serial_reuse(&self, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
@@ -230,7 +236,7 @@ impl Store for PostgresStore {
     fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError> {
         let mut after = i64::MIN;
         loop {
-            let (page, last) = self.ask(async |link| survey::page(link, park_uuid, received_from, after).await)?;
+            let (page, last) = self.ask_long(async |link| survey::page(link, park_uuid, received_from, after).await)?;
             let is_last = page.len() < survey::PAGE;
             page.into_iter().for_each(&mut *visit);
             if is_last {
@@ -241,7 +247,7 @@ impl Store for PostgresStore {
     }
 
     fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
-        self.ask(async |link| survey::refused(link, park_uuid, received_from).await)
+        self.ask_long(async |link| survey::refused(link, park_uuid, received_from).await)
     }
 
     fn keeps_image(&self, key: &ImageKey) -> Result<bool, StoreError> {
@@ -259,11 +265,11 @@ impl Store for PostgresStore {
     }
 
     fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError> {
-        self.ask(async |link| quarantine::list(link, &self.seal, filter).await)
+        self.ask_long(async |link| quarantine::list(link, &self.seal, filter).await)
     }
 
     fn release(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        self.ask(async |link| quarantine::release(link, ids).await)
+        self.ask_long(async |link| quarantine::release(link, ids).await)
     }
 
     fn release_before(&self, received_before: i64) -> Result<usize, StoreError> {

@@ -40,11 +40,11 @@ impl Forwarding for PostgresStore {
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        self.ask(async |link| delivery::list(link, filter).await)
+        self.ask_long(async |link| delivery::list(link, filter).await)
     }
 
     fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
-        self.ask(async |link| delivery::retry(link, ids, now).await)
+        self.ask_long(async |link| delivery::retry(link, ids, now).await)
     }
 
     fn drop_deliveries(&self, ids: &[DeliveryId]) -> Result<usize, StoreError> {
@@ -55,7 +55,8 @@ impl Forwarding for PostgresStore {
         let Some(id) = self.ask(async |link| delivery::id_of(link, subscriber).await)? else { return Ok(None) };
         let (mut replayed, mut below) = (0, Some(i64::MAX));
         while let Some(from) = below {
-            let (added, next) = self.ask(async |link| delivery::replay(link, id, received_from, now, from).await)?;
+            let (added, next) =
+                self.ask_long(async |link| delivery::replay(link, id, received_from, now, from).await)?;
             replayed += added;
             below = next;
         }
@@ -81,7 +82,7 @@ impl Forwarding for PostgresStore {
     }
 
     fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError> {
-        self.ask(async |link| delivery::differences(link, subscriber, limit).await)
+        self.ask_long(async |link| delivery::differences(link, subscriber, limit).await)
     }
 
     fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError> {

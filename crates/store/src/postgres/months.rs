@@ -79,7 +79,7 @@ impl Months for PostgresStore {
     }
 
     fn turn(&self) -> Result<Option<i64>, StoreError> {
-        self.ask(async |link| {
+        self.ask_long(async |link| {
             // Mostly there is nothing to do, and nobody to wait for.
             let Some(newest) = newest(link).await? else { return Ok(None) };
             let is_behind = number(link, "SELECT last_value FROM record_blocks").await? < newest.0 * STEP;
