@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::{Entry, Recorder, Store, StoreError, VisitFilter};
@@ -295,6 +295,44 @@ fn a_server_that_is_away_is_told_and_found_again() {
     }
     cluster.run();
     store.record(&[leave("1", 1, T, T)]).unwrap();
+}
+
+/// A server that hangs takes connections and says nothing.
+#[test]
+fn a_primary_that_hangs_is_left_for_the_standby_and_not_written_to_when_it_goes_on() {
+    let primary = Postgres::start(&["fsync=off"]);
+    let (database, data) = (primary.database(), tempfile::tempdir().unwrap());
+    let standby = primary.standby();
+    let store = opened(data.path(), Some(&primary.url_with(&standby, &database)));
+    store.record(&[leave("1", 1, T, T)]).unwrap();
+    let caught_up = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()";
+    while primary.sql("postgres", caught_up) != "1" {}
+    // Several connections of either role, all to the one that will hang.
+    std::thread::scope(|scope| {
+        for number in 2..6 {
+            let store = &store;
+            scope.spawn(move || store.record(&[leave(&number.to_string(), number, T, T)]).unwrap());
+            scope.spawn(move || store.parks().unwrap());
+        }
+    });
+    while primary.sql("postgres", caught_up) != "1" {}
+    primary.hang();
+    standby.promote();
+    // One call may wait for the connection that it has; the next asks the other host. What a gate asks by itself waits no
+    // longer than that: it would hold threads that pictures need.
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let asks = scope.spawn(|| (0..2).find_map(|_| store.parks().ok()));
+        let recorded = (0..2).find_map(|_| store.record(&[leave("6", 6, T, T)]).ok());
+        assert!(recorded.is_some() && asks.join().unwrap().is_some(), "two calls came to nothing");
+    });
+    assert!(begun.elapsed() < Duration::from_secs(40), "a question waits a minute");
+    primary.go_on();
+    store.add_park(&new_park("c")).unwrap();
+    store.record(&[leave("7", 7, T, T)]).unwrap();
+    let count = |cluster: &Postgres, table: &str| cluster.sql(&database, &format!("SELECT count(*) FROM {table}"));
+    assert_eq!((count(&standby, "records"), count(&standby, "parks")), ("7".into(), "3".into()));
+    assert_eq!((count(&primary, "records"), count(&primary, "parks")), ("5".into(), "2".into()));
 }
 
 #[test]
