@@ -81,7 +81,7 @@ impl Gate {
                 record,
                 settings.limits.queue_max,
                 settings.limits.batch_max,
-                store.lanes(),
+                store.lanes(settings.limits.lanes),
                 lane_key,
             ),
             quarantine: Quarantine::start(Arc::clone(&store), &settings.limits),

@@ -103,8 +103,8 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// Nothing of the batch was recorded.
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError>;
 
-    /// How many batches may be recorded at once.
-    fn lanes(&self) -> usize {
+    /// How many batches may be recorded at once, where so many are set (0: as the store thinks best).
+    fn lanes(&self, _set: usize) -> usize {
         1
     }
 

@@ -47,8 +47,10 @@ const MIGRATION_MAX: Duration = Duration::from_secs(60 * 60);
 /// The first pause between attempts; each is twice the one before, up to the last.
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
-/// Batches in flight, at most: while one waits for its commit, another is judged.
+/// Batches in flight if nothing else is set, at most: while one waits for its commit, another is judged.
 const LANES_MAX: usize = 4;
+/// However many are set: each has a connection, and a server has a hundred.
+const LANES_SET_MAX: usize = 64;
 /// Old pushes released at a time.
 const RELEASED_MAX: i64 = 1000;
 
@@ -155,7 +157,10 @@ impl Store for PostgresStore {
         })
     }
 
-    fn lanes(&self) -> usize {
+    fn lanes(&self, set: usize) -> usize {
+        if set > 0 {
+            return set.min(LANES_SET_MAX);
+        }
         // The gate and, often, the database share the machine: more lanes than half its cores make smaller batches, not more.
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         (cores / 2).clamp(1, LANES_MAX)

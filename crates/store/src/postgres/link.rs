@@ -17,12 +17,13 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Row, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::LANES_SET_MAX;
 use super::address::Address;
 use super::drive::Driver;
 use crate::StoreError;
 
-/// Connections kept open between calls, of each role.
-const IDLE_MAX: usize = 8;
+/// Connections kept open for questions; batches keep as many as there are lanes.
+const QUESTIONS_MAX: usize = 8;
 
 /// What holds for every session. An unknown name (an older server, another database of this protocol) is left out.
 /// `synchronous_commit` is never weaker than on, whatever the server's default: an answer means on disk.
@@ -122,6 +123,16 @@ pub(super) enum Role {
     Questions,
 }
 
+impl Role {
+    /// Connections kept open between calls.
+    fn idle_max(self) -> usize {
+        match self {
+            Role::Batches => LANES_SET_MAX,
+            Role::Questions => QUESTIONS_MAX,
+        }
+    }
+}
+
 /// Connections of one role.
 pub(super) struct Pool {
     address: Address,
@@ -173,7 +184,7 @@ impl Pool {
     /// Gives back what is in order.
     fn give(&self, link: Link) {
         let mut idle = lock(&self.idle);
-        if idle.len() < IDLE_MAX && !self.closed.load(Ordering::Relaxed) {
+        if idle.len() < self.role.idle_max() && !self.closed.load(Ordering::Relaxed) {
             idle.push(link);
         }
     }
