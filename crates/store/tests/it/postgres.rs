@@ -359,7 +359,7 @@ async fn lanes_record_at_once_and_answer_each_in_order() {
             16,
             // More than `store.lanes()` may be on a small machine.
             4,
-            |entry| entry.arrival.park.0.unsigned_abs(),
+            |entry| entry.arrival.park,
         )
     };
     let pushes = (0..400_u64).map(|number| {
@@ -376,6 +376,64 @@ async fn lanes_record_at_once_and_answer_each_in_order() {
         }
     }
     tokio::task::spawn_blocking(move || recorder.stop()).await.unwrap();
+}
+
+/// A cluster in which a transaction can go on without a session.
+fn cluster_that_holds() -> Postgres {
+    Postgres::start(&["fsync=off", "max_prepared_transactions=2"])
+}
+
+/// Somebody who does not end has done this.
+fn hold(cluster: &Postgres, url: &str, sql: &str) {
+    cluster.sql(url, &format!("BEGIN; {sql}; PREPARE TRANSACTION 'held'"));
+}
+
+const LET_GO: &str = "ROLLBACK PREPARED 'held'";
+const A_WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+    AND application_name = 'parkgate' AND datname = current_database()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_park_that_somebody_holds_keeps_no_other_park_waiting_for_it() {
+    let cluster = cluster_that_holds();
+    let (_one, _two, url, [store, _]) = two_nodes(&cluster);
+    store.record(&[leave("0", 0, T, T).park(1)]).unwrap();
+    hold(&cluster, &url, "SELECT 1 FROM spaces WHERE park_id = 1 FOR UPDATE");
+    let recorder = {
+        let store = Arc::clone(&store);
+        Recorder::start_lanes(move |batch: &[Entry]| store.record(batch), 1000, 16, 1, |entry| entry.arrival.park)
+    };
+    // Of the third park nothing is there yet. The first push may be a batch alone.
+    let pushes = (0..9_u64).map(|number| {
+        let park = if number == 0 { 2 } else { number as i64 % 3 + 1 };
+        recorder.record(leave(&format!("n{number}"), number + 1, T, T).park(park))
+    });
+    let answers = futures_util::future::join_all(pushes).await;
+    for (number, answer) in (0..).zip(answers) {
+        let is_held = number % 3 == 0 && number > 0;
+        match answer {
+            Ok(recorded) => assert!(!is_held && matches!(recorded.verdict(), Verdict::Recorded { .. }), "{number}"),
+            Err(error) => assert!(is_held && error.is_temporary(), "{number}: {error}"),
+        }
+    }
+    cluster.sql(&url, LET_GO);
+    recorder.record(leave("n3", 4, T, T).park(1)).await.unwrap();
+    tokio::task::spawn_blocking(move || recorder.stop()).await.unwrap();
+}
+
+#[test]
+fn a_first_subscriber_is_told_of_what_waited_for_its_park_meanwhile() {
+    let cluster = cluster_that_holds();
+    let (_one, _two, url, [store, other]) = two_nodes(&cluster);
+    store.record(&[leave("1", 1, T, T)]).unwrap();
+    hold(&cluster, &url, "SELECT 1 FROM spaces WHERE park_id = 1 FOR UPDATE");
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| store.record(&[leave("2", 2, T, T)]));
+        while cluster.sql(&url, A_WAITS) == "0" {}
+        other.add_subscriber(&crate::forwarding::subscriber("city")).unwrap();
+        cluster.sql(&url, LET_GO);
+        waits.join().unwrap().unwrap();
+    });
+    assert_eq!(cluster.sql(&url, "SELECT count(*) FROM deliveries"), "1");
 }
 
 /// A number made of the one before; the same row of them for the same start.
