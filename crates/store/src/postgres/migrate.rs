@@ -9,6 +9,7 @@
 use std::path::Path;
 
 use super::link::{Fault, Link};
+use super::months::patiently;
 use crate::StoreError;
 use crate::key::MasterKey;
 use crate::seal::Seal;
@@ -71,7 +72,7 @@ async fn migrate(link: &Link) -> Result<(), Fault> {
         return fits(link).await;
     }
     for migration in MIGRATIONS.iter().skip(found) {
-        link.plain(migration).await?;
+        patiently(link, migration).await?;
     }
     if found < newest {
         let newest = i64::try_from(newest).unwrap_or(i64::MAX);
