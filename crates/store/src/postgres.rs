@@ -40,7 +40,7 @@ use crate::{Entry, ImageKey, Store, StoreError};
 
 /// How long a call is tried anew before its sender is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long one attempt at a question may take: a list by plate may pass by everything.
+/// How long one attempt at a person's question may take: a list of conflicts may pass by everything.
 const QUESTION_MAX: Duration = Duration::from_secs(60);
 /// A large database may be long in migrating, and other nodes wait for it.
 const MIGRATION_MAX: Duration = Duration::from_secs(60 * 60);
@@ -207,11 +207,16 @@ impl Store for PostgresStore {
     }
 
     fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
+        // A push is received after what it tells of.
+        let from = match filter.since {
+            None => 0,
+            Some(since) => self.ask_long(async |link| query::first_since(link, since.0).await)?,
+        };
         let (mut visits, mut below) = (Vec::new(), i64::MAX);
         while visits.len() < filter.limit && below > 0 {
             let limit = (filter.limit - visits.len()).min(query::VISITS_PAGE);
             let page = VisitFilter { limit, ..filter.clone() };
-            let (found, end) = self.ask(async |link| query::visits(link, &self.seal, &page, below).await)?;
+            let (found, end) = self.ask_long(async |link| query::visits(link, &self.seal, &page, below, from).await)?;
             visits.extend(found);
             below = end;
         }
@@ -239,7 +244,7 @@ impl Store for PostgresStore {
     }
 
     fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError> {
-        let mut after = i64::MIN;
+        let mut after = self.ask_long(async |link| query::first_since(link, received_from).await)? - 1;
         loop {
             let (page, last) = self.ask_long(async |link| survey::page(link, park_uuid, received_from, after).await)?;
             let is_last = page.len() < survey::PAGE;
