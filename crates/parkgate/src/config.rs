@@ -111,6 +111,7 @@ limits! {
     connections_max: usize,
     queue_max: usize,
     batch_max: usize,
+    lanes: usize,
     drain_timeout: Span,
     quarantine_pushes_max: u64,
     quarantine_bytes_max: u64,
@@ -155,6 +156,8 @@ impl GivenForward {
 
 /// More open connections no machine has.
 const CONNECTIONS_MAX: usize = 1 << 24;
+/// Each lane has a connection to the database, which has a hundred for all who ask.
+const LANES_MAX: usize = 64;
 
 impl GivenLimits {
     /// Of some things there must be one, or the gate takes nothing.
@@ -422,6 +425,7 @@ fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
                 Ok(given) if given.limits.connections_max > Some(CONNECTIONS_MAX) => {
                     format!("must be at most {CONNECTIONS_MAX}")
                 }
+                Ok(given) if given.limits.lanes > Some(LANES_MAX) => format!("must be at most {LANES_MAX}"),
                 Ok(_) => {
                     merge(&mut good, one);
                     continue;

@@ -81,8 +81,8 @@ impl Gate {
                 record,
                 settings.limits.queue_max,
                 settings.limits.batch_max,
-                store.lanes(),
-                lane_key,
+                store.lanes(settings.limits.lanes),
+                park_of,
             ),
             quarantine: Quarantine::start(Arc::clone(&store), &settings.limits),
             doctor: Doctor::new(settings.limits.doctor_per_minute),
@@ -175,8 +175,8 @@ impl Gate {
 }
 
 /// The pushes of a park go by one lane.
-fn lane_key(entry: &Entry) -> u64 {
-    entry.arrival.park.0.unsigned_abs()
+fn park_of(entry: &Entry) -> ParkId {
+    entry.arrival.park
 }
 
 /// Milliseconds since 1970.

@@ -58,6 +58,8 @@ pub struct Limits {
     pub queue_max: usize,
     /// Pushes committed together at most.
     pub batch_max: usize,
+    /// Batches in flight at once, with PostgreSQL: 0, by the machine's cores. More help where the database is far away.
+    pub lanes: usize,
     /// How long a stop waits for what is in flight.
     pub drain_timeout: Duration,
     /// Refused pushes of one park kept in the quarantine; more are answered 503.
@@ -90,6 +92,7 @@ impl Default for Limits {
             connections_max: 8192,
             queue_max: 4096,
             batch_max: 512,
+            lanes: 0,
             drain_timeout: Duration::from_secs(30),
             quarantine_pushes_max: 10_000,
             quarantine_bytes_max: 1 << 30,

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kept = (!place.is_empty() && url.is_none()).then(|| PathBuf::from(&place));
     let data = kept.clone().unwrap_or_else(|| scratch.clone());
     let store = open(&data, url.as_deref())?;
-    let lanes = store.lanes() as u64;
+    let lanes = store.lanes(0) as u64;
     let started = Instant::now();
     let measured: Vec<(Vec<Duration>, u64)> = std::thread::scope(|scope| {
         let (store, data) = (store.as_ref(), data.as_path());

@@ -73,6 +73,9 @@ pub enum StoreError {
     /// The queue is full, or another writer holds the database too long. Try later.
     #[error("the store is busy: {0}")]
     Busy(String),
+    /// Somebody who does not end holds these parks: nothing was written, and what is of other parks can be. Try later.
+    #[error("the store is busy: another writer holds {} park(s)", .0.len())]
+    Held(Vec<ParkId>),
     /// No room on the disk. Nothing was written; it goes on by itself once there is room.
     #[error("the disk is full: {0}")]
     Full(String),
@@ -92,7 +95,7 @@ impl StoreError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            StoreError::Busy(_) | StoreError::Full(_) | StoreError::Away(_) => true,
+            StoreError::Busy(_) | StoreError::Held(_) | StoreError::Full(_) | StoreError::Away(_) => true,
             StoreError::Exists(_) | StoreError::Broken(_) => false,
         }
     }
@@ -103,11 +106,11 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// Judges a batch in order and commits it durably. When this returns verdicts, what they say is on disk.
     ///
     /// # Errors
-    /// Nothing of the batch was recorded.
+    /// Nothing of the batch was recorded. [`StoreError::Held`]: without those parks it may be.
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError>;
 
-    /// How many batches may be recorded at once.
-    fn lanes(&self) -> usize {
+    /// How many batches may be recorded at once, where so many are set (0: as the store thinks best).
+    fn lanes(&self, _set: usize) -> usize {
         1
     }
 

@@ -41,15 +41,17 @@ use crate::{Entry, ImageKey, Store, StoreError};
 
 /// How long a call is tried anew before its sender is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long one attempt at a question may take: a list by plate may pass by everything.
+/// How long one attempt at a person's question may take: a list of conflicts may pass by everything.
 const QUESTION_MAX: Duration = Duration::from_secs(60);
 /// A large database may be long in migrating, and other nodes wait for it.
 const MIGRATION_MAX: Duration = Duration::from_secs(60 * 60);
 /// The first pause between attempts; each is twice the one before, up to the last.
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
-/// Batches in flight, at most: while one waits for its commit, another is judged.
+/// Batches in flight if nothing else is set, at most: while one waits for its commit, another is judged.
 const LANES_MAX: usize = 4;
+/// However many are set: each has a connection, and a server has a hundred.
+const LANES_SET_MAX: usize = 64;
 /// Old pushes released at a time.
 const RELEASED_MAX: i64 = 1000;
 
@@ -89,8 +91,14 @@ impl PostgresStore {
         Ok(PostgresStore { batches, questions, seal: Seal::new(&key), content_key: key.derive("content digest") })
     }
 
-    /// What may be done twice: a question, or a change that is the same the second time.
+    /// What a gate asks by itself, and may be done twice: a question, or a change that is the same the second time. No longer
+    /// than a batch: whoever waits for a database that hangs holds a thread.
     fn ask<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
+        attempt(&self.questions, Twice::Harmless, PATIENCE, async |link, _| work(link).await)
+    }
+
+    /// What a person asks, who would rather wait: lists, and work on many rows.
+    fn ask_long<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
         attempt(&self.questions, Twice::Harmless, QUESTION_MAX, async |link, _| work(link).await)
     }
 
@@ -150,7 +158,10 @@ impl Store for PostgresStore {
         })
     }
 
-    fn lanes(&self) -> usize {
+    fn lanes(&self, set: usize) -> usize {
+        if set > 0 {
+            return set.min(LANES_SET_MAX);
+        }
         // The gate and, often, the database share the machine: more lanes than half its cores make smaller batches, not more.
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         (cores / 2).clamp(1, LANES_MAX)
@@ -193,15 +204,20 @@ impl Store for PostgresStore {
     }
 
     fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {
-        self.ask(async |link| query::visit(link, &self.seal, park_uuid, parking_serial).await)
+        self.ask_long(async |link| query::visit(link, &self.seal, park_uuid, parking_serial).await)
     }
 
     fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
+        // A push is received after what it tells of.
+        let from = match filter.since {
+            None => 0,
+            Some(since) => self.ask_long(async |link| query::first_since(link, since.0).await)?,
+        };
         let (mut visits, mut below) = (Vec::new(), i64::MAX);
         while visits.len() < filter.limit && below > 0 {
             let limit = (filter.limit - visits.len()).min(query::VISITS_PAGE);
             let page = VisitFilter { limit, ..filter.clone() };
-            let (found, end) = self.ask(async |link| query::visits(link, &self.seal, &page, below).await)?;
+            let (found, end) = self.ask_long(async |link| query::visits(link, &self.seal, &page, below, from).await)?;
             visits.extend(found);
             below = end;
         }
@@ -209,15 +225,15 @@ impl Store for PostgresStore {
     }
 
     fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError> {
-        self.ask(async |link| conflict::list(link, &self.seal, filter).await)
+        self.ask_long(async |link| conflict::list(link, &self.seal, filter).await)
     }
 
     fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        self.ask(async |link| conflict::forget(link, ids).await)
+        self.ask_long(async |link| conflict::forget(link, ids).await)
     }
 
     fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
-        self.ask(async |link| conflict::settle_epoch(link, &self.seal, park, epoch).await)
+        self.ask_long(async |link| conflict::settle_epoch(link, &self.seal, park, epoch).await)
     }
 
     fn serial_reuse(&self, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
@@ -229,9 +245,9 @@ impl Store for PostgresStore {
     }
 
     fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError> {
-        let mut after = i64::MIN;
+        let mut after = self.ask_long(async |link| query::first_since(link, received_from).await)? - 1;
         loop {
-            let (page, last) = self.ask(async |link| survey::page(link, park_uuid, received_from, after).await)?;
+            let (page, last) = self.ask_long(async |link| survey::page(link, park_uuid, received_from, after).await)?;
             let is_last = page.len() < survey::PAGE;
             page.into_iter().for_each(&mut *visit);
             if is_last {
@@ -242,7 +258,7 @@ impl Store for PostgresStore {
     }
 
     fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
-        self.ask(async |link| survey::refused(link, park_uuid, received_from).await)
+        self.ask_long(async |link| survey::refused(link, park_uuid, received_from).await)
     }
 
     fn keeps_images(&self, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
@@ -263,11 +279,11 @@ impl Store for PostgresStore {
     }
 
     fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError> {
-        self.ask(async |link| quarantine::list(link, &self.seal, filter).await)
+        self.ask_long(async |link| quarantine::list(link, &self.seal, filter).await)
     }
 
     fn release(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        self.ask(async |link| quarantine::release(link, ids).await)
+        self.ask_long(async |link| quarantine::release(link, ids).await)
     }
 
     fn release_before(&self, received_before: i64) -> Result<usize, StoreError> {

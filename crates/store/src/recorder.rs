@@ -4,6 +4,7 @@
 //! A lane is a queue with a thread that takes everything that waits in it, up to a bound, and nothing waits for a timer:
 //! under load batches grow by themselves, and a single push is committed at once. SQLite has one writer and so one lane.
 //! PostgreSQL has several; the pushes of one park go by one of them, for batches of one park would wait for each other.
+//! Where somebody holds a park, its pushes alone come to nothing.
 //! Only a committed batch gives a [`Recorded`].
 
 use std::collections::VecDeque;
@@ -12,10 +13,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use parkgate_ledger::Verdict;
+use parkgate_ledger::{ParkId, Verdict};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Entry, StoreError};
+use crate::{Entry, NO_PARK, StoreError};
 
 /// Proof that a verdict is on disk: made here only, of a committed batch.
 #[derive(Debug)]
@@ -66,8 +67,8 @@ struct Judged<E, V> {
 
 struct Shared<E, V> {
     lanes: Vec<Lane<E, V>>,
-    /// Which push goes by which lane: equal numbers go by one.
-    lane_key: fn(&E) -> u64,
+    /// What is of one park goes by one lane.
+    park_of: fn(&E) -> ParkId,
     /// Pushes waiting in one lane.
     queue_max: usize,
     batch_max: usize,
@@ -96,24 +97,24 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
         queue_max: usize,
         batch_max: usize,
     ) -> Self {
-        Self::start_lanes(record, queue_max, batch_max, 1, |_| 0)
+        Self::start_lanes(record, queue_max, batch_max, 1, |_| NO_PARK)
     }
 
-    /// Starts so many lanes, which share `queue_max`; pushes of equal `lane_key` go by one of them.
+    /// Starts so many lanes, which share `queue_max`; pushes of one park go by one of them.
     #[must_use]
     pub fn start_lanes(
         record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + Sync + 'static,
         queue_max: usize,
         batch_max: usize,
         lanes: usize,
-        lane_key: fn(&E) -> u64,
+        park_of: fn(&E) -> ParkId,
     ) -> Self {
         let lanes = lanes.max(1);
         let new_lane =
             || Lane { queue: Mutex::new(Queue { waiting: VecDeque::new(), stopping: false }), filled: Condvar::new() };
         let shared = Arc::new(Shared {
             lanes: std::iter::repeat_with(new_lane).take(lanes).collect(),
-            lane_key,
+            park_of,
             queue_max: queue_max.div_ceil(lanes),
             batch_max: batch_max.max(1),
             batches: AtomicU64::new(0),
@@ -208,7 +209,7 @@ impl<E, V> Shared<E, V> {
     fn lane_of(&self, entry: &E) -> Option<&Lane<E, V>> {
         match self.lanes.as_slice() {
             [only] => Some(only),
-            lanes => lanes.get(((self.lane_key)(entry) % lanes.len() as u64) as usize),
+            lanes => lanes.get(((self.park_of)(entry).0.unsigned_abs() % lanes.len() as u64) as usize),
         }
     }
 
@@ -218,21 +219,54 @@ impl<E, V> Shared<E, V> {
         record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>,
         judged: &mpsc::UnboundedSender<Judged<E, V>>,
     ) {
-        while let Some((entries, senders)) = lane.take(self.batch_max) {
-            let started = Instant::now();
-            let answers = record_all(record, &entries);
-            let ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            let committed = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
-            if committed > 0 {
-                self.commit_ns.fetch_add(ns, Ordering::Relaxed);
-                self.batches.fetch_add(1, Ordering::Relaxed);
-                self.records.fetch_add(committed, Ordering::Relaxed);
-            }
-            if judged.send(Judged { entries, senders, answers }).is_err() {
-                // The runtime ended, and all who waited with it.
-                lock(&lane.queue).stopping = true;
+        while let Some(taken) = lane.take(self.batch_max) {
+            let mut left = Some(taken);
+            while let Some((entries, senders)) = left.take() {
+                let answers = self.record_counted(record, &entries);
+                let done;
+                (done, left) = self.without_free(Judged { entries, senders, answers });
+                if judged.send(done).is_err() {
+                    // The runtime ended, and all who waited with it.
+                    lock(&lane.queue).stopping = true;
+                }
             }
         }
+    }
+
+    fn record_counted(&self, record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>, entries: &[E]) -> Vec<Answer<V>> {
+        let started = Instant::now();
+        let answers = record_all(record, entries);
+        let ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let committed = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+        if committed > 0 {
+            self.commit_ns.fetch_add(ns, Ordering::Relaxed);
+            self.batches.fetch_add(1, Ordering::Relaxed);
+            self.records.fetch_add(committed, Ordering::Relaxed);
+        }
+        answers
+    }
+
+    /// Of a batch that came to nothing for parks that somebody holds, what is of other parks is left to be recorded.
+    fn without_free(&self, all: Judged<E, V>) -> (Judged<E, V>, Option<Taken<E, V>>) {
+        let is_free = |entry: &E, answer: &Answer<V>| matches!(answer, Err(StoreError::Held(parks)) if !parks.contains(&(self.park_of)(entry)));
+        let free = all.entries.iter().zip(&all.answers).filter(|(entry, answer)| is_free(entry, answer)).count();
+        // None to leave out, or all: then the same would come of it again.
+        if free == 0 || free == all.entries.len() {
+            return (all, None);
+        }
+        let mut done = Judged { entries: Vec::new(), senders: Vec::new(), answers: Vec::new() };
+        let (mut entries, mut senders) = (Vec::new(), Vec::new());
+        for ((entry, sender), answer) in all.entries.into_iter().zip(all.senders).zip(all.answers) {
+            if is_free(&entry, &answer) {
+                entries.push(entry);
+                senders.push(sender);
+            } else {
+                done.entries.push(entry);
+                done.senders.push(sender);
+                done.answers.push(answer);
+            }
+        }
+        (done, Some((entries, senders)))
     }
 }
 
@@ -257,6 +291,10 @@ fn record_all<E, V>(record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>, entrie
         Ok(recorded) => recorded.into_iter().map(Ok).collect(),
         Err(StoreError::Broken(_)) if entries.len() > 1 => {
             entries.iter().flat_map(|entry| record_all(record, std::slice::from_ref(entry))).collect()
+        }
+        Err(error @ StoreError::Held(_)) => {
+            tracing::warn!(%error, "of a batch only other parks' pushes can be recorded");
+            entries.iter().map(|_| Err(error.clone())).collect()
         }
         Err(error) => {
             tracing::error!(%error, pushes = entries.len(), "a batch was not recorded");

@@ -170,6 +170,7 @@ impl Postgres {
 
     /// Stops the server at once, as a crash does: what it had not written is gone, what it does next is recovery.
     pub fn crash(&self) {
+        self.go_on();
         let running = self.running.lock().unwrap().take();
         if let Some(running) = running {
             signal(running.pid, "QUIT");
@@ -184,13 +185,24 @@ impl Postgres {
         if let Some(running) = running {
             // Held, so that it starts no process between the list and the kill.
             signal(running.pid, "STOP");
-            let parent = running.pid.to_string();
-            let listed = Command::new("pgrep").args(["-P", &parent]).output().unwrap();
-            let children = String::from_utf8(listed.stdout).unwrap();
-            let killed = Command::new("kill").arg("-KILL").args(children.split_whitespace()).arg(&parent).status();
-            drop(killed);
+            signal_all(running.pid, "KILL");
             drop(running.held);
             running.ended.join().unwrap();
+        }
+    }
+
+    /// Holds the server and all its processes: connections are taken and nothing is answered, until it goes on or ends.
+    pub fn hang(&self) {
+        if let Some(running) = &*self.running.lock().unwrap() {
+            signal(running.pid, "STOP");
+            signal_all(running.pid, "STOP");
+        }
+    }
+
+    /// Lets a server that hangs go on.
+    pub fn go_on(&self) {
+        if let Some(running) = &*self.running.lock().unwrap() {
+            signal_all(running.pid, "CONT");
         }
     }
 
@@ -242,6 +254,15 @@ fn end(mut child: Child) {
 
 fn signal(pid: u32, name: &str) {
     drop(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status());
+}
+
+/// To a process and those it started.
+fn signal_all(parent: u32, name: &str) {
+    let listed = Command::new("pgrep").args(["-P", &parent.to_string()]).output().unwrap();
+    let children = String::from_utf8(listed.stdout).unwrap();
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{name}")).args(children.split_whitespace()).arg(parent.to_string());
+    drop(kill.stderr(Stdio::null()).status());
 }
 
 fn programs() -> &'static Path {

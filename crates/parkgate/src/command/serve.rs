@@ -18,8 +18,9 @@ use crate::cli::Serve;
 use crate::config::{Config, ImagesAt};
 use crate::output::{self, misuse};
 
-/// Threads that write pictures and read the store: each keeps memory of its own, and a disk does no more at a time.
-const BLOCKING_THREADS: usize = 8;
+/// Threads that write pictures and ask the store. A disk keeps eight busy; but of a database that hangs, each question (the
+/// registry, a count of spaces, every subscriber's claim) holds one for five seconds, and pictures must find one meanwhile.
+const BLOCKING_THREADS: usize = 64;
 
 pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
     let config = Config::of(args)?;

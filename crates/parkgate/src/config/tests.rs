@@ -71,7 +71,7 @@ fn a_database_has_a_data_folder_beside_it_and_keeps_its_password() {
 #[test]
 fn all_that_is_wrong_is_named_and_where_it_stands() {
     let (_, wrong) = settings(
-        "nod = 1\nlisten = 5\n[limits]\nx = 1\nbody_timeout = \"1\"\nqueue_max = 0\nfiles_max = 0\nbatch_max = -1\n",
+        "nod = 1\nlisten = 5\n[limits]\nx = 1\nbody_timeout = \"1\"\nqueue_max = 0\nfiles_max = 0\nbatch_max = -1\nlanes = 65\n",
         &[
             ("PARKGATE_LIMITS_BODY_BYTES_MAX", "many"),
             ("PARKGATE_LIMITS_BODY_BYTE_MAX", "1"),
@@ -85,6 +85,7 @@ fn all_that_is_wrong_is_named_and_where_it_stands() {
         "limits.body_timeout: `1` is no duration",
         "limits.queue_max: must be at least 1",
         "limits.batch_max",
+        "limits.lanes: must be at most 64",
         "PARKGATE_LIMITS_BODY_BYTES_MAX: limits.body_bytes_max",
         "PARKGATE_LIMITS_BODY_BYTE_MAX: no such",
     ];

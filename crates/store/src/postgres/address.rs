@@ -2,9 +2,13 @@
 //!
 //! The URL is PostgreSQL's own (`postgres://USER:PASSWORD@HOST,HOST/DATABASE?…`). Of TLS there is one kind only, the safe
 //! one: encrypted, the certificate of an authority that is trusted, and for this host. `sslmode=require` is that here.
+//!
+//! Of several hosts one is asked after the other, beginning with the one that was good last: a server that hangs takes
+//! connections and says nothing more, so each has a short time for all that a connection needs.
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,12 +21,18 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::link::Fault;
 use crate::StoreError;
 
+/// For a connection, ready to work, where there is no other host to ask: a call is tried for five seconds.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
+/// For each of several: three that hang leave a call time for a fourth.
+const HOST_MAX: Duration = Duration::from_millis(1500);
 
-/// What is connected to.
+/// What is connected to. Clones know together which host was good last.
 #[derive(Clone)]
 pub(super) struct Address {
-    pub(super) config: Config,
+    config: Config,
+    /// One for each host.
+    hosts: Vec<Config>,
+    good: Arc<AtomicUsize>,
     /// The authorities' certificates, if not those that this machine trusts.
     roots: Option<PathBuf>,
     tls: Arc<OnceLock<MakeRustlsConnect>>,
@@ -46,22 +56,43 @@ impl Address {
             config.ssl_mode(SslMode::Require);
         }
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_MAX);
+            config.connect_timeout(if config.get_hosts().len() > 1 { HOST_MAX } else { CONNECT_MAX });
         }
         if config.get_application_name().is_none() {
             config.application_name("parkgate");
         }
-        let hosts = config.get_hosts().iter().map(|host| match host {
+        let names = config.get_hosts().iter().map(|host| match host {
             Host::Tcp(name) => name.clone(),
             Host::Unix(path) => path.display().to_string(),
         });
-        let hosts: Vec<String> = hosts.collect();
+        let names: Vec<String> = names.collect();
         // A password with an @ in it, cut in two.
-        if hosts.is_empty() || hosts.iter().any(|host| host.contains('@')) {
+        if names.is_empty() || names.iter().any(|host| host.contains('@')) {
             return Err(unreadable());
         }
-        let name = format!("postgres://{}/{}", places(&config, hosts), config.get_dbname().unwrap_or_default());
-        Ok((Address { config, roots, tls: Arc::default() }, name))
+        let hosts = (0..names.len()).map(|index| of_host(&config, index)).collect();
+        let name = format!("postgres://{}/{}", places(&config, names), config.get_dbname().unwrap_or_default());
+        Ok((Address { config, hosts, good: Arc::default(), roots, tls: Arc::default() }, name))
+    }
+
+    /// How to connect to each host, with its number, in the order in which to ask.
+    pub(super) fn in_turn(&self) -> impl Iterator<Item = (usize, &Config)> {
+        let hosts = || self.hosts.iter().enumerate();
+        hosts().cycle().skip(self.good_host()).take(self.hosts.len())
+    }
+
+    /// The host that was good last.
+    pub(super) fn good_host(&self) -> usize {
+        self.good.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_good(&self, host: usize) {
+        self.good.store(host, Ordering::Relaxed);
+    }
+
+    /// The time for one host, all included.
+    pub(super) fn host_max(&self) -> Duration {
+        self.config.get_connect_timeout().copied().unwrap_or(CONNECT_MAX)
     }
 
     /// How to encrypt, if the URL says so.
@@ -110,6 +141,36 @@ fn places(config: &Config, hosts: Vec<String>) -> String {
     places.collect::<Vec<_>>().join(",")
 }
 
+/// The same, of one of its hosts. The library has no way to take the others out.
+fn of_host(all: &Config, index: usize) -> Config {
+    let mut one = Config::new();
+    match all.get_hosts().get(index) {
+        Some(Host::Tcp(name)) => drop(one.host(name)),
+        Some(Host::Unix(path)) => drop(one.host_path(path)),
+        None => {}
+    }
+    if let Some(address) = all.get_hostaddrs().get(index) {
+        one.hostaddr(*address);
+    }
+    // One port for all, or one for each.
+    if let Some(port) = all.get_ports().get(index).or(all.get_ports().first()) {
+        one.port(*port);
+    }
+    one.ssl_mode(all.get_ssl_mode()).ssl_negotiation(all.get_ssl_negotiation());
+    one.channel_binding(all.get_channel_binding()).target_session_attrs(all.get_target_session_attrs());
+    one.keepalives(all.get_keepalives()).keepalives_idle(all.get_keepalives_idle());
+    all.get_user().map(|user| one.user(user));
+    all.get_password().map(|password| one.password(password));
+    all.get_dbname().map(|name| one.dbname(name));
+    all.get_options().map(|options| one.options(options));
+    all.get_application_name().map(|name| one.application_name(name));
+    all.get_connect_timeout().map(|time| one.connect_timeout(*time));
+    all.get_tcp_user_timeout().map(|time| one.tcp_user_timeout(*time));
+    all.get_keepalives_interval().map(|time| one.keepalives_interval(time));
+    all.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+    one
+}
+
 /// Takes `sslrootcert` out, which the library does not know, and calls the strictest `sslmode`s by the name that it does.
 fn without_tls_files(url: &str) -> (String, Option<PathBuf>) {
     let Some((place, query)) = url.split_once('?') else { return (url.to_owned(), None) };
@@ -145,6 +206,21 @@ mod tests {
             let told = name(&format!("postgres://{url}")).unwrap_or_else(|error| error.to_string());
             assert!(!told.contains("hid"), "{url}: {told}");
         }
+    }
+
+    #[test]
+    fn each_host_is_asked_beginning_with_the_one_that_was_good_last() {
+        let url = "postgres://user:hidden@one,two:5433,three/gate?connect_timeout=2&options=-csearch_path%3Dcell";
+        let (address, _) = Address::read(url).unwrap();
+        let order = || address.in_turn().map(|(host, _)| host).collect::<Vec<_>>();
+        assert_eq!(order(), [0, 1, 2]);
+        address.clone().is_good(1);
+        assert_eq!(order(), [1, 2, 0]);
+        let (_, config) = address.in_turn().next().unwrap();
+        assert_eq!((config.get_hosts(), config.get_ports()), (&[Host::Tcp("two".into())][..], &[5433][..]));
+        assert_eq!((config.get_user(), config.get_password()), (Some("user"), Some(&b"hidden"[..])));
+        assert_eq!((config.get_dbname(), config.get_options()), (Some("gate"), Some("-csearch_path=cell")));
+        assert_eq!((config.get_application_name(), address.host_max()), (Some("parkgate"), Duration::from_secs(2)));
     }
 
     #[test]

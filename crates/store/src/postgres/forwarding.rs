@@ -41,7 +41,7 @@ impl Forwarding for PostgresStore {
     }
 
     fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError> {
-        while self.ask(async |link| delivery::empty(link, name).await)? {}
+        while self.ask_long(async |link| delivery::empty(link, name).await)? {}
         self.once(async |link| delivery::remove(link, name).await)
     }
 
@@ -57,11 +57,11 @@ impl Forwarding for PostgresStore {
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        self.ask(async |link| delivery::list(link, filter).await)
+        self.ask_long(async |link| delivery::list(link, filter).await)
     }
 
     fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
-        self.ask(async |link| delivery::retry(link, ids, now).await)
+        self.ask_long(async |link| delivery::retry(link, ids, now).await)
     }
 
     fn drop_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
@@ -70,12 +70,13 @@ impl Forwarding for PostgresStore {
 
     fn replay(&self, subscriber: &str, received_from: i64, now: i64) -> Result<Option<u64>, StoreError> {
         let Some(id) = self.ask(async |link| delivery::id_of(link, subscriber).await)? else { return Ok(None) };
-        let range = self.ask(async |link| delivery::range(link, received_from).await)?;
+        let range = self.ask_long(async |link| delivery::range(link, received_from).await)?;
         let Some((first, last)) = range else { return Ok(Some(0)) };
         let (mut replayed, mut next) = (0, Some(first));
         while let Some(from) = next {
             let piece = (from, last);
-            let (added, after) = self.ask(async |link| delivery::replay(link, id, received_from, now, piece).await)?;
+            let (added, after) =
+                self.ask_long(async |link| delivery::replay(link, id, received_from, now, piece).await)?;
             replayed += added;
             next = after;
         }
@@ -83,11 +84,11 @@ impl Forwarding for PostgresStore {
     }
 
     fn backlog(&self, count_max: u64) -> Result<Vec<Backlog>, StoreError> {
-        self.ask(async |link| delivery::backlog(link, count_max).await)
+        self.ask_long(async |link| delivery::backlog(link, count_max).await)
     }
 
     fn oldest_pending(&self, subscriber: i64) -> Result<Option<i64>, StoreError> {
-        self.ask(async |link| delivery::oldest(link, subscriber).await)
+        self.ask_long(async |link| delivery::oldest(link, subscriber).await)
     }
 
     fn delivery_of(
@@ -105,7 +106,7 @@ impl Forwarding for PostgresStore {
     }
 
     fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError> {
-        self.ask(async |link| delivery::differences(link, subscriber, limit).await)
+        self.ask_long(async |link| delivery::differences(link, subscriber, limit).await)
     }
 
     fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError> {

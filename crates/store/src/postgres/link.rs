@@ -14,14 +14,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls, Row, Socket, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Row, Socket, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::LANES_SET_MAX;
 use super::address::Address;
 use super::drive::Driver;
 use crate::StoreError;
 
-/// Connections kept open between calls, of each role.
-const IDLE_MAX: usize = 8;
+/// Connections kept open for questions; batches keep as many as there are lanes.
+const QUESTIONS_MAX: usize = 8;
 
 /// What holds for every session. An unknown name (an older server, another database of this protocol) is left out.
 /// `synchronous_commit` is never weaker than on, whatever the server's default: an answer means on disk.
@@ -46,6 +48,14 @@ pub(super) enum Fault {
     Unsure(StoreError),
     /// Another attempt would fare no better.
     Final(StoreError),
+}
+
+impl Fault {
+    /// Is the server or the way to it in doubt?
+    fn is_of_the_line(&self) -> bool {
+        let (Fault::Again(error) | Fault::Unsure(error) | Fault::Final(error)) = self;
+        matches!(error, StoreError::Away(_))
+    }
 }
 
 impl From<StoreError> for Fault {
@@ -113,6 +123,16 @@ pub(super) enum Role {
     Questions,
 }
 
+impl Role {
+    /// Connections kept open between calls.
+    fn idle_max(self) -> usize {
+        match self {
+            Role::Batches => LANES_SET_MAX,
+            Role::Questions => QUESTIONS_MAX,
+        }
+    }
+}
+
 /// Connections of one role.
 pub(super) struct Pool {
     address: Address,
@@ -133,11 +153,17 @@ impl Pool {
         work: impl AsyncFn(&Link) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let until = Instant::now() + within;
-        let link = self.take(until)?;
-        let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
-        let done = link.driver.wait(async { timeout_at(until, work(&link)).await.unwrap_or_else(late) })??;
-        self.give(link);
-        Ok(done)
+        let done = self.take(until).and_then(|link| {
+            let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
+            let done = link.driver.wait(async { timeout_at(until, work(&link)).await.unwrap_or_else(late) })??;
+            self.give(link);
+            Ok(done)
+        });
+        if done.as_ref().is_err_and(Fault::is_of_the_line) {
+            // What broke this one has most likely broken all, and each would be waited for until its time is over.
+            lock(&self.idle).clear();
+        }
+        done
     }
 
     fn take(&self, until: Instant) -> Result<Link, Fault> {
@@ -148,7 +174,8 @@ impl Pool {
             let idle = lock(&self.idle).pop();
             let Some(link) = idle else { return Link::open(&self.address, self.role, until) };
             link.driver.catch_up()?;
-            if !link.client.is_closed() {
+            // Not to a host that another has taken over from: it may be back, and not know of that.
+            if !link.client.is_closed() && link.host == self.address.good_host() {
                 return Ok(link);
             }
         }
@@ -157,7 +184,7 @@ impl Pool {
     /// Gives back what is in order.
     fn give(&self, link: Link) {
         let mut idle = lock(&self.idle);
-        if idle.len() < IDLE_MAX && !self.closed.load(Ordering::Relaxed) {
+        if idle.len() < self.role.idle_max() && !self.closed.load(Ordering::Relaxed) {
             idle.push(link);
         }
     }
@@ -174,6 +201,8 @@ pub(super) struct Link {
     // locks, open.
     driver: Driver,
     client: Client,
+    /// Its number in the address.
+    host: usize,
     /// The server warned of something since the transaction began.
     warned: Arc<AtomicBool>,
     statements: RefCell<HashMap<String, Statement>>,
@@ -186,11 +215,8 @@ impl Link {
     fn open(address: &Address, role: Role, until: Instant) -> Result<Link, Fault> {
         let driver = Driver::new()?;
         let warned = Arc::new(AtomicBool::new(false));
-        let late = |_| Err(Fault::Again(StoreError::Away("no connection in time".into())));
-        let client = driver.wait(async {
-            timeout_at(until, connect(address, role, Arc::clone(&warned))).await.unwrap_or_else(late)
-        })??;
-        Ok(Link { driver, client, warned, statements: RefCell::default() })
+        let (host, client) = driver.wait(connect(address, role, until, &warned))??;
+        Ok(Link { driver, client, host, warned, statements: RefCell::default() })
     }
 
     pub(super) async fn statement(&self, sql: &str) -> Result<Statement, Error> {
@@ -245,9 +271,40 @@ impl Link {
     }
 }
 
-async fn connect(address: &Address, role: Role, warned: Arc<AtomicBool>) -> Result<Client, Fault> {
-    let config = &address.config;
-    let client = match address.tls()? {
+/// To the first host that is good for it.
+async fn connect(
+    address: &Address,
+    role: Role,
+    until: Instant,
+    warned: &Arc<AtomicBool>,
+) -> Result<(usize, Client), Fault> {
+    let mut fault = None;
+    for (host, config) in address.in_turn() {
+        let until = until.min(Instant::now() + address.host_max());
+        let late = |_| Err(Fault::Again(StoreError::Away("no connection in time".into())));
+        let opened = session(config, address.tls()?, role, Arc::clone(warned));
+        match timeout_at(until, opened).await.unwrap_or_else(late) {
+            Ok(client) => {
+                address.is_good(host);
+                return Ok((host, client));
+            }
+            // One that may be good later goes before one that will not be.
+            Err(found) => match (&fault, &found) {
+                (Some(Fault::Again(_)), Fault::Final(_)) => {}
+                _ => fault = Some(found),
+            },
+        }
+    }
+    Err(fault.unwrap_or_else(|| Fault::Final(StoreError::Away("the URL names no host".into()))))
+}
+
+async fn session(
+    config: &Config,
+    tls: Option<MakeRustlsConnect>,
+    role: Role,
+    warned: Arc<AtomicBool>,
+) -> Result<Client, Fault> {
+    let client = match tls {
         Some(tls) => {
             let (client, connection) = config.connect(tls).await?;
             tokio::spawn(drive(connection, warned));

@@ -9,18 +9,20 @@
 use std::path::Path;
 
 use super::link::{Fault, Link};
+use super::months::patiently;
 use crate::StoreError;
 use crate::key::MasterKey;
 use crate::seal::Seal;
 use crate::stored::{KEY_PLACE, KEY_PROOF};
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_quarantine.sql"),
     include_str!("../../migrations/postgres/0003_forwarding.sql"),
     include_str!("../../migrations/postgres/0004_moving.sql"),
     include_str!("../../migrations/postgres/0005_months.sql"),
+    include_str!("../../migrations/postgres/0006_searches.sql"),
 ];
 /// The oldest program, by the number of its migrations, that works with a database of this version.
 const WORKS_FROM: i64 = 5;
@@ -71,7 +73,7 @@ async fn migrate(link: &Link) -> Result<(), Fault> {
         return fits(link).await;
     }
     for migration in MIGRATIONS.iter().skip(found) {
-        link.plain(migration).await?;
+        patiently(link, migration).await?;
     }
     if found < newest {
         let newest = i64::try_from(newest).unwrap_or(i64::MAX);

@@ -79,7 +79,7 @@ impl Months for PostgresStore {
     }
 
     fn turn(&self) -> Result<Option<i64>, StoreError> {
-        self.ask(async |link| {
+        self.ask_long(async |link| {
             // Mostly there is nothing to do, and nobody to wait for.
             let Some(newest) = newest(link).await? else { return Ok(None) };
             let is_behind = number(link, "SELECT last_value FROM record_blocks").await? < newest.0 * STEP;
@@ -152,7 +152,7 @@ async fn begin_change(link: &Link) -> Result<(), Fault> {
 }
 
 /// What needs a table for itself, again and again until it has it: what was done before in this transaction stays.
-async fn patiently(link: &Link, sql: &str) -> Result<(), Fault> {
+pub(super) async fn patiently(link: &Link, sql: &str) -> Result<(), Fault> {
     for tried in 1.. {
         link.plain("SAVEPOINT before").await?;
         match link.plain(sql).await {
@@ -207,7 +207,11 @@ async fn cut(link: &Link) -> Result<bool, Fault> {
 /// Begins another month if the newest one is over, and lets numbers go on in the newest one.
 async fn next(link: &Link, is_over: impl Fn(Newest) -> bool) -> Result<Option<i64>, Fault> {
     begin_change(link).await?;
-    let Some(newest) = newest(link).await? else { return Ok(None) };
+    let Some(newest) = newest(link).await? else {
+        // Not cut after all: the connection goes back as it came.
+        link.plain("ROLLBACK").await?;
+        return Ok(None);
+    };
     let mut begun = None;
     let mut number = newest.0;
     if is_over(newest) {

@@ -2,6 +2,7 @@
 //! set-based statements sent one after the other without waiting.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::future::try_join5;
 use parkgate_ledger::{
@@ -10,6 +11,7 @@ use parkgate_ledger::{
 };
 use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 
 use super::link::{Fault, Link};
 use super::{text, write};
@@ -19,11 +21,18 @@ use crate::{Entry, StoreError};
 /// Numbers of a block of `record_blocks`.
 const BLOCK: i64 = 512;
 /// In the order of their keys, so that nodes never wait for each other in a circle.
-const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted, EXISTS (SELECT 1 FROM subscribers) \
-    FROM spaces WHERE park_id = ANY($1) ORDER BY park_id FOR UPDATE";
+const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces \
+    WHERE park_id = ANY($1) ORDER BY park_id FOR UPDATE";
+/// Whom nobody holds.
+const FREE: &str = "SELECT park_id FROM spaces WHERE park_id = ANY($1) FOR UPDATE SKIP LOCKED";
+/// How often that is asked, and the pause between: another node's batch, which ends in a moment, is no holder.
+const FREE_TRIES: u32 = 4;
+const FREE_PAUSE: Duration = Duration::from_millis(50);
 const MAKE: &str =
     "INSERT INTO spaces (park_id) SELECT id FROM UNNEST($1::bigint[]) AS id ORDER BY id ON CONFLICT DO NOTHING";
-const BLOCKS: &str = "SELECT nextval('record_blocks') FROM generate_series(1, $1::bigint)";
+/// And whether somebody subscribes, now: the lock sees what was there before it was waited for.
+const BLOCKS: &str =
+    "SELECT nextval('record_blocks'), EXISTS (SELECT 1 FROM subscribers) FROM generate_series(1, $1::bigint)";
 /// Each key by itself (`OFFSET 0` keeps the planner from making a join of it): with the figures of a table that was empty a
 /// moment ago it would read the whole index and compare it with every key, sixty times slower.
 const HALVES: &str = "SELECT k.slot, r.kind, r.id, r.digest, r.seqno, r.refused_orders \
@@ -109,7 +118,7 @@ async fn load(link: &Link, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Opt
     for sql in [LOCK, BLOCKS, HALVES, ORDERS] {
         link.statement(sql).await?;
     }
-    let (.., locked, blocks, halves, taken) = try_join5(
+    let loaded = try_join5(
         link.begin(),
         link.query(LOCK, &[&parks]),
         // After the lock, so that the numbers of a park rise with the order of arrival.
@@ -123,7 +132,11 @@ async fn load(link: &Link, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Opt
             }
         },
     )
-    .await?;
+    .await;
+    let (.., locked, blocks, halves, taken) = match loaded {
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(held(link, &parks).await?),
+        loaded => loaded?,
+    };
     if locked.len() < parks.len() {
         return Ok(None);
     }
@@ -147,9 +160,29 @@ async fn load(link: &Link, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Opt
         |park: &ParkId| ParkSpace { space: spaces.get(&park.0).copied().unwrap_or_default(), ..ParkSpace::default() };
     loaded.parks = keys.parks.iter().map(|key| of(&key.park)).collect();
     load_counted(link, keys, &mut loaded).await?;
-    let blocks = blocks.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    let is_told = locked.first().map_or(Ok(false), |row| row.try_get(6))?;
-    Ok(Some((loaded, Blocks { first: blocks, is_told })))
+    let is_told = blocks.first().map_or(Ok(false), |row| row.try_get(1))?;
+    let first = blocks.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    Ok(Some((loaded, Blocks { first, is_told })))
+}
+
+/// Which parks the batch waited for in vain, so that the pushes of the others need not wait with them.
+async fn held(link: &Link, parks: &[i64]) -> Result<Fault, Fault> {
+    link.plain("ROLLBACK").await?;
+    link.execute(MAKE, &[&parks]).await?;
+    let mut held = parks.to_vec();
+    for tried in 0..FREE_TRIES {
+        if tried > 0 {
+            tokio::time::sleep(FREE_PAUSE).await;
+        }
+        for row in link.query(FREE, &[&held]).await? {
+            let free: i64 = row.try_get(0)?;
+            held.retain(|park| *park != free);
+        }
+        if held.is_empty() {
+            return Ok(Fault::Again(StoreError::Busy("a park was held".into())));
+        }
+    }
+    Ok(Fault::Final(StoreError::Held(held.into_iter().map(ParkId).collect())))
 }
 
 /// The element a slot names; slots count from 1.

@@ -1,7 +1,7 @@
 //! Passing by a park's records, oldest first, a page at a time. What is sealed stays shut.
 
 use super::link::{Fault, Link};
-use super::query::{COLUMNS, NUMBERINGS, pictures, record};
+use super::query::{COLUMNS, NUMBERINGS, OF_NUMBERING, pictures, record};
 use super::text;
 use crate::survey::{RefusedCounts, Surveyed};
 
@@ -15,10 +15,12 @@ pub(super) async fn page(
     received_from: i64,
     after: i64,
 ) -> Result<(Vec<Surveyed>, i64), Fault> {
+    // Each numbering by itself walks its index; one list over them all would be sorted anew for each page.
     let sql = format!(
-        "SELECT {COLUMNS}, r.park_id, EXISTS (SELECT 1 FROM records o WHERE o.park_id = r.park_id \
+        "SELECT v.* FROM {NUMBERINGS} AS n CROSS JOIN LATERAL (SELECT {COLUMNS}, r.park_id, EXISTS (SELECT 1 FROM records o WHERE o.park_id = r.park_id \
          AND o.parking_serial = r.parking_serial AND o.kind = 1 - r.kind AND o.conflict_with IS NULL) FROM records r \
-         WHERE r.received_at >= $2 AND r.id > $3 AND r.park_id IN {NUMBERINGS} ORDER BY r.id LIMIT $4"
+         WHERE r.received_at >= $2 AND r.id > $3{OF_NUMBERING} ORDER BY r.park_id, r.id LIMIT $4) AS v \
+         ORDER BY v.id LIMIT $4"
     );
     let page = PAGE as i64;
     let rows = link.query(&sql, &[&text::kept(park_uuid), &received_from, &after, &page]).await?;

@@ -8,6 +8,7 @@ use parkgate_wire::{Md5Hash, UnixMillis};
 use rusqlite::{Connection, Row, params, params_from_iter, types::Value as Sql};
 
 use super::record::seqno;
+use super::survey::first_since;
 use crate::StoreError;
 use crate::images::ImageKey;
 use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitFilter};
@@ -61,6 +62,9 @@ pub(super) fn visits(connection: &Connection, seal: &Seal, filter: &VisitFilter)
         // The leaving: of a late enter the other half has it.
         sql.push_str(" AND CASE r.kind WHEN 1 THEN r.event_time ELSE coalesce(o.event_time, r.event_time) END >= ?");
         values.push(Sql::from(since.0));
+        // A push is received after what it tells of.
+        sql.push_str(" AND r.id >= ?");
+        values.push(Sql::from(first_since(connection, since.0)?));
     }
     sql.push_str(" ORDER BY r.id DESC LIMIT ?");
     values.push(Sql::from(i64::try_from(filter.limit).unwrap_or(i64::MAX)));

@@ -41,7 +41,7 @@ fn settings() -> SubscriberSettings {
     }
 }
 
-fn subscriber(name: &str) -> NewSubscriber {
+pub(crate) fn subscriber(name: &str) -> NewSubscriber {
     let (secret, settings) = (Secret::new(format!("secret-of-{name}")), settings());
     NewSubscriber { name: name.into(), settings, secret, parks: None, enters: true, leaves: true }
 }

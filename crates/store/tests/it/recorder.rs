@@ -51,6 +51,7 @@ fn shown(answer: Result<parkgate_store::Recorded, StoreError>) -> String {
             other => format!("{other:?}"),
         },
         Err(StoreError::Busy(_)) => "busy".into(),
+        Err(StoreError::Held(_)) => "held".into(),
         Err(StoreError::Full(_)) => "full".into(),
         Err(StoreError::Away(_)) => "away".into(),
         Err(StoreError::Exists(_)) => "exists".into(),
