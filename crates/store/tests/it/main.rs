@@ -19,9 +19,11 @@ macro_rules! on_every_store {
 mod bucket;
 mod conformance;
 mod forwarding;
+mod held;
 mod months;
 mod moving;
 mod postgres;
 mod push;
 mod recorder;
+mod searches;
 mod sqlite;
