@@ -123,3 +123,25 @@ fn a_load_balancer_is_told_whether_a_push_could_be_recorded_now() {
     eventually(|| readyz(&gate).0 == 200);
     gate.taken("leave", leave("S3", &[]));
 }
+
+#[test]
+fn a_gate_leaves_a_primary_that_hangs_for_the_one_that_took_over() {
+    let primary = Postgres::start(&["wal_level=replica", "max_wal_senders=4"]);
+    let (database, folder) = (primary.database(), tempfile::tempdir().unwrap());
+    let standby = primary.standby();
+    let gate = gate(folder.path(), &primary.url_with(&standby, &database));
+    gate.taken("leave", leave("S1", &[]));
+    let caught_up = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()";
+    eventually(|| primary.sql("postgres", caught_up) == "1");
+    primary.hang();
+    standby.promote();
+    let begun = Instant::now();
+    while readyz(&gate).0 != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it waits for the one that hangs");
+    }
+    gate.taken("leave", leave("S2", &[]));
+    primary.go_on();
+    gate.taken("leave", leave("S3", &[]));
+    assert_eq!(standby.sql(&database, "SELECT string_agg(parking_serial, ' ' ORDER BY id) FROM records"), "S1 S2 S3");
+    assert_eq!(primary.sql(&database, "SELECT string_agg(parking_serial, ' ' ORDER BY id) FROM records"), "S1");
+}

@@ -21,6 +21,7 @@ on_every_store! {
     a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own,
     two_times_of_entering_are_two_visits,
     visits_are_filtered_newest_first,
+    a_plate_is_found_in_whichever_half_has_it,
     a_picture_is_kept_while_a_record_names_it,
     a_survey_passes_by_a_parks_records_oldest_first,
     no_text_is_too_long_or_too_odd,
@@ -192,6 +193,29 @@ fn visits_are_filtered_newest_first(store: &dyn Store) {
     assert_eq!(serials(store, &VisitFilter { plate: Some("P".into()), ..park("a") }), ["1"]);
     assert_eq!(serials(store, &VisitFilter { since: Some(UnixMillis(T + 3)), ..all() }), ["4", "3"]);
     assert_eq!(serials(store, &VisitFilter { limit: 0, ..all() }), [""; 0]);
+}
+
+fn a_plate_is_found_in_whichever_half_has_it(store: &dyn Store) {
+    let batch = [
+        enter("both", 1, T).plate("P"),
+        leave("both", 2, T, T + 1).plate("P"),
+        enter("enter", 3, T).plate("P"),
+        leave("enter", 4, T, T + 2),
+        enter("other", 5, T).plate("P"),
+        leave("other", 6, T, T + 3).plate("Q"),
+        leave("late", 7, T, T + 4).plate("P"),
+        enter("late", 8, T),
+        leave("ignored", 9, T, T + 5),
+        leave("ignored", 10, T, T + 5).plate("P"),
+        enter("two", 11, T).plate("P"),
+        leave("two", 12, T + 1, T + 6).plate("P"),
+    ];
+    store.record(&batch).unwrap();
+    let plate = |plate: &str, limit| VisitFilter { plate: Some(plate.into()), limit, ..all() };
+    assert_eq!(serials(store, &plate("P", 9)), ["two", "two", "late", "enter", "both"]);
+    assert_eq!(serials(store, &plate("P", 3)), ["two", "two", "late"]);
+    assert_eq!(serials(store, &VisitFilter { park_uuid: Some("a".into()), ..plate("P", 3) }), ["two", "two", "late"]);
+    assert_eq!(serials(store, &plate("Q", 9)), ["other"]);
 }
 
 fn parks_are_added_once_and_changed(store: &dyn Store) {

@@ -22,11 +22,13 @@ macro_rules! on_every_store {
 mod bucket;
 mod conformance;
 mod forwarding;
+mod held;
 mod months;
 mod moving;
 mod numberings;
 mod postgres;
 mod push;
 mod recorder;
+mod searches;
 mod sqlite;
 mod turns;

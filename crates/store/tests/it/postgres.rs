@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::push::{T, With, enter, leave, new_park, on_sqlite, opened};
 
 /// Two nodes on a new database with the parks `a` and `b`, their folders and its URL.
-fn two_nodes(cluster: &Postgres) -> (TempDir, TempDir, String, [Arc<dyn Store>; 2]) {
+pub(crate) fn two_nodes(cluster: &Postgres) -> (TempDir, TempDir, String, [Arc<dyn Store>; 2]) {
     let (one, two, url) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), cluster.database());
     let first = opened(one.path(), Some(&url));
     std::fs::copy(one.path().join("master.key"), two.path().join("master.key")).unwrap();
@@ -376,132 +376,6 @@ async fn lanes_record_at_once_and_answer_each_in_order() {
         }
     }
     tokio::task::spawn_blocking(move || recorder.stop()).await.unwrap();
-}
-
-/// A cluster in which a transaction can go on without a session.
-fn cluster_that_holds() -> Postgres {
-    Postgres::start(&["fsync=off", "max_prepared_transactions=2"])
-}
-
-/// Somebody who does not end has done this.
-fn hold(cluster: &Postgres, url: &str, sql: &str) {
-    cluster.sql(url, &format!("BEGIN; {sql}; PREPARE TRANSACTION 'held'"));
-}
-
-const LET_GO: &str = "ROLLBACK PREPARED 'held'";
-const A_WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-    AND application_name = 'parkgate' AND datname = current_database()";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_park_that_somebody_holds_keeps_no_other_park_waiting_for_it() {
-    let cluster = cluster_that_holds();
-    let (_one, _two, url, [store, _]) = two_nodes(&cluster);
-    store.record(&[leave("0", 0, T, T).park(1)]).unwrap();
-    hold(&cluster, &url, "SELECT 1 FROM spaces WHERE park_id = 1 FOR UPDATE");
-    let recorder = {
-        let store = Arc::clone(&store);
-        Recorder::start_lanes(move |batch: &[Entry]| store.record(batch), 1000, 16, 1, |entry| entry.arrival.park)
-    };
-    // Of the third park nothing is there yet. The first push may be a batch alone.
-    let pushes = (0..9_u64).map(|number| {
-        let park = if number == 0 { 2 } else { number as i64 % 3 + 1 };
-        recorder.record(leave(&format!("n{number}"), number + 1, T, T).park(park))
-    });
-    let answers = futures_util::future::join_all(pushes).await;
-    for (number, answer) in (0..).zip(answers) {
-        let is_held = number % 3 == 0 && number > 0;
-        match answer {
-            Ok(recorded) => assert!(!is_held && matches!(recorded.verdict(), Verdict::Recorded { .. }), "{number}"),
-            Err(error) => assert!(is_held && error.is_temporary(), "{number}: {error}"),
-        }
-    }
-    cluster.sql(&url, LET_GO);
-    recorder.record(leave("n3", 4, T, T).park(1)).await.unwrap();
-    tokio::task::spawn_blocking(move || recorder.stop()).await.unwrap();
-}
-
-#[test]
-fn a_first_subscriber_is_told_of_what_waited_for_its_park_meanwhile() {
-    let cluster = cluster_that_holds();
-    let (_one, _two, url, [store, other]) = two_nodes(&cluster);
-    store.record(&[leave("1", 1, T, T)]).unwrap();
-    hold(&cluster, &url, "SELECT 1 FROM spaces WHERE park_id = 1 FOR UPDATE");
-    std::thread::scope(|scope| {
-        let waits = scope.spawn(|| store.record(&[leave("2", 2, T, T)]));
-        while cluster.sql(&url, A_WAITS) == "0" {}
-        other.add_subscriber(&crate::forwarding::subscriber("city")).unwrap();
-        cluster.sql(&url, LET_GO);
-        waits.join().unwrap().unwrap();
-    });
-    assert_eq!(cluster.sql(&url, "SELECT count(*) FROM deliveries"), "1");
-}
-
-#[test]
-fn a_node_that_finds_a_table_busy_is_patient_at_its_start() {
-    let cluster = cluster_that_holds();
-    let (_one, two, url, _nodes) = two_nodes(&cluster);
-    // As it was before the newest migration, and a table in use.
-    cluster.sql(&url, "DROP INDEX records_by_plate; UPDATE parkgate_schema SET version = 5");
-    hold(&cluster, &url, "LOCK TABLE records IN ROW EXCLUSIVE MODE");
-    std::thread::scope(|scope| {
-        let opens = scope.spawn(|| parkgate_store::open(two.path(), Some(&url)).map(drop));
-        let attempt = "SELECT query_start FROM pg_stat_activity WHERE query LIKE '%records_by_plate%' \
-            AND wait_event_type = 'Lock' AND application_name = 'parkgate'";
-        let mut seen = HashSet::new();
-        // More attempts than any call has the patience for.
-        while seen.len() < 4 && !opens.is_finished() {
-            seen.extend(Some(cluster.sql(&url, attempt)).filter(|started| !started.is_empty()));
-        }
-        cluster.sql(&url, LET_GO);
-        opens.join().unwrap().unwrap();
-    });
-    assert_eq!(cluster.sql(&url, "SELECT version FROM parkgate_schema"), "6");
-}
-
-/// Thirty thousand records of the park `a`, thirty of `b` and of the plate `X`.
-const MANY: &str = "INSERT INTO records (park_id, id, kind, parking_serial, enter_time, event_time, plate, digest, seqno, \
-    received_at, variant, params) SELECT CASE WHEN n % 1000 = 0 THEN 2 ELSE 1 END, n, n % 2, 's' || n / 2, n / 2, n, \
-    CASE WHEN n % 1000 = 7 THEN 'X' ELSE 'P' || n / 2 % 5000 END, decode(repeat('00', 16), 'hex'), n, n, 1, '{}' \
-    FROM generate_series(1, 30000) AS n; ANALYZE records; SELECT pg_stat_reset()";
-
-#[test]
-fn a_search_looks_at_what_it_finds_and_not_at_all_records() {
-    let cluster = Postgres::shared();
-    let (data, url) = (tempfile::tempdir().unwrap(), cluster.database());
-    opened(data.path(), Some(&url)).close().unwrap();
-    let read = "SELECT coalesce(sum(idx_tup_fetch), 0) + coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables \
-        WHERE relname = 'records'";
-    let filter = |park: Option<&str>, plate: Option<&str>, since: Option<i64>, limit: usize| VisitFilter {
-        park_uuid: park.map(str::to_owned),
-        plate: plate.map(str::to_owned),
-        since: since.map(parkgate_wire::UnixMillis),
-        limit,
-    };
-    let surveyed = |store: &dyn Store| {
-        let mut count = 0;
-        store.survey("b", 40_000_000, &mut |_| count += 1).unwrap();
-        count
-    };
-    for (asked, found) in [
-        (filter(None, Some("X"), None, 100), 30),
-        (filter(Some("a"), Some("X"), None, 100), 30),
-        (filter(Some("b"), Some("X"), None, 100), 0),
-        (filter(Some("b"), None, None, 100), 30),
-        (filter(Some("a"), None, None, 20), 20),
-        (filter(Some("b"), Some("P500"), Some(40_000_000), 20), 0),
-        (filter(None, None, Some(40_000_000), 20), 0),
-    ] {
-        cluster.sql(&url, &format!("TRUNCATE records; {MANY}"));
-        let store = parkgate_store::open(data.path(), Some(&url)).unwrap();
-        assert_eq!(store.visits(&asked).unwrap().len(), found, "{asked:?}");
-        assert_eq!(surveyed(store.as_ref()), 0);
-        store.close().unwrap();
-        // A session tells its figures when it ends.
-        let looked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'parkgate' AND datname = current_database()";
-        while cluster.sql(&url, looked) != "0" {}
-        let read: u64 = cluster.sql(&url, read).parse().unwrap();
-        assert!(read < 1000, "{read} records were looked at for {found}: {asked:?}");
-    }
 }
 
 /// A number made of the one before; the same row of them for the same start.

@@ -1,0 +1,91 @@
+//! What holds while somebody who does not end holds a park or a table.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parkgate_ledger::Verdict;
+use parkgate_store::{Entry, Recorder};
+use parkgate_testbed::Postgres;
+
+use crate::postgres::two_nodes;
+use crate::push::{T, With, leave};
+
+/// A cluster in which a transaction can go on without a session.
+fn cluster_that_holds() -> Postgres {
+    Postgres::start(&["fsync=off", "max_prepared_transactions=2"])
+}
+
+/// Somebody who does not end has done this.
+fn hold(cluster: &Postgres, url: &str, sql: &str) {
+    cluster.sql(url, &format!("BEGIN; {sql}; PREPARE TRANSACTION 'held'"));
+}
+
+const LET_GO: &str = "ROLLBACK PREPARED 'held'";
+const A_WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+    AND application_name = 'parkgate' AND datname = current_database()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_park_that_somebody_holds_keeps_no_other_park_waiting_for_it() {
+    let cluster = cluster_that_holds();
+    let (_one, _two, url, [store, _]) = two_nodes(&cluster);
+    store.record(&[leave("0", 0, T, T).park(1)]).unwrap();
+    hold(&cluster, &url, "SELECT 1 FROM spaces WHERE park_id = 1 FOR UPDATE");
+    let recorder = {
+        let store = Arc::clone(&store);
+        Recorder::start_lanes(move |batch: &[Entry]| store.record(batch), 1000, 16, 1, |entry| entry.arrival.park)
+    };
+    // Of the third park nothing is there yet. The first push may be a batch alone.
+    let pushes = (0..9_u64).map(|number| {
+        let park = if number == 0 { 2 } else { number as i64 % 3 + 1 };
+        recorder.record(leave(&format!("n{number}"), number + 1, T, T).park(park))
+    });
+    let answers = futures_util::future::join_all(pushes).await;
+    for (number, answer) in (0..).zip(answers) {
+        let is_held = number % 3 == 0 && number > 0;
+        match answer {
+            Ok(recorded) => assert!(!is_held && matches!(recorded.verdict(), Verdict::Recorded { .. }), "{number}"),
+            Err(error) => assert!(is_held && error.is_temporary(), "{number}: {error}"),
+        }
+    }
+    cluster.sql(&url, LET_GO);
+    recorder.record(leave("n3", 4, T, T).park(1)).await.unwrap();
+    tokio::task::spawn_blocking(move || recorder.stop()).await.unwrap();
+}
+
+#[test]
+fn a_first_subscriber_is_told_of_what_waited_for_its_park_meanwhile() {
+    let cluster = cluster_that_holds();
+    let (_one, _two, url, [store, other]) = two_nodes(&cluster);
+    store.record(&[leave("1", 1, T, T)]).unwrap();
+    hold(&cluster, &url, "SELECT 1 FROM spaces WHERE park_id = 1 FOR UPDATE");
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| store.record(&[leave("2", 2, T, T)]));
+        while cluster.sql(&url, A_WAITS) == "0" {}
+        other.add_subscriber(&crate::forwarding::subscriber("city")).unwrap();
+        cluster.sql(&url, LET_GO);
+        waits.join().unwrap().unwrap();
+    });
+    assert_eq!(cluster.sql(&url, "SELECT count(*) FROM deliveries"), "1");
+}
+
+#[test]
+fn a_node_that_finds_a_table_busy_is_patient_at_its_start() {
+    let cluster = cluster_that_holds();
+    let (_one, two, url, _nodes) = two_nodes(&cluster);
+    // As it was before the newest migration, and a table in use.
+    cluster.sql(&url, "DROP INDEX records_by_plate; UPDATE parkgate_schema SET version = 5");
+    hold(&cluster, &url, "LOCK TABLE records IN ROW EXCLUSIVE MODE");
+    std::thread::scope(|scope| {
+        let opens = scope.spawn(|| parkgate_store::open(two.path(), Some(&url)).map(drop));
+        let attempt = "SELECT query_start FROM pg_stat_activity WHERE query LIKE '%records_by_plate%' \
+            AND wait_event_type = 'Lock' AND application_name = 'parkgate'";
+        let mut seen = HashSet::new();
+        // More attempts than any call has the patience for.
+        while seen.len() < 4 && !opens.is_finished() {
+            seen.extend(Some(cluster.sql(&url, attempt)).filter(|started| !started.is_empty()));
+        }
+        cluster.sql(&url, LET_GO);
+        opens.join().unwrap().unwrap();
+    });
+    assert_eq!(cluster.sql(&url, "SELECT version FROM parkgate_schema"), "6");
+}
