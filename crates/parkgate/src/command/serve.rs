@@ -5,6 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use parkgate_server::{Gate, Mode, Settings, serve};
@@ -74,17 +75,24 @@ pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
     let path = data.join("serve.lock");
     let open = std::fs::create_dir_all(data).and_then(|()| File::create(&path));
     let file = open.with_context(|| format!("数据目录 data folder {}", data.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
-                "数据目录{}正被另一个 parkgate serve 使用 (in use by another one: stop it, or use another --data)",
-                data.display()
-            )
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < ENDING_MAX => std::thread::sleep(ENDING_MAX / 20),
+            Err(TryLockError::WouldBlock) => {
+                bail!(
+                    "数据目录{}正被另一个 parkgate serve 使用 (in use by another one: stop it, or use another --data)",
+                    data.display()
+                )
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(|| path.display().to_string()),
         }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
     }
 }
+
+/// One that was killed a moment ago may not be gone yet.
+const ENDING_MAX: Duration = Duration::from_secs(2);
 
 /// Text for people on a terminal, JSON for everything else.
 pub(super) fn log_to_stderr() -> anyhow::Result<()> {
