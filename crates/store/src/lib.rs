@@ -4,6 +4,7 @@
 //! it [`Recorder`] gathers what is in flight into batches. Every call here blocks: the recorder has threads of its own,
 //! readers come from blocking threads or from the command line.
 
+mod alarm;
 pub mod delivery;
 pub mod images;
 mod key;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 
+pub use alarm::Alarm;
 pub use delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, Forwarding, Inline,
     NewSubscriber, Outgoing, Settled, Subscriber, SubscriberSettings,
