@@ -13,13 +13,13 @@ cleanup() {
 trap cleanup EXIT
 parkgate=target/release/parkgate
 
-start() { # NAME FLAGS…: a gate on a free port; its URL in $url, its pid in $gate
+start() { # NAME FLAGS…: a gate on a free port; its URL in $url, that of its figures in $admin_url, its pid in $gate
     local name=$1; shift
     : >"$work/$name.out" # of one before it
-    "$parkgate" serve --listen 127.0.0.1:0 --data "$work/$name" "$@" >"$work/$name.out" 2>"$work/$name.log" &
+    "$parkgate" serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data "$work/$name" "$@" >"$work/$name.out" 2>"$work/$name.log" &
     gate=$!; pids+=("$gate")
     until grep -q '^listening on' "$work/$name.out"; do kill -0 "$gate"; done
-    url=$(sed -n 's/^listening on //p' "$work/$name.out")
+    url=$(sed -n 's/^listening on //p' "$work/$name.out") admin_url=$(sed -n 's/^admin on //p' "$work/$name.out")
 }
 
 stop() { # PID

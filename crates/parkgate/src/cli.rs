@@ -111,6 +111,10 @@ pub(crate) struct Serve {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
+    /// Address of its own for what is not the protocol: /metrics and what /readyz found; `off` for none [default:
+    /// 127.0.0.1:8081, or a free port if that is taken]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin_listen: Option<String>,
     #[command(flatten)]
     pub(crate) place: Place,
     /// Folder of the pictures, or s3://BUCKET/PREFIX with the usual AWS_* variables [default: DATA/images]

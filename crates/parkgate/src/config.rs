@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,43 @@ use crate::output::misuse;
 /// Looked for where the program is started.
 const FILE: &str = "parkgate.toml";
 const LISTEN: &str = "127.0.0.1:8080";
+/// Of this machine only: figures name parks and subscribers.
+pub(crate) const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 const DATA: &str = "parkgate-data";
 
 /// Settings as meant.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) admin_listen: AdminListen,
     pub(crate) state: State,
     pub(crate) images: ImagesAt,
     pub(crate) node: String,
     pub(crate) limits: Limits,
     pub(crate) forward: Forward,
+}
+
+/// Where figures and the detailed readiness are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AdminListen {
+    /// Nobody said: [`ADMIN_LISTEN`], or a free port of this machine where that is taken.
+    Default,
+    /// There and nowhere else.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+impl AdminListen {
+    fn read(given: Option<&str>) -> Result<AdminListen, String> {
+        match given {
+            None => Ok(AdminListen::Default),
+            Some("off") => Ok(AdminListen::Off),
+            Some(text) => text.parse().map(AdminListen::At).map_err(|_| {
+                format!("admin_listen = {text}: write an address and a port, as in {ADMIN_LISTEN}, or off")
+            }),
+        }
+    }
 }
 
 /// Where the state is: a data folder, and the database if that is not in it.
@@ -70,6 +96,7 @@ impl State {
 #[serde(deny_unknown_fields)]
 struct Given {
     listen: Option<String>,
+    admin_listen: Option<String>,
     data: Option<PathBuf>,
     store: Option<String>,
     images: Option<String>,
@@ -225,11 +252,16 @@ impl Config {
         let listen = listen.parse().map_err(|_| {
             wrong.push(format!("listen = {listen}: write an address and a port, as in 127.0.0.1:8080"));
         });
+        let admin_listen = serve.admin_listen.clone().or(given.admin_listen);
+        let admin_listen = AdminListen::read(admin_listen.as_deref()).unwrap_or_else(|what| {
+            wrong.push(what);
+            AdminListen::Off
+        });
         match (listen, wrong.is_empty()) {
             (Ok(listen), true) => {
                 let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
                 let (limits, forward) = (given.limits.meant(), given.forward.meant());
-                Ok(Config { listen, state, images, node, limits, forward })
+                Ok(Config { listen, admin_listen, state, images, node, limits, forward })
             }
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
         }
@@ -359,7 +391,7 @@ fn variable_of(name: &str) -> String {
 /// alone: orchestrators set `PARKGATE_PORT` and the like for a service of that name.
 fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
     let mut found = Vec::new();
-    for name in ["listen", "data", "store", "images", "node"] {
+    for name in ["listen", "admin_listen", "data", "store", "images", "node"] {
         let variable = variable_of(name);
         if let Some(value) = environment.get(&variable) {
             found.push((variable, one(name, Value::String(value.clone()))));

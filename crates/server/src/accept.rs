@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::admin;
 use crate::gate::Gate;
 use crate::router::Routes;
 use crate::settings::Limits;
@@ -29,11 +30,22 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// Serves until `stop` is ready, then drains and closes the gate.
+/// The addresses of a gate.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For everybody: the protocol.
+    pub public: TcpListener,
+    /// For whoever looks after the gate: figures, and what readiness found.
+    pub admin: Option<TcpListener>,
+}
+
+/// Serves until `stop` is ready, then drains and closes the gate. The admin address answers to the end.
 ///
 /// # Errors
 /// The store could not be closed.
-pub async fn serve(gate: Arc<Gate>, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(gate: Arc<Gate>, listeners: Listeners, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let Listeners { public: listener, admin } = listeners;
+    let admin = admin.map(|listener| tokio::spawn(admin::serve(Arc::clone(&gate), listener)));
     let routes = Arc::new(Routes::new(Arc::clone(&gate)));
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(gate.settings.limits.connections_max));
@@ -80,7 +92,11 @@ pub async fn serve(gate: Arc<Gate>, listener: TcpListener, stop: impl Future<Out
         });
     }
     drop(listener);
-    drain(gate, graceful).await
+    let drained = drain(gate, graceful).await;
+    if let Some(admin) = admin {
+        admin.abort();
+    }
+    drained
 }
 
 async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> io::Result<()> {

@@ -12,6 +12,7 @@ use parkgate_wire::Seqno;
 
 use crate::aside::{Doctor, Quarantine};
 use crate::forward::Forwarder;
+use crate::health::Readiness;
 use crate::metrics::Metrics;
 use crate::registry::{self, KnownPark, Registry};
 use crate::settings::{Mode, Settings};
@@ -35,6 +36,7 @@ pub struct Gate {
     pub(crate) metrics: Metrics,
     pub(crate) forwarder: Option<Forwarder>,
     pub(crate) content_key: [u8; 32],
+    pub(crate) readiness: Readiness,
     pub(crate) draining: AtomicBool,
     seqnos: AtomicU64,
     /// When each park last used a rotated secret, until it is written down.
@@ -89,6 +91,7 @@ impl Gate {
             old_secrets: Mutex::default(),
             conflicts: Mutex::default(),
             content_key: store.content_key(),
+            readiness: Readiness::default(),
             draining: AtomicBool::new(false),
             seqnos: AtomicU64::new(u64::from_le_bytes(start)),
             settings,

@@ -1,52 +1,157 @@
 //! Alive, ready, and the figures.
+//!
+//! Whoever asks, and however many at once: the store and the pictures are asked one question at a time, and what came of
+//! it is good for a second. The public address says only yes or no; what was found is for the admin address.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::gate::Gate;
 use crate::push::json_response;
 
+/// A load balancer does not wait long either.
 const PROBE_MAX: Duration = Duration::from_secs(2);
+/// How long an answer is kept: load balancers ask every few seconds, a flood of questions costs one probe.
+const KEPT_FOR: Duration = Duration::from_secs(1);
 
 /// The process answers; touches nothing else.
 pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Can a push be recorded now? Names what fails.
+/// Can a push be recorded now? Yes or no: for the address that everybody reaches.
 pub(crate) async fn ready(State(gate): State<Arc<Gate>>) -> Response {
-    let draining = gate.draining.load(Ordering::Relaxed);
-    let store = Arc::clone(&gate.store);
-    let store = async {
-        match tokio::task::spawn_blocking(move || store.probe()).await {
-            Ok(done) => done.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        }
-    };
-    let images = async { gate.images.probe().await.map_err(|error| error.to_string()) };
-    let (store, images) = tokio::join!(told(store), told(images));
-    let ready = !draining && store == "ok" && images == "ok";
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::json!({ "ready": ready, "draining": draining, "store": store, "images": images });
-    json_response(status, body.to_string())
+    let ready = look(gate).await.is_ready();
+    json_response(status(ready), json!({ "ready": ready }).to_string())
 }
 
-/// What a probe came to, soon: a load balancer does not wait long either.
-async fn told(probe: impl Future<Output = Result<(), String>>) -> String {
-    match tokio::time::timeout(PROBE_MAX, probe).await {
-        Ok(Ok(())) => "ok".to_owned(),
-        Ok(Err(error)) => error,
-        Err(_) => format!("no answer within {} s", PROBE_MAX.as_secs()),
-    }
+/// The same, naming what fails.
+pub(crate) async fn ready_in_detail(State(gate): State<Arc<Gate>>) -> Response {
+    let found = look(gate).await;
+    let ready = found.is_ready();
+    let Found { draining, store, images } = found;
+    let body = json!({ "ready": ready, "draining": draining, "store": store, "images": images });
+    json_response(status(ready), body.to_string())
 }
 
 /// Prometheus' text format.
 pub(crate) async fn metrics(State(gate): State<Arc<Gate>>) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], gate.metrics.encode(&gate.recorder)).into_response()
+}
+
+fn status(ready: bool) -> StatusCode {
+    if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+/// What of the gate is well: `ok`, or what is wrong.
+#[derive(Debug, Clone)]
+struct Found {
+    draining: bool,
+    store: String,
+    images: String,
+}
+
+impl Found {
+    fn is_ready(&self) -> bool {
+        !self.draining && self.store == OK && self.images == OK
+    }
+}
+
+const OK: &str = "ok";
+
+/// In a task of its own: who asks and hangs up does not leave a second question to the next one.
+async fn look(gate: Arc<Gate>) -> Found {
+    let looking = tokio::spawn(async move {
+        let (store, images) = gate.readiness.probed(&gate).await;
+        Found { draining: gate.draining.load(Ordering::Relaxed), store, images }
+    });
+    looking.await.unwrap_or_else(|error| Found { draining: false, store: error.to_string(), images: OK.to_owned() })
+}
+
+/// What is asked at the moment, and what came of it the last time.
+#[derive(Default)]
+pub(crate) struct Readiness(Mutex<Probes>);
+
+#[derive(Default)]
+struct Probes {
+    store: Probe,
+    images: Probe,
+    kept: Option<(Instant, (String, String))>,
+}
+
+impl Readiness {
+    async fn probed(&self, gate: &Gate) -> (String, String) {
+        let mut probes = self.0.lock().await;
+        if let Some((at, kept)) = &probes.kept
+            && at.elapsed() < KEPT_FOR
+        {
+            return kept.clone();
+        }
+        let Probes { store, images, kept } = &mut *probes;
+        let (of_store, of_images) = (Arc::clone(&gate.store), gate.images.clone());
+        let found = tokio::join!(
+            store.told(PROBE_MAX, || tokio::task::spawn_blocking(move || of_store
+                .probe()
+                .map_err(|error| error.to_string()))),
+            images.told(PROBE_MAX, || tokio::spawn(async move {
+                of_images.probe().await.map_err(|error| error.to_string())
+            })),
+        );
+        *kept = Some((Instant::now(), found.clone()));
+        found
+    }
+}
+
+/// A question under way. One that hangs is waited for again, not asked a second time: each would hold a thread.
+#[derive(Default)]
+struct Probe(Option<JoinHandle<Result<(), String>>>);
+
+impl Probe {
+    /// What the question came to, soon.
+    async fn told(&mut self, within: Duration, ask: impl FnOnce() -> JoinHandle<Result<(), String>>) -> String {
+        // One that came back when nobody waited any more tells of that time, not of now.
+        if self.0.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.0 = None;
+        }
+        let asked = self.0.get_or_insert_with(ask);
+        let Ok(done) = tokio::time::timeout(within, asked).await else {
+            return format!("no answer within {} s", within.as_secs());
+        };
+        self.0 = None;
+        match done {
+            Ok(Ok(())) => OK.to_owned(),
+            Ok(Err(error)) => error,
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_that_hangs_is_not_asked_again_and_one_from_before_is() {
+        let mut probe = Probe::default();
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let hanging = || tokio::spawn(async move { answered.await.map_err(|error| error.to_string()) });
+        assert_eq!(probe.told(Duration::ZERO, hanging).await, "no answer within 0 s");
+        assert_eq!(probe.told(Duration::ZERO, || unreachable!("asked twice")).await, "no answer within 0 s");
+        answer.send(()).unwrap();
+        while !probe.0.as_ref().unwrap().is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let now = || tokio::spawn(async { Err("the disk is full".to_owned()) });
+        assert_eq!(probe.told(PROBE_MAX, now).await, "the disk is full", "not what came of it long ago");
+        assert_eq!(probe.told(PROBE_MAX, || tokio::spawn(async { Ok(()) })).await, OK);
+    }
 }

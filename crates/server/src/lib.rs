@@ -4,6 +4,7 @@
 //! no new connections, what is in flight is finished, the store is closed.
 
 mod accept;
+mod admin;
 mod aside;
 mod epoch;
 mod fault;
@@ -19,7 +20,7 @@ mod router;
 mod settings;
 mod space;
 
-pub use accept::serve;
+pub use accept::{Listeners, serve};
 pub use epoch::{Begun, begin_epoch};
 pub use fault::Fault;
 pub use forward::{Forward, Schedule};

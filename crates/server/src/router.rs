@@ -1,4 +1,4 @@
-//! Every route, in one table.
+//! Every route of both addresses, in two tables.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
+use http::StatusCode;
 use hyper::body::Incoming;
 use parkgate_wire::PushKind;
 use parkgate_wire::reply::Answer;
@@ -16,16 +17,28 @@ use crate::accept::Peer;
 use crate::gate::Gate;
 use crate::{health, push, space};
 
-/// Every route but the pushes.
-fn router(gate: Arc<Gate>) -> Router {
+/// Every route of the public address but the pushes.
+fn public(gate: Arc<Gate>) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .route(METRICS, get(elsewhere))
         .route(space::PATH, get(space::tell).fallback(not_a_get))
         .fallback(unknown_path)
         .with_state(gate)
 }
+
+/// Every route of the admin address.
+pub(crate) fn admin(gate: Arc<Gate>) -> Router {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready_in_detail))
+        .route(METRICS, get(health::metrics))
+        .fallback((StatusCode::NOT_FOUND, "there are /metrics, /readyz and /healthz\n"))
+        .with_state(gate)
+}
+
+const METRICS: &str = "/metrics";
 
 /// What answers a request.
 pub(crate) struct Routes {
@@ -35,7 +48,7 @@ pub(crate) struct Routes {
 
 impl Routes {
     pub(crate) fn new(gate: Arc<Gate>) -> Self {
-        Routes { others: router(Arc::clone(&gate)), gate }
+        Routes { others: public(Arc::clone(&gate)), gate }
     }
 
     /// Pushes go past the router and its layers, and their bodies unboxed.
@@ -54,11 +67,18 @@ impl Routes {
 async fn not_a_get(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let hint = "请用GET, 参数在地址中 (use GET, parameters in the address)";
     let json = Answer::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, request.uri().path());
-    push::json_response(http::StatusCode::METHOD_NOT_ALLOWED, json)
+    push::json_response(StatusCode::METHOD_NOT_ALLOWED, json)
 }
 
 async fn unknown_path(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let hint = "没有这个接口, 请检查推送地址 (no such call: check the URL)";
     let json = Answer::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, request.uri().path());
-    push::json_response(http::StatusCode::NOT_FOUND, json)
+    push::json_response(StatusCode::NOT_FOUND, json)
+}
+
+/// Figures name parks and subscribers, and everybody reaches this address.
+async fn elsewhere(State(gate): State<Arc<Gate>>) -> Response {
+    let hint = "指标在管理地址, 见启动时的`admin on` (figures are at the admin address: --admin-listen)";
+    let json = Answer::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, METRICS);
+    push::json_response(StatusCode::NOT_FOUND, json)
 }

@@ -17,6 +17,8 @@ pub struct Gate {
     child: Option<Child>,
     /// `http://127.0.0.1:PORT`
     pub url: String,
+    /// The same of the admin address: `/metrics`, and `/readyz` in detail.
+    pub admin_url: String,
     http: reqwest::blocking::Client,
     /// Further flags of `serve`.
     pub flags: Vec<String>,
@@ -64,6 +66,7 @@ impl Gate {
             data: data.to_owned(),
             child: None,
             url: String::new(),
+            admin_url: String::new(),
             http: reqwest::blocking::Client::builder().timeout(std::time::Duration::from_secs(60)).build().unwrap(),
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             variables: Vec::new(),
@@ -77,7 +80,7 @@ impl Gate {
         let log_path = self.data.with_extension("log");
         std::fs::create_dir_all(log_path.parent().unwrap()).unwrap();
         let mut child = Command::new(&self.program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"])
             .arg(&self.data)
             .args(&self.flags)
             .envs(self.variables.iter().cloned())
@@ -86,12 +89,12 @@ impl Gate {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines.find_map(|line| line.unwrap().strip_prefix("listening on ").map(str::to_owned));
-        let Some(url) = url else {
+        let mut told = |start: &str| lines.find_map(|line| line.unwrap().strip_prefix(start).map(str::to_owned));
+        let (Some(admin_url), Some(url)) = (told("admin on "), told("listening on ")) else {
             panic!("the gate did not start:\n{}", std::fs::read_to_string(&log_path).unwrap_or_default());
         };
         std::thread::spawn(move || lines.for_each(drop));
-        self.url = url;
+        (self.admin_url, self.url) = (admin_url, url);
         self.child = Some(child);
     }
 
@@ -163,6 +166,19 @@ impl Gate {
         let status = reply.status().as_u16();
         let text = reply.text().unwrap();
         (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}")))
+    }
+
+    /// All its figures, as Prometheus reads them.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.http.get(format!("{}/metrics", self.admin_url)).send().unwrap().text().unwrap()
+    }
+
+    /// Whether it is ready, and what was found.
+    #[must_use]
+    pub fn readiness(&self) -> (bool, Value) {
+        let reply = self.http.get(format!("{}/readyz", self.admin_url)).send().unwrap();
+        (reply.status() == 200, serde_json::from_str(&reply.text().unwrap()).unwrap())
     }
 
     /// Signs with `123` and posts urlencoded.

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use parkgate_server::{Gate, Mode, Settings, serve};
+use parkgate_server::{Gate, Listeners, Mode, Settings, serve};
 use parkgate_store::Images;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -16,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 use super::demo;
 use super::signals::Signals;
 use crate::cli::Serve;
-use crate::config::{Config, ImagesAt};
+use crate::config::{ADMIN_LISTEN, AdminListen, Config, ImagesAt};
 use crate::output::{self, misuse};
 
 /// Threads that write pictures and ask the store. A disk keeps eight busy; but of a database that hangs, each question (the
@@ -40,18 +41,47 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
     let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
     let settings = Settings { node: config.node, limits: config.limits, forward: config.forward, mode };
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+    let public = TcpListener::bind(config.listen).await.with_context(|| {
         format!("不能监听 {0} (cannot listen: is another program using it? try --listen 127.0.0.1:0)", config.listen)
     })?;
-    let address = listener.local_addr()?;
+    let address = public.local_addr()?;
+    let admin = listen_to_admin(config.admin_listen).await?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
     // Before the line that says so: who reads it may stop the gate at once.
     let signals = Signals::listen()?;
+    if let Some(admin) = &admin {
+        output::line(&format!("admin on http://{}", admin.local_addr()?))?;
+    }
     output::line(&format!("listening on http://{address}"))?;
     if let Some(demo) = demo {
         demo.print(address)?;
     }
-    serve(gate, listener, signals.stopped()).await.context("停止时出错 while stopping")
+    serve(gate, Listeners { public, admin }, signals.stopped()).await.context("停止时出错 while stopping")
+}
+
+/// Where nobody asked for an address, its being taken (by the next gate of a machine, say) is no reason not to start.
+async fn listen_to_admin(listen: AdminListen) -> anyhow::Result<Option<TcpListener>> {
+    match listen {
+        AdminListen::Off => Ok(None),
+        AdminListen::At(address) => {
+            let listener = TcpListener::bind(address).await.with_context(|| {
+                format!(
+                    "不能监听管理地址 {address} (cannot listen: is another program using it? try --admin-listen 127.0.0.1:0, or off)"
+                )
+            })?;
+            Ok(Some(listener))
+        }
+        AdminListen::Default => match TcpListener::bind(ADMIN_LISTEN).await {
+            Ok(listener) => Ok(Some(listener)),
+            Err(error) => {
+                let listener =
+                    TcpListener::bind(SocketAddr::new(ADMIN_LISTEN.ip(), 0)).await.context("--admin-listen")?;
+                let taken = listener.local_addr()?;
+                tracing::warn!(%error, wanted = %ADMIN_LISTEN, %taken, "the admin address is another one: set --admin-listen");
+                Ok(Some(listener))
+            }
+        },
+    }
 }
 
 pub(super) fn open_images(at: &ImagesAt, data: &Path) -> anyhow::Result<Images> {

@@ -85,7 +85,7 @@ fn serials_that_start_anew_are_noticed_and_mended() {
     );
     eventually(|| gate.log().contains("serials start anew"));
     let told = format!("parkgate_serials_used_anew{{park_uuid=\"{DEMO_PARK}\"}} 8");
-    eventually(|| reqwest::blocking::get(format!("{}/metrics", gate.url)).unwrap().text().unwrap().contains(&told));
+    eventually(|| gate.metrics().contains(&told));
 
     // Of the new numbering, but its serial was free in the old one: it goes over, with its payment and its count.
     let order = r#"[{"parking_order":"O77","pay_type":1,"value":5}]"#;

@@ -56,9 +56,8 @@ fn a_gate_without_its_bucket_is_not_ready() {
     let mut gate = Gate::stopped(PARKGATE, &folder.path().join("data"), &["--demo", "--images", "s3://elsewhere/gate"]);
     gate.variables = bucket.variables(None);
     gate.start();
-    let ready = reqwest::blocking::get(format!("{}/readyz", gate.url)).unwrap();
-    assert_eq!(ready.status().as_u16(), 503);
-    let told: serde_json::Value = serde_json::from_str(&ready.text().unwrap()).unwrap();
+    let (ready, told) = gate.readiness();
+    assert!(!ready);
     assert_eq!((&told["store"], told["images"] == "ok"), (&json!("ok"), false), "{told}");
 }
 

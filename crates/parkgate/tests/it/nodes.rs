@@ -79,10 +79,10 @@ fn a_database_that_is_away_stops_a_command_with_its_name_and_without_its_passwor
     assert!(told.contains("postgres://127.0.0.1:9/gate") && !told.contains("hidden-word"), "{told}");
 }
 
-/// Status and body of `/readyz`.
+/// Whether it is ready, as a status, and what was found.
 fn readyz(gate: &Gate) -> (u16, serde_json::Value) {
-    let reply = reqwest::blocking::get(format!("{}/readyz", gate.url)).unwrap();
-    (reply.status().as_u16(), serde_json::from_str(&reply.text().unwrap()).unwrap())
+    let (ready, found) = gate.readiness();
+    (if ready { 200 } else { 503 }, found)
 }
 
 fn alive(gate: &Gate) -> bool {
@@ -104,6 +104,7 @@ fn a_load_balancer_is_told_whether_a_push_could_be_recorded_now() {
 
     // The primary is gone. The standby is reached, and takes nothing: no answer comes from what may be behind.
     primary.kill();
+    eventually(|| readyz(&gate).0 == 503);
     let (status, told) = readyz(&gate);
     assert_eq!((status, &told["ready"], &told["images"]), (503, &false.into(), &"ok".into()), "{told}");
     assert_ne!(told["store"], "ok", "{told}");

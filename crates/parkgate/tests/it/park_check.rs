@@ -52,7 +52,7 @@ fn an_integration_is_summed_up() {
     assert!(text.contains("✓ 及时 on time") && text.contains("! 未受理 refused"), "{text}");
     assert!(std::fs::read_to_string(page).unwrap().contains("<td>✓<td>及时 on time<td>66.7%"));
     assert_eq!(gate.run(&["park", "check", "nobody"]).status.code(), Some(1));
-    let metrics = reqwest::blocking::get(format!("{}/metrics", gate.url)).unwrap().text().unwrap();
+    let metrics = gate.metrics();
     let counted = format!("parkgate_advisories_total{{park_uuid=\"{DEMO_PARK}\",code=\"value_unlisted\"}} 1");
     assert!(metrics.contains(&counted), "{metrics}");
 }

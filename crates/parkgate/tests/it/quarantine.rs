@@ -13,7 +13,7 @@ fn post(gate: &Gate, pairs: &Pairs) -> (u16, Value) {
 }
 
 fn metric(gate: &Gate, name: &str) -> u64 {
-    let text = reqwest::blocking::get(format!("{}/metrics", gate.url)).unwrap().text().unwrap();
+    let text = gate.metrics();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap_or("0").to_owned();
     line.parse().unwrap()
 }
@@ -225,7 +225,7 @@ fn no_secret_and_no_id_number_in_anything_the_gate_says() {
         tell(gate.json(words).to_string().replace(ID, ""));
     }
     tell(gate.ok(&["quarantine", "replay"]).replace(ID, ""));
-    tell(reqwest::blocking::get(format!("{}/metrics", gate.url)).unwrap().text().unwrap());
+    tell(gate.metrics());
     gate.stop();
     tell(gate.log());
     assert!(said.contains("可能原因") && said.contains("SecretSent"), "nothing was found or refused: {said}");

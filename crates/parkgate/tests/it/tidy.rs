@@ -134,7 +134,7 @@ fn every_setting_is_explained() {
     for name in &names {
         assert!(limits.contains_key(name), "docs/settings.md does not tell {name}");
     }
-    for name in ["listen", "data", "store", "images", "node"] {
+    for name in ["listen", "admin_listen", "data", "store", "images", "node"] {
         assert!(config.contains_key(name), "docs/settings.md does not tell {name}");
     }
     assert_eq!(limits.len(), names.len(), "docs/settings.md tells of a limit that is none");
