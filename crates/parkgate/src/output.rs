@@ -1,10 +1,13 @@
 //! What people and scripts read: data on stdout, talk on stderr.
 
+mod listing;
 mod sheet;
 
+pub(crate) use listing::{Shown, listing};
 pub(crate) use sheet::sheet;
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -13,9 +16,15 @@ const WIDTH: usize = 80;
 
 /// Writes a line of data. A reader that went away (`| head`) is no error.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    match writeln!(anstream::stdout(), "{text}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+    written(&format!("{text}\n")).map(drop)
+}
+
+/// Writes data; does anybody read on?
+fn written(text: &str) -> anyhow::Result<ControlFlow<()>> {
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -59,27 +68,54 @@ pub(crate) fn remark(text: &str) {
 
 /// A table by display width: a Chinese character takes two columns. The widest columns give way.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = head.iter().map(|cell| cell.width()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
-        }
-    }
-    while widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > WIDTH {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > 4 => *widest -= 1,
-            Some(_) | None => break,
-        }
-    }
+    let mut columns = Columns::of(head);
+    columns.widen(rows);
     let mut out = String::new();
-    let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
-    for row in std::iter::once(&head).chain(rows) {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| fitted(cell, *width)).collect();
-        out.push_str(cells.join("  ").trim_end());
-        out.push('\n');
+    columns.line(head, &mut out);
+    for row in rows {
+        columns.line(row, &mut out);
     }
     out.pop();
     out
+}
+
+/// The columns of a table.
+struct Columns {
+    /// As wide as their widest cell so far.
+    wanted: Vec<usize>,
+    /// As wide as they are printed.
+    widths: Vec<usize>,
+}
+
+impl Columns {
+    fn of(head: &[&str]) -> Columns {
+        Columns { wanted: head.iter().map(|cell| cell.width()).collect(), widths: Vec::new() }
+    }
+
+    /// Makes room for these rows, too. Are they the first?
+    fn widen(&mut self, rows: &[Vec<String>]) -> bool {
+        for row in rows {
+            for (width, cell) in self.wanted.iter_mut().zip(row) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        let is_first = self.widths.is_empty();
+        self.widths.clone_from(&self.wanted);
+        while self.widths.iter().sum::<usize>() + 2 * self.widths.len().saturating_sub(1) > WIDTH {
+            match self.widths.iter_mut().max() {
+                Some(widest) if *widest > 4 => *widest -= 1,
+                Some(_) | None => break,
+            }
+        }
+        is_first
+    }
+
+    fn line(&self, row: &[impl AsRef<str>], out: &mut String) {
+        let cells: Vec<String> =
+            row.iter().zip(&self.widths).map(|(cell, width)| fitted(cell.as_ref(), *width)).collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
 }
 
 fn fitted(cell: &str, width: usize) -> String {

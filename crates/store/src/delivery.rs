@@ -9,6 +9,7 @@ use parkgate_wire::{PushKind, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
+use crate::listing::{self, Page, Take};
 use crate::query::RecordView;
 
 /// How a subscriber is told.
@@ -354,11 +355,32 @@ pub trait Forwarding {
     /// The store cannot be written: what arrived is sent again later.
     fn settle(&self, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), StoreError>;
 
+    /// The next deliveries, the oldest record first, after one of them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn deliveries_page(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError>;
+
+    /// Deliveries, the oldest record first, each as it is read.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn each_delivery(&self, filter: &DeliveryFilter, take: Take<'_, Delivery>) -> Result<(), StoreError> {
+        let page = |limit, after| self.deliveries_page(&DeliveryFilter { limit, ..filter.clone() }, after);
+        listing::walk(filter.limit, page, take)
+    }
+
     /// Deliveries, the oldest record first.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
+    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        listing::gathered(|take| self.each_delivery(filter, take))
+    }
 
     /// Makes deliveries due now, dead ones too, with all their time before them; how many.
     ///

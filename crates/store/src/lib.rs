@@ -8,6 +8,7 @@ mod alarm;
 pub mod delivery;
 pub mod images;
 mod key;
+mod listing;
 pub mod months;
 pub mod moving;
 mod postgres;
@@ -21,6 +22,7 @@ mod stored;
 pub mod survey;
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,11 +36,13 @@ pub use delivery::{
 };
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use key::{KeyError, MasterKey};
+pub use listing::{Page, Take};
 pub use months::{Month, Months};
 pub use postgres::PostgresStore;
 pub use quarantine::{Aside, Kept, NO_PARK, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 pub use query::{
-    Conflict, ConflictFilter, Conflicting, Picture, RecordView, SerialReuse, TakenPayment, Visit, VisitFilter,
+    Conflict, ConflictFilter, Conflicting, Picture, RecordView, SerialReuse, TakenPayment, Visit, VisitCursor,
+    VisitFilter,
 };
 pub use recorder::{Recorded, Recorder};
 pub use registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
@@ -173,17 +177,55 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// The store cannot be read.
     fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError>;
 
+    /// The next visits, newest happening first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn visits_page(
+        &self,
+        filter: &VisitFilter,
+        from: Option<VisitCursor>,
+    ) -> Result<Page<Visit, VisitCursor>, StoreError>;
+
+    /// Visits, newest happening first, each as it is read.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn each_visit(&self, filter: &VisitFilter, take: Take<'_, Visit>) -> Result<(), StoreError> {
+        let page = |limit, from| self.visits_page(&VisitFilter { limit, ..filter.clone() }, from);
+        listing::walk(filter.limit, page, take)
+    }
+
     /// Visits, newest happening first.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError>;
+    fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
+        listing::gathered(|take| self.each_visit(filter, take))
+    }
+
+    /// The next ignored pushes, the newest first, below an id.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn conflicts_page(&self, filter: &ConflictFilter, below: Option<i64>) -> Result<Page<Conflicting>, StoreError>;
+
+    /// Ignored pushes, the newest first, each as it is read.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn each_conflict(&self, filter: &ConflictFilter, take: Take<'_, Conflicting>) -> Result<(), StoreError> {
+        let page = |limit, below| self.conflicts_page(&ConflictFilter { limit, ..filter.clone() }, below);
+        listing::walk(filter.limit, page, take)
+    }
 
     /// Ignored pushes, the newest first.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError>;
+    fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError> {
+        listing::gathered(|take| self.each_conflict(filter, take))
+    }
 
     /// Takes ignored pushes away that were recorded under another numbering; how many.
     ///
@@ -210,11 +252,28 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// The store cannot be written.
     fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError>;
 
+    /// A park's next records received since a time (ms since 1970), oldest first, without their personal fields.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn survey_page(
+        &self,
+        park_uuid: &str,
+        received_from: i64,
+        after: Option<i64>,
+    ) -> Result<Page<Surveyed>, StoreError>;
+
     /// Passes by a park's records received since a time (ms since 1970), oldest first, without their personal fields.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError>;
+    fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError> {
+        let page = |_, after| self.survey_page(park_uuid, received_from, after);
+        listing::walk(usize::MAX, page, &mut |surveyed| {
+            visit(surveyed);
+            ControlFlow::Continue(())
+        })
+    }
 
     /// A park's refused pushes received since a time, by reason.
     ///
@@ -240,11 +299,30 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// The store cannot be read.
     fn quarantine_has_room(&self, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError>;
 
+    /// The next pushes in the quarantine, oldest first, after an id.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError>;
+
+    /// Pushes in the quarantine, oldest first, each as it is read.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn each_quarantined(&self, filter: &QuarantineFilter, take: Take<'_, Quarantined>) -> Result<(), StoreError> {
+        let page = |limit, after: Option<i64>| {
+            self.quarantine_page(&QuarantineFilter { limit, after: after.unwrap_or(filter.after), ..filter.clone() })
+        };
+        listing::walk(filter.limit, page, take)
+    }
+
     /// Pushes in the quarantine, oldest first.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError>;
+    fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError> {
+        listing::gathered(|take| self.each_quarantined(filter, take))
+    }
 
     /// Takes pushes out of the quarantine for good; how many were there.
     ///

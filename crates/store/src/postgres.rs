@@ -31,9 +31,10 @@ use parkgate_wire::UnixMillis;
 
 use self::address::Address;
 use self::link::{Fault, Link, Pool, Role};
+use crate::listing::Page;
 use crate::months::Months;
 use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
-use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitFilter};
+use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor, VisitFilter};
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
 use crate::seal::Seal;
 use crate::survey::{RefusedCounts, Surveyed};
@@ -207,25 +208,20 @@ impl Store for PostgresStore {
         self.ask_long(async |link| query::visit(link, &self.seal, park_uuid, parking_serial).await)
     }
 
-    fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
-        // A push is received after what it tells of.
-        let from = match filter.since {
-            None => 0,
-            Some(since) => self.ask_long(async |link| query::first_since(link, since.0).await)?,
+    fn visits_page(
+        &self,
+        filter: &VisitFilter,
+        from: Option<VisitCursor>,
+    ) -> Result<Page<Visit, VisitCursor>, StoreError> {
+        let cursor = match from {
+            Some(cursor) => cursor,
+            None => self.ask_long(async |link| query::beginning(link, filter).await)?,
         };
-        let (mut visits, mut below) = (Vec::new(), i64::MAX);
-        while visits.len() < filter.limit && below > 0 {
-            let limit = (filter.limit - visits.len()).min(query::VISITS_PAGE);
-            let page = VisitFilter { limit, ..filter.clone() };
-            let (found, end) = self.ask_long(async |link| query::visits(link, &self.seal, &page, below, from).await)?;
-            visits.extend(found);
-            below = end;
-        }
-        Ok(visits)
+        self.ask_long(async |link| query::visits(link, &self.seal, filter, cursor).await)
     }
 
-    fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError> {
-        self.ask_long(async |link| conflict::list(link, &self.seal, filter).await)
+    fn conflicts_page(&self, filter: &ConflictFilter, below: Option<i64>) -> Result<Page<Conflicting>, StoreError> {
+        self.ask_long(async |link| conflict::list(link, &self.seal, filter, below).await)
     }
 
     fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
@@ -244,17 +240,17 @@ impl Store for PostgresStore {
         self.once(async |link| conflict::begin_epoch(link, park, entered_from).await)
     }
 
-    fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError> {
-        let mut after = self.ask_long(async |link| query::first_since(link, received_from).await)? - 1;
-        loop {
-            let (page, last) = self.ask_long(async |link| survey::page(link, park_uuid, received_from, after).await)?;
-            let is_last = page.len() < survey::PAGE;
-            page.into_iter().for_each(&mut *visit);
-            if is_last {
-                return Ok(());
-            }
-            after = last;
-        }
+    fn survey_page(
+        &self,
+        park_uuid: &str,
+        received_from: i64,
+        after: Option<i64>,
+    ) -> Result<Page<Surveyed>, StoreError> {
+        let after = match after {
+            Some(after) => after,
+            None => self.ask_long(async |link| query::first_since(link, received_from).await)?.saturating_sub(1),
+        };
+        self.ask_long(async |link| survey::page(link, park_uuid, received_from, after).await)
     }
 
     fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
@@ -278,7 +274,7 @@ impl Store for PostgresStore {
         self.ask(async |link| quarantine::has_room(link, park, bytes, bound).await)
     }
 
-    fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError> {
+    fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError> {
         self.ask_long(async |link| quarantine::list(link, &self.seal, filter).await)
     }
 

@@ -7,6 +7,7 @@ use parkgate_wire::{Digest, PushKind, Seqno};
 use serde::{Deserialize, Serialize};
 
 use crate::images::StoredImage;
+use crate::listing::Page;
 use crate::query::Picture;
 
 /// The quarantine of pushes that name no known park.
@@ -117,4 +118,10 @@ pub struct Quarantined {
     pub kept: Kept,
     /// Its files by part name.
     pub pictures: Vec<Picture>,
+}
+
+/// What was found, and where the next page begins if this one is full.
+pub(crate) fn page_of(found: Vec<Quarantined>, limit: usize) -> Page<Quarantined> {
+    let next = found.last().map(|last| last.id).filter(|_| found.len() >= limit);
+    Page { rows: found, next }
 }

@@ -19,6 +19,25 @@ pub struct VisitFilter {
     pub limit: usize,
 }
 
+/// Where the next page of visits begins, and what the first one found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VisitCursor {
+    /// Records from here on are not looked at any more.
+    pub below: i64,
+    /// The newest record when the listing began. What came later changes no visit's place, or a vehicle that leaves
+    /// meanwhile would be passed by.
+    pub newest: i64,
+    /// No record before this one can be meant.
+    pub oldest: i64,
+}
+
+impl VisitCursor {
+    /// Where a listing begins.
+    pub(crate) fn beginning(newest: i64, oldest: i64) -> VisitCursor {
+        VisitCursor { below: newest.saturating_add(1), newest, oldest }
+    }
+}
+
 /// One stay, read from its records.
 #[derive(Debug, Clone)]
 pub struct Visit {

@@ -24,8 +24,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
 use crate::key::MasterKey;
+use crate::listing::Page;
 use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
-use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitFilter};
+use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor, VisitFilter};
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
 use crate::seal::Seal;
 use crate::survey::{RefusedCounts, Surveyed};
@@ -178,12 +179,16 @@ impl Store for SqliteStore {
         self.read(|reader| query::visit(reader, &self.seal, park_uuid, parking_serial))
     }
 
-    fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
-        self.read(|reader| query::visits(reader, &self.seal, filter))
+    fn visits_page(
+        &self,
+        filter: &VisitFilter,
+        from: Option<VisitCursor>,
+    ) -> Result<Page<Visit, VisitCursor>, StoreError> {
+        self.read(|reader| query::visits(reader, &self.seal, filter, from))
     }
 
-    fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Conflicting>, StoreError> {
-        self.read(|reader| conflict::list(reader, &self.seal, filter))
+    fn conflicts_page(&self, filter: &ConflictFilter, below: Option<i64>) -> Result<Page<Conflicting>, StoreError> {
+        self.read(|reader| conflict::list(reader, &self.seal, filter, below))
     }
 
     fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
@@ -202,8 +207,13 @@ impl Store for SqliteStore {
         self.write(|writer| conflict::begin_epoch(writer.connection(), park, entered_from))
     }
 
-    fn survey(&self, park_uuid: &str, received_from: i64, visit: &mut dyn FnMut(Surveyed)) -> Result<(), StoreError> {
-        self.read(|reader| survey::survey(reader, park_uuid, received_from, visit))
+    fn survey_page(
+        &self,
+        park_uuid: &str,
+        received_from: i64,
+        after: Option<i64>,
+    ) -> Result<Page<Surveyed>, StoreError> {
+        self.read(|reader| survey::page(reader, park_uuid, received_from, after))
     }
 
     fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
@@ -225,7 +235,7 @@ impl Store for SqliteStore {
         self.read(|reader| quarantine::has_room(reader, park, bytes, bound))
     }
 
-    fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, StoreError> {
+    fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError> {
         self.read(|reader| quarantine::list(reader, &self.seal, filter))
     }
 

@@ -9,26 +9,22 @@ use crate::output;
 
 pub(super) fn run(command: cli::Conflict) -> anyhow::Result<()> {
     let cli::Conflict::List { park, limit, json, place } = command;
-    let found = open(&place)?.conflicts(&ConflictFilter { park_uuid: park, limit })?;
-    if json {
-        return output::json(&Value::Array(found.iter().map(value).collect()));
-    }
-    let rows: Vec<Vec<String>> = found
-        .iter()
-        .map(|conflict| {
-            vec![
-                output::time(conflict.ignored.received_at),
-                conflict.ignored.kind.name().into(),
-                conflict.parking_serial.clone(),
-                changes(conflict)
-                    .iter()
-                    .map(|(name, was, now)| format!("{name} {was} → {now}"))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            ]
-        })
-        .collect();
-    output::line(&output::table(&["收到", "推送", "流水", "不同 (已记录 → 被忽略)"], &rows))
+    let (store, filter) = (open(&place)?, ConflictFilter { park_uuid: park, limit });
+    output::listing(json, &LISTED, |take| store.each_conflict(&filter, take)).map(drop)
+}
+
+const LISTED: output::Shown<Conflicting> =
+    output::Shown { head: &["收到", "推送", "流水", "不同 (已记录 → 被忽略)"], row, value };
+
+fn row(conflict: &Conflicting) -> Vec<String> {
+    let changes = changes(conflict);
+    let changes = changes.iter().map(|(name, was, now)| format!("{name} {was} → {now}"));
+    vec![
+        output::time(conflict.ignored.received_at),
+        conflict.ignored.kind.name().into(),
+        conflict.parking_serial.clone(),
+        changes.collect::<Vec<_>>().join(", "),
+    ]
 }
 
 /// Each field that differs, as it stands and as it was ignored.

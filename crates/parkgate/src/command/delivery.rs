@@ -15,11 +15,8 @@ pub(super) fn run(command: cli::Delivery) -> anyhow::Result<()> {
         cli::Delivery::List { state, subscriber, limit, json, place } => {
             let dead = state.map(|state| state == DeliveryState::Dead);
             let filter = DeliveryFilter { dead, subscriber, limit, ..DeliveryFilter::default() };
-            let found = open(&place)?.deliveries(&filter)?;
-            if json {
-                return output::json(&Value::Array(found.iter().map(value).collect()));
-            }
-            output::line(&table(&found))
+            let store = open(&place)?;
+            output::listing(json, &LISTED, |take| store.each_delivery(&filter, take)).map(drop)
         }
         cli::Delivery::Show { id, json, place } => {
             let filter = DeliveryFilter { ids: vec![id], limit: 1, ..DeliveryFilter::default() };
@@ -108,20 +105,17 @@ fn value(found: &Delivery) -> Value {
     })
 }
 
-fn table(found: &[Delivery]) -> String {
-    let rows: Vec<_> = found
-        .iter()
-        .map(|one| {
-            vec![
-                one.id.to_string(),
-                one.subscriber.clone(),
-                one.kind.name().to_owned(),
-                one.parking_serial.clone(),
-                state(one).to_owned(),
-                one.attempts.to_string(),
-                one.told.clone().unwrap_or_default(),
-            ]
-        })
-        .collect();
-    output::table(&["ID", "订阅", "事件", "流水", "状态", "次数", "结果"], &rows)
+const LISTED: output::Shown<Delivery> =
+    output::Shown { head: &["ID", "订阅", "事件", "流水", "状态", "次数", "结果"], row, value };
+
+fn row(one: &Delivery) -> Vec<String> {
+    vec![
+        one.id.to_string(),
+        one.subscriber.clone(),
+        one.kind.name().to_owned(),
+        one.parking_serial.clone(),
+        state(one).to_owned(),
+        one.attempts.to_string(),
+        one.told.clone().unwrap_or_default(),
+    ]
 }

@@ -1,5 +1,7 @@
 //! `quarantine`: refused pushes, until their cause is mended.
 
+use std::ops::ControlFlow;
+
 use anyhow::bail;
 use parkgate_server::{Limits, Replayed, replay};
 use parkgate_store::{QuarantineFilter, Quarantined};
@@ -9,15 +11,15 @@ use super::open;
 use crate::cli;
 use crate::output::{self, misuse};
 
+/// Pushes wait while the store forgets these.
+const DROPPED_AT_ONCE: usize = 1000;
+
 pub(super) fn run(command: cli::Quarantine) -> anyhow::Result<()> {
     match command {
         cli::Quarantine::List { park, limit, json, place } => {
             let filter = QuarantineFilter { park_uuid: park, limit, ..QuarantineFilter::default() };
-            let found = open(&place)?.quarantine(&filter)?;
-            if json {
-                return output::json(&Value::Array(found.iter().map(row).collect()));
-            }
-            output::line(&table(&found))
+            let store = open(&place)?;
+            output::listing(json, &LISTED, |take| store.each_quarantined(&filter, take)).map(drop)
         }
         cli::Quarantine::Show { id, json, place } => {
             let filter = QuarantineFilter { ids: vec![id], limit: 1, ..QuarantineFilter::default() };
@@ -39,11 +41,19 @@ pub(super) fn run(command: cli::Quarantine) -> anyhow::Result<()> {
                 (false, false) => ids,
                 (true, true) => {
                     let filter = QuarantineFilter { park_uuid: park, limit: usize::MAX, ..QuarantineFilter::default() };
-                    store.quarantine(&filter)?.iter().map(|entry| entry.id).collect()
+                    let mut ids = Vec::new();
+                    store.each_quarantined(&filter, &mut |entry| {
+                        ids.push(entry.id);
+                        ControlFlow::Continue(())
+                    })?;
+                    ids
                 }
                 _ => return Err(misuse("请给出ID, 或 --all (name entries, or say --all)")),
             };
-            let dropped = store.release(&ids)?;
+            let mut dropped = 0;
+            for some in ids.chunks(DROPPED_AT_ONCE) {
+                dropped += store.release(some)?;
+            }
             output::line(&format!("已删除 dropped {dropped}"))
         }
     }
@@ -82,7 +92,7 @@ fn serial(entry: &Quarantined) -> String {
     sent(entry, "parking_serial").unwrap_or("-").to_owned()
 }
 
-fn row(entry: &Quarantined) -> Value {
+fn value(entry: &Quarantined) -> Value {
     json!({
         "id": entry.id,
         "park_uuid": entry.park_uuid,
@@ -101,7 +111,7 @@ fn row(entry: &Quarantined) -> Value {
 }
 
 fn whole(entry: &Quarantined) -> Value {
-    let mut value = row(entry);
+    let mut value = value(entry);
     let params: Map<String, Value> =
         entry.kept.params.iter().map(|(name, value, _)| (name.clone(), Value::from(value.as_str()))).collect();
     let images: Vec<Value> = entry
@@ -129,20 +139,17 @@ fn whole(entry: &Quarantined) -> Value {
     value
 }
 
-fn table(found: &[Quarantined]) -> String {
-    let rows: Vec<Vec<String>> = found
-        .iter()
-        .map(|entry| {
-            let why = entry.finding.as_ref().unwrap_or(&entry.reason).clone();
-            vec![
-                entry.id.to_string(),
-                output::time(entry.received_at),
-                entry.times.to_string(),
-                why,
-                serial(entry),
-                entry.park_uuid.clone().unwrap_or_else(|| "-".into()),
-            ]
-        })
-        .collect();
-    output::table(&["ID", "收到", "次数", "原因", "流水", "park_uuid"], &rows)
+const LISTED: output::Shown<Quarantined> =
+    output::Shown { head: &["ID", "收到", "次数", "原因", "流水", "park_uuid"], row, value };
+
+fn row(entry: &Quarantined) -> Vec<String> {
+    let why = entry.finding.as_ref().unwrap_or(&entry.reason).clone();
+    vec![
+        entry.id.to_string(),
+        output::time(entry.received_at),
+        entry.times.to_string(),
+        why,
+        serial(entry),
+        entry.park_uuid.clone().unwrap_or_else(|| "-".into()),
+    ]
 }

@@ -15,11 +15,8 @@ pub(super) fn run(command: cli::Visit) -> anyhow::Result<()> {
     match command {
         cli::Visit::List { park, plate, since, limit, json, place } => {
             let since = since.as_deref().map(moment).transpose()?;
-            let visits = open(&place)?.visits(&VisitFilter { park_uuid: park, plate, since, limit })?;
-            if json {
-                return output::json(&Value::Array(visits.iter().map(without_params).collect()));
-            }
-            output::line(&table(&visits))
+            let (store, filter) = (open(&place)?, VisitFilter { park_uuid: park, plate, since, limit });
+            output::listing(json, &LISTED, |take| store.each_visit(&filter, take)).map(drop)
         }
         cli::Visit::Show { uuid, serial, json, place } => {
             let visits = open(&place)?.visit(&uuid, &serial)?;
@@ -53,19 +50,16 @@ pub(super) fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     Ok(UnixMillis(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
 }
 
-fn table(visits: &[Visit]) -> String {
-    let rows: Vec<_> = visits
-        .iter()
-        .map(|visit| {
-            vec![
-                visit.plate.clone().unwrap_or_else(|| "-".into()),
-                output::time(visit.enter_time.0),
-                visit.leave_time.map_or_else(|| "在场 inside".into(), |time| output::time(time.0)),
-                visit.parking_serial.clone(),
-            ]
-        })
-        .collect();
-    output::table(&["车牌", "入场", "离场", "流水"], &rows)
+const LISTED: output::Shown<Visit> =
+    output::Shown { head: &["车牌", "入场", "离场", "流水"], row, value: without_params };
+
+fn row(visit: &Visit) -> Vec<String> {
+    vec![
+        visit.plate.clone().unwrap_or_else(|| "-".into()),
+        output::time(visit.enter_time.0),
+        visit.leave_time.map_or_else(|| "在场 inside".into(), |time| output::time(time.0)),
+        visit.parking_serial.clone(),
+    ]
 }
 
 fn without_params(visit: &Visit) -> Value {

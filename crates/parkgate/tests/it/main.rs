@@ -14,6 +14,7 @@ mod faults_of_many;
 mod forward;
 mod images_in_a_bucket;
 mod integrate;
+mod listings;
 mod mistakes_in_signing;
 mod moving;
 mod nodes;

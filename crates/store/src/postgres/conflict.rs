@@ -9,6 +9,7 @@ use super::query::{Asked, COLUMNS, Key, RECORDS_OF_PARKS, limit, records};
 use super::record::digest;
 use super::{registry, text};
 use crate::StoreError;
+use crate::listing::{PAGE, Page};
 use crate::query::{ConflictFilter, Conflicting, SerialReuse};
 use crate::registry::Epoch;
 use crate::seal::Seal;
@@ -16,7 +17,13 @@ use crate::stored::{
     FAR_LATER_MS, FIRST_EPOCH, GoingOver, LOOKED_AT, Misplaced, differing, kind_of, original_of, serials_anew,
 };
 
-pub(super) async fn list(link: &Link, seal: &Seal, filter: &ConflictFilter) -> Result<Vec<Conflicting>, Fault> {
+pub(super) async fn list(
+    link: &Link,
+    seal: &Seal,
+    filter: &ConflictFilter,
+    below: Option<i64>,
+) -> Result<Page<Conflicting>, Fault> {
+    let page = filter.limit.min(PAGE);
     let mut asked = Asked::new(&format!(
         "SELECT r.id, r.conflict_with, r.park_id, p.park_uuid, coalesce(r.long_serial, r.parking_serial), r.digest, \
          r.original FROM {RECORDS_OF_PARKS} WHERE r.conflict_with IS NOT NULL"
@@ -24,11 +31,15 @@ pub(super) async fn list(link: &Link, seal: &Seal, filter: &ConflictFilter) -> R
     if let Some(park_uuid) = &filter.park_uuid {
         asked.with(" AND p.park_uuid = $?", text::kept(park_uuid).into_owned());
     }
-    asked.with(" ORDER BY r.id DESC LIMIT $?", limit(filter.limit));
+    asked.with(" AND r.id < $?", below.unwrap_or(i64::MAX));
+    asked.with(" ORDER BY r.id DESC LIMIT $?", limit(page));
     let both = format!("SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.id = ANY($2) ORDER BY r.id");
-    let mut found = Vec::new();
-    for row in asked.of(link).await? {
+    let (mut found, mut last) = (Vec::new(), None);
+    let rows = asked.of(link).await?;
+    let is_last = rows.len() < page;
+    for row in rows {
         let (id, standing): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        last = Some(id);
         let park_uuid: String = row.try_get(3)?;
         let parking_serial = text::read(row.try_get(4)?);
         let key = Key { park: ParkId(row.try_get(2)?), park_uuid: &park_uuid, serial: &parking_serial };
@@ -44,7 +55,7 @@ pub(super) async fn list(link: &Link, seal: &Seal, filter: &ConflictFilter) -> R
         let digest = digest(&row, 5)?;
         found.push(Conflicting { id, park_uuid, parking_serial, digest, standing, ignored, original, differing });
     }
-    Ok(found)
+    Ok(Page { rows: found, next: last.filter(|_| !is_last) })
 }
 
 pub(super) async fn forget(link: &Link, ids: &[i64]) -> Result<usize, Fault> {

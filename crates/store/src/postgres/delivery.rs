@@ -14,6 +14,7 @@ use crate::delivery::{
     Backlog, Claim, Claimed, DIFFERENCES_MAX, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format,
     NewSubscriber, Outgoing, REMOVED_AT_ONCE, REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
 };
+use crate::listing::{DELIVERIES_PAGE, Page};
 use crate::query::Picture;
 use crate::seal::Seal;
 use crate::stored::{GONE, kind_code, kind_of, object, opened, original_of, personal_place, subscriber_place};
@@ -365,7 +366,12 @@ pub(super) async fn settle(link: &Link, subscriber: i64, settled: &[Settled], no
     link.commit().await
 }
 
-pub(super) async fn list(link: &Link, filter: &DeliveryFilter) -> Result<Vec<Delivery>, Fault> {
+pub(super) async fn list(
+    link: &Link,
+    filter: &DeliveryFilter,
+    after: Option<DeliveryId>,
+) -> Result<Page<Delivery, DeliveryId>, Fault> {
+    let page = filter.limit.min(DELIVERIES_PAGE);
     let mut asked = query::Asked::new(
         "SELECT d.subscriber_id, d.record_id, s.name, p.park_uuid, coalesce(r.long_serial, r.parking_serial), r.kind, d.dead, \
          d.attempts, d.next_at, d.since, d.told FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id \
@@ -382,8 +388,11 @@ pub(super) async fn list(link: &Link, filter: &DeliveryFilter) -> Result<Vec<Del
         let ids: Vec<String> = filter.ids.iter().map(ToString::to_string).collect();
         asked.with(" AND d.subscriber_id || '-' || d.record_id = ANY($?)", ids);
     }
-    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-    asked.with(" ORDER BY d.record_id, d.subscriber_id LIMIT $?", limit);
+    if let Some(after) = after {
+        asked.with(" AND (d.record_id, d.subscriber_id) > ($?,", after.record);
+        asked.with(" $?)", after.subscriber);
+    }
+    asked.with(" ORDER BY d.record_id, d.subscriber_id LIMIT $?", query::limit(page));
     let read = |row: &Row| -> Result<Delivery, Fault> {
         let attempts: i32 = row.try_get(7)?;
         Ok(Delivery {
@@ -399,7 +408,9 @@ pub(super) async fn list(link: &Link, filter: &DeliveryFilter) -> Result<Vec<Del
             told: row.try_get::<_, Option<String>>(10)?.map(text::read),
         })
     };
-    asked.of(link).await?.iter().map(read).collect()
+    let found = asked.of(link).await?.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let next = found.last().map(|last| last.id).filter(|_| found.len() >= page);
+    Ok(Page { rows: found, next })
 }
 
 fn columns(ids: &[DeliveryId]) -> (Vec<i64>, Vec<i64>) {

@@ -10,6 +10,7 @@ use crate::delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber, Settled,
     Subscriber, SubscriberSettings,
 };
+use crate::listing::Page;
 
 impl PostgresStore {
     /// What a gate asks all the time: by keys only, like a batch, and soon.
@@ -56,8 +57,12 @@ impl Forwarding for PostgresStore {
         self.by_keys(async |link| delivery::settle(link, subscriber, settled, now).await)
     }
 
-    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        self.ask_long(async |link| delivery::list(link, filter).await)
+    fn deliveries_page(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
+        self.ask_long(async |link| delivery::list(link, filter, after).await)
     }
 
     fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {

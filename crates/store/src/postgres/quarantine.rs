@@ -11,7 +11,8 @@ use super::query::{Asked, limit, picture};
 use super::record::{digest, seqno};
 use super::text;
 use crate::StoreError;
-use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+use crate::listing::{Page, QUARANTINE_PAGE};
+use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside, page_of};
 use crate::query::Picture;
 use crate::seal::Seal;
 use crate::stored::{aside_bytes, aside_place, fits, kind_code, kind_of};
@@ -162,7 +163,8 @@ pub(super) async fn has_room(link: &Link, park: ParkId, bytes: u64, bound: &Quar
     Ok(fits(park, used, bytes, bound))
 }
 
-pub(super) async fn list(link: &Link, seal: &Seal, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, Fault> {
+pub(super) async fn list(link: &Link, seal: &Seal, filter: &QuarantineFilter) -> Result<Page<Quarantined>, Fault> {
+    let page = filter.limit.min(QUARANTINE_PAGE);
     let mut asked = Asked::new(
         "SELECT q.id, q.park_id, p.park_uuid, q.kind, q.seqno, q.received_at, q.address, q.reason, q.finding, q.times, \
          q.bytes, q.digest, q.sealed FROM quarantine q LEFT JOIN parks p ON p.id = q.park_id",
@@ -174,11 +176,12 @@ pub(super) async fn list(link: &Link, seal: &Seal, filter: &QuarantineFilter) ->
     if !filter.ids.is_empty() {
         asked.with(" AND q.id = ANY($?)", filter.ids.clone());
     }
-    asked.with(" ORDER BY q.id LIMIT $?", limit(filter.limit));
+    asked.with(" ORDER BY q.id LIMIT $?", limit(page));
     let rows = asked.of(link).await?;
     let ids: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let mut pictures = pictures(link, &ids).await?;
-    rows.iter().map(|row| quarantined(row, seal, &mut pictures)).collect()
+    let found = rows.iter().map(|row| quarantined(row, seal, &mut pictures)).collect::<Result<_, _>>()?;
+    Ok(page_of(found, page))
 }
 
 fn quarantined(row: &Row, seal: &Seal, pictures: &mut HashMap<i64, Vec<Picture>>) -> Result<Quarantined, Fault> {

@@ -16,7 +16,8 @@ use super::text;
 
 use crate::StoreError;
 use crate::images::ImageKey;
-use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitFilter};
+use crate::listing::{PAGE, Page};
+use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter};
 use crate::seal::Seal;
 use crate::stored::{Found, differing, kind_of, listed_payments, object, personal_place, stays_of, visit_of};
 
@@ -91,38 +92,47 @@ pub(super) async fn visit(
     Ok(found)
 }
 
-/// Visits read at a time: a question has an end.
-pub(super) const VISITS_PAGE: usize = 1000;
+/// Where a listing begins.
+pub(super) async fn beginning(link: &Link, filter: &VisitFilter) -> Result<VisitCursor, Fault> {
+    let row = link.query_opt("SELECT coalesce(max(id), 0) FROM records", &[]).await?;
+    let newest: i64 = row.map_or(Ok(0), |row| row.try_get(0))?;
+    let oldest = match filter.since {
+        None => i64::MIN,
+        // A push is received after what it tells of.
+        Some(since) => first_since(link, since.0).await?,
+    };
+    Ok(VisitCursor::beginning(newest, oldest))
+}
 
-/// Those below a record and from another one on, newest first, and where they ended: at 0 if there are no more.
+/// The next visits, newest first.
 pub(super) async fn visits(
     link: &Link,
     seal: &Seal,
     filter: &VisitFilter,
-    below: i64,
-    from: i64,
-) -> Result<(Vec<Visit>, i64), Fault> {
-    let (mut found, mut end) = (Vec::new(), 0);
-    let rows = asked(filter, below, from).of(link).await?;
-    let is_last = rows.len() < filter.limit;
+    cursor: VisitCursor,
+) -> Result<Page<Visit, VisitCursor>, Fault> {
+    let limit = filter.limit.min(PAGE);
+    let (mut found, mut below) = (Vec::new(), cursor.below);
+    let rows = asked(filter, cursor, limit).of(link).await?;
+    let is_last = rows.len() < limit;
     for row in rows {
         let park_uuid: String = row.try_get(1)?;
         let serial = text::read(row.try_get(2)?);
         let key = Key { park: ParkId(row.try_get(0)?), park_uuid: &park_uuid, serial: &serial };
         let newest: i64 = row.try_get(3)?;
-        end = newest;
+        below = newest;
         let stays = stays(link, seal, &key).await?;
         if let Some(stay) = stays.into_iter().find(|stay| stay.enter.iter().chain(&stay.leave).any(|r| r.id == newest))
         {
             found.push(read_stay(link, seal, &key, stay).await?);
         }
     }
-    Ok((found, if is_last { 0 } else { end }))
+    Ok(Page { rows: found, next: (!is_last).then_some(VisitCursor { below, ..cursor }) })
 }
 
 /// A visit stands where the newer of its records stands. Each search walks an index from its newest entry down: of a park
 /// each of its numberings' own (one list over them all would be sorted anew for each page), else that of all records.
-fn asked(filter: &VisitFilter, below: i64, from: i64) -> Asked {
+fn asked(filter: &VisitFilter, cursor: VisitCursor, rows: usize) -> Asked {
     let mut asked = Asked::default();
     let columns = "coalesce(r.long_serial, r.parking_serial) AS serial, r.id FROM";
     match &filter.park_uuid {
@@ -138,16 +148,17 @@ fn asked(filter: &VisitFilter, below: i64, from: i64) -> Asked {
         let of_park = if filter.park_uuid.is_some() { " AND c.park_id = n.id" } else { "" };
         // By the index of plates, whichever half has it.
         let newer = format!(
-            " JOIN (SELECT DISTINCT c.park_id, greatest(c.id, o.id) AS id FROM records c LEFT JOIN {} \
-             WHERE c.plate = $? AND c.conflict_with IS NULL{of_park}) AS k ON k.park_id = r.park_id AND k.id = r.id",
+            " JOIN (SELECT DISTINCT c.park_id, greatest(c.id, o.id) AS id FROM records c LEFT JOIN {} AND o.id <= $?",
             other_half("c")
         );
-        asked.with(&newer, text::kept(plate).into_owned());
+        asked.with(&newer, cursor.newest);
+        let of_plate = format!(
+            " WHERE c.plate = $? AND c.conflict_with IS NULL{of_park}) AS k ON k.park_id = r.park_id AND k.id = r.id"
+        );
+        asked.with(&of_plate, text::kept(plate).into_owned());
     }
-    asked.sql.push_str(&format!(
-        " LEFT JOIN {} WHERE r.conflict_with IS NULL AND (o.id IS NULL OR o.id < r.id)",
-        other_half("r")
-    ));
+    asked.with(&format!(" LEFT JOIN {} AND o.id <= $?", other_half("r")), cursor.newest);
+    asked.sql.push_str(" WHERE r.conflict_with IS NULL AND (o.id IS NULL OR o.id < r.id)");
     if filter.park_uuid.is_some() {
         asked.sql.push_str(OF_NUMBERING);
     }
@@ -160,9 +171,9 @@ fn asked(filter: &VisitFilter, below: i64, from: i64) -> Asked {
         let leaving = " AND CASE r.kind WHEN 1 THEN r.event_time ELSE coalesce(o.event_time, r.event_time) END >= $?";
         asked.with(leaving, since.0);
     }
-    asked.with(" AND r.id < $?", below);
-    asked.with(" AND r.id >= $?", from);
-    let all = limit(filter.limit);
+    asked.with(" AND r.id < $?", cursor.below);
+    asked.with(" AND r.id >= $?", cursor.oldest);
+    let all = limit(rows);
     match &filter.park_uuid {
         None => asked.with(" ORDER BY r.id DESC LIMIT $?", all),
         Some(_) => {

@@ -3,18 +3,16 @@
 use super::link::{Fault, Link};
 use super::query::{COLUMNS, NUMBERINGS, OF_NUMBERING, pictures, record};
 use super::text;
+use crate::listing::{PAGE, Page};
 use crate::survey::{RefusedCounts, Surveyed};
 
-/// Rows of a page.
-pub(super) const PAGE: usize = 1000;
-
-/// The records after one of them, and which was the last.
+/// The records after one of them.
 pub(super) async fn page(
     link: &Link,
     park_uuid: &str,
     received_from: i64,
     after: i64,
-) -> Result<(Vec<Surveyed>, i64), Fault> {
+) -> Result<Page<Surveyed>, Fault> {
     // Each numbering by itself walks its index; one list over them all would be sorted anew for each page.
     let sql = format!(
         "SELECT v.* FROM {NUMBERINGS} AS n CROSS JOIN LATERAL (SELECT {COLUMNS}, r.park_id, EXISTS (SELECT 1 FROM records o WHERE o.park_id = r.park_id \
@@ -43,7 +41,7 @@ pub(super) async fn page(
             record: one.view,
         });
     }
-    Ok((found, ids.last().copied().unwrap_or(after)))
+    Ok(Page { rows: found, next: ids.last().copied().filter(|_| ids.len() == PAGE) })
 }
 
 pub(super) async fn refused(link: &Link, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, Fault> {

@@ -2,10 +2,11 @@
 
 use parkgate_ledger::ParkId;
 use parkgate_wire::{Digest, UnixMillis};
-use rusqlite::{Connection, Row, TransactionBehavior, params, params_from_iter, types::Value as Sql};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::query::{Key, records};
 use crate::StoreError;
+use crate::listing::{PAGE, Page};
 use crate::query::{ConflictFilter, Conflicting, SerialReuse};
 use crate::registry::Epoch;
 use crate::seal::Seal;
@@ -13,42 +14,57 @@ use crate::stored::{
     FAR_LATER_MS, FIRST_EPOCH, GoingOver, LOOKED_AT, Misplaced, differing, kind_of, original_of, serials_anew,
 };
 
+/// The next ones by the index of conflicts, which knows no parks: a page of a park's may be empty.
 pub(super) fn list(
     connection: &Connection,
     seal: &Seal,
     filter: &ConflictFilter,
-) -> Result<Vec<Conflicting>, StoreError> {
-    let mut sql = String::from(
-        "SELECT r.id, r.conflict_with, r.park_id, p.park_uuid, r.parking_serial, r.digest, r.original FROM records r \
+    below: Option<i64>,
+) -> Result<Page<Conflicting>, StoreError> {
+    let looked_at = if filter.park_uuid.is_some() { PAGE } else { filter.limit.min(PAGE) };
+    let mut next = connection.prepare_cached(
+        "SELECT id FROM records WHERE conflict_with IS NOT NULL AND id < ?1 ORDER BY id DESC LIMIT ?2",
+    )?;
+    let ids = next.query_map(params![below.unwrap_or(i64::MAX), looked_at as i64], |row| row.get(0))?;
+    let ids = ids.collect::<Result<Vec<i64>, _>>()?;
+    let (mut rows, mut last) = (Vec::new(), None);
+    for id in &ids {
+        if rows.len() == filter.limit {
+            break;
+        }
+        last = Some(*id);
+        rows.extend(one(connection, seal, *id, filter.park_uuid.as_deref())?);
+    }
+    let is_last = ids.len() < looked_at && last == ids.last().copied();
+    Ok(Page { rows, next: last.filter(|_| !is_last) })
+}
+
+/// None of another park's, and none without the record that stood: then it is no conflict.
+fn one(
+    connection: &Connection,
+    seal: &Seal,
+    id: i64,
+    park_uuid: Option<&str>,
+) -> Result<Option<Conflicting>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT r.conflict_with, r.park_id, p.park_uuid, r.parking_serial, r.digest, r.original FROM records r \
          LEFT JOIN park_epochs e ON e.id = r.park_id JOIN parks p ON p.id = coalesce(e.park_id, r.park_id) \
-         WHERE r.conflict_with IS NOT NULL",
-    );
-    let mut values = Vec::new();
-    if let Some(park_uuid) = &filter.park_uuid {
-        sql.push_str(" AND p.park_uuid = ?");
-        values.push(Sql::from(park_uuid.clone()));
-    }
-    sql.push_str(" ORDER BY r.id DESC LIMIT ?");
-    values.push(Sql::from(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (id, standing): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let (park_uuid, parking_serial): (String, String) = (row.get(3)?, row.get(4)?);
-        let key = Key { park: ParkId(row.get(2)?), park_uuid: &park_uuid, serial: &parking_serial };
-        let of = |id: i64| -> Result<_, StoreError> {
-            let sql = format!("SELECT {} FROM records WHERE id = ?1", super::query::COLUMNS);
-            Ok(records(connection, seal, &key, &sql, params![id])?.pop().map(|found| found.view))
-        };
-        // Without the one that stood it is no conflict.
-        let (Some(ignored), Some(standing)) = (of(id)?, of(standing)?) else { continue };
-        let original = original_of(seal, row.get(6)?, key.park, &parking_serial, ignored.kind)?;
-        let differing = differing(&standing.params, &ignored.params);
-        let digest = Digest(row.get(5)?);
-        found.push(Conflicting { id, park_uuid, parking_serial, digest, standing, ignored, original, differing });
-    }
-    Ok(found)
+         WHERE r.id = ?1 AND (?2 IS NULL OR p.park_uuid = ?2)",
+    )?;
+    let mut rows = statement.query(params![id, park_uuid])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let standing: i64 = row.get(0)?;
+    let (park_uuid, parking_serial): (String, String) = (row.get(2)?, row.get(3)?);
+    let key = Key { park: ParkId(row.get(1)?), park_uuid: &park_uuid, serial: &parking_serial };
+    let of = |id: i64| -> Result<_, StoreError> {
+        let sql = format!("SELECT {} FROM records WHERE id = ?1", super::query::COLUMNS);
+        Ok(records(connection, seal, &key, &sql, params![id])?.pop().map(|found| found.view))
+    };
+    let (Some(ignored), Some(standing)) = (of(id)?, of(standing)?) else { return Ok(None) };
+    let original = original_of(seal, row.get(5)?, key.park, &parking_serial, ignored.kind)?;
+    let differing = differing(&standing.params, &ignored.params);
+    let digest = Digest(row.get(4)?);
+    Ok(Some(Conflicting { id, park_uuid, parking_serial, digest, standing, ignored, original, differing }))
 }
 
 pub(super) fn forget(connection: &mut Connection, ids: &[i64]) -> Result<usize, StoreError> {

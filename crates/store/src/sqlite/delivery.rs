@@ -11,6 +11,7 @@ use crate::delivery::{
     Backlog, Claim, Claimed, DIFFERENCES_MAX, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format,
     NewSubscriber, Outgoing, REMOVED_AT_ONCE, REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
 };
+use crate::listing::{PAGE, Page};
 use crate::seal::Seal;
 use crate::stored::{GONE, kind_code, kind_of, opened, original_of, subscriber_place};
 
@@ -293,30 +294,60 @@ pub(super) fn settle(
     })
 }
 
-pub(super) fn list(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT d.subscriber_id, d.record_id, s.name, p.park_uuid, r.parking_serial, r.kind, d.dead, d.attempts, d.next_at, \
-         d.since, d.told FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id JOIN records r ON r.id = d.record_id \
+/// The next ones of each subscriber, along its keys, put in order.
+pub(super) fn list(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+    after: Option<DeliveryId>,
+) -> Result<Page<Delivery, DeliveryId>, StoreError> {
+    let limit = filter.limit.min(PAGE);
+    let mut subscribers = connection.prepare_cached("SELECT id, name FROM subscribers")?;
+    let names = subscribers.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut found = Vec::new();
+    for (id, name) in names.collect::<Result<Vec<(i64, String)>, _>>()? {
+        if filter.subscriber.as_ref().is_none_or(|wanted| *wanted == name) {
+            found.extend(of_subscriber(connection, filter, (id, &name), after, limit)?);
+        }
+    }
+    found.sort_unstable_by_key(|one| (one.id.record, one.id.subscriber));
+    let is_last = found.len() < limit;
+    found.truncate(limit);
+    let next = found.last().map(|last| last.id).filter(|_| !is_last);
+    Ok(Page { rows: found, next })
+}
+
+fn of_subscriber(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+    (subscriber, name): (i64, &str),
+    after: Option<DeliveryId>,
+    limit: usize,
+) -> Result<Vec<Delivery>, StoreError> {
+    // In plain text, so that the index of dead ones is known to do.
+    let dead = filter.dead.map_or(String::new(), |dead| format!(" AND d.dead = {}", i64::from(dead)));
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT d.record_id, p.park_uuid, r.parking_serial, r.kind, d.dead, d.attempts, d.next_at, d.since, d.told \
+         FROM deliveries d CROSS JOIN records r ON r.id = d.record_id \
          JOIN parks p ON p.id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = r.park_id), r.park_id) \
-         WHERE (?1 IS NULL OR d.dead = ?1) AND (?2 IS NULL OR s.name = ?2) \
-         AND (?3 = '[]' OR d.subscriber_id || '-' || d.record_id IN (SELECT value FROM json_each(?3))) \
-         ORDER BY d.record_id, d.subscriber_id LIMIT ?4",
-    )?;
-    let ids: Vec<String> = filter.ids.iter().map(ToString::to_string).collect();
-    let ids = serde_json::to_string(&ids).unwrap_or_default();
-    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![filter.dead, filter.subscriber, ids, limit], |row| {
+         WHERE d.subscriber_id = ?1 AND d.record_id >= ?2{dead} \
+         AND (?3 IS NULL OR d.record_id IN (SELECT value FROM json_each(?3))) ORDER BY d.record_id LIMIT ?4"
+    ))?;
+    let ids: Vec<i64> = filter.ids.iter().filter(|id| id.subscriber == subscriber).map(|id| id.record).collect();
+    let ids = (!filter.ids.is_empty()).then(|| serde_json::json!(ids).to_string());
+    // Of one record they stand in the order of their subscribers.
+    let from = after.map_or(i64::MIN, |after| after.record.saturating_add(i64::from(subscriber <= after.subscriber)));
+    let rows = statement.query_map(params![subscriber, from, ids, limit as i64], |row| {
         Ok(Delivery {
-            id: DeliveryId { subscriber: row.get(0)?, record: row.get(1)? },
-            subscriber: row.get(2)?,
-            park_uuid: row.get(3)?,
-            parking_serial: row.get(4)?,
-            kind: kind_of(row.get(5)?),
-            dead: row.get(6)?,
-            attempts: row.get(7)?,
-            next_at: row.get(8)?,
-            since: row.get(9)?,
-            told: row.get(10)?,
+            id: DeliveryId { subscriber, record: row.get(0)? },
+            subscriber: name.to_owned(),
+            park_uuid: row.get(1)?,
+            parking_serial: row.get(2)?,
+            kind: kind_of(row.get(3)?),
+            dead: row.get(4)?,
+            attempts: row.get(5)?,
+            next_at: row.get(6)?,
+            since: row.get(7)?,
+            told: row.get(8)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

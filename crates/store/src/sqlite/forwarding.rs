@@ -9,6 +9,7 @@ use crate::delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber, Settled,
     Subscriber, SubscriberSettings,
 };
+use crate::listing::Page;
 
 impl Forwarding for SqliteStore {
     fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError> {
@@ -52,8 +53,12 @@ impl Forwarding for SqliteStore {
         self.write(|writer| delivery::settle(writer.connection(), subscriber, settled, now))
     }
 
-    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        self.read(|reader| delivery::list(reader, filter))
+    fn deliveries_page(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
+        self.read(|reader| delivery::list(reader, filter, after))
     }
 
     fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {

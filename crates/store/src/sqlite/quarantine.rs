@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, param
 use super::query::picture;
 use super::record::seqno;
 use crate::StoreError;
-use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+use crate::listing::{Page, QUARANTINE_PAGE};
+use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside, page_of};
 use crate::query::Picture;
 use crate::seal::Seal;
 use crate::stored::{aside_bytes, aside_place, fits, kind_of};
@@ -90,7 +91,8 @@ pub(super) fn list(
     connection: &Connection,
     seal: &Seal,
     filter: &QuarantineFilter,
-) -> Result<Vec<Quarantined>, StoreError> {
+) -> Result<Page<Quarantined>, StoreError> {
+    let limit = filter.limit.min(QUARANTINE_PAGE);
     let mut sql = String::from(
         "SELECT q.id, q.park_id, p.park_uuid, q.kind, q.seqno, q.received_at, q.address, q.reason, q.finding, q.times, \
          q.bytes, q.digest, q.sealed FROM quarantine q LEFT JOIN parks p ON p.id = q.park_id WHERE q.id > ?",
@@ -105,7 +107,7 @@ pub(super) fn list(
         values.extend(filter.ids.iter().map(|id| Sql::from(*id)));
     }
     sql.push_str(" ORDER BY q.id LIMIT ?");
-    values.push(Sql::from(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
+    values.push(Sql::from(limit as i64));
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut found = Vec::new();
@@ -130,7 +132,7 @@ pub(super) fn list(
             pictures: pictures(connection, id)?,
         });
     }
-    Ok(found)
+    Ok(page_of(found, limit))
 }
 
 fn pictures(connection: &Connection, id: i64) -> Result<Vec<Picture>, StoreError> {

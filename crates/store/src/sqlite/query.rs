@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use parkgate_ledger::ParkId;
 use parkgate_ledger::visit::Stay;
 use parkgate_wire::{Md5Hash, UnixMillis};
-use rusqlite::{Connection, Row, params, params_from_iter, types::Value as Sql};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value as Sql};
 
 use super::record::seqno;
 use super::survey::first_since;
 use crate::StoreError;
 use crate::images::ImageKey;
-use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitFilter};
+use crate::listing::{LOOKED_AT_FOR_A_PAGE, PAGE, Page};
+use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter};
 use crate::seal::Seal;
 use crate::stored::{Found, differing, kind_of, listed_payments, object, personal_place, stays_of, visit_of};
 
@@ -44,12 +45,58 @@ pub(super) fn visit(
 const VISITS: &str = "SELECT r.park_id, p.park_uuid, r.parking_serial, r.id \
     FROM records r LEFT JOIN park_epochs e ON e.id = r.park_id CROSS JOIN parks p ON p.id = coalesce(e.park_id, r.park_id) \
     LEFT JOIN records o ON o.parking_serial = r.parking_serial AND o.park_id = r.park_id AND o.kind = 1 - r.kind \
-    AND o.conflict_with IS NULL AND o.enter_time = r.enter_time \
-    WHERE r.conflict_with IS NULL AND (o.id IS NULL OR o.id < r.id)";
+    AND o.conflict_with IS NULL AND o.enter_time = r.enter_time AND o.id <= ? \
+    WHERE r.conflict_with IS NULL AND (o.id IS NULL OR o.id < r.id) AND r.id < ? AND r.id >= ?";
 
-pub(super) fn visits(connection: &Connection, seal: &Seal, filter: &VisitFilter) -> Result<Vec<Visit>, StoreError> {
+/// The next visits. A page ends with its rows or with what was looked at for it.
+pub(super) fn visits(
+    connection: &Connection,
+    seal: &Seal,
+    filter: &VisitFilter,
+    from: Option<VisitCursor>,
+) -> Result<Page<Visit, VisitCursor>, StoreError> {
+    let cursor = match from {
+        Some(cursor) => cursor,
+        None => beginning(connection, filter)?,
+    };
+    let low = looked_at_from(connection, cursor.below)?.unwrap_or(i64::MIN);
+    let limit = filter.limit.min(PAGE);
+    let (sql, values) = asked(filter, cursor, low.max(cursor.oldest), limit);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let (mut found, mut read, mut last) = (Vec::new(), 0, low);
+    while let Some(row) = rows.next()? {
+        let (park_uuid, serial): (String, String) = (row.get(1)?, row.get(2)?);
+        let key = Key { park: ParkId(row.get(0)?), park_uuid: &park_uuid, serial: &serial };
+        let newest: i64 = row.get(3)?;
+        (read, last) = (read + 1, newest);
+        let stays = stays(connection, seal, &key)?;
+        if let Some(stay) = stays.into_iter().find(|stay| stay.enter.iter().chain(&stay.leave).any(|r| r.id == newest))
+        {
+            found.push(read_stay(connection, seal, &key, stay)?);
+        }
+    }
+    let below = if read == limit { last } else { low };
+    Ok(Page { rows: found, next: (below > cursor.oldest).then_some(VisitCursor { below, ..cursor }) })
+}
+
+fn beginning(connection: &Connection, filter: &VisitFilter) -> Result<VisitCursor, StoreError> {
+    let newest: i64 = connection.query_row("SELECT coalesce(max(id), 0) FROM records", [], |row| row.get(0))?;
+    // A push is received after what it tells of.
+    let oldest = filter.since.map_or(Ok(i64::MIN), |since| first_since(connection, since.0))?;
+    Ok(VisitCursor::beginning(newest, oldest))
+}
+
+/// The oldest of the records that are looked at for one page.
+fn looked_at_from(connection: &Connection, below: i64) -> Result<Option<i64>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id FROM records WHERE id < ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2")?;
+    Ok(statement.query_row(params![below, LOOKED_AT_FOR_A_PAGE as i64 - 1], |row| row.get(0)).optional()?)
+}
+
+fn asked(filter: &VisitFilter, cursor: VisitCursor, low: i64, limit: usize) -> (String, Vec<Sql>) {
     let mut sql = String::from(VISITS);
-    let mut values = Vec::new();
+    let mut values = vec![Sql::from(cursor.newest), Sql::from(cursor.below), Sql::from(low)];
     if let Some(park_uuid) = &filter.park_uuid {
         sql.push_str(" AND p.park_uuid = ?");
         values.push(Sql::from(park_uuid.clone()));
@@ -62,26 +109,10 @@ pub(super) fn visits(connection: &Connection, seal: &Seal, filter: &VisitFilter)
         // The leaving: of a late enter the other half has it.
         sql.push_str(" AND CASE r.kind WHEN 1 THEN r.event_time ELSE coalesce(o.event_time, r.event_time) END >= ?");
         values.push(Sql::from(since.0));
-        // A push is received after what it tells of.
-        sql.push_str(" AND r.id >= ?");
-        values.push(Sql::from(first_since(connection, since.0)?));
     }
     sql.push_str(" ORDER BY r.id DESC LIMIT ?");
-    values.push(Sql::from(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (park_uuid, serial): (String, String) = (row.get(1)?, row.get(2)?);
-        let key = Key { park: ParkId(row.get(0)?), park_uuid: &park_uuid, serial: &serial };
-        let newest: i64 = row.get(3)?;
-        let stays = stays(connection, seal, &key)?;
-        if let Some(stay) = stays.into_iter().find(|stay| stay.enter.iter().chain(&stay.leave).any(|r| r.id == newest))
-        {
-            found.push(read_stay(connection, seal, &key, stay)?);
-        }
-    }
-    Ok(found)
+    values.push(Sql::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+    (sql, values)
 }
 
 pub(super) fn keeps_images(connection: &Connection, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {

@@ -1,39 +1,51 @@
 //! Passing by a park's records, oldest first. What is sealed stays shut.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::query::{COLUMNS, pictures, record};
 use crate::StoreError;
+use crate::listing::{PAGE, Page};
 use crate::survey::{RefusedCounts, Surveyed};
 
-pub(super) fn survey(
+/// A page ends with what was looked at for it.
+pub(super) fn page(
     connection: &Connection,
     park_uuid: &str,
     received_from: i64,
-    visit: &mut dyn FnMut(Surveyed),
-) -> Result<(), StoreError> {
+    after: Option<i64>,
+) -> Result<Page<Surveyed>, StoreError> {
+    let after = match after {
+        Some(after) => after,
+        None => first_since(connection, received_from)?.saturating_sub(1),
+    };
+    let next: Option<i64> = connection
+        .prepare_cached("SELECT id FROM records WHERE id > ?1 ORDER BY id LIMIT 1 OFFSET ?2")?
+        .query_row(params![after, PAGE as i64 - 1], |row| row.get(0))
+        .optional()?;
     let sql = format!(
         "SELECT {COLUMNS}, conflict_with IS NOT NULL, EXISTS (SELECT 1 FROM records o \
          WHERE o.parking_serial = r.parking_serial AND o.park_id = r.park_id AND o.kind = 1 - r.kind \
          AND o.conflict_with IS NULL), EXISTS (SELECT 1 FROM images WHERE record_id = r.id) FROM records r \
-         WHERE r.id >= ?1 AND r.received_at >= ?2 AND r.park_id IN (SELECT id FROM parks WHERE park_uuid = ?3 \
-         UNION ALL SELECT e.id FROM park_epochs e JOIN parks p ON p.id = e.park_id WHERE p.park_uuid = ?3) ORDER BY r.id"
+         WHERE r.id > ?1 AND r.id <= ?4 AND r.received_at >= ?2 AND r.park_id IN (SELECT id FROM parks \
+         WHERE park_uuid = ?3 UNION ALL SELECT e.id FROM park_epochs e JOIN parks p ON p.id = e.park_id \
+         WHERE p.park_uuid = ?3) ORDER BY r.id"
     );
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query(params![first_since(connection, received_from)?, received_from, park_uuid])?;
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![after, received_from, park_uuid, next.unwrap_or(i64::MAX)])?;
+    let mut surveyed = Vec::new();
     while let Some(row) = rows.next()? {
         let mut found = record(row)?;
         if row.get(12)? {
             found.view.pictures = pictures(connection, found.id)?;
         }
-        visit(Surveyed {
+        surveyed.push(Surveyed {
             event_time: found.event_time,
             is_conflict: row.get(10)?,
             has_other_half: row.get(11)?,
             record: found.view,
         });
     }
-    Ok(())
+    Ok(Page { rows: surveyed, next })
 }
 
 /// Records stand in the order of arrival, but for a few of one moment: halved until the first that is young enough. An hour

@@ -270,7 +270,7 @@ fn apps_are_added_whole_or_not_at_all(store: &dyn Store) {
     );
 }
 
-fn set_aside(park: i64, content: u8) -> SetAside {
+pub(crate) fn set_aside(park: i64, content: u8) -> SetAside {
     SetAside {
         park: ParkId(park),
         kind: PushKind::Leave,
@@ -289,7 +289,7 @@ fn set_aside(park: i64, content: u8) -> SetAside {
     }
 }
 
-fn bound(pushes_max: u64, bytes_max: u64) -> QuarantineBound {
+pub(crate) fn bound(pushes_max: u64, bytes_max: u64) -> QuarantineBound {
     QuarantineBound { pushes_max, bytes_max, unknown_pushes_max: 1, unknown_bytes_max: 10_000 }
 }
 

@@ -23,6 +23,7 @@ mod bucket;
 mod conformance;
 mod forwarding;
 mod held;
+mod listing;
 mod months;
 mod moving;
 mod numberings;
