@@ -9,6 +9,35 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
+/// Makes a folder, and those above it that are missing. Their names are durable when this returns: records in a folder
+/// whose own name is not would be gone with it after a power cut.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    let folder = std::path::absolute(folder)?;
+    let mut missing = Vec::new();
+    let mut above = Some(folder.as_path());
+    while let Some(path) = above.filter(|path| !path.is_dir()) {
+        missing.push(path);
+        above = path.parent();
+    }
+    // The deepest that was there, too: who made it may have ended before its name was durable.
+    above.map_or(Ok(()), sync_name)?;
+    for path in missing.into_iter().rev() {
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => return Err(error),
+            Ok(()) | Err(_) => sync_name(path)?,
+        }
+    }
+    Ok(())
+}
+
+/// The name of a folder in the one above. One that may not be read was not made by this process.
+fn sync_name(folder: &Path) -> io::Result<()> {
+    match folder.parent().map_or(Ok(()), sync_folder) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Held as long as the agent runs: one folder has one sender.
 pub(crate) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
 

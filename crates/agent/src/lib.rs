@@ -39,7 +39,7 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> io::Result<()> {
-    std::fs::create_dir_all(&config.data)?;
+    disk::make_folder(&config.data)?;
     let _lock = disk::Lock::take(&config.data)?;
     let outbox = Arc::new(config.outbox().map_err(io::Error::other)?);
     outbox.recover(now_ms()).map_err(io::Error::other)?;

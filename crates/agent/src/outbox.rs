@@ -22,6 +22,7 @@ use parkgate_wire::PushKind;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::config::Disk;
+use crate::disk;
 use crate::record::Record;
 use crate::space::{Space, SpaceSource};
 
@@ -64,7 +65,7 @@ impl Outbox {
     /// The folder or the database cannot be made or read.
     pub fn open(data: &Path, disk: Disk, space: SpaceSource) -> Result<Outbox, OutboxError> {
         let files = data.join("pictures");
-        std::fs::create_dir_all(&files).map_err(|error| OutboxError::File(files.clone(), error))?;
+        disk::make_folder(&files).map_err(|error| OutboxError::File(files.clone(), error))?;
         let mut connection = Connection::open(data.join("outbox.db"))?;
         schema::prepare(&mut connection)?;
         let claimed = Mutex::new(HashSet::new());

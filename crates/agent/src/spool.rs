@@ -8,6 +8,7 @@ use parkgate_wire::PushKind;
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 
+use crate::disk;
 use crate::outbox::{Outbox, OutboxError};
 use crate::record::Record;
 use crate::sender::now_ms;
@@ -36,7 +37,7 @@ pub(crate) async fn watch(
 
 /// Takes every file there is; how many.
 pub(crate) fn empty(folder: &Path, outbox: &Outbox) -> std::io::Result<usize> {
-    std::fs::create_dir_all(folder)?;
+    disk::make_folder(folder)?;
     let mut paths: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
@@ -83,7 +84,7 @@ fn read(text: &str, folder: &Path) -> Result<Record, String> {
 
 fn put_aside(folder: &Path, path: &Path, why: &str) -> std::io::Result<()> {
     let bad = folder.join(BAD);
-    std::fs::create_dir_all(&bad)?;
+    disk::make_folder(&bad)?;
     let name = path.file_name().unwrap_or_default();
     tracing::error!(file = %path.display(), why, "no record: moved to the folder `bad`");
     std::fs::rename(path, bad.join(name))?;

@@ -8,6 +8,7 @@ mod address;
 mod arriving;
 mod bucket;
 mod folder;
+mod incoming;
 mod pin;
 mod sweep;
 
@@ -18,8 +19,7 @@ pub use sweep::Keeps;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -31,11 +31,9 @@ use tokio_util::io::ReaderStream;
 
 use self::bucket::Bucket;
 use self::folder::Folder;
+use self::incoming::Incoming;
 use self::pin::Pin;
 use crate::query::Picture;
-
-/// Where pictures are written aside.
-const INCOMING: &str = "incoming";
 
 /// A picture could not be kept. Trying again can help: it is for want of room, or of the disk.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +65,9 @@ pub struct Images {
 }
 
 struct Shared {
-    incoming: PathBuf,
+    /// None where pictures are only read.
+    incoming: Option<Incoming>,
     place: Place,
-    next: AtomicU64,
     /// Pictures on their way between their place and their record: no sweep takes these.
     pinned: Mutex<HashMap<ImageKey, usize>>,
 }
@@ -89,12 +87,13 @@ impl Place {
 }
 
 impl Images {
-    /// Opens a folder of pictures, making it on first use. What was written aside by a process that ended is removed.
+    /// Opens a folder of pictures, making it on first use. What was written aside by processes that ended is removed; others may
+    /// write to the same folder.
     ///
     /// # Errors
     /// The folder cannot be made or read.
     pub fn open(folder: &Path) -> Result<Images, ImageError> {
-        Images::in_place(Place::Folder(Folder::open(folder)?), folder.join(INCOMING))
+        Images::in_place(Place::Folder(Folder::open(folder)?), folder)
     }
 
     /// Opens a folder that another process may be writing to, to read from it.
@@ -103,9 +102,7 @@ impl Images {
     /// The folder cannot be read.
     pub fn open_to_read(folder: &Path) -> Result<Images, ImageError> {
         let place = Place::Folder(Folder::open(folder)?);
-        let shared =
-            Shared { incoming: folder.join(INCOMING), place, next: AtomicU64::new(0), pinned: Mutex::default() };
-        Ok(Images { shared: Arc::new(shared) })
+        Ok(Images { shared: Arc::new(Shared { incoming: None, place, pinned: Mutex::default() }) })
     }
 
     /// Opens a bucket, `s3://BUCKET/PREFIX`: where it is and who asks are told by the usual variables of the environment
@@ -118,16 +115,12 @@ impl Images {
         variables: impl IntoIterator<Item = (String, String)>,
         aside: &Path,
     ) -> Result<Images, ImageError> {
-        Images::in_place(Place::Bucket(Bucket::open(url, variables)?), aside.join(INCOMING))
+        Images::in_place(Place::Bucket(Bucket::open(url, variables)?), aside)
     }
 
-    fn in_place(place: Place, incoming: PathBuf) -> Result<Images, ImageError> {
-        if incoming.exists() {
-            std::fs::remove_dir_all(&incoming)?;
-        }
-        std::fs::create_dir_all(&incoming)?;
-        let shared = Shared { incoming, place, next: AtomicU64::new(0), pinned: Mutex::default() };
-        Ok(Images { shared: Arc::new(shared) })
+    fn in_place(place: Place, aside: &Path) -> Result<Images, ImageError> {
+        let incoming = Some(Incoming::open(aside)?);
+        Ok(Images { shared: Arc::new(Shared { incoming, place, pinned: Mutex::default() }) })
     }
 
     /// A picture to write.
@@ -135,8 +128,7 @@ impl Images {
     /// # Errors
     /// It cannot be made.
     pub async fn incoming(&self) -> Result<IncomingImage, ImageError> {
-        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        IncomingImage::create(self.clone(), self.shared.incoming.join(number.to_string())).await
+        IncomingImage::create(self.clone()).await
     }
 
     /// The bytes of a picture.

@@ -114,15 +114,8 @@ fn make(path: &Path) -> std::io::Result<()> {
     std::fs::remove_file(&aside)?;
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => sync_folder(path.parent().unwrap_or(Path::new("."))),
+        Ok(()) | Err(_) => crate::disk::sync_folder(path.parent().unwrap_or(Path::new("."))),
     }
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    std::fs::File::open(folder)?.sync_all()?;
-    Ok(())
 }
 
 fn refuse_open(path: &Path) -> Result<(), KeyError> {

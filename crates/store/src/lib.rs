@@ -6,6 +6,7 @@
 
 mod alarm;
 pub mod delivery;
+mod disk;
 pub mod images;
 mod key;
 mod listing;
@@ -34,6 +35,7 @@ pub use delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, Forwarding, Inline,
     NewSubscriber, Outgoing, Settled, Subscriber, SubscriberSettings,
 };
+pub use disk::make_folder;
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use key::{KeyError, MasterKey};
 pub use listing::{Page, Take};

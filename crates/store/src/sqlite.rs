@@ -23,6 +23,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
+use crate::disk::make_folder;
 use crate::key::MasterKey;
 use crate::listing::Page;
 use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
@@ -274,14 +275,6 @@ impl Store for SqliteStore {
 
 /// Less room than this is none.
 const ROOM_BYTES_MIN: u64 = 1024 * 1024;
-
-pub(crate) fn make_folder(data: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(data)
-}
 
 /// Makes the file before SQLite does, so that only its owner reads it, and what SQLite puts beside it.
 fn make_file(path: &Path) -> std::io::Result<()> {

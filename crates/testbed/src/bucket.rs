@@ -1,6 +1,7 @@
 //! An S3 server (`s3s-fs`) in this process, on a free port, with one bucket.
 
-use std::net::TcpListener as Bound;
+use std::io::{Read, Write};
+use std::net::{TcpListener as Bound, TcpStream};
 use std::path::PathBuf;
 use std::pin::Pin;
 
@@ -99,6 +100,52 @@ impl Bucket {
         // Its own notes beside an object begin with a dot.
         found.retain(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
         found
+    }
+
+    /// The SHA-256 in base64 that came with an object, of each that has one.
+    #[must_use]
+    pub fn checksums(&self) -> Vec<String> {
+        let notes = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let notes = notes.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        let sum = |path: PathBuf| {
+            let noted: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            Some(noted["checksum_sha256"].as_str()?.to_owned())
+        };
+        notes.filter_map(sum).collect()
+    }
+
+    /// The address of a line to it that changes `from` into `to` in what is sent.
+    #[must_use]
+    pub fn through_a_bad_line(&self, from: &'static [u8], to: &'static [u8]) -> String {
+        assert_eq!(from.len(), to.len());
+        let listener = Bound::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = self.endpoint.strip_prefix("http://").unwrap().to_owned();
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+                let (back, sent) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                // Either end may hang up.
+                std::thread::spawn(move || drop(std::io::copy(&mut &server, &mut &back)));
+                std::thread::spawn(move || drop(changed(client, sent, from, to)));
+            }
+        });
+        address
+    }
+}
+
+fn changed(mut from: TcpStream, mut to: TcpStream, old: &[u8], new: &[u8]) -> std::io::Result<()> {
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        let read = from.read(&mut piece)?;
+        if read == 0 {
+            return to.shutdown(std::net::Shutdown::Write);
+        }
+        let bytes = &mut piece[..read];
+        while let Some(at) = bytes.windows(old.len()).position(|window| window == old) {
+            bytes[at..at + new.len()].copy_from_slice(new);
+        }
+        to.write_all(bytes)?;
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn prepare(store: &dyn Store, state: &State) -> anyhow::Result<Demo> 
         Err(error) => return Err(error.into()),
     }
     let folder = state.data.join("demo");
-    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    parkgate_store::make_folder(&folder).with_context(|| folder.display().to_string())?;
     let picture = std::path::absolute(folder.join("leave.gif"))?;
     std::fs::write(&picture, GIF).with_context(|| picture.display().to_string())?;
     Ok(Demo { picture, state: state.clone() })

@@ -100,10 +100,10 @@ fn aws_variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_"))
 }
 
-/// One gate a folder: a second one would take the first one's unfinished uploads for strays. Held until the process ends.
+/// One gate a folder. Held until the process ends.
 pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
     let path = data.join("serve.lock");
-    let open = std::fs::create_dir_all(data).and_then(|()| File::create(&path));
+    let open = parkgate_store::make_folder(data).and_then(|()| File::create(&path));
     let file = open.with_context(|| format!("数据目录 data folder {}", data.display()))?;
     let begun = Instant::now();
     loop {

@@ -57,19 +57,26 @@ impl Writing {
 
 /// A picture that is arriving. Dropped, it leaves nothing behind.
 pub struct IncomingImage {
-    images: Images,
+    // Before the pictures, whose folder of files aside goes with the last of them.
     aside: Aside,
+    images: Images,
     gathered: BytesMut,
     writing: Option<Writing>,
 }
 
 impl IncomingImage {
-    pub(super) async fn create(images: Images, path: PathBuf) -> Result<IncomingImage, ImageError> {
-        let opened = path.clone();
-        let file = blocking(move || Ok(File::create_new(opened)?)).await?;
+    pub(super) async fn create(images: Images) -> Result<IncomingImage, ImageError> {
+        let shared = Arc::clone(&images.shared);
+        // On a blocking thread, which goes on also if the request ends: then it is gone again.
+        let (aside, file) = blocking(move || {
+            let incoming = shared.incoming.as_ref().ok_or_else(|| ImageError::Away("opened to be read".into()))?;
+            let (path, file) = incoming.create()?;
+            Ok((Aside { path, keep: false }, file))
+        })
+        .await?;
         Ok(IncomingImage {
+            aside,
             images,
-            aside: Aside { path, keep: false },
             gathered: BytesMut::with_capacity(2 * PIECE_BYTES),
             writing: Some(Writing { file, md5: Md5::new(), sha256: Sha256::new(), head: Vec::new(), size: 0 }),
         })
@@ -127,8 +134,8 @@ pub(super) fn content_type(head: &[u8]) -> &'static str {
 
 /// A picture written aside, its hashes known.
 pub struct FinishedImage {
-    images: Images,
     aside: Aside,
+    images: Images,
     md5: Md5Hash,
     key: ImageKey,
     size: u64,

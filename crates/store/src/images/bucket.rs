@@ -1,15 +1,19 @@
 //! Pictures in a bucket of any S3-compatible server: `s3://BUCKET/PREFIX`, with the usual `AWS_*` variables.
+//!
+//! Each upload carries the SHA-256 of its bytes: the server refuses what it did not receive as it was sent, and keeps the sum
+//! beside the object.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::prefix::PrefixStore;
 use object_store::{Attribute, Attributes, ClientConfigKey, ObjectStore, ObjectStoreExt, PutOptions, RetryConfig};
+use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::sweep::Removals;
-use super::{ImageError, ImageKey, away, object_path};
+use super::{ImageError, ImageKey, away, blocking, object_path};
 
 /// Beyond this a push is answered 503 and the car park keeps it: it will not wait longer itself.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
@@ -35,9 +39,15 @@ impl Bucket {
         let retry = RetryConfig { max_retries: 5, retry_timeout: GIVE_UP_AFTER, ..RetryConfig::default() };
         let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
         let mut builder = AmazonS3Builder::new().with_config(timeout, TIMEOUT);
+        let variables: Vec<(String, String)> = variables.into_iter().collect();
+        if takes_checksums(&variables) {
+            builder = builder.with_checksum_algorithm(Checksum::SHA256);
+        }
         for (name, value) in variables {
-            if let Ok(key) = name.to_ascii_lowercase().parse() {
-                builder = builder.with_config(key, value);
+            match name.to_ascii_lowercase().parse() {
+                Ok(AmazonS3ConfigKey::Checksum) if value.eq_ignore_ascii_case(NO_CHECKSUM) => {}
+                Ok(key) => builder = builder.with_config(key, value),
+                Err(_) => {}
             }
         }
         let bucket = builder.with_url(url).with_retry(retry).build().map_err(away)?;
@@ -53,7 +63,7 @@ impl Bucket {
     /// Uploads a picture, also one that is there: so it is young again, and no sweep takes it.
     pub(super) async fn put(&self, aside: &Path, key: &ImageKey, content_type: &'static str) -> Result<(), ImageError> {
         let _turn = self.uploads.acquire().await.map_err(|error| ImageError::Away(error.to_string()))?;
-        let bytes = tokio::fs::read(aside).await?;
+        let bytes = read_whole(aside, *key).await?;
         self.removals.wait(key).await;
         let attributes = Attributes::from_iter([(Attribute::ContentType, content_type)]);
         let options = PutOptions { attributes, ..PutOptions::default() };
@@ -88,5 +98,57 @@ impl Bucket {
         };
         *probed = Some(told.clone());
         told.1.map_err(ImageError::Away)
+    }
+}
+
+/// Of `AWS_CHECKSUM_ALGORITHM`: for a server that knows no checksums.
+const NO_CHECKSUM: &str = "off";
+
+/// Unless a variable says otherwise: ours, or the one by which other clients are told (`WHEN_REQUIRED`).
+fn takes_checksums(variables: &[(String, String)]) -> bool {
+    let is = |name: &str, wanted: &str| {
+        let said = variables.iter().rev().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        said.is_some_and(|(_, value)| value.eq_ignore_ascii_case(wanted))
+    };
+    !is("AWS_CHECKSUM_ALGORITHM", NO_CHECKSUM) && !is("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_REQUIRED")
+}
+
+/// The bytes as they came: the checksum is of what is read here, so a disk that gives others must not get past it.
+async fn read_whole(aside: &Path, key: ImageKey) -> Result<Vec<u8>, ImageError> {
+    let aside = aside.to_owned();
+    blocking(move || {
+        let bytes = std::fs::read(&aside)?;
+        if Sha256::digest(&bytes).as_slice() != key.0 {
+            return Err(ImageError::Away(format!("{}: not as it was written", aside.display())));
+        }
+        Ok(bytes)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads_carry_a_checksum_unless_a_variable_says_otherwise() {
+        let taken = |variables: &[(&str, &str)]| {
+            let own = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            takes_checksums(&own.collect::<Vec<_>>())
+        };
+        assert!(taken(&[]) && taken(&[("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_SUPPORTED")]));
+        assert!(taken(&[("AWS_CHECKSUM_ALGORITHM", "crc64nvme")]));
+        assert!(!taken(&[("AWS_CHECKSUM_ALGORITHM", "OFF")]));
+        assert!(!taken(&[("aws_request_checksum_calculation", "when_required")]));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_longer_as_it_was_written_is_not_uploaded() {
+        let aside = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(aside.path(), b"GIF89a").unwrap();
+        let key = ImageKey(Sha256::digest(b"GIF89a").into());
+        assert_eq!(read_whole(aside.path(), key).await.unwrap(), b"GIF89a");
+        std::fs::write(aside.path(), b"GIF88a").unwrap();
+        assert!(read_whole(aside.path(), key).await.is_err());
     }
 }

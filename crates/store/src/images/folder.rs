@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use object_store::local::LocalFileSystem;
 
 use super::{ImageError, ImageKey, lock};
-use crate::key::sync_folder;
+use crate::disk::{make_folder, make_one, sync_folder};
 
 pub(super) struct Folder {
     folder: PathBuf,
@@ -21,8 +21,7 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn open(folder: &Path) -> Result<Folder, ImageError> {
-        std::fs::create_dir_all(folder)?;
-        make_durable(folder)?;
+        make_folder(folder)?;
         let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| ImageError::Away(error.to_string()))?;
         Ok(Folder { folder: folder.to_owned(), objects, durable_folders: Mutex::default() })
     }
@@ -65,23 +64,11 @@ impl Folder {
     fn durable_folder<'a>(&self, key: &ImageKey, picture: &'a Path) -> Result<&'a Path, ImageError> {
         let folder = picture.parent().unwrap_or(picture);
         let [first, ..] = key.0;
-        let made = match std::fs::create_dir(folder) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(error.into()),
-        };
+        let made = make_one(folder)?;
         if made || !lock(&self.durable_folders).contains(&first) {
             sync_folder(&self.folder)?;
             lock(&self.durable_folders).insert(first);
         }
         Ok(folder)
-    }
-}
-
-/// The name of the folder itself, which may be new. A parent that may not be read was not made by this process.
-fn make_durable(folder: &Path) -> io::Result<()> {
-    match std::path::absolute(folder)?.parent().map_or(Ok(()), sync_folder) {
-        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
-        Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -14,9 +14,11 @@ async fn finished(images: &Images, bytes: &[u8]) -> FinishedImage {
     incoming.finish().await.unwrap()
 }
 
+/// But for locks.
 fn files(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).unwrap();
-    entries.map(|entry| entry.unwrap().path()).map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+    let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_none());
+    paths.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
 }
 
 #[tokio::test]
@@ -40,11 +42,33 @@ async fn what_was_not_stored_leaves_nothing() {
     drop(finished(&images, b"one").await);
     drop(images.incoming().await.unwrap());
     assert_eq!(files(folder.path()), 0);
-    let aside = images.incoming().await.unwrap();
-    std::mem::forget(aside);
-    assert_eq!(files(folder.path()), 1);
-    Images::open(folder.path()).unwrap();
-    assert_eq!(files(folder.path()), 0);
+}
+
+#[tokio::test]
+async fn two_stores_of_one_folder_take_nothing_from_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Images::open(folder.path()).unwrap();
+    let mut arriving = first.incoming().await.unwrap();
+    arriving.write(Bytes::from_static(b"GIF89a")).await.unwrap();
+    let second = Images::open(folder.path()).unwrap();
+    arriving.write(Bytes::from_static(b" in two pieces")).await.unwrap();
+    let stored = arriving.finish().await.unwrap().store().await.unwrap();
+    assert_eq!(second.read(&stored.key).await.unwrap(), b"GIF89a in two pieces".as_slice());
+    finished(&second, b"another").await.store().await.unwrap();
+    drop((first, second, stored));
+    assert_eq!((files(folder.path()), files(&folder.path().join("incoming"))), (2, 0));
+}
+
+#[tokio::test]
+async fn only_the_owner_reads_pictures_and_their_folders() {
+    use std::os::unix::fs::PermissionsExt;
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path().join("images");
+    let images = Images::open(&folder).unwrap();
+    let stored = finished(&images, b"GIF89a").await.store().await.unwrap();
+    let picture = folder.join(stored.key.to_string());
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder), mode(picture.parent().unwrap()), mode(&picture)), (0o700, 0o700, 0o600));
 }
 
 #[tokio::test]

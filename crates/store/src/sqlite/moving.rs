@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior, params};
 
-use super::{FILE, Role, connect, lock, make_file, make_folder, migrate, registry};
+use super::{FILE, Role, connect, lock, make_file, migrate, registry};
+use crate::disk::make_folder;
 use crate::key::MasterKey;
 use crate::moving::tables::{NUMBERED, TABLES, Table};
 use crate::moving::{

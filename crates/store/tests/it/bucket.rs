@@ -40,6 +40,31 @@ async fn a_sweep_takes_what_nothing_keeps_and_nothing_holds() {
 }
 
 #[tokio::test]
+async fn an_upload_carries_its_sha256_and_one_that_was_changed_on_the_way_is_refused() {
+    const SUM: &str = "x7vrlBsKEF0UU9GKQs601QMHtLtHzVDH39+Ip2hXUtM=";
+    let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let opened = |more: &[(&str, &str)]| {
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables: Vec<_> = bucket.variables(None).into_iter().chain(more).collect();
+        Images::open_bucket(&bucket.url("a"), variables, aside.path()).unwrap()
+    };
+    stored(&opened(&[("AWS_CHECKSUM_ALGORITHM", "off")]), b"GIF89a without").await;
+    stored(&opened(&[("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")]), b"GIF89a without").await;
+    assert_eq!(bucket.checksums(), Vec::<String>::new());
+    stored(&opened(&[]), b"GIF89a a car").await;
+    assert_eq!(bucket.checksums(), [SUM]);
+    // The signature does not cover the bytes where the operator says so.
+    let bad = bucket.through_a_bad_line(b"GIF89a lorry", b"GIF88a lorry");
+    let through = opened(&[("AWS_ENDPOINT_URL", &bad), ("AWS_UNSIGNED_PAYLOAD", "true")]);
+    stored(&through, b"GIF89a another car").await;
+    let mut incoming = through.incoming().await.unwrap();
+    incoming.write(Bytes::from_static(b"GIF89a lorry")).await.unwrap();
+    let refused = incoming.finish().await.unwrap().store().await.unwrap_err();
+    assert!(refused.to_string().contains("BadDigest"), "{refused}");
+    assert_eq!(bucket.checksums().len(), 2);
+}
+
+#[tokio::test]
 async fn it_is_ready_only_while_a_picture_can_be_put() {
     let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
     let open = |url: &str| Images::open_bucket(url, bucket.variables(None), aside.path()).unwrap();
