@@ -1,34 +1,45 @@
 //! Where the car park's software gives records: local HTTP, answered 202 only once they are durable.
 
-use std::path::PathBuf;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
+use parkgate_intake::{IntakeLimits, Unread};
 use parkgate_wire::PushKind;
+use parkgate_wire::form::FormLimits;
 use serde_json::{Map, Value, json};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
+use crate::incoming::{Incoming, IncomingPicture};
 use crate::outbox::{Added, Outbox, OutboxError};
 use crate::record::Record;
 use crate::sender::{blocking, now_ms};
 use crate::space::Space;
 use crate::status;
 
-/// A record with four pictures.
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A record with four pictures, larger ones than the gate takes unless it is set otherwise: another platform may.
+const LIMITS: IntakeLimits = IntakeLimits {
+    body_bytes_max: 32 * 1024 * 1024,
+    fields_bytes_max: 512 * 1024, // as the gate
+    file_bytes_max: 32 * 1024 * 1024,
+    files_max: 4, // as the document names them
+    form: FormLimits::DEFAULT,
+    body_idle_timeout: Duration::from_secs(10),
+    body_timeout: Duration::from_secs(60),
+};
 
 #[derive(Clone)]
 pub(crate) struct Intake {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) added: Arc<Notify>,
     /// Where pictures are written until they are copied in.
-    pub(crate) incoming: PathBuf,
+    pub(crate) incoming: Incoming,
 }
 
 pub(crate) fn router(intake: Intake) -> Router {
@@ -94,29 +105,26 @@ async fn page(State(intake): State<Intake>) -> Response {
     }
 }
 
-/// Pictures of one request, removed when it is done.
-struct Incoming(Vec<PathBuf>);
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        for path in &self.0 {
-            if let Err(error) = std::fs::remove_file(path) {
-                tracing::debug!(%error, "an incoming picture was gone already");
-            }
-        }
-    }
-}
-
 impl Intake {
     async fn take(&self, kind: PushKind, request: Request) -> Response {
-        let mut incoming = Incoming(Vec::new());
-        let record = match self.read(kind, request, &mut incoming).await {
+        let (record, files) = match self.read(kind, request).await {
+            Ok(read) => read,
+            Err(Unread::Refused { refusal, .. }) => {
+                return json_response(StatusCode::BAD_REQUEST, &json!({ "error": refusal.hint() }));
+            }
+            Err(Unread::Failed(error)) => {
+                tracing::error!(%error, "a picture could not be written");
+                return json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": error.to_string() }));
+            }
+        };
+        let record = match record {
             Ok(record) => record,
             Err(what) => return json_response(StatusCode::BAD_REQUEST, &json!({ "error": what })),
         };
         let outbox = Arc::clone(&self.outbox);
         let added = blocking(move || outbox.add(&record, now_ms())).await;
-        drop(incoming);
+        // Copied in by now.
+        drop(files);
         match added {
             Ok(Added::Queued(id)) => {
                 self.added.notify_one();
@@ -128,55 +136,32 @@ impl Intake {
         }
     }
 
-    async fn read(&self, kind: PushKind, request: Request, incoming: &mut Incoming) -> Result<Record, String> {
-        let content_type =
-            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
-        let object = if content_type.starts_with("multipart/form-data") {
-            self.multipart(&content_type, request.into_body(), incoming).await?
-        } else {
-            let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-            let body = body.map_err(|error| format!("请求体不完整 (the body ended early): {error}"))?;
-            let object: Map<String, Value> = serde_json::from_slice(&body)
-                .map_err(|error| format!("应为JSON对象, 或multipart (send a JSON object, or multipart): {error}"))?;
-            if let Some(part) = object.keys().find(|name| name.ends_with("_file")) {
-                return Err(format!("`{part}`: 图片请用multipart上传 (send pictures by multipart)"));
-            }
-            object
-        };
-        Record::from_json(kind, &object)
-    }
-
-    async fn multipart(
+    /// A form, else JSON; and the pictures that came along.
+    async fn read(
         &self,
-        content_type: &str,
-        body: Body,
-        incoming: &mut Incoming,
-    ) -> Result<Map<String, Value>, String> {
-        let boundary = multer::parse_boundary(content_type).map_err(|error| error.to_string())?;
-        let bounds =
-            multer::Constraints::new().size_limit(multer::SizeLimit::new().whole_stream(BODY_BYTES_MAX as u64));
-        let mut parts = multer::Multipart::with_constraints(body.into_data_stream(), boundary, bounds);
-        let mut object = Map::new();
-        while let Some(mut part) = parts.next_field().await.map_err(|error| error.to_string())? {
-            let name = part.name().unwrap_or_default().to_owned();
-            if !name.ends_with("_file") {
-                let text = part.text().await.map_err(|error| error.to_string())?;
-                object.insert(name, Value::from(text));
-                continue;
-            }
-            let mut unique = [0; 16];
-            getrandom::fill(&mut unique).map_err(|error| error.to_string())?;
-            let path = self.incoming.join(format!("{:032x}", u128::from_le_bytes(unique)));
-            incoming.0.push(path.clone());
-            let mut file = tokio::fs::File::create_new(&path).await.map_err(|error| error.to_string())?;
-            while let Some(piece) = part.chunk().await.map_err(|error| error.to_string())? {
-                file.write_all(&piece).await.map_err(|error| error.to_string())?;
-            }
-            file.flush().await.map_err(|error| error.to_string())?;
-            object.insert(name, Value::from(path.to_string_lossy().into_owned()));
+        kind: PushKind,
+        request: Request,
+    ) -> Result<(Result<Record, String>, Vec<IncomingPicture>), Unread<IncomingPicture, io::Error>> {
+        let (head, mut body) = request.into_parts();
+        if !parkgate_intake::is_form(&head) {
+            let text = parkgate_intake::read_text(&head, &mut body, &LIMITS).await?;
+            return Ok((record_of_json(kind, &text), Vec::new()));
         }
-        Ok(object)
+        let read = parkgate_intake::read(&head, &mut body, &LIMITS, &self.incoming).await?;
+        let files = read.files.iter().map(|(part, picture)| (part.clone(), picture.path().to_owned())).collect();
+        let params = read.form.params().map(|param| (param.name.to_owned(), param.value.to_owned()));
+        let record = Record::new(kind, params.collect(), files);
+        Ok((record, read.files.into_iter().map(|(_, picture)| picture).collect()))
     }
+}
+
+fn record_of_json(kind: PushKind, text: &str) -> Result<Record, String> {
+    let object: Map<String, Value> = serde_json::from_str(text)
+        .map_err(|error| format!("应为JSON对象, 或multipart (send a JSON object, or multipart): {error}"))?;
+    if let Some(part) = object.keys().find(|name| name.ends_with("_file")) {
+        return Err(format!("`{part}`: 图片请用multipart上传 (send pictures by multipart)"));
+    }
+    Record::from_json(kind, &object)
 }
 
 fn failed(error: &OutboxError) -> Response {

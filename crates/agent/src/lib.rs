@@ -6,6 +6,7 @@
 pub mod check;
 pub mod config;
 mod disk;
+mod incoming;
 mod intake;
 pub mod outbox;
 pub mod record;
@@ -27,6 +28,7 @@ pub use outbox::{Added, Outbox};
 pub use record::Record;
 pub use space::{Space, SpaceSource};
 
+use crate::incoming::Incoming;
 use crate::intake::Intake;
 use crate::sender::{Sender, now_ms};
 
@@ -66,7 +68,7 @@ pub async fn run(
         .map(|folder| tokio::spawn(spool::watch(folder, Arc::clone(&outbox), Arc::clone(&added), stopped.clone())));
     let listener = TcpListener::bind(config.listen).await?;
     listening(listener.local_addr()?);
-    let router = intake::router(Intake { outbox, added, incoming });
+    let router = intake::router(Intake { outbox, added, incoming: Incoming(incoming) });
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
     let served = serving.await;
     // The receivers live as long as the tasks do.

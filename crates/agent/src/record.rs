@@ -35,16 +35,30 @@ impl Record {
         for (name, value) in object {
             let text = match value {
                 Value::Null => continue,
-                Value::String(text) if text.is_empty() => continue,
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            match name.as_str() {
-                "sign" | "park_uuid" | "app_secret" => {}
-                part if part.ends_with("_file") => files.push((part.to_owned(), PathBuf::from(text))),
-                _ => params.push((name.clone(), text)),
+            if name.ends_with("_file") {
+                files.push((name.clone(), PathBuf::from(text)));
+            } else {
+                params.push((name.clone(), text));
             }
         }
+        Record::new(kind, params, files)
+    }
+
+    /// Of parameters and pictures by part name. Empty ones are as good as none.
+    ///
+    /// # Errors
+    /// What is missing or wrong, in a sentence.
+    pub fn new(
+        kind: PushKind,
+        mut params: Vec<(String, String)>,
+        mut files: Vec<(String, PathBuf)>,
+    ) -> Result<Record, String> {
+        params
+            .retain(|(name, value)| !value.is_empty() && !["sign", "park_uuid", "app_secret"].contains(&name.as_str()));
+        files.retain(|(_, path)| !path.as_os_str().is_empty());
         let get = |name: &str| params.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
         let time = |name: &str| -> Result<i64, String> {
             let text = get(name).ok_or_else(|| format!("参数`{name}`未传递 ({name} is missing)"))?;

@@ -4,25 +4,24 @@
 //! what becomes of it. An answer `200` without a hint is only made of a [`Recorded`], and that only of a committed batch.
 
 mod answer;
-mod intake;
+mod pictures;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::response::Response;
-use futures_util::future::try_join_all;
 use http::Request;
 use hyper::body::Incoming;
+use parkgate_intake::Unread;
 use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::Recorded;
 use parkgate_store::images::FinishedImage;
 use parkgate_wire::advisory::advise;
-use parkgate_wire::push::image_of_part;
 use parkgate_wire::{PushKind, Seqno};
 
-use self::intake::Unread;
+use self::pictures::{ImageSink, store_pictures};
 use crate::accept::Peer;
-use crate::aside::{Kept, Pictures, Refused, Sent, is_kept};
+use crate::aside::{Kept, Refused, Sent, is_kept};
 use crate::fault::Fault;
 use crate::forward::Compared;
 use crate::gate::{Gate, now_ms};
@@ -88,10 +87,13 @@ pub(crate) async fn receive(gate: &Gate, kind: PushKind, peer: Peer, request: Re
 impl Visit<'_> {
     /// The checks, in order.
     async fn outcome(&mut self, request: Request<Incoming>) -> Outcome {
-        let intake = match intake::read(self.gate, request).await {
+        let (head, mut body) = request.into_parts();
+        let (limits, sink) = (self.gate.settings.limits.intake(), ImageSink(&self.gate.images));
+        let intake = match parkgate_intake::read(&head, &mut body, &limits, &sink).await {
             Ok(intake) => intake,
-            Err(Unread::Failed(fault)) => return Outcome::Failed(fault),
-            Err(Unread::Refused { refusal, sent, files }) => {
+            Err(Unread::Failed(error)) => return Outcome::Failed(error.into()),
+            Err(Unread::Refused { refusal, arrived, files }) => {
+                let sent = arrived.map(|arrived| Box::new(Sent::from(*arrived)));
                 let registry = self.gate.registry.load();
                 let named = sent.as_deref().and_then(Sent::park_uuid);
                 self.park = named.and_then(|park_uuid| registry.park(&park_uuid).cloned());
@@ -169,15 +171,4 @@ impl Visit<'_> {
             Err(fault) => Outcome::Failed(fault),
         }
     }
-}
-
-/// Makes the pictures durable, several at a time: a record must never point at a picture that is not there.
-async fn store_pictures(gate: &Gate, files: Vec<(String, FinishedImage)>) -> Result<Pictures, Fault> {
-    let stored = files.into_iter().map(|(part, file)| async move {
-        let name = image_of_part(&part).unwrap_or(&part).to_owned();
-        let picture = file.store().await?;
-        gate.metrics.image_bytes.inc_by(picture.size);
-        Ok::<_, Fault>((name, Arc::new(picture)))
-    });
-    try_join_all(stored).await
 }

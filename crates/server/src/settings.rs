@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parkgate_intake::IntakeLimits;
 use parkgate_store::QuarantineBound;
 use parkgate_wire::form::FormLimits;
 
@@ -111,6 +112,19 @@ impl Limits {
             bytes_max: self.quarantine_bytes_max,
             unknown_pushes_max: self.quarantine_unknown_pushes_max,
             unknown_bytes_max: self.quarantine_unknown_bytes_max,
+        }
+    }
+
+    /// Bounds on a request.
+    pub(crate) fn intake(&self) -> IntakeLimits {
+        IntakeLimits {
+            body_bytes_max: self.body_bytes_max,
+            fields_bytes_max: self.fields_bytes_max,
+            file_bytes_max: self.file_bytes_max,
+            files_max: self.files_max,
+            form: self.form(),
+            body_idle_timeout: self.body_idle_timeout,
+            body_timeout: self.body_timeout,
         }
     }
 

@@ -45,10 +45,14 @@ pub struct FormLimits {
     pub value_bytes_max: usize,
 }
 
-impl Default for FormLimits {
+impl FormLimits {
     /// The documented table has about 50 names; a payment list of 100 entries is about 20 KiB.
+    pub const DEFAULT: FormLimits = FormLimits { params_max: PARAMS_MAX, unlisted_max: 32, value_bytes_max: 64 * 1024 };
+}
+
+impl Default for FormLimits {
     fn default() -> Self {
-        FormLimits { params_max: PARAMS_MAX, unlisted_max: 32, value_bytes_max: 64 * 1024 }
+        FormLimits::DEFAULT
     }
 }
 

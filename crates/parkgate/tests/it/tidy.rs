@@ -7,7 +7,7 @@ use std::process::Command;
 const BANNED: [&str; 7] = ["util", "utils", "common", "helper", "helpers", "manager", "misc"];
 const LINES_MAX: usize = 600;
 /// Each crate may use those after it.
-const ORDER: [&str; 8] = ["parkgate", "server", "agent", "client", "store", "ledger", "wire", "testbed"];
+const ORDER: [&str; 9] = ["parkgate", "server", "agent", "client", "intake", "store", "ledger", "wire", "testbed"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()

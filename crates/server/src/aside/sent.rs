@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
+use parkgate_intake::Arrived;
 use parkgate_store::{Kept, Quarantined, StoredImage};
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::{Digest, Form, PushKind, Refusal, UploadedFile};
@@ -18,6 +19,15 @@ pub(crate) enum Sent {
     Parts(Form),
     /// A body that is no form.
     Body { content_type: String, body: Bytes },
+}
+
+impl From<Arrived> for Sent {
+    fn from(arrived: Arrived) -> Self {
+        match arrived {
+            Arrived::Parts(form) => Sent::Parts(form),
+            Arrived::Body { content_type, body } => Sent::Body { content_type, body },
+        }
+    }
 }
 
 impl Sent {

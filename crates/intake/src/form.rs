@@ -1,91 +1,147 @@
-//! A request's body as a form: decoded within limits, its files streamed to the image store while they are hashed.
-
-mod meter;
+//! The head and the body of a request as a form.
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use encoding_rs::{Encoding, UTF_8};
 use futures_util::TryStreamExt;
-use http::{HeaderMap, Method, Request, header};
-use hyper::body::Incoming;
+use http::request::Parts as Head;
+use http::{HeaderMap, Method, header};
+use http_body::Body;
 use multer::{Field, Multipart};
-use parkgate_store::images::FinishedImage;
 use parkgate_wire::form::FormBuilder;
 use parkgate_wire::{Form, Refusal, UploadedFile, push::image_of_part};
 
-use self::meter::{Meter, Progress};
-use crate::aside::Sent;
-use crate::fault::Fault;
-use crate::gate::Gate;
+use crate::limits::IntakeLimits;
+use crate::meter::{self, Meter, Progress};
+use crate::sink::FileSink;
 
 /// What a request brought.
-pub(super) struct Intake {
-    pub(super) form: Form,
-    /// Part name and picture, written aside; dropped, it leaves nothing behind.
-    pub(super) files: Vec<(String, FinishedImage)>,
+#[derive(Debug)]
+pub struct Intake<F> {
+    /// Its parameters, and name, MD5 and size of its files.
+    pub form: Form,
+    /// Part names and files.
+    pub files: Vec<(String, F)>,
 }
 
 /// Why there is no form.
-pub(super) enum Unread {
-    /// The sender's to mend; and what arrived, where it may be worth keeping.
-    Refused { refusal: Refusal, sent: Option<Box<Sent>>, files: Vec<(String, FinishedImage)> },
-    /// Ours.
-    Failed(Fault),
+#[derive(Debug)]
+pub enum Unread<F, E> {
+    /// The sender's to mend.
+    Refused {
+        /// What is wrong.
+        refusal: Refusal,
+        /// What arrived, where it may be worth keeping.
+        arrived: Option<Box<Arrived>>,
+        /// The files that arrived whole.
+        files: Vec<(String, F)>,
+    },
+    /// Ours: a file could not be written.
+    Failed(E),
 }
 
-impl From<Refusal> for Unread {
+/// What arrived of a body that is no form.
+#[derive(Debug)]
+pub enum Arrived {
+    /// The parts of a multipart body before it broke.
+    Parts(Form),
+    /// A whole body.
+    Body {
+        /// Its `Content-Type`.
+        content_type: String,
+        /// Its bytes.
+        body: Bytes,
+    },
+}
+
+impl<F, E> From<Refusal> for Unread<F, E> {
     fn from(refusal: Refusal) -> Self {
-        Unread::Refused { refusal, sent: None, files: Vec::new() }
+        Unread::Refused { refusal, arrived: None, files: Vec::new() }
     }
 }
 
-impl<E: Into<Fault>> From<E> for Unread {
-    fn from(fault: E) -> Self {
-        Unread::Failed(fault.into())
-    }
-}
+type Outcome<T, S> = Result<T, Unread<<S as FileSink>::File, <S as FileSink>::Error>>;
 
 /// Longer boundaries are none (RFC 2046).
 const BOUNDARY_BYTES_MAX: usize = 70;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
 
 enum BodyKind {
     Urlencoded,
     Multipart { boundary: String },
 }
 
-/// Check 1: method, content type, size, and a body that is what it says.
-pub(super) async fn read(gate: &Gate, request: Request<Incoming>) -> Result<Intake, Unread> {
-    let (head, mut body) = request.into_parts();
-    let limits = &gate.settings.limits;
-    let checked = check_head(&head.method, head.uri.query(), &head.headers, limits.body_bytes_max);
-    let content_type = || text(&head.headers, header::CONTENT_TYPE).to_owned();
-    let read = match checked {
-        Err(refusal @ (Refusal::ContentType { .. } | Refusal::Charset { .. })) => {
-            let body = whole(gate, &mut body).await;
-            Err(body.map_or_else(|unread| unread, |body| no_form(refusal, content_type(), body)))
-        }
-        Err(refusal) => Err(refusal.into()),
-        Ok((BodyKind::Urlencoded, charset)) => match whole(gate, &mut body).await {
-            Err(unread) => Err(unread),
-            Ok(body) => match Form::from_urlencoded(&body, charset, limits.form()) {
-                Ok(form) => Ok(Intake { form, files: Vec::new() }),
-                Err(refusal) => Err(no_form(refusal, content_type(), body)),
-            },
-        },
-        Ok((BodyKind::Multipart { boundary }, charset)) => read_multipart(gate, &mut body, &boundary, charset).await,
-    };
+/// Check 1 (`DESIGN.md` 3.3): method, content type, size, and a body that is what it says.
+///
+/// # Errors
+/// The request is refused, or a file could not be written.
+pub async fn read<B, S>(head: &Head, body: &mut B, limits: &IntakeLimits, sink: &S) -> Outcome<Intake<S::File>, S>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    S: FileSink,
+{
+    let read = read_checked(head, body, limits, sink).await;
     if let Err(Unread::Refused { refusal, .. }) = &read
         && *refusal != Refusal::TooSlow
     {
         // A sender that is still sending would not see the reply.
-        meter::drain(&mut body, limits.body_idle_timeout).await;
+        meter::drain(body, limits.body_idle_timeout).await;
     }
     read
 }
 
-fn no_form(refusal: Refusal, content_type: String, body: Bytes) -> Unread {
-    Unread::Refused { refusal, sent: Some(Box::new(Sent::Body { content_type, body })), files: Vec::new() }
+async fn read_checked<B, S>(head: &Head, body: &mut B, limits: &IntakeLimits, sink: &S) -> Outcome<Intake<S::File>, S>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    S: FileSink,
+{
+    let content_type = || text(&head.headers, header::CONTENT_TYPE).to_owned();
+    match check_head(&head.method, head.uri.query(), &head.headers, limits.body_bytes_max) {
+        Err(refusal @ (Refusal::ContentType { .. } | Refusal::Charset { .. })) => {
+            let body = whole(body, limits).await?;
+            Err(no_form(refusal, content_type(), body))
+        }
+        Err(refusal) => Err(refusal.into()),
+        Ok((BodyKind::Urlencoded, charset)) => {
+            let body = whole(body, limits).await?;
+            match Form::from_urlencoded(&body, charset, limits.form) {
+                Ok(form) => Ok(Intake { form, files: Vec::new() }),
+                Err(refusal) => Err(no_form(refusal, content_type(), body)),
+            }
+        }
+        Ok((BodyKind::Multipart { boundary }, charset)) => read_multipart(body, limits, sink, &boundary, charset).await,
+    }
+}
+
+/// Does this head announce a form?
+#[must_use]
+pub fn is_form(head: &Head) -> bool {
+    let essence = essence(text(&head.headers, header::CONTENT_TYPE));
+    essence == FORM || essence == MULTIPART
+}
+
+/// A body that is one text, as JSON is.
+///
+/// # Errors
+/// A charset nobody knows, bytes that are none of its text, or too many of them.
+pub async fn read_text<B>(head: &Head, body: &mut B, limits: &IntakeLimits) -> Result<String, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+{
+    let content_type = text(&head.headers, header::CONTENT_TYPE);
+    let charset = charset_of(content_type.split(';').skip(1).map(str::trim))?.unwrap_or(UTF_8);
+    let body = whole(body, limits).await?;
+    match charset.decode_without_bom_handling_and_without_replacement(&body) {
+        Some(text) => Ok(text.into_owned()),
+        None => Err(Refusal::Malformed { place: format!("不是有效的{}文本 (not valid text)", charset.name()) }),
+    }
+}
+
+fn no_form<F, E>(refusal: Refusal, content_type: String, body: Bytes) -> Unread<F, E> {
+    Unread::Refused { refusal, arrived: Some(Box::new(Arrived::Body { content_type, body })), files: Vec::new() }
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
@@ -116,12 +172,10 @@ fn check_head(
 }
 
 fn body_kind(content_type: &str) -> Result<(BodyKind, &'static Encoding), Refusal> {
-    let mut pieces = content_type.split(';').map(str::trim);
-    let essence = pieces.next().unwrap_or("").to_ascii_lowercase();
-    let charset = charset_of(pieces)?;
-    match essence.as_str() {
-        "application/x-www-form-urlencoded" => Ok((BodyKind::Urlencoded, charset.unwrap_or(UTF_8))),
-        "multipart/form-data" => match multer::parse_boundary(content_type) {
+    let charset = charset_of(content_type.split(';').skip(1).map(str::trim))?;
+    match essence(content_type).as_str() {
+        FORM => Ok((BodyKind::Urlencoded, charset.unwrap_or(UTF_8))),
+        MULTIPART => match multer::parse_boundary(content_type) {
             Ok(boundary) if (1..=BOUNDARY_BYTES_MAX).contains(&boundary.len()) => {
                 Ok((BodyKind::Multipart { boundary }, charset.unwrap_or(UTF_8)))
             }
@@ -129,6 +183,11 @@ fn body_kind(content_type: &str) -> Result<(BodyKind, &'static Encoding), Refusa
         },
         _ => Err(Refusal::ContentType { found: shortened(content_type) }),
     }
+}
+
+/// A media type without its parameters, in lower case.
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
 }
 
 fn charset_of<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<Option<&'static Encoding>, Refusal> {
@@ -146,8 +205,7 @@ fn charset_of<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<Option<&'stat
 }
 
 /// A body of fields only.
-async fn whole(gate: &Gate, body: &mut Incoming) -> Result<Bytes, Unread> {
-    let limits = &gate.settings.limits;
+async fn whole<B: Body<Data = Bytes> + Unpin>(body: &mut B, limits: &IntakeLimits) -> Result<Bytes, Refusal> {
     let mut meter = Meter::new(body, limits, Arc::default());
     let first = meter.try_next().await?.unwrap_or_default();
     let whole = match meter.try_next().await? {
@@ -159,7 +217,12 @@ async fn whole(gate: &Gate, body: &mut Incoming) -> Result<Bytes, Unread> {
     Ok(whole)
 }
 
-async fn gather(meter: &mut Meter<'_>, first: Bytes, second: Bytes, bytes_max: usize) -> Result<Bytes, Unread> {
+async fn gather<B: Body<Data = Bytes> + Unpin>(
+    meter: &mut Meter<'_, B>,
+    first: Bytes,
+    second: Bytes,
+    bytes_max: usize,
+) -> Result<Bytes, Refusal> {
     let mut whole = BytesMut::from(first);
     let mut next = Some(second);
     while let Some(piece) = next {
@@ -175,19 +238,25 @@ fn check_fields_bytes(bytes: usize, bytes_max: usize) -> Result<(), Refusal> {
     if bytes > bytes_max { Err(Refusal::BodyTooLarge { bytes_max: bytes_max as u64 }) } else { Ok(()) }
 }
 
-async fn read_multipart(
-    gate: &Gate,
-    body: &mut Incoming,
+async fn read_multipart<B, S>(
+    body: &mut B,
+    limits: &IntakeLimits,
+    sink: &S,
     boundary: &str,
     charset: &'static Encoding,
-) -> Result<Intake, Unread> {
+) -> Outcome<Intake<S::File>, S>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    S: FileSink,
+{
     let progress = Arc::<Progress>::default();
-    let meter = Meter::new(body, &gate.settings.limits, Arc::clone(&progress));
+    let meter = Meter::new(body, limits, Arc::clone(&progress));
     let mut parts = Parts {
-        gate,
+        limits,
+        sink,
         charset,
         progress,
-        builder: FormBuilder::new(gate.settings.limits.form()),
+        builder: FormBuilder::new(limits.form),
         files: Vec::new(),
         fields_bytes: 0,
         count: 0,
@@ -196,25 +265,26 @@ async fn read_multipart(
     match parts.take_all(&mut multipart).await {
         Ok(()) => Ok(Intake { form: parts.builder.build(), files: parts.files }),
         Err(Unread::Refused { refusal, .. }) => {
-            let sent = Some(Box::new(Sent::Parts(parts.builder.build())));
-            Err(Unread::Refused { refusal, sent, files: parts.files })
+            let arrived = Some(Box::new(Arrived::Parts(parts.builder.build())));
+            Err(Unread::Refused { refusal, arrived, files: parts.files })
         }
         Err(failed) => Err(failed),
     }
 }
 
-struct Parts<'a> {
-    gate: &'a Gate,
+struct Parts<'a, S: FileSink> {
+    limits: &'a IntakeLimits,
+    sink: &'a S,
     charset: &'static Encoding,
     progress: Arc<Progress>,
     builder: FormBuilder,
-    files: Vec<(String, FinishedImage)>,
+    files: Vec<(String, S::File)>,
     fields_bytes: usize,
     count: usize,
 }
 
-impl Parts<'_> {
-    async fn take_all(&mut self, multipart: &mut Multipart<'_>) -> Result<(), Unread> {
+impl<S: FileSink> Parts<'_, S> {
+    async fn take_all(&mut self, multipart: &mut Multipart<'_>) -> Outcome<(), S> {
         loop {
             match multipart.next_field().await {
                 Ok(None) => return Ok(()),
@@ -224,12 +294,13 @@ impl Parts<'_> {
         }
     }
 
-    async fn take(&mut self, field: Field<'_>) -> Result<(), Unread> {
+    async fn take(&mut self, field: Field<'_>) -> Outcome<(), S> {
         self.progress.made();
         self.count += 1;
-        let limits = &self.gate.settings.limits;
-        if self.count > limits.params_max + limits.files_max {
-            return Err(Refusal::TooMany { what: "表单部分 parts", max: limits.params_max + limits.files_max }.into());
+        let limits = self.limits;
+        let max = limits.form.params_max + limits.files_max;
+        if self.count > max {
+            return Err(Refusal::TooMany { what: "表单部分 parts", max }.into());
         }
         let Some(name) = field.name().map(str::to_owned) else {
             return Err(Refusal::Malformed { place: format!("第{}个表单部分没有name", self.count) }.into());
@@ -242,8 +313,8 @@ impl Parts<'_> {
         }
     }
 
-    async fn take_text(&mut self, name: &str, mut field: Field<'_>) -> Result<(), Unread> {
-        let limits = &self.gate.settings.limits;
+    async fn take_text(&mut self, name: &str, mut field: Field<'_>) -> Outcome<(), S> {
+        let limits = self.limits;
         let own = field.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let charset = charset_of(own.split(';').skip(1).map(str::trim))?.unwrap_or(self.charset);
         let mut value = BytesMut::new();
@@ -256,9 +327,9 @@ impl Parts<'_> {
         Ok(self.builder.text_part(name, &value, charset)?)
     }
 
-    async fn take_file(&mut self, name: String, mut field: Field<'_>) -> Result<(), Unread> {
-        let limits = &self.gate.settings.limits;
-        let mut incoming = None;
+    async fn take_file(&mut self, name: String, mut field: Field<'_>) -> Outcome<(), S> {
+        let limits = self.limits;
+        let mut open = None;
         let mut bytes = 0;
         while let Some(chunk) = field.chunk().await.map_err(|error| self.broken(error))? {
             self.progress.made();
@@ -266,27 +337,27 @@ impl Parts<'_> {
             if bytes > limits.file_bytes_max {
                 return Err(Refusal::FileTooLarge { name, bytes_max: limits.file_bytes_max }.into());
             }
-            if incoming.is_none() {
+            if open.is_none() {
                 if self.files.len() >= limits.files_max {
                     return Err(Refusal::TooMany { what: "文件 files", max: limits.files_max }.into());
                 }
-                incoming = Some(self.gate.images.incoming().await?);
+                open = Some(self.sink.begin().await.map_err(Unread::Failed)?);
             }
-            if let Some(file) = incoming.as_mut() {
-                file.write(chunk).await?;
+            if let Some(file) = open.as_mut() {
+                self.sink.write(file, chunk).await.map_err(Unread::Failed)?;
             }
         }
         // Browsers send an empty part where no file was chosen.
-        if let Some(file) = incoming {
-            let file = file.finish().await?;
-            self.builder.file_part(UploadedFile { name: name.clone(), md5: file.md5(), size: file.size() })?;
-            self.files.push((name, file));
+        if let Some(open) = open {
+            let written = self.sink.finish(open).await.map_err(Unread::Failed)?;
+            self.builder.file_part(UploadedFile { name: name.clone(), md5: written.md5, size: written.size })?;
+            self.files.push((name, written.file));
         }
         Ok(())
     }
 
     /// The meter's own reason goes before what the parser makes of it.
-    fn broken(&self, error: multer::Error) -> Unread {
+    fn broken(&self, error: multer::Error) -> Unread<S::File, S::Error> {
         let refusal = self.progress.refusal().unwrap_or_else(|| Refusal::Malformed {
             place: format!("multipart第{}个表单部分之后: {error}", self.count),
         });

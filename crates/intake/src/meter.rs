@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use parkgate_wire::Refusal;
 use tokio::time::{Instant, Sleep};
 
-use crate::settings::Limits;
+use crate::limits::IntakeLimits;
 
 /// The head of a part may be this long: what arrives without the parser getting on is a head.
 const PART_HEAD_BYTES_MAX: usize = 192 * 1024; // a few of the largest reads, and 64 KiB of head
@@ -25,26 +24,26 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Shared by a meter and who reads the parts: how much came since the parser last got on, and why the meter stopped.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     since: AtomicUsize,
     refusal: Mutex<Option<Refusal>>,
 }
 
 impl Progress {
     /// The parser got on.
-    pub(super) fn made(&self) {
+    pub(crate) fn made(&self) {
         self.since.store(0, Ordering::Relaxed);
     }
 
     /// Why the meter stopped, if it did.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.refusal.lock().ok().and_then(|refusal| refusal.clone())
     }
 }
 
 /// The pieces of a body. Gives one and then yields, so that a parser which takes all it can get holds little.
-pub(super) struct Meter<'a> {
-    body: &'a mut Incoming,
+pub(crate) struct Meter<'a, B> {
+    body: &'a mut B,
     progress: Arc<Progress>,
     bytes_left: u64,
     bytes_max: u64,
@@ -54,8 +53,8 @@ pub(super) struct Meter<'a> {
     yields: bool,
 }
 
-impl<'a> Meter<'a> {
-    pub(super) fn new(body: &'a mut Incoming, limits: &Limits, progress: Arc<Progress>) -> Self {
+impl<'a, B: Body<Data = Bytes> + Unpin> Meter<'a, B> {
+    pub(crate) fn new(body: &'a mut B, limits: &IntakeLimits, progress: Arc<Progress>) -> Self {
         Meter {
             body,
             progress,
@@ -69,7 +68,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Whoever takes the pieces got on.
-    pub(super) fn made_progress(&self) {
+    pub(crate) fn made_progress(&self) {
         self.progress.made();
     }
 
@@ -99,7 +98,7 @@ impl<'a> Meter<'a> {
     }
 }
 
-impl Stream for Meter<'_> {
+impl<B: Body<Data = Bytes> + Unpin> Stream for Meter<'_, B> {
     type Item = Result<Bytes, Refusal>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -134,7 +133,7 @@ impl Stream for Meter<'_> {
 }
 
 /// Reads on and forgets, within bounds.
-pub(super) async fn drain(body: &mut Incoming, idle: Duration) {
+pub(crate) async fn drain<B: Body<Data = Bytes> + Unpin>(body: &mut B, idle: Duration) {
     let mut bytes = 0;
     let reading = async {
         while bytes < DRAIN_BYTES_MAX {

@@ -1,0 +1,24 @@
+//! Bounds on a request.
+
+use std::time::Duration;
+
+use parkgate_wire::form::FormLimits;
+
+/// Bounds on everything a sender can make large, many or slow.
+#[derive(Debug, Clone, Copy)]
+pub struct IntakeLimits {
+    /// One body, in bytes.
+    pub body_bytes_max: u64,
+    /// All fields of a request together, in bytes: a body without files, too.
+    pub fields_bytes_max: usize,
+    /// One file, in bytes.
+    pub file_bytes_max: u64,
+    /// File parts of a request.
+    pub files_max: usize,
+    /// The form itself.
+    pub form: FormLimits,
+    /// Between two pieces of a body.
+    pub body_idle_timeout: Duration,
+    /// A whole body.
+    pub body_timeout: Duration,
+}
