@@ -52,6 +52,7 @@ impl Gate {
     /// # Errors
     /// The store cannot be read.
     pub fn open(settings: Settings, store: Arc<dyn Store>, images: Images) -> Result<Arc<Gate>, StoreError> {
+        let images = images.with_alarm(store.alarm().clone());
         // The version first: a change in between is then seen as new.
         let version = store.registry_version()?;
         let registry = Arc::new(ArcSwap::from_pointee(Registry::load(store.as_ref())?));

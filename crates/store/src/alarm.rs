@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::StoreError;
+
 /// Shared by all parts of one process.
 #[derive(Debug, Clone)]
 pub struct Alarm {
@@ -32,6 +34,11 @@ impl Alarm {
     #[must_use]
     pub fn raised(&self) -> Option<String> {
         self.lock().clone()
+    }
+
+    /// Nothing may be written, and so nothing acknowledged, once the alarm is raised.
+    pub(crate) fn refuse(&self) -> Result<(), StoreError> {
+        self.raised().map_or(Ok(()), |reason| Err(StoreError::Away(reason)))
     }
 
     /// Ready when the alarm is raised, or was already; the reason.
@@ -63,5 +70,6 @@ mod tests {
         alarm.clone().raise("a thread ended");
         assert_eq!(waiting.await.unwrap(), "the disk did not sync");
         assert_eq!(alarm.wait().await, "the disk did not sync");
+        assert!(matches!(alarm.refuse(), Err(StoreError::Away(reason)) if reason == "the disk did not sync"));
     }
 }

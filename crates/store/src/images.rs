@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -33,6 +33,7 @@ use self::bucket::Bucket;
 use self::folder::Folder;
 use self::incoming::Incoming;
 use self::pin::Pin;
+use crate::Alarm;
 use crate::query::Picture;
 
 /// A picture could not be kept. Trying again can help: it is for want of room, or of the disk.
@@ -44,6 +45,9 @@ pub enum ImageError {
     /// The disk, the folder or the bucket fails.
     #[error("pictures cannot be kept: {0}")]
     Away(String),
+    /// A sync failed: what is on the disk is not known, and nothing more may be acknowledged.
+    #[error("the disk failed to sync: {0}")]
+    Unsynced(String),
     /// There is no such picture, as the folder or the bucket itself says.
     #[error("there is no such picture: {0}")]
     Missing(String),
@@ -70,6 +74,7 @@ struct Shared {
     place: Place,
     /// Pictures on their way between their place and their record: no sweep takes these.
     pinned: Mutex<HashMap<ImageKey, usize>>,
+    alarm: OnceLock<Alarm>,
 }
 
 enum Place {
@@ -102,7 +107,7 @@ impl Images {
     /// The folder cannot be read.
     pub fn open_to_read(folder: &Path) -> Result<Images, ImageError> {
         let place = Place::Folder(Folder::open(folder)?);
-        Ok(Images { shared: Arc::new(Shared { incoming: None, place, pinned: Mutex::default() }) })
+        Ok(Images::new(None, place))
     }
 
     /// Opens a bucket, `s3://BUCKET/PREFIX`: where it is and who asks are told by the usual variables of the environment
@@ -119,8 +124,25 @@ impl Images {
     }
 
     fn in_place(place: Place, aside: &Path) -> Result<Images, ImageError> {
-        let incoming = Some(Incoming::open(aside)?);
-        Ok(Images { shared: Arc::new(Shared { incoming, place, pinned: Mutex::default() }) })
+        Ok(Images::new(Some(Incoming::open(aside)?), place))
+    }
+
+    fn new(incoming: Option<Incoming>, place: Place) -> Images {
+        let (pinned, alarm) = (Mutex::default(), OnceLock::new());
+        Images { shared: Arc::new(Shared { incoming, place, pinned, alarm }) }
+    }
+
+    /// Has a failed sync raise this alarm, the store's. Without one it is raised where nobody hears it, and no picture is
+    /// stored any more all the same.
+    #[must_use]
+    pub fn with_alarm(self, alarm: Alarm) -> Images {
+        // The first stands: all handles on this place have it.
+        drop(self.shared.alarm.set(alarm));
+        self
+    }
+
+    fn alarm(&self) -> &Alarm {
+        self.shared.alarm.get_or_init(Alarm::default)
     }
 
     /// A picture to write.

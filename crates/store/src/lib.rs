@@ -122,6 +122,9 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
         1
     }
 
+    /// What this store raises once nothing may be acknowledged any more (a sync failed). From then on every write fails.
+    fn alarm(&self) -> &Alarm;
+
     /// Keys the digests by which pushes of the same content are known, from the master key.
     fn content_key(&self) -> [u8; 32];
 

@@ -38,7 +38,7 @@ use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor,
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
 use crate::seal::Seal;
 use crate::survey::{RefusedCounts, Surveyed};
-use crate::{Entry, ImageKey, Store, StoreError};
+use crate::{Alarm, Entry, ImageKey, Store, StoreError};
 
 /// How long a call is tried anew before its sender is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -69,6 +69,7 @@ pub struct PostgresStore {
     questions: Pool,
     seal: Seal,
     content_key: [u8; 32],
+    alarm: Alarm,
 }
 
 impl PostgresStore {
@@ -89,7 +90,13 @@ impl PostgresStore {
             StoreError::Away(text) => StoreError::Away(format!("{name}: {text}")),
             error => error,
         })?;
-        Ok(PostgresStore { batches, questions, seal: Seal::new(&key), content_key: key.derive("content digest") })
+        Ok(PostgresStore {
+            batches,
+            questions,
+            seal: Seal::new(&key),
+            content_key: key.derive("content digest"),
+            alarm: Alarm::default(),
+        })
     }
 
     /// What a gate asks by itself, and may be done twice: a question, or a change that is the same the second time. No longer
@@ -101,6 +108,12 @@ impl PostgresStore {
     /// What a person asks, who would rather wait: lists, and work on many rows.
     fn ask_long<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
         attempt(&self.questions, Twice::Harmless, QUESTION_MAX, async |link, _| work(link).await)
+    }
+
+    /// What is acknowledged once it is done.
+    fn batch<T>(&self, work: impl AsyncFn(&Link, u32) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.alarm.refuse()?;
+        attempt(&self.batches, Twice::Harmless, PATIENCE, work)
     }
 
     /// A change that is another one the second time.
@@ -153,7 +166,7 @@ impl Store for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        attempt(&self.batches, Twice::Harmless, PATIENCE, async |link, tried| {
+        self.batch(async |link, tried| {
             let verdicts = record::record(link, batch, &self.seal).await?;
             Ok(if tried == 0 { verdicts } else { as_the_first_time(batch, verdicts) })
         })
@@ -166,6 +179,10 @@ impl Store for PostgresStore {
         // The gate and, often, the database share the machine: more lanes than half its cores make smaller batches, not more.
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         (cores / 2).clamp(1, LANES_MAX)
+    }
+
+    fn alarm(&self) -> &Alarm {
+        &self.alarm
     }
 
     fn content_key(&self) -> [u8; 32] {
@@ -265,9 +282,7 @@ impl Store for PostgresStore {
     }
 
     fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError> {
-        attempt(&self.batches, Twice::Harmless, PATIENCE, async |link, _| {
-            quarantine::set_aside(link, &self.seal, batch, bound).await
-        })
+        self.batch(async |link, _| quarantine::set_aside(link, &self.seal, batch, bound).await)
     }
 
     fn quarantine_has_room(&self, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError> {
@@ -302,7 +317,7 @@ impl Store for PostgresStore {
     }
 
     fn probe(&self) -> Result<(), StoreError> {
-        attempt(&self.batches, Twice::Harmless, PATIENCE, async |link, _| registry::probe(link).await)
+        self.batch(async |link, _| registry::probe(link).await)
     }
 
     fn months(&self) -> Option<&dyn Months> {

@@ -31,7 +31,7 @@ use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor,
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
 use crate::seal::Seal;
 use crate::survey::{RefusedCounts, Surveyed};
-use crate::{Entry, ImageKey, Store, StoreError};
+use crate::{Alarm, Entry, ImageKey, Store, StoreError};
 
 /// In the data folder.
 pub(crate) const FILE: &str = "parkgate.db";
@@ -60,6 +60,7 @@ pub struct SqliteStore {
     writer: Mutex<Held>,
     readers: Mutex<Vec<Connection>>,
     checkpointer: Checkpointer,
+    alarm: Alarm,
 }
 
 impl SqliteStore {
@@ -83,6 +84,7 @@ impl SqliteStore {
             writer: Mutex::new(Held::Open(writer)),
             readers: Mutex::default(),
             path,
+            alarm: Alarm::default(),
         })
     }
 
@@ -138,6 +140,10 @@ impl Store for SqliteStore {
             }
             writer.record(batch, &self.seal)
         })
+    }
+
+    fn alarm(&self) -> &Alarm {
+        &self.alarm
     }
 
     fn content_key(&self) -> [u8; 32] {

@@ -177,14 +177,19 @@ impl FinishedImage {
     /// It is not there, and nothing is left behind.
     pub async fn store(self) -> Result<StoredImage, ImageError> {
         let FinishedImage { images, aside, md5, key, size, content_type, file } = self;
-        let shared = Arc::clone(&images.shared);
+        let (shared, alarm) = (Arc::clone(&images.shared), images.alarm().clone());
         // On a blocking thread, which goes on also if the request ends; a sweep may hold the pins while it asks the store.
         let (pin, aside) = blocking(move || {
             let mut aside = aside;
             // Before looking whether it is there.
             let pin = Pin::new(&shared, key);
             if let Place::Folder(folder) = &shared.place {
-                aside.keep = folder.put(&aside.path, &file, &key, size)?;
+                alarm.refuse().map_err(|error| ImageError::Away(error.to_string()))?;
+                aside.keep = folder.put(&aside.path, &file, &key, size).inspect_err(|error| {
+                    if let ImageError::Unsynced(_) = error {
+                        alarm.raise(format!("a picture: {error}"));
+                    }
+                })?;
             }
             Ok((pin, aside))
         })

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use object_store::local::LocalFileSystem;
 
 use super::{ImageError, ImageKey, lock};
-use crate::disk::{make_folder, make_one, sync_folder};
+use crate::disk::{make_folder, make_one};
 
 pub(super) struct Folder {
     folder: PathBuf,
@@ -35,11 +35,11 @@ impl Folder {
             // Its bytes were synced before it got its name; young again, so that a sweep in another process leaves it.
             File::open(&path)?.set_modified(SystemTime::now())?;
         } else {
-            file.sync_all()?;
+            file.sync_all().map_err(of_file)?;
             std::fs::rename(aside, &path)?;
         }
         // Also where it was there: a push beside this one, or a process that ended, may have got no further than its name.
-        sync_folder(folder)?;
+        synced(folder)?;
         Ok(!is_there)
     }
 
@@ -66,9 +66,24 @@ impl Folder {
         let [first, ..] = key.0;
         let made = make_one(folder)?;
         if made || !lock(&self.durable_folders).contains(&first) {
-            sync_folder(&self.folder)?;
+            synced(&self.folder)?;
             lock(&self.durable_folders).insert(first);
         }
         Ok(folder)
+    }
+}
+
+/// The names in a folder, made durable. One that cannot be opened, for want of descriptors say, is no failed sync.
+fn synced(folder: &Path) -> Result<(), ImageError> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all().map_err(|error| ImageError::Unsynced(error.to_string()))?;
+    Ok(())
+}
+
+/// A disk without room may say so at the sync only, and then it is this file alone that is not kept.
+fn of_file(error: io::Error) -> ImageError {
+    match ImageError::from(error) {
+        full @ ImageError::Full(_) => full,
+        error => ImageError::Unsynced(error.to_string()),
     }
 }
