@@ -4,6 +4,7 @@ local number
 function init(args)
     number = tonumber(args[1])
     wrk.method = "POST"
+    wrk.headers["Content-Type"] = "application/json"
 end
 
 function request()

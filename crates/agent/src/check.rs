@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parkgate_client::{Draft, Outcome};
+use parkgate_client::{Denial, Draft, Outcome};
 use parkgate_wire::PushKind;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -88,6 +88,7 @@ async fn line(url: &str) -> Result<Vec<Finding>, Vec<Finding>> {
     Ok(findings)
 }
 
+/// The platform's answer to one push that it cannot record.
 async fn platform(config: &Config) -> Vec<Finding> {
     let client = match config.client() {
         Ok(client) => client.timeout(WITHIN),
@@ -105,32 +106,34 @@ async fn platform(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![ill("platform", error.to_string())],
     };
     let mut findings = Vec::new();
-    match outcome {
-        Outcome::TryLater { reason, .. } => findings.push(ill(
-            "platform",
-            format!("不是本协议的应答: 检查 [platform] url (no reply of the protocol from this address: {reason})"),
-        )),
-        Outcome::Refused(reply) if reply.code.ends_with("403") || reply.code.ends_with("401") => {
-            let hint = reply.hint.unwrap_or(reply.message);
-            findings
-                .push(ill("platform", format!("{hint}: 检查 park_uuid 与 app_id (the platform does not let it in)")));
-        }
-        Outcome::Refused(reply) => {
-            findings.push(well("platform", format!("seqno {}", reply.seqno)));
-            findings.push(well("secret", "签名通过 (the signature is right)"));
-        }
-        Outcome::AcceptedWithHint(reply) if reply.hint.as_deref().is_some_and(|hint| hint.contains("签名")) => {
-            let hint = reply.hint.unwrap_or_default();
-            findings.push(well("platform", format!("seqno {}", reply.seqno)));
-            findings.push(ill("secret", format!("检查 [platform] secret (the signature is wrong): {hint}")));
-        }
-        Outcome::Accepted(reply) | Outcome::AcceptedWithHint(reply) => {
-            let hint = reply.hint.unwrap_or_default();
-            findings.push(well("platform", format!("seqno {} {hint}", reply.seqno)));
-        }
-    }
+    findings.extend(found(outcome));
     findings.extend(date.map(|date| clock(date, now_ms())));
     findings
+}
+
+fn found(outcome: Outcome) -> Vec<Finding> {
+    match outcome {
+        Outcome::TryLater { reason: told, .. }
+        | Outcome::TooLarge { told }
+        | Outcome::Denied { denial: Denial::Blocked, told, .. } => vec![ill(
+            "platform",
+            format!("不是本协议的应答: 检查 [platform] url (no reply of the protocol from this address: {told})"),
+        )],
+        Outcome::Denied { denial: Denial::Access, told, .. } => {
+            vec![ill("platform", format!("{told}: 检查 park_uuid 与 app_id (the platform does not let it in)"))]
+        }
+        Outcome::Denied { denial: Denial::Signature, told, reply } => vec![
+            well("platform", format!("seqno {}", reply.map(|reply| reply.seqno).unwrap_or_default())),
+            ill("secret", format!("检查 [platform] secret (the signature is wrong): {told}")),
+        ],
+        Outcome::Refused(reply) => vec![
+            well("platform", format!("seqno {}", reply.seqno)),
+            well("secret", "签名通过 (the signature is right)"),
+        ],
+        Outcome::Accepted(reply) | Outcome::AcceptedWithHint(reply) => {
+            vec![well("platform", format!("seqno {} {}", reply.seqno, reply.hint.unwrap_or_default()))]
+        }
+    }
 }
 
 pub(crate) fn clock(platform: i64, here: i64) -> Finding {

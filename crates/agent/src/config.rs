@@ -22,9 +22,20 @@ pub struct Config {
     pub listen: SocketAddr,
     /// A folder for dropped JSON files.
     pub spool: Option<PathBuf>,
+    /// How long a record waits for a picture that is not there yet; then it goes without.
+    #[serde(default = "default_spool_picture_wait")]
+    spool_picture_wait: String,
+    /// Whoever uses the local API must show it, if set (`Authorization: Bearer …`).
+    pub token: Option<String>,
+    /// Names by which others may call this machine; addresses need not be listed.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// What a success with a hint counts as.
     #[serde(default)]
     pub on_hint: OnHint,
+    /// What becomes of a record that is too large for the platform.
+    #[serde(default)]
+    pub on_too_large: OnTooLarge,
     /// Sent at a time.
     #[serde(default = "default_concurrency")]
     pub concurrency: usize,
@@ -67,6 +78,17 @@ pub enum OnHint {
     Accept,
     /// Set aside to look at: for the time of integration.
     Hold,
+}
+
+/// What becomes of a record that is too large for the platform or a proxy before it (413, 414, 431).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTooLarge {
+    /// It goes once more without its pictures: its payments matter more.
+    #[default]
+    WithoutPictures,
+    /// Set aside to look at.
+    Dead,
 }
 
 /// Where records go, and in whose name.
@@ -135,6 +157,10 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8070))
 }
 
+fn default_spool_picture_wait() -> String {
+    "30s".into()
+}
+
 fn default_timeout() -> String {
     "60s".into()
 }
@@ -167,7 +193,11 @@ impl Config {
             data,
             listen,
             spool: None,
+            spool_picture_wait: default_spool_picture_wait(),
+            token: None,
+            hosts: Vec::new(),
             on_hint: OnHint::default(),
+            on_too_large: OnTooLarge::default(),
             concurrency: default_concurrency(),
             newest_first: false,
             platform,
@@ -192,7 +222,11 @@ impl Config {
         config.space.file = config.space.file.map(|file| folder.join(file));
         config.backoff().map_err(wrong)?;
         config.space_source().map_err(wrong)?;
+        config.spool_picture_wait().map_err(wrong)?;
         span("[platform] timeout", &config.platform.timeout).map_err(wrong)?;
+        if config.token.as_deref().is_some_and(|token| token.trim().is_empty()) {
+            return Err(wrong("token = \"\": 应有内容, 或不写 (write one, or leave it out)".into()));
+        }
         if config.concurrency == 0 {
             return Err(wrong("concurrency = 0: must be at least 1".into()));
         }
@@ -204,7 +238,16 @@ impl Config {
     /// # Errors
     /// A duration that is none.
     pub fn backoff(&self) -> Result<Backoff, String> {
-        Ok(Backoff { first: span("[retry] first", &self.retry.first)?, max: span("[retry] max", &self.retry.max)? })
+        let max = span("[retry] max", &self.retry.max)?;
+        Ok(Backoff { first: span("[retry] first", &self.retry.first)?, max, asked_max: max })
+    }
+
+    /// How long a record waits for a picture that is not in the spool folder yet.
+    ///
+    /// # Errors
+    /// A duration that is none.
+    pub fn spool_picture_wait(&self) -> Result<Duration, String> {
+        span("spool_picture_wait", &self.spool_picture_wait)
     }
 
     /// Where free spaces are known from.

@@ -174,6 +174,6 @@ fn failed(error: &OutboxError) -> Response {
     json_response(status, &json!({ "error": error.to_string() }))
 }
 
-fn json_response(status: StatusCode, value: &Value) -> Response {
+pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json; charset=utf-8")], value.to_string()).into_response()
 }

@@ -5,10 +5,13 @@
 
 pub mod check;
 pub mod config;
+mod denials;
 mod disk;
+mod guard;
 mod incoming;
 mod intake;
 pub mod outbox;
+mod problem;
 pub mod record;
 mod sender;
 pub mod space;
@@ -19,6 +22,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -28,9 +32,13 @@ pub use outbox::{Added, Outbox};
 pub use record::Record;
 pub use space::{Space, SpaceSource};
 
+use crate::guard::{Guard, guarded};
 use crate::incoming::Incoming;
 use crate::intake::Intake;
-use crate::sender::{Sender, now_ms};
+use crate::sender::Sender;
+
+/// How often what was sent long ago is forgotten; at the start, too.
+const UPKEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs until `stop` is ready, and then finishes what is on its way. `listening` is told the address.
 ///
@@ -44,7 +52,6 @@ pub async fn run(
     disk::make_folder(&config.data)?;
     let _lock = disk::Lock::take(&config.data)?;
     let outbox = Arc::new(config.outbox().map_err(io::Error::other)?);
-    outbox.recover(now_ms()).map_err(io::Error::other)?;
     let incoming = config.data.join("incoming");
     if incoming.exists() {
         std::fs::remove_dir_all(&incoming)?;
@@ -57,18 +64,22 @@ pub async fn run(
         client: config.client().map_err(io::Error::other)?,
         backoff: config.backoff().map_err(io::Error::other)?,
         on_hint: config.on_hint,
+        on_too_large: config.on_too_large,
         concurrency: config.concurrency,
         newest_first: config.newest_first,
+        upkeep_every: UPKEEP_EVERY,
         added: Arc::clone(&added),
     };
+    let picture_wait = config.spool_picture_wait().map_err(io::Error::other)?;
     let sending = tokio::spawn(sender.run(stopped.clone()));
-    let watching = config
-        .spool
-        .clone()
-        .map(|folder| tokio::spawn(spool::watch(folder, Arc::clone(&outbox), Arc::clone(&added), stopped.clone())));
+    let watching = config.spool.clone().map(|folder| {
+        let (outbox, added) = (Arc::clone(&outbox), Arc::clone(&added));
+        tokio::spawn(spool::watch(folder, picture_wait, outbox, added, stopped.clone()))
+    });
     let listener = TcpListener::bind(config.listen).await?;
     listening(listener.local_addr()?);
-    let router = intake::router(Intake { outbox, added, incoming: Incoming(incoming) });
+    let guard = Guard::new(config.listen, &config.hosts, config.token.as_deref());
+    let router = guarded(intake::router(Intake { outbox, added, incoming: Incoming(incoming) }), guard);
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
     let served = serving.await;
     // The receivers live as long as the tasks do.

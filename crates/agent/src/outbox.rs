@@ -13,6 +13,7 @@ mod pictures;
 mod schema;
 mod settle;
 mod types;
+mod upkeep;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -24,12 +25,12 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use crate::config::Disk;
 use crate::disk;
 use crate::record::Record;
+use crate::sender::now_ms;
 use crate::space::{Space, SpaceSource};
 
-pub use types::{Added, Aside, Claimed, Counts, Settled};
+use upkeep::Age;
 
-/// What was sent is known again for so long.
-const REMEMBERED_MS: i64 = 14 * 24 * 60 * 60 * 1000;
+pub use types::{Added, Aside, Claimed, Counts, Settled};
 
 /// What is wrong with the outbox.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,7 @@ pub struct Outbox {
     files: PathBuf,
     disk: Disk,
     space: SpaceSource,
+    age: Age,
 }
 
 impl Outbox {
@@ -68,18 +70,9 @@ impl Outbox {
         disk::make_folder(&files).map_err(|error| OutboxError::File(files.clone(), error))?;
         let mut connection = Connection::open(data.join("outbox.db"))?;
         schema::prepare(&mut connection)?;
+        let age = Age::read(&connection, now_ms())?;
         let claimed = Mutex::new(HashSet::new());
-        Ok(Outbox { connection: Mutex::new(connection), claimed, files, disk, space })
-    }
-
-    /// Forgets what was sent long ago, and removes pictures of records that are not there.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub fn recover(&self, now: i64) -> Result<(), OutboxError> {
-        let connection = self.lock();
-        connection.execute("DELETE FROM sent WHERE sent_at < ?1", [now - REMEMBERED_MS])?;
-        self.sweep(&connection)
+        Ok(Outbox { connection: Mutex::new(connection), claimed, files, disk, space, age })
     }
 
     /// Takes a record; when this returns, it is on disk.
@@ -87,9 +80,10 @@ impl Outbox {
     /// # Errors
     /// It was not taken.
     pub fn add(&self, record: &Record, now: i64) -> Result<Added, OutboxError> {
+        let on_their_way = if record.files.is_empty() { HashSet::new() } else { self.claimed() };
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mended = match known(&transaction, record)? {
+        let mut removed = match known(&transaction, record)? {
             Known::Not => Vec::new(),
             Known::Mended(pictures) => pictures,
             Known::As(added) => return Ok(added),
@@ -117,10 +111,11 @@ impl Outbox {
                 now
             ])?;
         let id = transaction.last_insert_rowid();
-        self.add_files(&transaction, id, &record.files)?;
+        removed.extend(self.add_files(&transaction, id, &record.files, &on_their_way)?);
         transaction.commit()?;
         drop(connection);
-        mended.iter().for_each(|name| self.remove(name));
+        // Only now: a record that is still there must find its pictures.
+        removed.iter().for_each(|name| self.remove(name));
         Ok(Added::Queued(id))
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use parkgate_wire::field::is_name;
 use parkgate_wire::{PushKind, UnixMillis};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -59,6 +60,12 @@ impl Record {
         params
             .retain(|(name, value)| !value.is_empty() && !["sign", "park_uuid", "app_secret"].contains(&name.as_str()));
         files.retain(|(_, path)| !path.as_os_str().is_empty());
+        // It becomes part of a file's name.
+        if let Some((part, _)) = files.iter().find(|(part, _)| !is_name(part.as_bytes())) {
+            return Err(format!(
+                "`{part}`: 图片字段名应为小写字母、数字与下划线 (a picture's name is of a-z, 0-9 and _)"
+            ));
+        }
         let get = |name: &str| params.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
         let time = |name: &str| -> Result<i64, String> {
             let text = get(name).ok_or_else(|| format!("参数`{name}`未传递 ({name} is missing)"))?;
@@ -140,5 +147,21 @@ mod tests {
                 .unwrap_err()
                 .contains("serial")
         );
+    }
+
+    #[test]
+    fn a_pictures_name_is_no_path() {
+        for name in [
+            "../x_file",
+            "a/b_file",
+            "a\\b_file",
+            "CON:_file",
+            "图_file",
+            "a.b_file",
+            &format!("{}_file", "x".repeat(60)),
+        ] {
+            let given = json!({ "parking_serial": "S1", "enter_time": "1624874732253", "leave_time": "1624937505093", name: "a.jpg" });
+            assert!(read(&given).is_err_and(|why| why.contains(name)), "{name}");
+        }
     }
 }

@@ -5,16 +5,19 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parkgate_client::{Backoff, Circuit, Client, ClientError, Draft, Outcome, after};
+use parkgate_wire::{is_personal, without_personal};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::check;
-use crate::config::OnHint;
+use crate::config::{OnHint, OnTooLarge};
+use crate::denials::{Denials, Scope};
 use crate::outbox::{Claimed, Outbox, OutboxError, Settled};
+use crate::problem::Problem;
 
 /// Claimed at a time, at most.
 const CLAIM_MAX: usize = 256;
@@ -29,14 +32,29 @@ pub(crate) struct Sender {
     pub(crate) client: Client,
     pub(crate) backoff: Backoff,
     pub(crate) on_hint: OnHint,
+    pub(crate) on_too_large: OnTooLarge,
     pub(crate) concurrency: usize,
     pub(crate) newest_first: bool,
+    /// How often the outbox is tidied up.
+    pub(crate) upkeep_every: Duration,
     /// Something was added.
     pub(crate) added: Arc<Notify>,
 }
 
-/// A push that ended: the record, its failures before, what came and the platform's time.
-type Ended = (i64, u32, Result<(Outcome, Option<i64>), ClientError>);
+/// A push on its way.
+struct Attempt {
+    record: i64,
+    /// Its place among all that were begun.
+    number: u64,
+    /// Of this record, before.
+    failures: u32,
+    has_pictures: bool,
+    /// ID data that a hint may repeat.
+    personal: Vec<(String, String)>,
+}
+
+/// A push that ended: what came, and the platform's time.
+type Ended = (Attempt, Result<(Outcome, Option<i64>), ClientError>);
 /// What a turn at the outbox brought.
 #[derive(Default)]
 struct Turned {
@@ -51,18 +69,23 @@ struct Turned {
 #[derive(Default)]
 struct Work {
     circuit: Circuit,
+    denials: Denials,
+    /// Pushes begun.
+    begun: u64,
     ready: VecDeque<Claimed>,
     sending: JoinSet<Ended>,
     ended: Vec<(i64, Settled)>,
     turn: Option<JoinHandle<Turned>>,
     /// There may be more to claim.
     look: bool,
-    /// When the next pause of a record ends.
+    /// When the next pause of a record ends, ms since 1970.
     next_due: Option<i64>,
     /// The platform came back: nobody waits for the end of their own pause.
     hurry: bool,
+    /// When the outbox is tidied up; at the start, if not set.
+    upkeep_at: Option<Instant>,
     /// What someone should mend, though records go out; told once, and shown until it is well.
-    problem: Option<String>,
+    problem: Option<Problem>,
     /// It changed, and is to be written down.
     problem_changed: bool,
 }
@@ -70,27 +93,24 @@ struct Work {
 impl Work {
     /// How long nothing will happen by itself.
     fn rest(&mut self, now: i64) -> Duration {
-        let ends = if self.circuit.is_open() {
-            Some(self.circuit.open_until()).filter(|at| *at > now)
+        let left = if self.circuit.is_open() {
+            Some(self.circuit.rest(Instant::now())).filter(|left| !left.is_zero())
         } else {
             // Asked for anew by the next turn.
-            self.next_due.take()
+            let due = self.next_due.take();
+            due.map(|at| Duration::from_millis(at.saturating_sub(now).max(1).unsigned_abs()))
         };
-        let left = ends.map(|at| Duration::from_millis(at.saturating_sub(now).max(1).unsigned_abs()));
         left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY))
     }
 
-    fn look_for_problems(&mut self, outcome: &Result<Outcome, ClientError>, date: Option<i64>) {
-        let Ok(Outcome::Accepted(reply) | Outcome::AcceptedWithHint(reply) | Outcome::Refused(reply)) = outcome else {
-            return;
-        };
-        let clock = date.map(|date| check::clock(date, now_ms())).filter(|clock| !clock.is_ok).map(|clock| clock.told);
-        let is_unsigned = reply.hint.as_deref().is_some_and(|hint| hint.contains("签名验证不通过"));
-        let problem = match is_unsigned {
-            true => Some("平台报签名错误: 检查 [platform] secret, 见 agent check (the signature is wrong)".to_owned()),
-            false => clock,
-        };
-        if problem == self.problem || (problem.is_some() && self.problem.is_some()) {
+    fn is_upkeep_due(&self) -> bool {
+        self.upkeep_at.is_none_or(|at| Instant::now() >= at)
+    }
+
+    fn look_for_problems(&mut self, date: Option<i64>) {
+        let clock = || date.and_then(|date| Problem::of_clock(date, now_ms()));
+        let problem = self.denials.of_all().map(Problem::Denied).or_else(clock);
+        if Problem::is_same(self.problem.as_ref(), problem.as_ref()) {
             return;
         }
         if let Some(problem) = &problem {
@@ -142,39 +162,45 @@ impl Sender {
     }
 
     fn start_pushes(&self, work: &mut Work) {
-        let allowed = work.circuit.allows(self.concurrency, now_ms());
+        let allowed = work.circuit.allows(self.concurrency, Instant::now());
         if work.circuit.is_open() && work.ready.len() > 1 {
             self.outbox.give_back(work.ready.drain(..).map(|record| record.id));
         }
         while work.sending.len() < allowed
             && let Some(record) = work.ready.pop_front()
         {
-            let client = self.client.clone();
-            work.sending.spawn(push(client, record));
+            work.begun += 1;
+            work.sending.spawn(push(self.client.clone(), record, work.begun));
         }
     }
 
     /// A turn at the outbox, if there is reason for one and none is under way.
     fn start_turn(&self, work: &mut Work, claims: bool) {
-        let now = now_ms();
-        let room = work.circuit.allows(CLAIM_MAX, now).saturating_sub(work.ready.len());
+        let room = work.circuit.allows(CLAIM_MAX, Instant::now()).saturating_sub(work.ready.len());
         let wants = claims && work.look && room > 0 && work.ready.len() < self.concurrency;
         let room = if wants { room } else { 0 };
-        if work.turn.is_some() || (room == 0 && work.ended.is_empty() && !work.hurry) {
+        let upkeep = claims && work.is_upkeep_due();
+        if work.turn.is_some() || (room == 0 && work.ended.is_empty() && !work.hurry && !upkeep) {
             return;
+        }
+        if upkeep {
+            work.upkeep_at = Instant::now().checked_add(self.upkeep_every);
         }
         work.look = work.look && !wants;
         let (ended, hurry) = (std::mem::take(&mut work.ended), std::mem::take(&mut work.hurry));
-        let problem = std::mem::take(&mut work.problem_changed).then(|| work.problem.clone());
+        let problem = std::mem::take(&mut work.problem_changed).then(|| work.problem.as_ref().map(ToString::to_string));
         let newest_first = self.newest_first || work.circuit.asks_with_newest();
-        let outbox = Arc::clone(&self.outbox);
+        let (outbox, longest) = (Arc::clone(&self.outbox), self.backoff.longest());
         work.turn = Some(tokio::task::spawn_blocking(move || {
             if let Some(problem) = problem
                 && let Err(error) = outbox.note_problem(problem.as_deref())
             {
                 tracing::warn!(%error, "what is to be mended could not be written down");
             }
-            turn(&outbox, ended, hurry, room, newest_first)
+            if upkeep {
+                outbox.upkeep();
+            }
+            turn(&outbox, ended, hurry, &Wish { room, newest_first, longest })
         }));
     }
 
@@ -188,11 +214,17 @@ impl Sender {
 
     fn note(&self, work: &mut Work, ended: Result<Ended, tokio::task::JoinError>) {
         match ended {
-            Ok((id, failures, ended)) => {
+            Ok((attempt, ended)) => {
                 let (outcome, date) = ended.map_or_else(|error| (Err(error), None), |(what, date)| (Ok(what), date));
-                work.look_for_problems(&outcome, date);
-                let settled = self.judged(outcome, failures, work);
-                work.ended.push((id, settled));
+                let is_answer = is_answer(&outcome);
+                let settled = self.settled(outcome, &attempt, work);
+                if is_answer {
+                    work.look_for_problems(date);
+                }
+                if !matches!(settled, Settled::Later { .. }) {
+                    work.denials.forget(attempt.record);
+                }
+                work.ended.push((attempt.record, settled));
                 work.look = true;
             }
             // Its claim stays until the next start: it might be the record that did it.
@@ -200,46 +232,111 @@ impl Sender {
         }
     }
 
-    fn judged(&self, outcome: Result<Outcome, ClientError>, failures: u32, work: &mut Work) -> Settled {
+    fn settled(&self, outcome: Result<Outcome, ClientError>, attempt: &Attempt, work: &mut Work) -> Settled {
         match outcome {
             Ok(Outcome::TryLater { reason, retry_after }) => {
-                let (now, asked) = (now_ms(), retry_after.map(Duration::from_secs));
-                work.circuit.failed(&self.backoff, asked, chance(), now);
+                work.circuit.failed(&self.backoff, retry_after, chance(), Instant::now());
                 tracing::warn!(reason, "not sent: it stays in the outbox");
-                Settled::Later { due: after(now, self.backoff.wait(failures + 1, asked, chance())), reason }
+                self.later(attempt, retry_after, reason)
             }
-            // It would be no better the next time, and the others go on.
-            Err(error) => {
-                tracing::error!(%error, "cannot be sent: the record is aside, see `parkgate agent dead list`");
-                Settled::Dead { hint: error.to_string() }
+            Ok(Outcome::Denied { denial, told, .. }) => {
+                let told = without_personal(&told, &attempt.personal);
+                match work.denials.denied(attempt.record, denial, work.begun) {
+                    Scope::One => dead(told),
+                    Scope::Undecided { is_first } => {
+                        if is_first || work.circuit.is_open() {
+                            work.circuit.failed(&self.backoff, None, chance(), Instant::now());
+                        }
+                        tracing::warn!(told, "not let in: it stays in the outbox");
+                        self.later(attempt, None, told)
+                    }
+                }
             }
-            Ok(answered) => {
+            Ok(Outcome::TooLarge { told }) => {
                 work.hurry |= work.circuit.answered();
-                self.answered(answered)
+                self.too_large(without_personal(&told, &attempt.personal), attempt)
+            }
+            Ok(Outcome::Refused(reply)) => {
+                work.hurry |= work.circuit.answered();
+                dead(without_personal(&reply.hint.unwrap_or(reply.message), &attempt.personal))
+            }
+            Ok(Outcome::Accepted(_)) => {
+                self.passed(attempt, work);
+                Settled::Sent { hint: None }
+            }
+            Ok(Outcome::AcceptedWithHint(reply)) => {
+                self.passed(attempt, work);
+                self.hinted(without_personal(&reply.hint.unwrap_or_default(), &attempt.personal))
+            }
+            Err(error) => self.unreadable(error, attempt),
+        }
+    }
+
+    fn passed(&self, attempt: &Attempt, work: &mut Work) {
+        work.denials.passed(attempt.number);
+        work.hurry |= work.circuit.answered();
+    }
+
+    fn hinted(&self, hint: String) -> Settled {
+        match self.on_hint {
+            OnHint::Hold => Settled::Held { hint },
+            OnHint::Accept => {
+                tracing::warn!(hint, "taken with a hint");
+                Settled::Sent { hint: Some(hint) }
             }
         }
     }
 
-    fn answered(&self, outcome: Outcome) -> Settled {
-        match outcome {
-            Outcome::Refused(reply) => {
-                let hint = reply.hint.unwrap_or(reply.message);
-                tracing::error!(hint, "refused: the record is aside, see `parkgate agent dead list`");
-                Settled::Dead { hint }
+    fn too_large(&self, told: String, attempt: &Attempt) -> Settled {
+        match self.on_too_large {
+            OnTooLarge::WithoutPictures if attempt.has_pictures => {
+                tracing::error!(
+                    record = attempt.record,
+                    told,
+                    "too large: the record goes once more without its pictures"
+                );
+                Settled::WithoutPictures { reason: told }
             }
-            Outcome::AcceptedWithHint(reply) if self.on_hint == OnHint::Hold => {
-                Settled::Held { hint: reply.hint.unwrap_or_default() }
-            }
-            Outcome::AcceptedWithHint(reply) => {
-                tracing::warn!(hint = reply.hint, "taken with a hint");
-                Settled::Sent { hint: reply.hint }
-            }
-            Outcome::Accepted(_) | Outcome::TryLater { .. } => Settled::Sent { hint: None },
+            OnTooLarge::WithoutPictures | OnTooLarge::Dead => dead(told),
         }
+    }
+
+    /// Something on this side of the line.
+    fn unreadable(&self, error: ClientError, attempt: &Attempt) -> Settled {
+        match error {
+            ClientError::File(path, error) if error.kind() == ErrorKind::NotFound => {
+                tracing::error!(record = attempt.record, path = %path.display(), "a picture is gone: the record goes without it");
+                Settled::PictureGone { path, reason: error.to_string() }
+            }
+            ClientError::File(path, error) => {
+                tracing::error!(record = attempt.record, path = %path.display(), %error, "a picture cannot be read: the record waits");
+                self.later(attempt, None, format!("{}: {error}", path.display()))
+            }
+            // It would be no better the next time, and the others go on.
+            ClientError::Setup(told) => dead(told),
+        }
+    }
+
+    fn later(&self, attempt: &Attempt, asked: Option<Duration>, reason: String) -> Settled {
+        let wait = self.backoff.wait(attempt.failures.saturating_add(1), asked, chance());
+        Settled::Later { due: after(now_ms(), wait), reason }
     }
 }
 
-async fn push(client: Client, record: Claimed) -> Ended {
+/// Did it come from the platform, or from what stands before it?
+fn is_answer(outcome: &Result<Outcome, ClientError>) -> bool {
+    match outcome {
+        Ok(Outcome::Accepted(_) | Outcome::AcceptedWithHint(_) | Outcome::Refused(_) | Outcome::Denied { .. }) => true,
+        Ok(Outcome::TooLarge { .. } | Outcome::TryLater { .. }) | Err(_) => false,
+    }
+}
+
+fn dead(hint: String) -> Settled {
+    tracing::error!(hint, "refused: the record is aside, see `parkgate agent dead list`");
+    Settled::Dead { hint }
+}
+
+async fn push(client: Client, record: Claimed, number: u64) -> Ended {
     let mut draft = Draft::default();
     for (name, value) in &record.params {
         draft = draft.param(name, value);
@@ -247,18 +344,37 @@ async fn push(client: Client, record: Claimed) -> Ended {
     for (part, path) in &record.files {
         draft = draft.file(part, path);
     }
-    (record.id, record.attempts, client.push_dated(record.kind, draft).await)
+    let attempt = Attempt {
+        record: record.id,
+        number,
+        failures: record.attempts,
+        has_pictures: !record.files.is_empty(),
+        personal: record.params.into_iter().filter(|(name, _)| is_personal(name)).collect(),
+    };
+    (attempt, client.push_dated(record.kind, draft).await)
+}
+
+/// What a turn is to bring.
+struct Wish {
+    /// So many records at most.
+    room: usize,
+    newest_first: bool,
+    /// No record waits longer.
+    longest: Duration,
 }
 
 /// An outbox that cannot be written now (a full disk) is tried again with the same: nothing is forgotten, nothing stops.
-fn turn(outbox: &Outbox, ended: Vec<(i64, Settled)>, hurry: bool, room: usize, newest_first: bool) -> Turned {
+fn turn(outbox: &Outbox, ended: Vec<(i64, Settled)>, hurry: bool, wish: &Wish) -> Turned {
     let now = now_ms();
-    if let Err(error) = outbox.settle(&ended, now).and_then(|()| if hurry { outbox.hurry() } else { Ok(()) }) {
+    let written = outbox
+        .settle(&ended, now)
+        .and_then(|()| if hurry { outbox.hurry() } else { outbox.clamp_due(now, wish.longest) });
+    if let Err(error) = written {
         tracing::error!(%error, "the outbox cannot be written: trying again");
         std::thread::sleep(LOOK_EVERY);
         return Turned { unwritten: ended, ..Turned::default() };
     }
-    let claimed = if room == 0 { Ok(Vec::new()) } else { outbox.claim(room, now, newest_first) };
+    let claimed = if wish.room == 0 { Ok(Vec::new()) } else { outbox.claim(wish.room, now, wish.newest_first) };
     match claimed.and_then(|claimed| Ok((claimed, outbox.next_due(now)?))) {
         Ok((claimed, next_due)) => Turned { unwritten: Vec::new(), claimed, next_due },
         Err(error) => {

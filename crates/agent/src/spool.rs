@@ -1,31 +1,40 @@
 //! A folder for software that can only write files: a JSON file moved in is a record, its pictures named by path.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+mod arriving;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use parkgate_wire::PushKind;
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 
+use self::arriving::Pictures;
 use crate::disk;
 use crate::outbox::{Outbox, OutboxError};
 use crate::record::Record;
 use crate::sender::now_ms;
+
+pub(crate) use self::arriving::Arriving;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Files that are no records are moved here, each with a text that says why.
 const BAD: &str = "bad";
 
 pub(crate) async fn watch(
-    folder: std::path::PathBuf,
+    folder: PathBuf,
+    picture_wait: Duration,
     outbox: Arc<Outbox>,
     added: Arc<Notify>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let arriving = Arc::new(Mutex::new(Arriving::new(picture_wait)));
     while !*stop.borrow() {
-        let (folder, outbox) = (folder.clone(), Arc::clone(&outbox));
-        match tokio::task::spawn_blocking(move || empty(&folder, &outbox)).await {
+        let (folder, outbox, arriving) = (folder.clone(), Arc::clone(&outbox), Arc::clone(&arriving));
+        let look = move || empty(&folder, &outbox, &mut arriving.lock().unwrap_or_else(PoisonError::into_inner));
+        match tokio::task::spawn_blocking(look).await {
             Ok(Ok(0)) => {}
             Ok(Ok(_)) => added.notify_one(),
             Ok(Err(error)) => tracing::warn!(%error, "the spool folder could not be read"),
@@ -36,33 +45,94 @@ pub(crate) async fn watch(
 }
 
 /// Takes every file there is; how many.
-pub(crate) fn empty(folder: &Path, outbox: &Outbox) -> std::io::Result<usize> {
+pub(crate) fn empty(folder: &Path, outbox: &Outbox, arriving: &mut Arriving) -> std::io::Result<usize> {
     disk::make_folder(folder)?;
     let mut paths: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
     paths.sort();
+    arriving.keep(&paths);
+    let mut waiting = HashSet::new();
     let mut taken = 0;
     for path in paths {
         let record =
             std::fs::read_to_string(&path).map_err(|error| error.to_string()).and_then(|text| read(&text, folder));
-        let added = record.and_then(|record| match outbox.add(&record, now_ms()) {
-            Ok(_) => Ok(true),
-            // Taken later.
-            Err(OutboxError::Full(_) | OutboxError::Database(_)) => Ok(false),
-            Err(error) => Err(error.to_string()),
-        });
-        match added {
-            Ok(true) => {
+        let became = match record {
+            // Behind an enter that waits its leave does, too.
+            Ok(record) if waiting.contains(&record.parking_serial) => Became::Waiting,
+            Ok(record) => take(&path, record, outbox, arriving, &mut waiting),
+            Err(why) => Became::Bad(why),
+        };
+        match became {
+            Became::Taken => {
                 std::fs::remove_file(&path)?;
                 taken += 1;
             }
-            Ok(false) => break,
-            Err(why) => put_aside(folder, &path, &why)?,
+            Became::Waiting => {}
+            Became::Full => break,
+            Became::Bad(why) => put_aside(folder, &path, &why)?,
         }
     }
     Ok(taken)
+}
+
+/// What became of a file.
+enum Became {
+    Taken,
+    /// Looked at again; the others go on.
+    Waiting,
+    /// Nothing is taken now.
+    Full,
+    Bad(String),
+}
+
+fn take(
+    path: &Path,
+    mut record: Record,
+    outbox: &Outbox,
+    arriving: &mut Arriving,
+    waiting: &mut HashSet<String>,
+) -> Became {
+    let now = Instant::now();
+    let mut missing = match arriving.look(path, &record, now) {
+        Pictures::There => Vec::new(),
+        Pictures::Missing(missing) => missing,
+        Pictures::NotYet => {
+            waiting.insert(record.parking_serial);
+            return Became::Waiting;
+        }
+    };
+    record.files.retain(|(_, picture)| !missing.contains(picture));
+    let mut added = outbox.add(&record, now_ms());
+    if let Err(OutboxError::File(..)) = &added
+        && !record.files.is_empty()
+    {
+        if !arriving.is_over(path, now) {
+            waiting.insert(record.parking_serial);
+            return Became::Waiting;
+        }
+        missing.extend(record.files.drain(..).map(|(_, picture)| picture));
+        added = outbox.add(&record, now_ms());
+    }
+    match added {
+        Ok(_) => {
+            go_without(&record.parking_serial, &missing, outbox);
+            Became::Taken
+        }
+        Err(OutboxError::Full(_) | OutboxError::Database(_) | OutboxError::File(..)) => Became::Full,
+        Err(error @ OutboxError::Taken(_)) => Became::Bad(error.to_string()),
+    }
+}
+
+fn go_without(parking_serial: &str, missing: &[PathBuf], outbox: &Outbox) {
+    if missing.is_empty() {
+        return;
+    }
+    tracing::error!(parking_serial, ?missing, "pictures did not come in time: the record goes without them");
+    if let Err(error) = outbox.count_missing(missing.len()) {
+        tracing::warn!(%error, "missing pictures could not be counted");
+    }
 }
 
 /// `"call": "leave"` or `"enter"` beside the protocol's names; without it a record with a `leave_time` is a leave.

@@ -18,6 +18,8 @@ pub fn json(counts: &Counts, now: i64) -> Value {
         "sent_last_minute": counts.sent_last_minute,
         "hinted": counts.hinted,
         "pictures_dropped": counts.pictures_dropped,
+        "pictures_too_large": counts.pictures_too_large,
+        "pictures_missing": counts.pictures_missing,
         "picture_bytes": counts.picture_bytes,
         "last_hint": counts.last_hint,
         "last_error": counts.last_error,
@@ -43,6 +45,8 @@ pub fn metrics(counts: &Counts, now: i64) -> String {
         ("sent_total", "counter", "Records sent", counts.sent),
         ("hinted_total", "counter", "Records sent and answered with a hint", counts.hinted),
         ("pictures_dropped_total", "counter", "Pictures given up for want of room", counts.pictures_dropped),
+        ("pictures_too_large_total", "counter", "Pictures left out of pushes too large", counts.pictures_too_large),
+        ("pictures_missing_total", "counter", "Pictures that were not there to be sent", counts.pictures_missing),
     ] {
         // Writing into memory cannot fail.
         let _ = writeln!(text, "# HELP parkgate_agent_{name} {help}\n# TYPE parkgate_agent_{name} {kind}");
@@ -71,6 +75,7 @@ pub fn page(counts: &Counts, aside: &[Aside], now: i64) -> String {
         ("带提示 with a hint", counts.hinted.to_string()),
         ("被拒 dead", counts.dead.to_string()),
         ("暂扣 held", counts.held.to_string()),
+        ("未带图片 pictures left out", left_out(counts)),
         ("最近提示 last hint", counts.last_hint.clone().unwrap_or_else(|| "-".into())),
         ("最近故障 last error", counts.last_error.clone().unwrap_or_else(|| "-".into())),
         ("待处理 to be mended", counts.problem.clone().unwrap_or_else(|| "-".into())),
@@ -94,6 +99,14 @@ pub fn page(counts: &Counts, aside: &[Aside], now: i64) -> String {
     }
     page.push_str("</html>\n");
     page
+}
+
+/// Pictures that records went without, and why.
+fn left_out(counts: &Counts) -> String {
+    format!(
+        "{} 空间不足 no room, {} 过大 too large, {} 缺失 missing",
+        counts.pictures_dropped, counts.pictures_too_large, counts.pictures_missing
+    )
 }
 
 fn escaped(text: &str) -> String {

@@ -9,18 +9,45 @@ pub struct Backoff {
     pub first: Duration,
     /// Never longer, but for what the platform asks for.
     pub max: Duration,
+    /// Nor does anybody wait longer because the platform asks for it (`Retry-After`).
+    pub asked_max: Duration,
 }
 
 impl Backoff {
     /// How long to wait after so many failures in a row. `chance`, from 0 to 1, spreads those who failed together over
-    /// the upper half of the time; what the platform asked for (`Retry-After`) is kept to.
+    /// the upper half of the time; what the platform asked for (`Retry-After`) is kept to, within its bound.
     #[must_use]
     pub fn wait(&self, failures: u32, retry_after: Option<Duration>, chance: f64) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(31)));
         let bounded = doubled.min(self.max);
         let spread = bounded.mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0));
-        spread.max(retry_after.unwrap_or_default())
+        spread.max(retry_after.unwrap_or_default().min(self.asked_max))
     }
+
+    /// No wait is longer. What is due later was set by a clock that was wrong.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.max.max(self.asked_max)
+    }
+}
+
+/// What a `Retry-After` asks for: seconds, or an HTTP date, which is taken by the platform's own clock (`Date`) where it told
+/// that. `None` if it is neither. Times are ms since 1970.
+#[must_use]
+pub fn retry_after(value: &str, platform_now: Option<i64>, now: i64) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = http_date(value)?;
+    Some(Duration::from_millis(at.saturating_sub(platform_now.unwrap_or(now)).max(0).unsigned_abs()))
+}
+
+/// An HTTP date (`Date`, `Retry-After`), ms since 1970.
+#[must_use]
+pub fn http_date(value: &str) -> Option<i64> {
+    let since = httpdate::parse_http_date(value).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
 }
 
 #[cfg(test)]
@@ -29,11 +56,33 @@ mod tests {
 
     #[test]
     fn it_doubles_up_to_its_bound_and_keeps_to_what_was_asked() {
-        let backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) };
+        let backoff = Backoff {
+            first: Duration::from_secs(1),
+            max: Duration::from_secs(60),
+            asked_max: Duration::from_secs(100),
+        };
         let seconds = |failures| backoff.wait(failures, None, 1.0).as_secs();
         assert_eq!([1, 2, 3, 6, 7, 100, u32::MAX].map(seconds), [1, 2, 4, 32, 60, 60, 60]);
         assert_eq!(backoff.wait(3, None, 0.0), Duration::from_secs(2));
-        assert_eq!(backoff.wait(1, Some(Duration::from_secs(90)), 1.0), Duration::from_secs(90));
+        for (asked, waits) in [(90, 90), (100, 100), (101, 100), (u64::MAX, 100)] {
+            assert_eq!(backoff.wait(1, Some(Duration::from_secs(asked)), 1.0), Duration::from_secs(waits));
+        }
         assert_eq!(backoff.wait(0, None, 7.0), Duration::from_secs(1));
+        assert_eq!(backoff.longest(), Duration::from_secs(100));
+    }
+
+    #[test]
+    fn a_platform_asks_in_seconds_or_with_a_date_of_its_own_clock() {
+        const SIX: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let at = 784_111_777_000;
+        let asks = |value, platform, now| retry_after(value, platform, now).map(|wait| wait.as_secs());
+        assert_eq!(asks(" 120 ", None, 0), Some(120));
+        assert_eq!(asks(SIX, Some(at - 30_000), 0), Some(30));
+        assert_eq!(asks(SIX, None, at - 7_000), Some(7));
+        assert_eq!(asks("Sunday, 06-Nov-94 08:49:37 GMT", None, at - 7_000), Some(7));
+        assert_eq!(asks(SIX, Some(at + 1), at - 7_000), Some(0), "over by its own clock");
+        for other in ["", "soon", "-1", "1.5", "1994-11-06"] {
+            assert_eq!(asks(other, None, 0), None, "{other}");
+        }
     }
 }

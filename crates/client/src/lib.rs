@@ -1,4 +1,4 @@
-//! The client half of the push protocol: build, sign, send, judge the reply.
+//! The client half of the push protocol: build, sign, send, classify the reply.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), parkgate_client::ClientError> {
@@ -17,6 +17,8 @@
 //!     Outcome::Accepted(reply) => println!("recorded as {}", reply.seqno),
 //!     Outcome::AcceptedWithHint(reply) => println!("taken, but: {:?}", reply.hint),
 //!     Outcome::Refused(reply) => println!("mend it: {:?}", reply.hint),
+//!     Outcome::Denied { told, .. } => println!("keep it, and check the secret and the park: {told}"),
+//!     Outcome::TooLarge { told } => println!("send it without its pictures: {told}"),
 //!     Outcome::TryLater { reason, .. } => println!("keep it and send it again: {reason}"),
 //! }
 //! # Ok(()) }
@@ -28,16 +30,16 @@ mod draft;
 mod outcome;
 mod record;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, http_date, retry_after};
 pub use circuit::{Circuit, after};
 pub use draft::{Draft, Signing, text_part};
-pub use outcome::{Outcome, judge};
+pub use outcome::{Denial, Outcome, classify};
 pub use record::{CarType, Enter, Leave, PayType, Payment, PlateColor};
 
 use std::path::PathBuf;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use parkgate_wire::{PushKind, Secret};
+use parkgate_wire::{PushKind, Secret, endpoint};
 
 /// Long enough for four pictures on a bad line.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -144,23 +146,14 @@ impl Client {
             .unless_set("park_uuid", &self.park_uuid)
             .unless_set("app_id", app_id)
             .unless_set("api_type", api_type);
-        let request = draft.request(&self.http, &self.address(kind), secret, self.signing).await?;
+        let request = draft.request(&self.http, &endpoint(&self.url, kind), secret, self.signing).await?;
         match request.timeout(self.timeout).send().await {
             Err(error) => Ok((Outcome::unreachable(&error), None)),
             Ok(sent) => {
-                let date = header(&sent, "date").and_then(|date| httpdate::parse_http_date(date).ok());
-                let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
-                let date = date.and_then(|date| i64::try_from(date.as_millis()).ok());
-                Ok((heard(sent).await, date))
+                let date = header(&sent, "date").and_then(http_date);
+                Ok((read_answer(sent, date).await, date))
             }
         }
-    }
-
-    fn address(&self, kind: PushKind) -> String {
-        if self.url.contains("/gate/") {
-            return self.url.clone();
-        }
-        format!("{}{}", self.url.trim_end_matches('/'), kind.path())
     }
 }
 
@@ -168,19 +161,25 @@ fn header<'a>(sent: &'a reqwest::Response, name: &str) -> Option<&'a str> {
     sent.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Also a 4xx or 5xx has a body that says why.
-async fn heard(mut sent: reqwest::Response) -> Outcome {
+/// Also a 4xx or 5xx has a body that says why. `date` is the platform's clock, ms since 1970.
+async fn read_answer(mut sent: reqwest::Response, date: Option<i64>) -> Outcome {
     let status = sent.status().as_u16();
-    let retry_after = header(&sent, "retry-after").map(str::to_owned);
+    let asked = header(&sent, "retry-after").and_then(|value| retry_after(value, date, now_ms()));
     let mut body = Vec::new();
     loop {
         match sent.chunk().await {
             Ok(Some(piece)) if body.len() + piece.len() <= REPLY_BYTES_MAX => body.extend_from_slice(&piece),
-            Ok(Some(_)) => return judge(status, retry_after.as_deref(), ""),
-            Ok(None) => return judge(status, retry_after.as_deref(), &String::from_utf8_lossy(&body)),
+            Ok(Some(_)) => return classify(status, asked, &[]),
+            Ok(None) => return classify(status, asked, &body),
             Err(error) => return Outcome::unreachable(&error),
         }
     }
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The host and port of a platform's URL.

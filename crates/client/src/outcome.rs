@@ -1,4 +1,6 @@
-//! Any answer, or none, as one of four outcomes. Pure.
+//! Any answer, or none, as an [`Outcome`]. Pure.
+
+use std::time::Duration;
 
 use parkgate_wire::Reply;
 
@@ -11,13 +13,39 @@ pub enum Outcome {
     AcceptedWithHint(Reply),
     /// This push will never be taken as it is.
     Refused(Reply),
+    /// The platform is there, and let nothing in. Keep the push: it is taken once that is mended. Where others pass meanwhile, it
+    /// is about this push alone, and that one is to be looked at.
+    Denied {
+        /// Why.
+        denial: Denial,
+        /// What it said.
+        told: String,
+        /// The whole answer, if it was one of the protocol.
+        reply: Option<Reply>,
+    },
+    /// Too large for the platform or a proxy before it. Without its pictures it may be taken.
+    TooLarge {
+        /// What it said.
+        told: String,
+    },
     /// Keep it, and send it again.
     TryLater {
         /// What happened.
         reason: String,
-        /// When the platform wants it again, in seconds, if it says.
-        retry_after: Option<u64>,
+        /// When the platform wants it again, if it says.
+        retry_after: Option<Duration>,
     },
+}
+
+/// What a platform denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// The signature is wrong for it, which some platforms answer with a 200 ([`Reply::refuses_signature`]).
+    Signature,
+    /// It does not know the car park or the application, or blocks them (403).
+    Access,
+    /// Something before it does, a proxy or a firewall, or the address is wrong: a 4xx that is no reply of the protocol.
+    Blocked,
 }
 
 impl Outcome {
@@ -37,27 +65,56 @@ impl Outcome {
     }
 }
 
-/// Judges an answer by its status and body: success is `200`, `1000` or `1001`, whatever the HTTP status. `400`, `401`,
-/// `403` and their kin (`1400`, `1401`, `1403` of sibling calls) refuse; `408`, `425` and `429` speak of the line, not
-/// of the push.
+/// What an answer means, by its status and body: success is `200`, `1000` or `1001`, whatever the HTTP status, unless the
+/// signature was refused. `400` and its kin (`1400` of sibling calls) refuse; `408`, `425` and `429` speak of the line, not
+/// of the push; `413`, `414` and `431` of its size.
 #[must_use]
-pub fn judge(status: u16, retry_after: Option<&str>, body: &str) -> Outcome {
-    let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok());
-    match Reply::from_json(body) {
-        Some(reply) if reply.is_success() && reply.hint.is_some() => Outcome::AcceptedWithHint(reply),
-        Some(reply) if reply.is_success() => Outcome::Accepted(reply),
-        Some(reply) if refuses(&reply.code) && !is_of_the_line(&status.to_string()) => Outcome::Refused(reply),
-        Some(reply) => Outcome::TryLater { reason: format!("{} {}", reply.code, reply.message), retry_after },
-        None => {
-            let address = if matches!(status, 300..400 | 404 | 405) {
-                "; 检查平台地址 (is the address right?)"
-            } else {
-                ""
-            };
-            let reason = format!("HTTP {status}: 不是本协议的应答 (no reply of the protocol){address}");
-            Outcome::TryLater { reason, retry_after }
-        }
+pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
+    let Some(reply) = Reply::from_bytes(body) else { return without_reply(status, retry_after) };
+    if reply.refuses_signature() {
+        return denied(Denial::Signature, reply);
     }
+    match reply.is_success() {
+        true if reply.hint.is_some() => return Outcome::AcceptedWithHint(reply),
+        true => return Outcome::Accepted(reply),
+        false => {}
+    }
+    if is_of_size(status) {
+        return Outcome::TooLarge { told: format!("HTTP {status}: {}", told(&reply)) };
+    }
+    if is_of_the_line(&status.to_string()) || !refuses(&reply.code) {
+        return Outcome::TryLater { reason: format!("{} {}", reply.code, reply.message), retry_after };
+    }
+    if matches!(reply.code.as_str(), "403" | "1403") {
+        return denied(Denial::Access, reply);
+    }
+    Outcome::Refused(reply)
+}
+
+fn denied(denial: Denial, reply: Reply) -> Outcome {
+    Outcome::Denied { denial, told: told(&reply), reply: Some(reply) }
+}
+
+fn told(reply: &Reply) -> String {
+    reply.hint.clone().unwrap_or_else(|| reply.message.clone())
+}
+
+/// A proxy, a firewall, a login page.
+fn without_reply(status: u16, retry_after: Option<Duration>) -> Outcome {
+    let address =
+        if matches!(status, 300..400 | 404 | 405) { "; 检查平台地址 (is the address right?)" } else { "" };
+    let told = format!("HTTP {status}: 不是本协议的应答 (no reply of the protocol){address}");
+    match status {
+        _ if is_of_size(status) => Outcome::TooLarge { told },
+        400..500 if !is_of_the_line(&status.to_string()) => {
+            Outcome::Denied { denial: Denial::Blocked, told, reply: None }
+        }
+        _ => Outcome::TryLater { reason: told, retry_after },
+    }
+}
+
+fn is_of_size(status: u16) -> bool {
+    matches!(status, 413 | 414 | 431)
 }
 
 fn refuses(code: &str) -> bool {
@@ -75,36 +132,62 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_answer_is_judged() {
-        let name = |status, body| match judge(status, Some("7"), body) {
+    fn every_kind_of_answer_is_classified() {
+        let asked = Some(Duration::from_secs(7));
+        let name = |status, body: &str| match classify(status, asked, body.as_bytes()) {
             Outcome::Accepted(_) => "accepted",
             Outcome::AcceptedWithHint(_) => "hint",
             Outcome::Refused(_) => "refused",
+            Outcome::Denied { denial: Denial::Signature, reply: Some(_), .. } => "signature",
+            Outcome::Denied { denial: Denial::Access, reply: Some(_), .. } => "access",
+            Outcome::Denied { denial: Denial::Blocked, reply: None, .. } => "blocked",
+            Outcome::Denied { .. } => "?",
+            Outcome::TooLarge { .. } => "large",
             Outcome::TryLater { retry_after, .. } => {
-                assert_eq!(retry_after, Some(7));
+                assert_eq!(retry_after, asked);
                 "later"
             }
         };
         for (status, body, expected) in [
             (200, r#"{"code":"200","message":"OK"}"#, "accepted"),
             (200, r#"{"code":200}"#, "accepted"),
+            (200, "\u{feff} {\"code\": 200, \"seqno\": 12, \"data_node\": {}, \"hint\": []}\n", "accepted"),
             (200, r#"{"code":"1001"}"#, "accepted"),
             (500, r#"{"code":"1000"}"#, "accepted"),
+            (413, r#"{"code":"200"}"#, "accepted"),
             (200, r#"{"code":"200","hint":"x"}"#, "hint"),
+            (
+                200,
+                r#"{"code":"200","message":"已忽略当前请求","hint":"签名验证不通过[a=1&app_secret=***]"}"#,
+                "signature",
+            ),
+            (200, r#"{"code":"401","message":"请求签名校验不通过"}"#, "signature"),
+            (401, r#"{"code":401}"#, "signature"),
+            (200, r#"{"code":"1401"}"#, "signature"),
             (400, r#"{"code":"400"}"#, "refused"),
-            (200, r#"{"code":"403"}"#, "refused"),
-            (401, r#"{"code":401}"#, "refused"),
-            (413, r#"{"code":"400"}"#, "refused"),
-            (200, r#"{"code":"1401"}"#, "refused"),
+            (200, r#"{"code":"403"}"#, "access"),
+            (403, r#"{"code":"1403"}"#, "access"),
+            (413, r#"{"code":"400"}"#, "large"),
+            (413, "<html>", "large"),
+            (414, "", "large"),
+            (431, "", "large"),
             (429, r#"{"code":"429"}"#, "later"),
             (408, r#"{"code":"400"}"#, "later"),
+            (429, "<html>", "later"),
+            (408, "", "later"),
+            (425, "", "later"),
             (200, r#"{"code":"4"}"#, "later"),
             (200, r#"{"code":"1500"}"#, "later"),
-            (403, "<html>", "later"),
+            (403, "<html>", "blocked"),
+            (401, "<html>", "blocked"),
+            (404, "<html>", "blocked"),
+            (405, "<html>", "blocked"),
             (503, r#"{"code":"503"}"#, "later"),
             (200, r#"{"code":"500"}"#, "later"),
             (502, "<html>", "later"),
+            (302, "", "later"),
             (200, "", "later"),
+            (200, r#"{"code":"200""#, "later"),
         ] {
             assert_eq!(name(status, body), expected, "{status} {body}");
         }

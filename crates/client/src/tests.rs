@@ -84,7 +84,8 @@ async fn what_is_no_reply_is_tried_later() {
     for answer in [http("502 Bad Gateway", "<html>"), http("200 OK", &endless)] {
         let (url, heard) = platform(answer);
         let outcome = client(&url).push(PushKind::Leave, Draft::default()).await.unwrap();
-        assert!(matches!(outcome, Outcome::TryLater { retry_after: Some(7), .. }), "{outcome:?}");
+        let asked = Some(Duration::from_secs(7));
+        assert!(matches!(&outcome, Outcome::TryLater { retry_after, .. } if *retry_after == asked), "{outcome:?}");
         heard.join().unwrap();
     }
     let outcome = client("http://127.0.0.1:9").push(PushKind::Leave, Draft::default()).await.unwrap();
@@ -151,4 +152,25 @@ async fn encoded_values_are_signed_encoded() {
         heard.contains("plate=%25E7%25B2%25A4%2BB&") && heard.ends_with(&format!("&encoding=URL&sign={sign}")),
         "{heard}"
     );
+}
+
+#[tokio::test]
+async fn named_by_the_full_address_of_one_call_both_kinds_find_their_own() {
+    for kind in [PushKind::Enter, PushKind::Leave] {
+        let (url, heard) = platform(http("200 OK", r#"{"code":"200"}"#));
+        let client = client(&format!("{url}prefix/gate/1.0/parking/internal/leave/?k=1"));
+        assert!(matches!(client.push(kind, Draft::default()).await.unwrap(), Outcome::Accepted(_)));
+        let line = format!("POST /prefix/gate/1.0/parking/internal/{}?k=1 HTTP/1.1\r\n", kind.name());
+        assert!(heard.join().unwrap().starts_with(&line));
+    }
+}
+
+#[tokio::test]
+async fn a_date_to_come_back_at_is_kept_by_the_platforms_clock() {
+    let head = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:50:07 GMT";
+    let (url, heard) = platform(format!("HTTP/1.1 503 Away\r\n{head}\r\ncontent-length: 0\r\n\r\n"));
+    let outcome = client(&url).push(PushKind::Leave, Draft::default()).await.unwrap();
+    let asked = Some(Duration::from_secs(30));
+    assert!(matches!(&outcome, Outcome::TryLater { retry_after, .. } if *retry_after == asked), "{outcome:?}");
+    heard.join().unwrap();
 }

@@ -99,7 +99,13 @@ impl Agent {
     /// Posts a record; the status and what it says.
     #[must_use]
     pub fn give(&self, call: &str, record: &Value) -> (u16, Value) {
-        let sent = self.http.post(format!("{}/{call}", self.url)).body(record.to_string()).send().unwrap();
+        let sent = self
+            .http
+            .post(format!("{}/{call}", self.url))
+            .header("content-type", "application/json")
+            .body(record.to_string())
+            .send()
+            .unwrap();
         (sent.status().as_u16(), serde_json::from_str(&sent.text().unwrap()).unwrap())
     }
 

@@ -7,6 +7,7 @@ mod bucket;
 mod gate;
 mod postgres;
 mod push;
+mod scripted;
 mod subscriber;
 
 pub use agent::Agent;
@@ -15,4 +16,5 @@ pub use bucket::Bucket;
 pub use gate::{Gate, parkgate};
 pub use postgres::Postgres;
 pub use push::{DEMO_PARK, Multipart, Pairs, body, enter, leave, md5_hex, percent, signed};
+pub use scripted::{Scripted, ScriptedReply, ScriptedRequest};
 pub use subscriber::{Manner, Subscriber, Told};

@@ -7,9 +7,11 @@
 pub mod advisory;
 pub mod canonical;
 pub mod doctor;
+mod endpoint;
 pub mod field;
 pub mod form;
 mod pairs;
+mod personal;
 pub mod push;
 pub mod refusal;
 pub mod reply;
@@ -19,7 +21,9 @@ pub mod value;
 
 pub use advisory::Advisory;
 pub use canonical::Variant;
+pub use endpoint::endpoint;
 pub use form::{Form, FormBuilder, UploadedFile};
+pub use personal::{is_personal, without_personal};
 pub use push::{Payment, Push, PushKind, SpaceReport};
 pub use refusal::Refusal;
 pub use reply::Reply;

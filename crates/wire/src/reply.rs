@@ -1,6 +1,8 @@
 //! The answer to a push (`leave.md`, 请求返回结果; `DESIGN.md` 3.4): written by the gate, read by the client.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 
 use crate::value::Seqno;
 
@@ -104,38 +106,114 @@ pub fn push_json_text(out: &mut String, text: &str) {
 
 impl Reply {
     /// Reads an answer of any platform of the protocol; `None` if it is none.
+    ///
+    /// Only `code` decides, text or number; all else is taken as text, whatever its JSON type. Platforms in the field put a
+    /// BOM in front, raw line ends into their hints, and write GBK or `"Code"`.
+    #[must_use]
+    pub fn from_bytes(body: &[u8]) -> Option<Reply> {
+        match std::str::from_utf8(body) {
+            Ok(text) => Reply::from_json(text),
+            // A BOM of UTF-16 goes before.
+            Err(_) => Reply::from_json(&encoding_rs::GB18030.decode(body).0),
+        }
+    }
+
+    /// The same from text.
     #[must_use]
     pub fn from_json(text: &str) -> Option<Reply> {
-        #[derive(Deserialize)]
-        struct Sent {
-            code: serde_json::Value,
-            message: Option<String>,
-            hint: Option<String>,
-            seqno: Option<String>,
-            data_node: Option<String>,
-            path: Option<String>,
-        }
-        let sent: Sent = serde_json::from_str(text).ok()?;
-        let code = match sent.code {
-            serde_json::Value::String(code) => code,
-            serde_json::Value::Number(code) => code.to_string(),
-            _ => return None,
-        };
+        let sent = Sent::read(text)?;
         Some(Reply {
-            code,
-            message: sent.message.unwrap_or_default(),
-            hint: sent.hint.filter(|hint| !hint.is_empty()),
-            seqno: sent.seqno.unwrap_or_default(),
-            data_node: sent.data_node.unwrap_or_default(),
-            path: sent.path,
+            code: sent.code()?,
+            message: sent.text("message").unwrap_or_default(),
+            hint: sent.text("hint").filter(|hint| !hint.trim().is_empty()),
+            seqno: sent.text("seqno").unwrap_or_default(),
+            data_node: sent.text("data_node").unwrap_or_default(),
+            path: sent.text("path"),
         })
     }
 
-    /// `200`, `1000` and `1001` all mean taken.
+    /// `200`, `1000` and `1001` all mean taken. Not enough for a sender: see [`Reply::refuses_signature`].
     #[must_use]
     pub fn is_success(&self) -> bool {
         matches!(self.code.as_str(), "200" | "1000" | "1001")
     }
+
+    /// The signature was refused, and nothing recorded, whatever the code: enter and leave answer a 200 with the hint
+    /// `签名验证不通过[…]` (`leave.md`, note 6), release and update a 401 `请求签名校验不通过`, sibling calls a 1401.
+    #[must_use]
+    pub fn refuses_signature(&self) -> bool {
+        let hint = self.hint.as_deref().unwrap_or_default();
+        // The joined string with its masked secret is told for this reason alone.
+        let is_joined_string = hint.contains("&app_secret=***");
+        matches!(self.code.as_str(), "401" | "1401")
+            || is_joined_string
+            || [hint, &self.message].into_iter().any(speaks_of_a_wrong_signature)
+    }
+}
+
+/// Looks at the platform's own words only: what follows a bracket or a backtick was sent by the car park.
+fn speaks_of_a_wrong_signature(text: &str) -> bool {
+    const WRONG_ZH: [&str; 7] = ["不通过", "未通过", "失败", "错误", "不正确", "不匹配", "无效"];
+    const WRONG_EN: [&str; 5] = ["invalid", "mismatch", "fail", "error", "wrong"];
+    let said = text.split(['[', '`']).next().unwrap_or_default().to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    (said.contains("签名") && says(&WRONG_ZH)) || (said.contains("signature") && says(&WRONG_EN))
+}
+
+/// The fields of an answer, each as its JSON text: numbers longer than a float keep their digits.
+struct Sent(BTreeMap<String, Box<RawValue>>);
+
+impl Sent {
+    /// The first JSON object of a text; what follows it is of no matter. A text that holds the object in quotes is read, too.
+    fn read(text: &str) -> Option<Sent> {
+        // Inside a string a control character is no JSON, outside it is white space.
+        let text = text.trim_start_matches('\u{feff}').replace(|letter: char| letter.is_ascii_control(), " ");
+        let first = first_value(&text)?;
+        match serde_json::from_str::<String>(first.get()) {
+            Ok(quoted) => serde_json::from_str(first_value(&quoted)?.get()).ok().map(Sent),
+            Err(_) => serde_json::from_str(first.get()).ok().map(Sent),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&RawValue> {
+        let alike = || self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        self.0.get(name).or_else(alike).map(AsRef::as_ref)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        text_of(self.get(name)?)
+    }
+
+    fn code(&self) -> Option<String> {
+        let value = self.get("code")?;
+        let is_scalar = value.get().starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
+        let code = text_of(value).filter(|_| is_scalar)?;
+        let code = code.trim();
+        // `200.0`: a serialiser that knows floats only.
+        let whole = code.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+        Some(whole.map_or(code, |(whole, _)| whole).to_owned())
+    }
+}
+
+fn first_value(text: &str) -> Option<Box<RawValue>> {
+    serde_json::Deserializer::from_str(text).into_iter().next()?.ok()
+}
+
+/// Text as it is, a list's entries one after the other, anything else as it was written; `None` for null.
+fn text_of(value: &RawValue) -> Option<String> {
+    let written = value.get();
+    if written == "null" {
+        return None;
+    }
+    if let Ok(text) = serde_json::from_str::<String>(written) {
+        return Some(text);
+    }
+    if let Ok(list) = serde_json::from_str::<Vec<Box<RawValue>>>(written) {
+        let texts: Vec<String> = list.iter().filter_map(|entry| text_of(entry)).collect();
+        return Some(texts.join("; "));
+    }
+    let is_empty = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(written).is_ok_and(|map| map.is_empty());
+    Some(if is_empty { String::new() } else { written.to_owned() })
 }
 
 #[cfg(test)]
@@ -171,6 +249,62 @@ mod tests {
             (r#"{"code":null}"#, None),
         ] {
             assert_eq!(Reply::from_json(json).map(|r| r.is_success()), success, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_the_code_decides() {
+        let read = |json: &str| Reply::from_json(json);
+        for json in [
+            "\u{feff}{\"code\":\"200\"}",
+            " \r\n{\"code\":\" 200 \"}\n\n<!-- -->",
+            r#"{"code":200.0,"seqno":12345678901234567890123,"message":null,"data_node":{"name":"n"},"hint":[]}"#,
+            r#"{"Code":"200","Message":"OK","Hint":""}"#,
+            r#""{\"code\":\"200\"}""#,
+            r#"{"code":200,"data":{"code":"500"},"hint":{},"path":["x",1]}"#,
+            r#"{"code":"1001","hint":null,"seqno":false}"#,
+        ] {
+            let reply = read(json).unwrap_or_else(|| panic!("{json}"));
+            assert!(reply.is_success() && reply.hint.is_none(), "{json}: {reply:?}");
+        }
+        let reply = read(r#"{"code":200,"seqno":20240601123456789011,"hint":["a","b"],"data_node":{"n":1}}"#).unwrap();
+        let told = (reply.seqno.as_str(), reply.hint.as_deref(), reply.data_node.as_str());
+        assert_eq!(told, ("20240601123456789011", Some("a; b"), r#"{"n":1}"#));
+        let with_line_end = read("{\"code\":\"200\",\n\t\"hint\":\"a\nb\"}").unwrap();
+        assert_eq!(with_line_end.hint.as_deref(), Some("a b"));
+        for none in [r#"{"code":[200]}"#, r#"{"code":true}"#, r#"["code"]"#, r#"{"code":"200""#, "200", "", "\"x\""] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn answers_come_in_other_charsets() {
+        let text = r#"{"code":"200","message":"已忽略当前请求"}"#;
+        let (gbk, _, _) = encoding_rs::GBK.encode(text);
+        let utf_16 =
+            [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect::<Vec<u8>>();
+        for body in [text.as_bytes(), &gbk, &utf_16] {
+            assert_eq!(Reply::from_bytes(body).map(|reply| reply.message), Some("已忽略当前请求".into()));
+        }
+    }
+
+    #[test]
+    fn a_refused_signature_is_known_in_every_style() {
+        for (json, refused) in [
+            (r#"{"code":"200","message":"已忽略当前请求","hint":"签名验证不通过[car_color=1&app_secret=***]"}"#, true),
+            (r#"{"code":"200","hint":["签名验证不通过"]}"#, true),
+            (r#"{"code":"401","message":"请求签名校验不通过","hint":"a=1&app_secret=***"}"#, true),
+            (r#"{"code":"400","hint":"a=1&app_secret=***"}"#, true),
+            (r#"{"code":1401}"#, true),
+            (r#"{"code":"200","message":"签名错误"}"#, true),
+            (r#"{"code":"500","message":"Invalid Signature"}"#, true),
+            (r#"{"code":"200","hint":"重复的停车流水`签名验证不通过`"}"#, false),
+            (r#"{"code":"200","hint":"重复的订单`1`未受理"}"#, false),
+            (r#"{"code":"400","hint":"参数`sign`未传递"}"#, false),
+            (r#"{"code":"400","hint":"签名类型`sign_type`错误"}"#, false),
+            (r#"{"code":"200","message":"OK"}"#, false),
+        ] {
+            assert_eq!(Reply::from_json(json).map(|reply| reply.refuses_signature()), Some(refused), "{json}");
         }
     }
 }

@@ -86,6 +86,11 @@ impl Outbox {
         });
     }
 
+    /// What is on its way now.
+    pub(super) fn claimed(&self) -> HashSet<i64> {
+        self.taken().clone()
+    }
+
     fn taken(&self) -> MutexGuard<'_, HashSet<i64>> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }

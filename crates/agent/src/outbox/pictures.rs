@@ -1,11 +1,12 @@
 //! Pictures beside the database: copied in and synced before their record commits, removed after it was sent.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::{Claimed, Outbox, OutboxError, schema};
 use crate::disk;
@@ -32,13 +33,15 @@ impl Outbox {
         Ok(())
     }
 
-    /// Copied and synced before the record commits. Without room on the disk the record goes without its picture.
+    /// Copied and synced before the record commits. Without room on the disk the record goes without its picture. The names
+    /// of pictures given up, to be removed once this is committed; those `on_their_way` are not.
     pub(super) fn add_files(
         &self,
         transaction: &Transaction<'_>,
         id: i64,
         files: &[(String, PathBuf)],
-    ) -> Result<(), OutboxError> {
+        on_their_way: &HashSet<i64>,
+    ) -> Result<Vec<String>, OutboxError> {
         for (part, path) in files {
             let name = format!("{id}-{part}");
             match copied(path, &self.files.join(&name)) {
@@ -58,28 +61,52 @@ impl Outbox {
             }
         }
         if files.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         disk::sync_folder(&self.files).map_err(|error| OutboxError::File(self.files.clone(), error))?;
-        self.drop_pictures(transaction)
+        self.drop_pictures(transaction, on_their_way)
     }
 
     /// Pictures go first when the disk runs short, the oldest first, and loudly; records stay.
-    fn drop_pictures(&self, transaction: &Transaction<'_>) -> Result<(), OutboxError> {
-        while schema::number(transaction, "picture_bytes")? > self.disk.picture_bytes_max {
-            let oldest: Option<(i64, String, String, i64)> = transaction
-                .query_row("SELECT record_id, part, name, bytes FROM files ORDER BY record_id LIMIT 1", [], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })
-                .optional()?;
-            let Some((id, part, name, size)) = oldest else { break };
-            tracing::error!(record = id, part, "no room: a picture was given up, its record goes without");
-            transaction.execute("DELETE FROM files WHERE record_id = ?1 AND part = ?2", params![id, part])?;
-            schema::count(transaction, "pictures_dropped", 1)?;
-            schema::count(transaction, "picture_bytes", -size)?;
-            self.remove(&name);
+    fn drop_pictures(
+        &self,
+        transaction: &Transaction<'_>,
+        on_their_way: &HashSet<i64>,
+    ) -> Result<Vec<String>, OutboxError> {
+        let mut over = schema::number(transaction, "picture_bytes")?.saturating_sub(self.disk.picture_bytes_max);
+        if over == 0 {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let mut dropped: Vec<(i64, String, String)> = Vec::new();
+        let mut oldest =
+            transaction.prepare_cached("SELECT record_id, part, name, bytes FROM files ORDER BY record_id, part")?;
+        let mut rows = oldest.query([])?;
+        while over > 0
+            && let Some(row) = rows.next()?
+        {
+            let id = row.get(0)?;
+            if !on_their_way.contains(&id) {
+                over = over.saturating_sub(row.get::<_, i64>(3)?.unsigned_abs());
+                dropped.push((id, row.get(1)?, row.get(2)?));
+            }
+        }
+        drop(rows);
+        for (id, part, _) in &dropped {
+            tracing::error!(record = id, part, "no room: a picture was given up, its record goes without");
+            let sql = "DELETE FROM files WHERE record_id = ?1 AND part = ?2 RETURNING bytes";
+            let bytes: i64 = transaction.prepare_cached(sql)?.query_row(params![id, part], |row| row.get(0))?;
+            schema::count(transaction, "picture_bytes", -bytes)?;
+        }
+        schema::count(transaction, "pictures_dropped", i64::try_from(dropped.len()).unwrap_or(0))?;
+        Ok(dropped.into_iter().map(|(_, _, name)| name).collect())
+    }
+
+    /// Counts pictures that a record goes without because they were not there.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub(crate) fn count_missing(&self, pictures: usize) -> Result<(), OutboxError> {
+        schema::count(&self.lock(), "pictures_missing", i64::try_from(pictures).unwrap_or(0))
     }
 
     /// Adds a record's pictures to what is to be sent, each with its hash unless the car park told one.

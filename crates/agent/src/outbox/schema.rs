@@ -115,6 +115,8 @@ pub(super) fn counts(connection: &Connection, now: i64) -> Result<Counts, Outbox
         sent: number("sent")?,
         hinted: number("hinted")?,
         pictures_dropped: number("pictures_dropped")?,
+        pictures_too_large: number("pictures_too_large")?,
+        pictures_missing: number("pictures_missing")?,
         picture_bytes: number("picture_bytes")?,
         last_hint: noted(connection, "last_hint")?,
         last_error: noted(connection, "last_error")?,

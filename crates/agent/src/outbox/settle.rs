@@ -1,5 +1,7 @@
 //! What became of records sent.
 
+use std::path::Path;
+
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{Outbox, OutboxError, Settled, schema};
@@ -22,21 +24,26 @@ impl Outbox {
         for (id, settled) in settled {
             tally.add(settled);
             match settled {
-                Settled::Sent { .. } => removed.extend(sent(&transaction, *id, now)?),
+                Settled::Sent { .. } => removed.extend(sent(&transaction, *id, self.age())?),
                 Settled::Dead { hint } | Settled::Held { hint } => {
                     let state = if matches!(settled, Settled::Dead { .. }) { 1 } else { 2 };
                     transaction
                         .prepare_cached("UPDATE records SET state = ?2, hint = ?3 WHERE id = ?1")?
                         .execute(params![id, state, hint])?;
                 }
-                Settled::Later { due, .. } => {
-                    transaction
-                        .prepare_cached("UPDATE records SET due = ?2, attempts = attempts + 1 WHERE id = ?1")?
-                        .execute(params![id, due])?;
+                Settled::WithoutPictures { .. } => {
+                    removed.extend(without_pictures(&transaction, *id)?);
+                    again(&transaction, *id, 0)?;
                 }
+                Settled::PictureGone { path, .. } => {
+                    picture_gone(&transaction, path)?;
+                    again(&transaction, *id, 0)?;
+                }
+                Settled::Later { due, .. } => again(&transaction, *id, *due)?,
             }
         }
         tally.note(&transaction, now)?;
+        self.note_age(&transaction)?;
         transaction.commit()?;
         drop(connection);
         self.give_back(settled.iter().map(|(id, _)| *id));
@@ -78,7 +85,9 @@ impl<'a> Tally<'a> {
                 self.hint = Some(hint);
                 self.error = Some(None);
             }
-            Settled::Later { reason, .. } => self.error = Some(Some(reason)),
+            Settled::Later { reason, .. }
+            | Settled::WithoutPictures { reason }
+            | Settled::PictureGone { reason, .. } => self.error = Some(Some(reason)),
         }
     }
 
@@ -110,22 +119,52 @@ impl<'a> Tally<'a> {
     }
 }
 
+fn again(transaction: &Transaction<'_>, id: i64, due: i64) -> Result<(), OutboxError> {
+    let sql = "UPDATE records SET due = ?2, attempts = attempts + 1 WHERE id = ?1";
+    transaction.prepare_cached(sql)?.execute(params![id, due])?;
+    Ok(())
+}
+
+/// The names of a record's pictures, and of the refused enter's that go along: it goes without them from now on.
+fn without_pictures(transaction: &Transaction<'_>, id: i64) -> Result<Vec<String>, OutboxError> {
+    let mut names = forget_pictures(transaction, id)?;
+    if let Some(enter) = enter_along(transaction, id)? {
+        names.extend(forget_pictures(transaction, enter)?);
+    }
+    schema::count(transaction, "pictures_too_large", i64::try_from(names.len()).unwrap_or(0))?;
+    Ok(names)
+}
+
+/// Only this one: other pictures of its record may be there.
+fn picture_gone(transaction: &Transaction<'_>, path: &Path) -> Result<(), OutboxError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let bytes: Option<i64> = transaction
+        .prepare_cached("DELETE FROM files WHERE name = ?1 RETURNING bytes")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    if let Some(bytes) = bytes {
+        schema::count(transaction, "picture_bytes", -bytes)?;
+        schema::count(transaction, "pictures_missing", 1)?;
+    }
+    Ok(())
+}
+
+/// A refused enter goes along in its leave.
+fn enter_along(transaction: &Transaction<'_>, leave: i64) -> Result<Option<i64>, OutboxError> {
+    let sql = "SELECT e.id FROM records l JOIN records e ON e.serial = l.serial AND e.kind = 0 AND e.state <> 0 \
+               WHERE l.id = ?1 AND l.kind = 1";
+    Ok(transaction.prepare_cached(sql)?.query_row([leave], |row| row.get(0)).optional()?)
+}
+
 /// Remembers a record as sent and forgets it; the names of its pictures, and of the refused enter's that went along.
-fn sent(transaction: &Transaction<'_>, id: i64, now: i64) -> Result<Vec<String>, OutboxError> {
+fn sent(transaction: &Transaction<'_>, id: i64, age: i64) -> Result<Vec<String>, OutboxError> {
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO sent (kind, serial, digest, enter_time, sent_at) \
              SELECT kind, serial, digest, enter_time, ?2 FROM records WHERE id = ?1",
         )?
-        .execute(params![id, now])?;
-    // A refused enter went along in its leave: it is done with it.
-    let enter: Option<i64> = transaction
-        .prepare_cached(
-            "SELECT e.id FROM records l JOIN records e ON e.serial = l.serial AND e.kind = 0 AND e.state <> 0 \
-             WHERE l.id = ?1 AND l.kind = 1",
-        )?
-        .query_row([id], |row| row.get(0))
-        .optional()?;
+        .execute(params![id, age])?;
+    let enter = enter_along(transaction, id)?;
     let mut names = forget(transaction, id)?;
     if let Some(enter) = enter {
         names.extend(forget(transaction, enter)?);
@@ -134,17 +173,20 @@ fn sent(transaction: &Transaction<'_>, id: i64, now: i64) -> Result<Vec<String>,
 }
 
 pub(super) fn forget(transaction: &Transaction<'_>, id: i64) -> Result<Vec<String>, OutboxError> {
-    let mut names = Vec::new();
-    {
-        let mut statement =
-            transaction.prepare_cached("DELETE FROM files WHERE record_id = ?1 RETURNING name, bytes")?;
-        let mut rows = statement.query([id])?;
-        while let Some(row) = rows.next()? {
-            names.push(row.get(0)?);
-            schema::count(transaction, "picture_bytes", -row.get::<_, i64>(1)?)?;
-        }
-    }
+    let names = forget_pictures(transaction, id)?;
     let gone = transaction.prepare_cached("DELETE FROM records WHERE id = ?1")?.execute([id])?;
     schema::count(transaction, "records", -i64::try_from(gone).unwrap_or(0))?;
+    Ok(names)
+}
+
+/// Their names, to be removed once this is committed.
+fn forget_pictures(transaction: &Transaction<'_>, id: i64) -> Result<Vec<String>, OutboxError> {
+    let mut names = Vec::new();
+    let mut statement = transaction.prepare_cached("DELETE FROM files WHERE record_id = ?1 RETURNING name, bytes")?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        names.push(row.get(0)?);
+        schema::count(transaction, "picture_bytes", -row.get::<_, i64>(1)?)?;
+    }
     Ok(names)
 }

@@ -118,3 +118,123 @@ fn the_rate_is_that_of_the_last_whole_minute() {
     }
     assert_eq!((rate(minute + 60_000), rate(minute + 120_000), rate(minute + 180_000)), (4, 2, 0));
 }
+
+fn with_picture(kept: &Kept, serial: &str, bytes: &[u8]) -> i64 {
+    let picture = kept.folder.path().join(format!("{serial}.gif"));
+    std::fs::write(&picture, bytes).unwrap();
+    kept.add(&record(PushKind::Leave, serial, &json!({ "leave_image_file": picture })))
+}
+
+fn pictures(kept: &Kept) -> Vec<String> {
+    let folder = std::fs::read_dir(kept.folder.path().join("pictures")).unwrap();
+    let mut names: Vec<_> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn room_is_never_made_under_a_record_that_is_being_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk { picture_bytes_max: 20, ..Disk::default() };
+    let outbox = Outbox::open(folder.path(), disk, SpaceSource::default()).unwrap();
+    let kept = Kept { outbox, folder };
+    let first = with_picture(&kept, "S1", &[b'x'; 10]);
+    assert_eq!(kept.claim(1), [first]);
+    let second = with_picture(&kept, "S2", &[b'x'; 10]);
+    with_picture(&kept, "S3", &[b'x'; 10]);
+    assert_eq!(pictures(&kept), ["1-leave_image_file", "3-leave_image_file"], "the oldest that nobody reads");
+    let counts = kept.outbox.counts(NOW).unwrap();
+    assert_eq!((counts.pictures_dropped, counts.picture_bytes), (1, 20));
+    let claimed = kept.outbox.claim(1, NOW, false).unwrap();
+    assert_eq!((claimed[0].id, claimed[0].files.len()), (second, 0));
+}
+
+#[test]
+fn a_picture_is_not_given_up_by_a_record_that_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk { picture_bytes_max: 20, ..Disk::default() };
+    let outbox = Outbox::open(folder.path(), disk, SpaceSource::default()).unwrap();
+    let kept = Kept { outbox, folder };
+    with_picture(&kept, "S1", &[b'x'; 15]);
+    // Its second picture cannot be read, after the first has made room.
+    let picture = kept.folder.path().join("S2.gif");
+    std::fs::write(&picture, [b'x'; 15]).unwrap();
+    let connection = rusqlite::Connection::open(kept.folder.path().join("outbox.db")).unwrap();
+    let fails = "CREATE TRIGGER fails BEFORE DELETE ON files BEGIN SELECT raise(ABORT, 'no'); END";
+    connection.execute_batch(fails).unwrap();
+    let two = record(PushKind::Leave, "S2", &json!({ "leave_image_file": picture }));
+    assert!(kept.outbox.add(&two, NOW).is_err());
+    connection.execute_batch("DROP TRIGGER fails").unwrap();
+    let claimed = kept.outbox.claim(9, NOW, false).unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert!(claimed[0].files[0].1.exists(), "its row says it is there");
+}
+
+#[test]
+fn a_picture_that_is_gone_is_counted_and_its_record_goes_without() {
+    let kept = outbox();
+    let id = with_picture(&kept, "S1", b"GIF89a");
+    let claimed = kept.outbox.claim(9, NOW, false).unwrap();
+    assert!(claimed[0].params.iter().any(|(name, _)| name == "leave_image_hash"));
+    let path = claimed[0].files[0].1.clone();
+    std::fs::remove_file(&path).unwrap();
+    let gone = Settled::PictureGone { path, reason: "x".into() };
+    kept.outbox.settle(&[(id, gone.clone())], NOW).unwrap();
+    let claimed = kept.outbox.claim(9, NOW, false).unwrap();
+    assert_eq!((claimed[0].id, claimed[0].files.len()), (id, 0));
+    assert!(!claimed[0].params.iter().any(|(name, _)| name == "leave_image_hash"), "nor its hash");
+    kept.outbox.settle(&[(id, gone)], NOW).unwrap();
+    let counts = kept.outbox.counts(NOW).unwrap();
+    assert_eq!((counts.pictures_missing, counts.picture_bytes, counts.queued), (1, 0, 1));
+}
+
+#[test]
+fn what_is_too_large_goes_without_its_own_pictures_and_its_enters() {
+    let kept = outbox();
+    let picture = kept.folder.path().join("enter.gif");
+    std::fs::write(&picture, b"GIF89a enter").unwrap();
+    let enter = kept.add(&record(PushKind::Enter, "S1", &json!({ "enter_image_file": picture })));
+    assert_eq!(kept.claim(9), [enter]);
+    kept.outbox.settle(&[(enter, Settled::Dead { hint: "no".into() })], NOW).unwrap();
+    let leave = with_picture(&kept, "S1", b"GIF89a leave");
+    assert_eq!(kept.outbox.claim(9, NOW, false).unwrap()[0].files.len(), 2);
+    kept.outbox.settle(&[(leave, Settled::WithoutPictures { reason: "HTTP 413".into() })], NOW).unwrap();
+    let claimed = kept.outbox.claim(9, NOW, false).unwrap();
+    assert_eq!((claimed[0].id, claimed[0].files.len(), pictures(&kept).len()), (leave, 0, 0));
+    let counts = kept.outbox.counts(NOW).unwrap();
+    assert_eq!((counts.pictures_too_large, counts.picture_bytes), (2, 0));
+    assert_eq!(counts.last_error.as_deref(), Some("HTTP 413"));
+}
+
+#[test]
+fn no_record_waits_longer_than_the_longest_wait_whatever_the_date_was() {
+    let kept = outbox();
+    let (first, second) = (kept.add(&leave("S1")), kept.add(&leave("S2")));
+    let year = 365 * 24 * 3_600_000;
+    let later = |due| Settled::Later { due, reason: "x".into() };
+    let minute = std::time::Duration::from_secs(60);
+    kept.outbox.settle(&[(first, later(NOW + year)), (second, later(NOW + 60_000))], NOW).unwrap();
+    kept.outbox.clamp_due(NOW, minute).unwrap();
+    assert_eq!(kept.outbox.claim(9, NOW + 59_999, false).unwrap().len(), 0, "no sooner either");
+    assert_eq!(kept.outbox.claim(9, NOW + 60_000, false).unwrap().len(), 2);
+}
+
+#[test]
+fn what_was_sent_is_forgotten_by_the_outboxes_own_age_and_not_by_the_date() {
+    let kept = outbox();
+    let id = kept.add(&leave("S1"));
+    kept.outbox.settle(&[(id, SENT)], NOW).unwrap();
+    let sent = || kept.outbox.add(&leave("S1"), NOW + 3 * 365 * 24 * 3_600_000);
+    kept.outbox.upkeep();
+    assert!(matches!(sent(), Ok(Added::Sent)), "the date is three years on, the agent is not");
+    let aged = |age: i64| {
+        let connection = rusqlite::Connection::open(kept.folder.path().join("outbox.db")).unwrap();
+        let sent_at: i64 = connection.query_row("SELECT sent_at FROM sent", [], |row| row.get(0)).unwrap();
+        schema::note(&connection, "age", Some(&(sent_at + age).to_string())).unwrap();
+        let later = open(&kept.folder);
+        later.upkeep();
+        connection.query_row("SELECT count(*) FROM sent", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(aged(upkeep::REMEMBERED_MS - 60_000), 1);
+    assert_eq!(aged(upkeep::REMEMBERED_MS + 1), 0);
+}

@@ -50,6 +50,18 @@ pub enum Settled {
         /// The platform's hint.
         hint: String,
     },
+    /// Too large: once more, at once, without its pictures.
+    WithoutPictures {
+        /// What was said.
+        reason: String,
+    },
+    /// A picture is not there any more: at once, without it.
+    PictureGone {
+        /// Where it was.
+        path: PathBuf,
+        /// What happened.
+        reason: String,
+    },
     /// Again, at this time (ms since 1970).
     Later {
         /// When.
@@ -93,6 +105,10 @@ pub struct Counts {
     pub hinted: u64,
     /// Pictures given up for want of room ever.
     pub pictures_dropped: u64,
+    /// Pictures left out because the push was too large for the platform, ever.
+    pub pictures_too_large: u64,
+    /// Pictures that were gone from the disk, or never came to the spool folder, ever.
+    pub pictures_missing: u64,
     /// Bytes of pictures waiting.
     pub picture_bytes: u64,
     /// The last hint.

@@ -18,7 +18,7 @@ pub(crate) struct AgentFile {
 pub(crate) enum Agent {
     /// 运行 · Take records and send them
     #[command(
-        after_help = "Example:\n  parkgate agent run --config agent.toml\n\nThe file, at least:\n  data = \"agent-data\"\n  listen = \"127.0.0.1:8070\"\n  [platform]\n  url = \"http://127.0.0.1:8080\"\n  park_uuid = \"49f0cc52-e8c7-41e3-b54d-af666b8cc11a\"\n  secret = \"123\""
+        after_help = "Example:\n  parkgate agent run --config agent.toml\n\nThe file, at least:\n  data = \"agent-data\"\n  listen = \"127.0.0.1:8070\"\n  [platform]\n  url = \"http://127.0.0.1:8080\"\n  park_uuid = \"49f0cc52-e8c7-41e3-b54d-af666b8cc11a\"\n  secret = \"123\"\n\nEverything else has a default (docs/settings.md), among them: spool, spool_picture_wait, on_hint, on_too_large, token, hosts."
     )]
     Run {
         #[command(flatten)]

@@ -27,7 +27,11 @@ pub(super) fn run(args: &Push) -> anyhow::Result<u8> {
         Outcome::Accepted(reply) => told(&reply, 0)?,
         Outcome::AcceptedWithHint(reply) => told(&reply, 5)?,
         Outcome::Refused(reply) => told(&reply, 3)?,
-        Outcome::TryLater { reason, .. } => {
+        // A platform that calls this a success said so with a hint.
+        Outcome::Denied { reply: Some(reply), .. } => told(&reply, if reply.is_success() { 5 } else { 3 })?,
+        Outcome::Denied { told: reason, reply: None, .. }
+        | Outcome::TooLarge { told: reason }
+        | Outcome::TryLater { reason, .. } => {
             output::remark(&format!("未送达, 请稍后重试 (not delivered, try later): {reason}"));
             4
         }

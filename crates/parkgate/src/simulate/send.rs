@@ -15,7 +15,8 @@ use super::picture;
 use super::traffic::Upload;
 
 /// As a car park's software does; then the record counts as given up.
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(10) };
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(200), max: Duration::from_secs(10), asked_max: Duration::from_secs(10) };
 const TRIES: u32 = 12;
 /// How often an agent is asked whether it is done.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -172,6 +173,7 @@ async fn push(client: &Client, upload: &Upload, picture: Option<&[u8]>) -> Sent 
         Ok(Outcome::Accepted(_)) => Sent::Accepted,
         Ok(Outcome::AcceptedWithHint(reply)) => Sent::Hinted(reply.hint.unwrap_or_default()),
         Ok(Outcome::Refused(reply)) => Sent::Refused(reply.hint.unwrap_or(reply.message)),
+        Ok(Outcome::Denied { told, .. } | Outcome::TooLarge { told }) => Sent::Refused(told),
         Ok(Outcome::TryLater { reason, .. }) => Sent::Later(reason),
         Err(error) => Sent::Later(error.to_string()),
     }
@@ -187,7 +189,7 @@ async fn give(http: &reqwest::Client, url: &str, upload: &Upload, picture: Optio
         None => {
             let object: Map<String, Value> =
                 upload.params.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-            request.body(Value::Object(object).to_string())
+            request.header("content-type", "application/json").body(Value::Object(object).to_string())
         }
     };
     let answer = request.send().await?;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod agent;
+mod agent_denied;
 mod agent_peers;
 mod bad_input;
 mod checks;
@@ -13,6 +14,7 @@ mod explain;
 mod faults;
 mod faults_of_many;
 mod forward;
+mod forward_answers;
 mod images_in_a_bucket;
 mod integrate;
 mod listings;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use parkgate_client::{after, judge};
+use parkgate_client::{after, classify};
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber};
@@ -99,14 +99,14 @@ impl Forwarder {
         let (answer, upstream) = match parts.sender.pass_on(&subscriber.told.settings.url, kind, params, files).await {
             Err(told) => (Answer::Failed { told, retry_after: None }, None),
             Ok(Heard { status, content_type, body, .. }) => {
-                let answer = Answer::of_protocol(judge(status, None, &String::from_utf8_lossy(&body)));
+                let answer = Answer::of_protocol(classify(status, None, &body));
                 (answer, Some(Upstream { status, content_type, body }))
             }
         };
         parts.figures.count(&subscriber.told.name, answer.name());
-        heard(&parts.circuits.of(subscriber.id), &answer, &parts.settings.schedule, now_ms());
+        heard(&parts.circuits.of(subscriber.id), &answer, &parts.settings.schedule);
         let upstream = upstream.filter(|_| answer.is_answered());
-        let theirs = upstream.as_ref().map(|upstream| summary(&String::from_utf8_lossy(&upstream.body)));
+        let theirs = upstream.as_ref().map(|upstream| summary(&upstream.body));
         let difference = theirs.filter(|theirs| theirs != ours).map(|theirs| Difference {
             subscriber: subscriber.id,
             park_uuid,
@@ -152,8 +152,8 @@ fn joined<T>(done: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Res
 }
 
 /// What of an answer is compared: success or not, and the beginning of its hint, which repeats what was sent.
-pub(crate) fn summary(body: &str) -> String {
-    let Some(reply) = Reply::from_json(body) else { return String::new() };
+pub(crate) fn summary(body: &[u8]) -> String {
+    let Some(reply) = Reply::from_bytes(body) else { return String::new() };
     let code = if reply.is_success() { "200" } else { reply.code.as_str() };
     let hint = reply.hint.as_deref().unwrap_or_default();
     let hint: String = hint.split(['[', ' ']).next().unwrap_or_default().chars().take(80).collect();

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::plan::Rate;
 
@@ -40,12 +40,12 @@ impl Pace {
     }
 
     /// May one be sent now?
-    pub(super) fn allows(&self, now_us: i64) -> bool {
+    pub(super) fn allows(&self, now: Instant) -> bool {
         if !self.is_busy.load(Ordering::Relaxed) {
             return true;
         }
         let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        rate.take(Some(SENT_PER_CORE.saturating_mul(self.cores)), now_us).is_ok()
+        rate.take(Some(SENT_PER_CORE.saturating_mul(self.cores)), now).is_ok()
     }
 }
 
@@ -56,7 +56,9 @@ mod tests {
     #[test]
     fn only_a_busy_intake_slows_deliveries() {
         let pace = Pace { cores: 2, ..Pace::new() };
-        let sent = |pace: &Pace| (0..10_000).filter(|tenth_ms| pace.allows(1_000_000 + tenth_ms * 100)).count();
+        let begun = Instant::now();
+        let at = |tenth_ms| begun + Duration::from_micros(100) * tenth_ms;
+        let sent = |pace: &Pace| (0..10_000).filter(|tenth_ms| pace.allows(at(*tenth_ms))).count();
         assert_eq!(sent(&pace), 10_000);
         (0..5000).for_each(|_| pace.recorded());
         pace.look(Duration::from_secs(1));

@@ -1,8 +1,8 @@
 //! What an attempt's answer means, and when the next one is due. Pure.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parkgate_client::{Backoff, Outcome, after};
+use parkgate_client::{Backoff, Denial, Outcome, after};
 use parkgate_store::{Due, Settled};
 
 /// When deliveries are tried again, and for how long.
@@ -25,6 +25,8 @@ pub(super) enum Answer {
     Refused(String),
     /// The platform is there, and does not know us, the car park or the signature: once that is mended there, it takes it.
     Denied(String),
+    /// Too large for it. A relay goes once more without its pictures; what has none is never taken.
+    TooLarge(String),
     /// Not now.
     Failed { told: String, retry_after: Option<Duration> },
     /// Nothing was sent, for a reason of our own.
@@ -35,7 +37,7 @@ impl Answer {
     /// The platform is there.
     pub(super) fn is_answered(&self) -> bool {
         match self {
-            Answer::Taken | Answer::Refused(_) | Answer::Denied(_) => true,
+            Answer::Taken | Answer::Refused(_) | Answer::Denied(_) | Answer::TooLarge(_) => true,
             Answer::Failed { .. } | Answer::Unready(_) => false,
         }
     }
@@ -46,46 +48,40 @@ impl Answer {
             Answer::Taken => "delivered",
             Answer::Refused(_) => "refused",
             Answer::Denied(_) => "denied",
+            Answer::TooLarge(_) => "too_large",
             Answer::Failed { .. } => "failed",
             Answer::Unready(_) => "unready",
         }
     }
 
-    /// A reply of the protocol. A hint on success is the platform's own matter, but for a signature that it did not
-    /// accept: such a push is lost there, whatever its code (`leave.md`, note 6).
+    /// A reply of the protocol. A hint on success is the platform's own matter.
     pub(super) fn of_protocol(outcome: Outcome) -> Answer {
         match outcome {
-            Outcome::AcceptedWithHint(reply) if is_of_sign(reply.hint.as_deref().unwrap_or_default()) => {
-                Answer::Denied(format!("{} {}", reply.code, masked(reply.hint.as_deref().unwrap_or_default())))
-            }
             Outcome::Accepted(_) | Outcome::AcceptedWithHint(_) => Answer::Taken,
             Outcome::Refused(reply) => {
                 let hint = reply.hint.as_deref().map(|hint| format!(": {}", masked(hint))).unwrap_or_default();
-                let told = format!("{} {}{hint}", reply.code, reply.message);
-                if matches!(reply.code.as_str(), "401" | "403" | "1401" | "1403") {
-                    Answer::Denied(told)
-                } else {
-                    Answer::Refused(told)
-                }
+                Answer::Refused(format!("{} {}{hint}", reply.code, reply.message))
             }
-            Outcome::TryLater { reason, retry_after } => {
-                Answer::Failed { told: reason, retry_after: retry_after.map(Duration::from_secs) }
+            // What stands before the platform may be away together with it.
+            Outcome::Denied { denial: Denial::Blocked, told, .. } => Answer::Failed { told, retry_after: None },
+            Outcome::Denied { denial: Denial::Signature | Denial::Access, told, reply } => {
+                let code = reply.map(|reply| reply.code).unwrap_or_default();
+                Answer::Denied(format!("{code} {}", masked(&told)))
             }
+            Outcome::TooLarge { told } => Answer::TooLarge(masked(&told)),
+            Outcome::TryLater { reason, retry_after } => Answer::Failed { told: reason, retry_after },
         }
     }
 
-    /// An answer to a webhook: any 2xx has it.
+    /// An answer to a webhook: any 2xx has it, whatever it says.
     pub(super) fn of_webhook(status: u16, retry_after: Option<Duration>) -> Answer {
         match status {
             200..300 => Answer::Taken,
             410 => Answer::Refused("HTTP 410: 不再接收 (gone)".into()),
+            413 | 414 | 431 => Answer::TooLarge(format!("HTTP {status}")),
             _ => Answer::Failed { told: format!("HTTP {status}"), retry_after },
         }
     }
-}
-
-fn is_of_sign(hint: &str) -> bool {
-    hint.starts_with("签名验证不通过")
 }
 
 /// A hint repeats what was sent, ID data and all: only its first words are kept.
@@ -97,31 +93,29 @@ fn masked(hint: &str) -> String {
 pub(super) fn settle(due: Due, answer: Answer, schedule: &Schedule, chance: f64, now: i64) -> Settled {
     let (told, retry_after) = match answer {
         Answer::Taken => return Settled::Delivered(due),
-        Answer::Refused(told) => return Settled::Dead { due, told },
+        Answer::Refused(told) | Answer::TooLarge(told) => return Settled::Dead { due, told },
         Answer::Failed { told, retry_after } => (told, retry_after),
         Answer::Denied(told) | Answer::Unready(told) => (told, None),
     };
     if is_over(&due, schedule, now) {
         return Settled::Dead { due, told };
     }
-    let backoff = Backoff { first: schedule.retry_first, max: schedule.retry_max };
-    let wait = backoff.wait(due.attempts, retry_after.map(|asked| asked.min(DAY)), chance);
+    let wait = schedule.backoff().wait(due.attempts, retry_after, chance);
     Settled::Later { due, next_at: after(now, wait), told }
 }
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A subscriber that is away is asked by one delivery, and that costs nobody anything: so it is known soon when it is back.
 const ASKED_EVERY: Duration = Duration::from_secs(60);
 
 impl Schedule {
-    /// How one that is away is asked whether it is back.
-    pub(super) fn asking(&self) -> Backoff {
-        Backoff { first: self.retry_first, max: self.retry_max.min(ASKED_EVERY) }
+    /// How a delivery is tried again. Nobody has us wait longer than we would ourselves.
+    pub(super) fn backoff(&self) -> Backoff {
+        Backoff { first: self.retry_first, max: self.retry_max, asked_max: self.retry_max }
     }
 
-    /// Nobody has us wait longer than we would ourselves.
-    pub(super) fn bounded(&self, retry_after: Option<Duration>) -> Option<Duration> {
-        retry_after.map(|asked| asked.min(self.retry_max))
+    /// How one that is away is asked whether it is back.
+    pub(super) fn asking(&self) -> Backoff {
+        Backoff { max: self.retry_max.min(ASKED_EVERY), ..self.backoff() }
     }
 }
 
@@ -130,25 +124,30 @@ pub(super) fn is_over(due: &Due, schedule: &Schedule, now: i64) -> bool {
     now >= after(due.since, schedule.give_up_after)
 }
 
-/// So many requests in a second, evenly.
+/// So many requests in a second, evenly, by a clock that nobody sets.
 #[derive(Debug, Default)]
 pub(super) struct Rate {
-    free_at_us: i64,
+    free_at: Option<Instant>,
 }
 
+/// What was missed is made up for, so far back.
+const MADE_UP: Duration = Duration::from_millis(100);
+
 impl Rate {
-    /// What was taken may be sent from then on (ms): before it the turn is another node's.
-    pub(super) fn from(&mut self, send_from: i64) {
-        self.free_at_us = self.free_at_us.max(send_from.saturating_mul(1000));
+    /// What was taken may be sent from then on: before it the turn is another node's.
+    pub(super) fn from(&mut self, send_from: Instant) {
+        self.free_at = self.free_at.max(Some(send_from));
     }
 
     /// May one go now? Else how long to wait.
-    pub(super) fn take(&mut self, per_second: Option<u32>, now_us: i64) -> Result<(), Duration> {
+    pub(super) fn take(&mut self, per_second: Option<u32>, now: Instant) -> Result<(), Duration> {
         let Some(per_second) = per_second.filter(|rate| *rate > 0) else { return Ok(()) };
-        if now_us < self.free_at_us {
-            return Err(Duration::from_micros(self.free_at_us.abs_diff(now_us)));
+        let left = self.free_at.map_or(Duration::ZERO, |free_at| free_at.saturating_duration_since(now));
+        if !left.is_zero() {
+            return Err(left);
         }
-        self.free_at_us = self.free_at_us.max(now_us - 100_000) + 1_000_000 / i64::from(per_second);
+        self.free_at = self.free_at.max(now.checked_sub(MADE_UP)).or(Some(now));
+        self.free_at = self.free_at.and_then(|at| at.checked_add(Duration::from_secs(1) / per_second));
         Ok(())
     }
 }
@@ -193,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_wrong_signature_is_no_success_and_a_hint_is_kept_without_what_was_sent() {
-        let answer = |body| Answer::of_protocol(parkgate_client::judge(200, None, body));
+        let answer = |body: &str| Answer::of_protocol(parkgate_client::classify(200, None, body.as_bytes()));
         assert_eq!(answer(r#"{"code":"1001"}"#), Answer::Taken);
         assert_eq!(answer(r#"{"code":"200","hint":"流水已存在"}"#), Answer::Taken);
         let lost = answer(
@@ -202,6 +201,11 @@ mod tests {
         assert_eq!(lost, Answer::Denied("200 签名验证不通过".into()));
         assert_eq!(answer(r#"{"code":"403","message":"访问被拦截"}"#), Answer::Denied("403 访问被拦截".into()));
         assert!(matches!(answer(r#"{"code":"400","message":"x"}"#), Answer::Refused(_)));
+        assert_eq!(
+            answer(r#"{"code":"401","message":"请求签名校验不通过"}"#),
+            Answer::Denied("401 请求签名校验不通过".into())
+        );
+        assert_eq!(answer(r#"{"code":"200","message":"签名错误"}"#), Answer::Denied("200 签名错误".into()));
         assert!(matches!(answer("<html>"), Answer::Failed { .. }));
         assert!(matches!(Answer::of_webhook(302, None), Answer::Failed { .. }));
     }
@@ -209,21 +213,37 @@ mod tests {
     #[test]
     fn a_rate_is_kept_to() {
         let mut rate = Rate::default();
-        let (mut now, mut sent) = (1_000_000, 0);
-        while now < 11_000_000 {
+        let begun = Instant::now();
+        let (mut now, mut sent) = (begun, 0);
+        while now < begun + Duration::from_secs(10) {
             match rate.take(Some(50), now) {
                 Ok(()) => sent += 1,
-                Err(wait) => now += i64::try_from(wait.as_micros()).unwrap(),
+                Err(wait) => now += wait,
             }
         }
         assert!((500..=510).contains(&sent), "{sent}");
-        assert!(Rate::default().take(None, 0).is_ok());
+        assert!(Rate::default().take(None, begun).is_ok());
+        rate.from(now + Duration::from_secs(5));
+        assert_eq!(rate.take(Some(50), now), Err(Duration::from_secs(5)), "another node's turn");
     }
 
     #[test]
     fn whoever_is_away_is_asked_each_minute_and_may_ask_for_an_hour_at_most() {
+        let hour = Duration::from_secs(3600);
         assert_eq!(SCHEDULE.asking().wait(u32::MAX, None, 1.0), Duration::from_secs(60));
-        assert_eq!(SCHEDULE.bounded(Some(Duration::from_secs(u64::MAX))), Some(Duration::from_secs(3600)));
+        for backoff in [SCHEDULE.asking(), SCHEDULE.backoff()] {
+            assert_eq!(backoff.wait(1, Some(Duration::from_secs(3599)), 1.0), hour - Duration::from_secs(1));
+            assert_eq!(backoff.wait(1, Some(Duration::MAX), 1.0), hour);
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_tried_for_ever() {
+        let html = parkgate_client::classify(413, None, b"<html>");
+        for answer in [Answer::of_protocol(html), Answer::of_webhook(413, None), Answer::of_webhook(431, None)] {
+            assert!(answer.is_answered());
+            assert!(matches!(settle(due(1, 0), answer, &SCHEDULE, 0.5, 1), Settled::Dead { .. }));
+        }
     }
 
     #[test]

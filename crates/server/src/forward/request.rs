@@ -7,19 +7,24 @@ use super::Forward;
 use super::address::{PublicOnly, refused};
 use super::message::{self, Params};
 use super::plan::Answer;
+use crate::gate::now_ms;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
-use parkgate_client::{judge, text_part};
+use parkgate_client::{classify, http_date, retry_after, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
-use parkgate_wire::PushKind;
+use parkgate_wire::{PushKind, endpoint};
 use reqwest::Url;
 use reqwest::multipart::{Form, Part};
 use sha2::Sha256;
 
 /// A reply is some hundred bytes.
 const REPLY_BYTES_MAX: usize = 256 * 1024;
+/// A webhook's answer is read no further: a longer one costs a new connection.
+const WEBHOOK_BYTES_MAX: usize = 64 * 1024;
+/// Nor waited for longer.
+const WEBHOOK_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends to all subscribers.
@@ -55,27 +60,27 @@ impl Sender {
         if let Some(why) = refused(&url, self.allow_private) {
             return Err(why);
         }
-        let post = self.http.post(url);
-        let request = match settings.format {
-            Format::Relay => return self.relay(post, outgoing).await,
-            Format::OpenApi => form(post, &message::open_platform(outgoing, settings, &subscriber.told.secret, now)),
+        match settings.format {
+            Format::Relay => self.relay(url, outgoing).await,
+            Format::OpenApi => {
+                let params = message::open_platform(outgoing, settings, &subscriber.told.secret, now);
+                answer(form(self.http.post(url), &params)).await
+            }
             Format::Webhook => {
                 let body = message::event(outgoing, settings);
                 let id = format!("msg_{}", outgoing.due.id);
                 let seconds = now / 1000;
                 let signature = signature(subscriber.told.secret.expose(), &id, seconds, &body);
-                post.header("content-type", "application/json")
-                    .header("webhook-id", id)
-                    .header("webhook-timestamp", seconds)
-                    .header("webhook-signature", signature)
-                    .body(body)
+                let post = self.http.post(url).header("content-type", "application/json");
+                let post = post.header("webhook-id", id).header("webhook-timestamp", seconds);
+                answer_to_webhook(post.header("webhook-signature", signature).body(body)).await
             }
-        };
-        answer(request, settings.format).await
+        }
     }
 
-    /// With its pictures, which never sit whole in memory.
-    async fn relay(&self, post: reqwest::RequestBuilder, outgoing: &Outgoing) -> Result<Answer, String> {
+    /// With its pictures, which never sit whole in memory. What is too large goes once more without them; its hashes stay, since
+    /// the signature covers them.
+    async fn relay(&self, url: Url, outgoing: &Outgoing) -> Result<Answer, String> {
         let mut files = Files::with_capacity(outgoing.record.pictures.len());
         for picture in &outgoing.record.pictures {
             match self.file(picture).await {
@@ -83,7 +88,16 @@ impl Sender {
                 Err(told) => return Ok(Answer::Unready(told)),
             }
         }
-        answer(with_files(post, message::relayed(outgoing), files)?, Format::Relay).await
+        let had_pictures = !files.is_empty();
+        let params = message::relayed(outgoing);
+        let answered = answer(with_files(self.http.post(url.clone()), params.clone(), files)?).await?;
+        match answered {
+            Answer::TooLarge(told) if had_pictures => {
+                tracing::warn!(delivery = %outgoing.due.id, told, "too large for the subscriber: sent once more without its pictures");
+                answer(form(self.http.post(url), &params)).await
+            }
+            answered => Ok(answered),
+        }
     }
 
     /// Sends a push on as it came in; what is answered, to the letter.
@@ -109,18 +123,11 @@ impl Sender {
     }
 }
 
-/// The calls of the protocol, by either of which a platform may be named.
-const CALLS: [PushKind; 2] = [PushKind::Enter, PushKind::Leave];
-
-/// Where a record of this kind goes. A platform of the protocol may be named by its root or by one of its calls, as clients
-/// do.
+/// Where a record of this kind goes. A platform of the protocol may be named by its root or by one of its calls.
 fn address(url: &str, format: Format, kind: PushKind) -> Result<Url, String> {
-    let url = url.replace("{event}", kind.name());
-    let root = CALLS.iter().find_map(|call| url.strip_suffix(call.path())).unwrap_or(&url);
-    let is_named_by_root = root.len() < url.len() || !url.contains("/gate/");
     let url = match format {
-        Format::Relay if is_named_by_root => format!("{}{}", root.trim_end_matches('/'), kind.path()),
-        Format::Relay | Format::OpenApi | Format::Webhook => url,
+        Format::Relay => endpoint(url, kind),
+        Format::OpenApi | Format::Webhook => url.replace("{event}", kind.name()),
     };
     Url::parse(&url).map_err(|error| format!("{url}: {error}"))
 }
@@ -158,14 +165,13 @@ fn with_files(post: reqwest::RequestBuilder, params: Params, files: Files) -> Re
 pub(super) struct Heard {
     pub(super) status: u16,
     pub(super) content_type: Option<HeaderValue>,
-    pub(super) retry_after: Option<String>,
+    pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
 }
 
 async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, String> {
     let mut reply = request.send().await.map_err(|error| causes(&error))?;
-    let status = reply.status().as_u16();
-    let retry_after = reply.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (status, retry_after) = (reply.status().as_u16(), asked(&reply));
     let content_type = reply.headers().get("content-type").cloned();
     let mut body = Vec::new();
     while let Some(piece) = reply.chunk().await.map_err(|error| causes(&error))? {
@@ -177,17 +183,35 @@ async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, String> {
     Ok(Heard { status, content_type, retry_after, body })
 }
 
-async fn answer(request: reqwest::RequestBuilder, format: Format) -> Result<Answer, String> {
+/// When it wants to be asked again, if it says.
+fn asked(reply: &reqwest::Response) -> Option<Duration> {
+    let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok());
+    let date = header("date").and_then(http_date);
+    retry_after(header("retry-after")?, date, now_ms())
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, String> {
     let Heard { status, retry_after, body, .. } = heard(request).await?;
-    Ok(match format {
-        Format::Webhook => {
-            let seconds = retry_after.and_then(|seconds| seconds.trim().parse().ok());
-            Answer::of_webhook(status, seconds.map(Duration::from_secs))
+    Ok(Answer::of_protocol(classify(status, retry_after, &body)))
+}
+
+/// Its status says all. Of the body only so much is read as lets the connection be used again, and nothing that goes wrong
+/// there matters.
+async fn answer_to_webhook(request: reqwest::RequestBuilder) -> Result<Answer, String> {
+    let mut reply = request.send().await.map_err(|error| causes(&error))?;
+    let answer = Answer::of_webhook(reply.status().as_u16(), asked(&reply));
+    let rest = async {
+        let mut read = 0;
+        while let Ok(Some(piece)) = reply.chunk().await
+            && read < WEBHOOK_BYTES_MAX
+        {
+            read += piece.len();
         }
-        Format::Relay | Format::OpenApi => {
-            Answer::of_protocol(judge(status, retry_after.as_deref(), &String::from_utf8_lossy(&body)))
-        }
-    })
+    };
+    if tokio::time::timeout(WEBHOOK_BODY_TIMEOUT, rest).await.is_err() {
+        tracing::debug!("a webhook's answer did not end: its status was enough");
+    }
+    Ok(answer)
 }
 
 /// What happened, without the address: it may hold a key.

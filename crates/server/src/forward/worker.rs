@@ -33,8 +33,8 @@ pub(super) struct Worker {
     circuit: Arc<Mutex<Circuit>>,
     rate: Rate,
     queue: VecDeque<Outgoing>,
-    /// Until when the queue may be sent, ms since 1970.
-    send_until: i64,
+    /// Until when the queue may be sent.
+    send_until: Instant,
     /// How many are taken at once: no more than were sent in time before.
     claim_max: usize,
     sent: usize,
@@ -52,7 +52,7 @@ impl Worker {
             end,
             rate: Rate::default(),
             queue: VecDeque::new(),
-            send_until: 0,
+            send_until: Instant::now(),
             claim_max: CLAIM_MAX,
             sent: 0,
             settled: Vec::new(),
@@ -106,7 +106,7 @@ impl Worker {
 
     /// How many more may be on their way.
     fn room(&self, sending: usize) -> usize {
-        lock(&self.circuit).allows(CONCURRENCY, now_ms()).saturating_sub(sending)
+        lock(&self.circuit).allows(CONCURRENCY, Instant::now().into_std()).saturating_sub(sending)
     }
 
     /// Until something is due that nobody tells of.
@@ -123,8 +123,8 @@ impl Worker {
 
     fn send(&mut self, sending: &mut JoinSet<(Due, Answer)>) {
         while !self.queue.is_empty() {
-            let now = now_ms();
-            if now > self.send_until {
+            let (now, clock) = (now_ms(), Instant::now());
+            if clock > self.send_until {
                 // Its answer could come when another node has taken it: none is sent twice without need.
                 self.claim_max = self.sent.clamp(CONCURRENCY, CLAIM_MAX);
                 return self.give_back(now);
@@ -132,11 +132,11 @@ impl Worker {
             if self.room(sending.len()) == 0 {
                 return;
             }
-            if !self.parts.pace.allows(now.saturating_mul(1000)) {
+            if !self.parts.pace.allows(clock.into_std()) {
                 return;
             }
             let per_second = self.subscriber.told.settings.per_second;
-            if self.rate.take(per_second, now.saturating_mul(1000)).is_err() {
+            if self.rate.take(per_second, clock.into_std()).is_err() {
                 return;
             }
             let Some(outgoing) = self.queue.pop_front() else { return };
@@ -153,8 +153,9 @@ impl Worker {
         let now = now_ms();
         let per_second = self.subscriber.told.settings.per_second;
         // The last one was sent in time: perhaps more can be.
-        self.claim_max = if now <= self.send_until { (self.claim_max * 2).min(CLAIM_MAX) } else { self.claim_max };
-        self.send_until = parkgate_client::after(now, SEND_GRACE);
+        self.claim_max =
+            if Instant::now() <= self.send_until { (self.claim_max * 2).min(CLAIM_MAX) } else { self.claim_max };
+        self.send_until = Instant::now() + SEND_GRACE;
         self.sent = 0;
         let claim = Claim {
             subscriber: self.subscriber.id,
@@ -178,7 +179,7 @@ impl Worker {
         // Some may be due that were not looked at.
         let is_more = claimed.looked_at > 0;
         self.claim_at = Instant::now() + if is_more { GATHER / 10 } else { IDLE };
-        self.rate.from(claimed.send_from);
+        self.rate.from(std::time::Instant::now() + turn_in(claimed.send_from, now_ms()));
         self.queue.extend(claimed.outgoing);
         for (due, told) in claimed.unreadable {
             tracing::error!(subscriber = self.subscriber.told.name, delivery = %due.id, told, "a record cannot be read");
@@ -206,7 +207,7 @@ impl Worker {
 
     /// After the next one that asks whether it is back.
     fn asked_next(&self, now: i64) -> i64 {
-        lock(&self.circuit).open_until().max(now).saturating_add(1)
+        parkgate_client::after(now, lock(&self.circuit).rest(Instant::now().into_std())).saturating_add(1)
     }
 
     /// What was taken and not sent is anybody's again.
@@ -221,7 +222,7 @@ impl Worker {
         let schedule = self.parts.settings.schedule;
         let subscriber = Arc::clone(&self.subscriber);
         let name = &subscriber.told.name;
-        match heard(&self.circuit, &answer, &schedule, now) {
+        match heard(&self.circuit, &answer, &schedule) {
             Some(Turned::Back) => {
                 tracing::info!(subscriber = name, "the subscriber is back");
                 self.claim_at = Instant::now();
@@ -233,7 +234,7 @@ impl Worker {
             None => {}
         }
         self.parts.figures.count(name, answer.name());
-        if let Answer::Refused(told) = &answer {
+        if let Answer::Refused(told) | Answer::TooLarge(told) = &answer {
             tracing::warn!(subscriber = name, delivery = %due.id, told, "refused: see `parkgate delivery list --state dead`");
         }
         if self.settled.is_empty() {
@@ -274,20 +275,27 @@ pub(super) enum Turned {
 }
 
 /// Counts an answer, or the want of one.
-pub(super) fn heard(circuit: &Mutex<Circuit>, answer: &Answer, schedule: &Schedule, now: i64) -> Option<Turned> {
+pub(super) fn heard(circuit: &Mutex<Circuit>, answer: &Answer, schedule: &Schedule) -> Option<Turned> {
     let mut circuit = lock(circuit);
     let retry_after = match answer {
-        Answer::Taken | Answer::Refused(_) | Answer::Denied(_) => return circuit.answered().then_some(Turned::Back),
+        Answer::Taken | Answer::Refused(_) | Answer::Denied(_) | Answer::TooLarge(_) => {
+            return circuit.answered().then_some(Turned::Back);
+        }
         Answer::Unready(_) => return None,
-        Answer::Failed { retry_after, .. } => schedule.bounded(*retry_after),
+        Answer::Failed { retry_after, .. } => *retry_after,
     };
     let was_open = circuit.is_open();
-    circuit.failed(&schedule.asking(), retry_after, chance(), now);
+    circuit.failed(&schedule.asking(), retry_after, chance(), std::time::Instant::now());
     (!was_open && circuit.is_open()).then_some(Turned::Away)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long another node's turn lasts. A clock that was set in between makes nobody wait longer than a claim may be sent.
+fn turn_in(send_from: i64, now: i64) -> Duration {
+    Duration::from_millis(send_from.saturating_sub(now).max(0).unsigned_abs()).min(SEND_GRACE)
 }
 
 /// Waits for what is running, if anything is.

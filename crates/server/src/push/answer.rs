@@ -84,7 +84,7 @@ pub(super) fn kept_summary(outcome: &Outcome, seqno: Seqno) -> Option<String> {
     let row = row(outcome, seqno);
     let is_turned_away = matches!(outcome, Outcome::Refused { kept: None, .. });
     let is_kept = !is_turned_away && !matches!(row.answer, Answer::Unavailable | Answer::Internal);
-    is_kept.then(|| summary(&row.answer.to_json(row.hint.as_deref(), row.seqno, "", "")))
+    is_kept.then(|| summary(row.answer.to_json(row.hint.as_deref(), row.seqno, "", "").as_bytes()))
 }
 
 /// A body of which the rest was not read cannot be followed by another request.

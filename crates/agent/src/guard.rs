@@ -1,0 +1,220 @@
+//! Who may use the local API: software of this car park, and no web page that happens to be open on the machine.
+//!
+//! A page of another site can send simple requests to a loopback address, and, with a name that it has pointed there
+//! (DNS rebinding), read the answers. So the `Host` must be an address and not just any name, requests that a browser says come from
+//! elsewhere are refused, and a record's content type must be one that a browser asks leave for (`application/json`) or
+//! says the origin of. With `token` set, everybody must show it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, REFERER};
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::intake::json_response;
+
+/// What the guard goes by.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    listen: IpAddr,
+    /// Names by which the agent may be called, in lower case.
+    hosts: Vec<String>,
+    /// Compared by its digest: as long for a wrong one as for the right one.
+    token: Option<[u8; 32]>,
+}
+
+impl Guard {
+    pub(crate) fn new(listen: SocketAddr, hosts: &[String], token: Option<&str>) -> Guard {
+        let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        Guard { listen: listen.ip(), hosts, token: token.map(digest) }
+    }
+
+    /// May it go on? Else what is answered.
+    fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), (StatusCode, String)> {
+        let forbidden = |told: String| Err((StatusCode::FORBIDDEN, told));
+        let host = text(headers, &HOST);
+        if !self.is_ours(host) {
+            return forbidden(format!(
+                "Host`{host}`不是本机地址: 用 127.0.0.1 或监听地址, 或在代理配置 hosts 中列出 (use 127.0.0.1 or the address it listens on, or name it in `hosts`)"
+            ));
+        }
+        let elsewhere =
+            [&ORIGIN, &REFERER].into_iter().find(|name| headers.get(*name).is_some_and(|at| !is_of(at, host)));
+        let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+        if elsewhere.is_some() || matches!(site, Some(b"cross-site" | b"same-site")) {
+            return forbidden("不接受其它网页的请求 (a web page of another site may not use the agent)".into());
+        }
+        if let Some(token) = self.token
+            && digest(text(headers, &AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default().trim()) != token
+        {
+            let told = "缺少令牌: 请求头加 Authorization: Bearer TOKEN, 即代理配置的 token (the token of the agent's file is needed)";
+            return Err((StatusCode::UNAUTHORIZED, told.into()));
+        }
+        if *method == Method::POST && !is_taken(path, text(headers, &CONTENT_TYPE)) {
+            let sent = text(headers, &CONTENT_TYPE);
+            let told = format!(
+                "Content-Type`{sent}`: JSON请用 application/json, 带图片用 multipart/form-data (send JSON as application/json: curl -H 'Content-Type: application/json' -d …)"
+            );
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, told));
+        }
+        Ok(())
+    }
+
+    /// An address cannot be pointed elsewhere, as a name can.
+    fn is_ours(&self, host: &str) -> bool {
+        let name = without_port(host).to_ascii_lowercase();
+        match name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+            Ok(address) => address.is_loopback() || address == self.listen || self.listen.is_unspecified(),
+            Err(_) => name == "localhost" || self.hosts.contains(&name),
+        }
+    }
+}
+
+/// All its routes go through the guard first.
+pub(crate) fn guarded(router: Router, guard: Guard) -> Router {
+    router.layer(middleware::from_fn_with_state(Arc::new(guard), pass))
+}
+
+async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match guard.check(request.method(), request.uri().path(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err((status, told)) => {
+            tracing::warn!(
+                status = status.as_u16(),
+                path = request.uri().path(),
+                told,
+                "a request to the agent was refused"
+            );
+            json_response(status, &json!({ "error": told }))
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Without the port; a bare IPv6 address has none.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|digit| digit.is_ascii_digit()) && (name.ends_with(']') || !name.contains(':')) =>
+        {
+            name
+        }
+        Some(_) | None => host,
+    }
+}
+
+/// Is it an address of this very server? `null` is that of nobody.
+fn is_of(value: &http::HeaderValue, host: &str) -> bool {
+    let value = value.to_str().unwrap_or_default();
+    let authority = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
+    authority.and_then(|rest| rest.split(['/', '?', '#']).next()).is_some_and(|at| at.eq_ignore_ascii_case(host))
+}
+
+fn is_taken(path: &str, content_type: &str) -> bool {
+    let media = content_type.split(';').next().unwrap_or_default().trim();
+    let is_form = media.eq_ignore_ascii_case("multipart/form-data");
+    media.eq_ignore_ascii_case("application/json") || (is_form && path != "/space")
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(guard: &Guard, method: Method, path: &str, headers: &[(&str, &str)]) -> u16 {
+        let headers = headers.iter().map(|(name, value)| {
+            (http::HeaderName::from_bytes(name.as_bytes()).unwrap(), http::HeaderValue::from_str(value).unwrap())
+        });
+        match guard.check(&method, path, &headers.collect()) {
+            Ok(()) => 200,
+            Err((status, _)) => status.as_u16(),
+        }
+    }
+
+    fn at(listen: &str) -> Guard {
+        Guard::new(listen.parse().unwrap(), &["Gate-PC".into()], None)
+    }
+
+    #[test]
+    fn the_host_is_an_address_of_this_machine_or_a_listed_name() {
+        let asks = |listen: &str, host: &str| answer(&at(listen), Method::GET, "/status", &[("host", host)]);
+        for host in ["127.0.0.1:8070", "127.1.2.3", "localhost:8070", "LOCALHOST", "[::1]:8070", "gate-pc:8070"] {
+            assert_eq!(asks("127.0.0.1:8070", host), 200, "{host}");
+        }
+        for host in
+            ["evil.example:8070", "localhost.evil.example", "127.0.0.1.nip.io", "10.0.0.5:8070", "", "[::2]", ":8070"]
+        {
+            assert_eq!(asks("127.0.0.1:8070", host), 403, "{host}");
+        }
+        assert_eq!((asks("10.0.0.5:8070", "10.0.0.5:8070"), asks("10.0.0.5:8070", "10.0.0.6")), (200, 403));
+        assert_eq!((asks("0.0.0.0:8070", "10.0.0.5:8070"), asks("[::]:8070", "[fe80::1]:8070")), (200, 200));
+        assert_eq!(asks("0.0.0.0:8070", "evil.example"), 403);
+        assert_eq!(answer(&at("127.0.0.1:1"), Method::GET, "/", &[]), 403, "no host at all");
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_refused_whatever_it_asks_for() {
+        let own = "127.0.0.1:8070";
+        let asks = |name: &str, value: &str| answer(&at(own), Method::GET, "/status", &[("host", own), (name, value)]);
+        for (name, value, status) in [
+            ("origin", "http://127.0.0.1:8070", 200),
+            ("referer", "http://127.0.0.1:8070/?x=1", 200),
+            ("sec-fetch-site", "same-origin", 200),
+            ("sec-fetch-site", "none", 200),
+            ("origin", "null", 403),
+            ("origin", "http://evil.example", 403),
+            ("origin", "http://127.0.0.1:3000", 403),
+            ("origin", "http://localhost:8070", 403),
+            ("referer", "http://127.0.0.1:8070.evil.example/", 403),
+            ("sec-fetch-site", "cross-site", 403),
+            ("sec-fetch-site", "same-site", 403),
+        ] {
+            assert_eq!(asks(name, value), status, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn json_is_sent_as_json() {
+        let own = "127.0.0.1:8070";
+        let posts =
+            |path: &str, media: &str| answer(&at(own), Method::POST, path, &[("host", own), ("content-type", media)]);
+        for media in [
+            "application/json",
+            "Application/JSON; charset=GBK",
+            "multipart/form-data; boundary=x",
+            "MULTIPART/Form-Data",
+        ] {
+            assert_eq!(posts("/leave", media), 200, "{media}");
+        }
+        for media in
+            ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "text/plain; application/json"]
+        {
+            assert_eq!(posts("/leave", media), 415, "{media}");
+        }
+        assert_eq!((posts("/space", "application/json"), posts("/space", "multipart/form-data")), (200, 415));
+        assert_eq!(answer(&at(own), Method::POST, "/leave", &[("host", own)]), 415, "none at all");
+    }
+
+    #[test]
+    fn whoever_has_set_a_token_is_asked_for_it_everywhere() {
+        let own = "127.0.0.1:8070";
+        let guard = Guard::new(own.parse().unwrap(), &[], Some("s3cret"));
+        let asks = |token: &str| answer(&guard, Method::GET, "/metrics", &[("host", own), ("authorization", token)]);
+        assert_eq!(asks("Bearer s3cret"), 200);
+        for token in ["", "Bearer ", "Bearer s3cre", "Bearer s3cret2", "Basic s3cret", "s3cret"] {
+            assert_eq!(asks(token), 401, "{token}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the outbox does now and then, by clocks that nobody sets.
+//!
+//! What was sent is remembered for a time in which the agent ran, not by the machine's date: a date that jumps ahead, or comes
+//! back wrong after a power cut, forgets nothing. So the outbox counts its own *age*, which began at the date of its first
+//! use and goes on only while the agent runs.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+
+use super::{Outbox, OutboxError, schema};
+
+/// What was sent is known again for so long.
+pub(super) const REMEMBERED_MS: i64 = 14 * 24 * 60 * 60 * 1000;
+
+/// How old an outbox is.
+pub(super) struct Age {
+    /// When this process opened it.
+    at_open_ms: i64,
+    opened: Instant,
+}
+
+impl Age {
+    /// As it was noted; of one that noted none, by what it sent last.
+    pub(super) fn read(connection: &Connection, now: i64) -> Result<Age, OutboxError> {
+        let noted = schema::number(connection, "age")?;
+        let last: Option<i64> = match noted {
+            0 => connection.query_row("SELECT max(sent_at) FROM sent", [], |row| row.get(0))?,
+            noted => i64::try_from(noted).ok(),
+        };
+        Ok(Age { at_open_ms: last.unwrap_or(now), opened: Instant::now() })
+    }
+}
+
+impl Outbox {
+    /// Its age, in ms.
+    pub(super) fn age(&self) -> i64 {
+        parkgate_client::after(self.age.at_open_ms, self.age.opened.elapsed())
+    }
+
+    pub(super) fn note_age(&self, connection: &Connection) -> Result<(), OutboxError> {
+        schema::note(connection, "age", Some(&self.age().to_string()))
+    }
+
+    /// Forgets what was sent long ago, and removes pictures that belong to no record. What fails is told, and done next time.
+    pub(crate) fn upkeep(&self) {
+        let connection = self.lock();
+        let purged = self.note_age(&connection).and_then(|()| {
+            Ok(connection.execute("DELETE FROM sent WHERE sent_at < ?1", [self.age() - REMEMBERED_MS])?)
+        });
+        match purged {
+            Ok(0) => {}
+            Ok(purged) => tracing::info!(purged, "records sent long ago were forgotten"),
+            Err(error) => tracing::warn!(%error, "what was sent long ago could not be forgotten"),
+        }
+        if let Err(error) = self.sweep(&connection) {
+            tracing::warn!(%error, "pictures of no record could not be removed");
+        }
+    }
+
+    /// No record waits longer than `longest`: one that does was put off by a date that was wrong.
+    ///
+    /// # Errors
+    /// The database cannot be read or written.
+    pub fn clamp_due(&self, now: i64, longest: Duration) -> Result<(), OutboxError> {
+        let latest = parkgate_client::after(now, longest);
+        let connection = self.lock();
+        // Both conditions of the index on what is paused.
+        let far = "state = 0 AND due > 0 AND due > ?1";
+        let is_any = connection.prepare_cached(&format!("SELECT 1 FROM records WHERE {far}"))?.exists([latest])?;
+        if is_any {
+            let sql = format!("UPDATE records SET due = ?1 WHERE {far}");
+            let clamped = connection.execute(&sql, params![latest])?;
+            tracing::warn!(clamped, "the date was set back: records that waited for a later one are sent sooner");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Pictures of spool files that come later than their record: cameras are slower than barriers.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::record::Record;
+
+/// Records of the spool folder that wait for their pictures.
+#[derive(Debug)]
+pub(crate) struct Arriving {
+    /// So long; then they go without.
+    wait: Duration,
+    /// Since when, by the record's own file.
+    since: HashMap<PathBuf, Instant>,
+}
+
+/// Are a record's pictures there?
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pictures {
+    There,
+    NotYet,
+    /// These will not come any more.
+    Missing(Vec<PathBuf>),
+}
+
+impl Arriving {
+    pub(crate) fn new(wait: Duration) -> Arriving {
+        Arriving { wait, since: HashMap::new() }
+    }
+
+    pub(super) fn look(&mut self, file: &Path, record: &Record, now: Instant) -> Pictures {
+        let missing: Vec<PathBuf> =
+            record.files.iter().filter(|(_, path)| !is_there(path)).map(|(_, path)| path.clone()).collect();
+        match (missing.is_empty(), self.is_over(file, now)) {
+            (true, _) => Pictures::There,
+            (false, false) => Pictures::NotYet,
+            (false, true) => Pictures::Missing(missing),
+        }
+    }
+
+    /// Has it waited long enough? From the first time this is asked.
+    pub(super) fn is_over(&mut self, file: &Path, now: Instant) -> bool {
+        let since = *self.since.entry(file.to_owned()).or_insert(now);
+        now.saturating_duration_since(since) >= self.wait
+    }
+
+    /// Forgets files that were taken.
+    pub(super) fn keep(&mut self, there: &[PathBuf]) {
+        self.since.retain(|file, _| there.contains(file));
+    }
+}
+
+/// One of no bytes is still being written.
+fn is_there(path: &Path) -> bool {
+    File::open(path).and_then(|file| file.metadata()).is_ok_and(|picture| picture.is_file() && picture.len() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use parkgate_wire::PushKind;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_record_waits_for_its_pictures_and_then_goes_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("1.gif"), folder.path().join("2.gif"));
+        let record = json!({
+            "parking_serial": "S1", "enter_time": "1624874732253", "leave_time": "1624937505093",
+            "leave_image_file": first, "enter_image_file": second,
+        });
+        let record = Record::from_json(PushKind::Leave, record.as_object().unwrap()).unwrap();
+        let (begun, wait) = (Instant::now(), Duration::from_secs(30));
+        let mut arriving = Arriving::new(wait);
+        let file = folder.path().join("1.json");
+        assert_eq!(arriving.look(&file, &record, begun), Pictures::NotYet);
+        std::fs::write(&first, "x").unwrap();
+        std::fs::write(&second, "").unwrap();
+        let nearly = begun + wait - Duration::from_millis(1);
+        assert_eq!(arriving.look(&file, &record, nearly), Pictures::NotYet, "still empty");
+        assert_eq!(arriving.look(&file, &record, begun + wait), Pictures::Missing(vec![second.clone()]));
+        std::fs::write(&second, "x").unwrap();
+        assert_eq!(arriving.look(&file, &record, begun), Pictures::There);
+        arriving.keep(&[]);
+        assert!(!arriving.is_over(&file, begun + wait), "another file of that name begins anew");
+    }
+}

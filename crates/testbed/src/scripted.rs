@@ -1,0 +1,86 @@
+//! A platform, or a proxy before one, that answers as a function says.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What came.
+#[derive(Debug, Clone)]
+pub struct ScriptedRequest {
+    /// The first is 1.
+    pub number: usize,
+    /// Its first line and headers.
+    pub head: String,
+    /// Its bytes.
+    pub body: Vec<u8>,
+}
+
+/// What it answers.
+#[derive(Debug, Clone)]
+pub struct ScriptedReply {
+    /// HTTP status.
+    pub status: u16,
+    /// More header lines, each with its line end.
+    pub headers: &'static str,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
+impl ScriptedReply {
+    /// This status and body.
+    #[must_use]
+    pub fn says(status: u16, body: &str) -> ScriptedReply {
+        ScriptedReply { status, headers: "", body: body.as_bytes().to_vec() }
+    }
+}
+
+/// A running one.
+pub struct Scripted {
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    heard: Arc<AtomicUsize>,
+}
+
+impl Scripted {
+    /// Answers each request with what `answer` makes of it.
+    #[must_use]
+    pub fn start(answer: impl Fn(&ScriptedRequest) -> ScriptedReply + Send + Sync + 'static) -> Scripted {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let heard = Arc::new(AtomicUsize::new(0));
+        let (counted, answer) = (Arc::clone(&heard), Arc::new(answer));
+        std::thread::spawn(move || {
+            for line in listener.incoming().flatten() {
+                let (counted, answer) = (Arc::clone(&counted), Arc::clone(&answer));
+                // A line that ends early is the other side's matter.
+                std::thread::spawn(move || serve(line, &counted, answer.as_ref()));
+            }
+        });
+        Scripted { url, heard }
+    }
+
+    /// How many requests came.
+    #[must_use]
+    pub fn heard(&self) -> usize {
+        self.heard.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(mut line: TcpStream, counted: &AtomicUsize, answer: &dyn Fn(&ScriptedRequest) -> ScriptedReply) -> Option<()> {
+    let mut reader = BufReader::new(line.try_clone().ok()?);
+    loop {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            reader.read_line(&mut head).ok().filter(|read| *read > 0)?;
+        }
+        let lower = head.to_ascii_lowercase();
+        let length = lower.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        reader.read_exact(&mut body).ok()?;
+        let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        let ScriptedReply { status, headers, body } = answer(&ScriptedRequest { number, head, body });
+        let head = format!("HTTP/1.1 {status} So\r\n{headers}content-length: {}\r\n\r\n", body.len());
+        line.write_all(&[head.as_bytes(), &body].concat()).ok()?;
+    }
+}

@@ -1,0 +1,77 @@
+//! Where a call of the protocol is made: the address of each from however a platform was named.
+
+use crate::PushKind;
+
+/// All calls of the protocol are below it.
+const CALLS: &str = "/gate/1.0";
+
+/// The address of a call at a platform that was named by its root (`https://city.example`, behind a proxy
+/// `https://city.example/parking`) or by the full address of any call of it. `{event}` stands for `enter` or `leave`. What
+/// follows a `?` stays.
+#[must_use]
+pub fn endpoint(url: &str, kind: PushKind) -> String {
+    let url = url.trim().replace("{event}", kind.name());
+    let url = url.split('#').next().unwrap_or_default();
+    let (before, query) = url.find('?').map_or((url, ""), |at| url.split_at(at));
+    let path_at = before.find("://").and_then(|scheme| Some(scheme + 3 + before.get(scheme + 3..)?.find('/')?));
+    let (authority, path) = before.split_at(path_at.unwrap_or(before.len()));
+    let path = path.trim_end_matches('/');
+    let path = match (prefix(path), path.rsplit_once('/')) {
+        (Some(prefix), _) => format!("{prefix}{}", kind.path()),
+        // The calls of another version, or with a path of the platform's own.
+        (None, Some((folder, "enter" | "leave"))) => format!("{folder}/{}", kind.name()),
+        (None, _) => format!("{path}{}", kind.path()),
+    };
+    format!("{}{path}{query}", authority.trim_end_matches('/'))
+}
+
+/// What stands before the calls.
+fn prefix(path: &str) -> Option<&str> {
+    let at = path.rfind(CALLS)?;
+    let (prefix, call) = path.split_at(at);
+    let rest = call.strip_prefix(CALLS)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_a_platform_is_named_each_call_has_its_own_address() {
+        let call = |kind: PushKind| format!("/gate/1.0/parking/internal/{}", kind.name());
+        for (url, before, after) in [
+            ("https://city.example", "https://city.example", ""),
+            (" https://city.example/ ", "https://city.example", ""),
+            ("http://gate:8080//", "http://gate:8080", ""),
+            ("http://[::1]:80/", "http://[::1]:80", ""),
+            ("https://city.example/gate", "https://city.example/gate", ""),
+            ("https://city.example/a/b/", "https://city.example/a/b", ""),
+            ("https://city.example?key=a/leave", "https://city.example", "?key=a/leave"),
+            ("https://city.example/gate/1.0/parking/internal/leave", "https://city.example", ""),
+            ("https://city.example/gate/1.0/parking/internal/enter/", "https://city.example", ""),
+            ("https://city.example/gate/1.0/parking/internal/leave/?k=1#x", "https://city.example", "?k=1"),
+            ("https://city.example/gate/1.0/parking/internal/{event}", "https://city.example", ""),
+            ("https://city.example/gate/1.0/parking/internal/", "https://city.example", ""),
+            ("https://city.example/gate/1.0/parking/realtime/space", "https://city.example", ""),
+            ("https://city.example/gate/1.0", "https://city.example", ""),
+            ("https://city.example/v1/gate/1.0/parking/internal/enter", "https://city.example/v1", ""),
+            ("https://city.example/gate/1.05/x", "https://city.example/gate/1.05/x", ""),
+        ] {
+            for kind in [PushKind::Enter, PushKind::Leave] {
+                assert_eq!(endpoint(url, kind), format!("{before}{}{after}", call(kind)), "{url}");
+            }
+        }
+        for own in ["https://x/gate/2.0/leave?k=1", "https://x/gate/2.0/enter/?k=1"] {
+            assert_eq!(endpoint(own, PushKind::Enter), "https://x/gate/2.0/enter?k=1");
+            assert_eq!(endpoint(own, PushKind::Leave), "https://x/gate/2.0/leave?k=1");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_no_panic() {
+        for url in ["", "/", "?", "#", "://", "leave", "a/leave", "http://", "http:///leave", "停车"] {
+            let _ = endpoint(url, PushKind::Leave);
+        }
+    }
+}
