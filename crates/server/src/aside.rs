@@ -62,7 +62,8 @@ pub(crate) struct Refused<'a> {
 impl Quarantine {
     pub(crate) fn start(store: Arc<dyn Store>, limits: &Limits) -> Quarantine {
         let bound = limits.quarantine();
-        let recorder = Recorder::start(move |batch: &[SetAside]| store.set_aside(batch, &bound), QUEUE_MAX, BATCH_MAX);
+        let record = move |batch: &[SetAside]| store.set_aside(batch, &bound);
+        let recorder = Recorder::start_lanes(record, QUEUE_MAX, BATCH_MAX, 1, |refused| refused.park);
         Quarantine { recorder, bound, full_since: Mutex::default() }
     }
 

@@ -4,10 +4,11 @@
 //! A lane is a queue with a thread that takes everything that waits in it, up to a bound, and nothing waits for a timer:
 //! under load batches grow by themselves, and a single push is committed at once. SQLite has one writer and so one lane.
 //! PostgreSQL has several; the pushes of one park go by one of them, for batches of one park would wait for each other.
-//! Where somebody holds a park, its pushes alone come to nothing.
+//! Where somebody holds a park, its pushes alone come to nothing. No park's pushes fill a queue: see [`Waiting`].
 //! Only a committed batch gives a [`Recorded`].
 
-use std::collections::VecDeque;
+mod waiting;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,6 +17,7 @@ use std::time::Instant;
 use parkgate_ledger::{ParkId, Verdict};
 use tokio::sync::{mpsc, oneshot};
 
+use self::waiting::{NoRoom, Waiting};
 use crate::{Entry, NO_PARK, StoreError};
 
 /// Proof that a verdict is on disk: made here only, of a committed batch.
@@ -67,10 +69,8 @@ struct Judged<E, V> {
 
 struct Shared<E, V> {
     lanes: Vec<Lane<E, V>>,
-    /// What is of one park goes by one lane.
-    park_of: fn(&E) -> ParkId,
-    /// Pushes waiting in one lane.
-    queue_max: usize,
+    /// What is of one park goes by one lane, and fills no queue alone. None where parks are not told apart.
+    park_of: Option<fn(&E) -> ParkId>,
     batch_max: usize,
     batches: AtomicU64,
     records: AtomicU64,
@@ -84,23 +84,24 @@ struct Lane<E, V> {
 }
 
 struct Queue<E, V> {
-    waiting: VecDeque<(E, oneshot::Sender<Answer<V>>)>,
+    waiting: Waiting<(E, oneshot::Sender<Answer<V>>)>,
     stopping: bool,
 }
 
 impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
-    /// Starts one lane, which commits batches by `record`. Must be called within a tokio runtime, whose threads send the
-    /// replies.
+    /// Starts one lane, which commits batches by `record` and whose queue is everybody's. Must be called within a tokio
+    /// runtime, whose threads send the replies.
     #[must_use]
     pub fn start(
         record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + Sync + 'static,
         queue_max: usize,
         batch_max: usize,
     ) -> Self {
-        Self::start_lanes(record, queue_max, batch_max, 1, |_| NO_PARK)
+        Self::start_all(record, queue_max, batch_max, 1, None)
     }
 
-    /// Starts so many lanes, which share `queue_max`; pushes of one park go by one of them.
+    /// Starts so many lanes, which share `queue_max`; pushes of one park go by one of them, and no park may hold more places
+    /// of it than are left free.
     #[must_use]
     pub fn start_lanes(
         record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + Sync + 'static,
@@ -109,13 +110,25 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
         lanes: usize,
         park_of: fn(&E) -> ParkId,
     ) -> Self {
+        Self::start_all(record, queue_max, batch_max, lanes, Some(park_of))
+    }
+
+    fn start_all(
+        record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + Sync + 'static,
+        queue_max: usize,
+        batch_max: usize,
+        lanes: usize,
+        park_of: Option<fn(&E) -> ParkId>,
+    ) -> Self {
         let lanes = lanes.max(1);
-        let new_lane =
-            || Lane { queue: Mutex::new(Queue { waiting: VecDeque::new(), stopping: false }), filled: Condvar::new() };
+        let places = queue_max.div_ceil(lanes);
+        let new_lane = || {
+            let queue = Queue { waiting: Waiting::new(places), stopping: false };
+            Lane { queue: Mutex::new(queue), filled: Condvar::new() }
+        };
         let shared = Arc::new(Shared {
             lanes: std::iter::repeat_with(new_lane).take(lanes).collect(),
             park_of,
-            queue_max: queue_max.div_ceil(lanes),
             batch_max: batch_max.max(1),
             batches: AtomicU64::new(0),
             records: AtomicU64::new(0),
@@ -154,7 +167,7 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
     /// Records one push; ready when it is on disk.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] at once if the queue is full; else why the store did not record it.
+    /// [`StoreError::Busy`] at once if there is no place left in the queue for this park; else why the store did not record it.
     pub async fn record(&self, entry: E) -> Result<Recorded<V>, StoreError> {
         let (sender, receiver) = oneshot::channel();
         {
@@ -163,10 +176,13 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
             if queue.stopping {
                 return Err(StoreError::Away("stopping".into()));
             }
-            if queue.waiting.len() >= self.shared.queue_max {
-                return Err(StoreError::Busy(format!("{} pushes are waiting", self.shared.queue_max)));
-            }
-            queue.waiting.push_back((entry, sender));
+            let park_of = self.shared.park_of.map(|park_of| move |waits: &(E, _)| park_of(&waits.0));
+            queue.waiting.push((entry, sender), park_of).map_err(|no_room| {
+                StoreError::Busy(match no_room {
+                    NoRoom::Full(count) => format!("{count} pushes are waiting"),
+                    NoRoom::ShareTaken(count) => format!("{count} pushes of this park are waiting, its share of the queue"),
+                })
+            })?;
             if queue.waiting.len() == 1 {
                 lane.filled.notify_one();
             }
@@ -209,8 +225,12 @@ impl<E, V> Shared<E, V> {
     fn lane_of(&self, entry: &E) -> Option<&Lane<E, V>> {
         match self.lanes.as_slice() {
             [only] => Some(only),
-            lanes => lanes.get(((self.park_of)(entry).0.unsigned_abs() % lanes.len() as u64) as usize),
+            lanes => lanes.get((self.park(entry).0.unsigned_abs() % lanes.len() as u64) as usize),
         }
+    }
+
+    fn park(&self, entry: &E) -> ParkId {
+        self.park_of.map_or(NO_PARK, |park_of| park_of(entry))
     }
 
     fn run(
@@ -248,7 +268,7 @@ impl<E, V> Shared<E, V> {
 
     /// Of a batch that came to nothing for parks that somebody holds, what is of other parks is left to be recorded.
     fn without_free(&self, all: Judged<E, V>) -> (Judged<E, V>, Option<Taken<E, V>>) {
-        let is_free = |entry: &E, answer: &Answer<V>| matches!(answer, Err(StoreError::Held(parks)) if !parks.contains(&(self.park_of)(entry)));
+        let is_free = |entry: &E, answer: &Answer<V>| matches!(answer, Err(StoreError::Held(parks)) if !parks.contains(&self.park(entry)));
         let free = all.entries.iter().zip(&all.answers).filter(|(entry, answer)| is_free(entry, answer)).count();
         // None to leave out, or all: then the same would come of it again.
         if free == 0 || free == all.entries.len() {
@@ -280,8 +300,7 @@ impl<E, V> Lane<E, V> {
             }
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        let batch = queue.waiting.len().min(batch_max);
-        Some(queue.waiting.drain(..batch).unzip())
+        Some(queue.waiting.take(batch_max).unzip())
     }
 }
 
