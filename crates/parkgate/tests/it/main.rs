@@ -8,6 +8,7 @@ mod bad_input;
 mod checks;
 mod clients_in_the_field;
 mod command_line;
+mod connections;
 mod credentials;
 mod durable_folders;
 mod explain;

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
-use parkgate_ledger::Verdict;
+use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::{Entry, Recorder, StoreError, VisitFilter};
 use parkgate_wire::Seqno;
 
@@ -133,4 +133,31 @@ async fn stopping_finishes_the_queue_and_takes_no_more() {
     recorder.stop();
     let listed = store.visits(&VisitFilter { park_uuid: None, plate: None, since: None, limit: 1000 }).unwrap();
     assert_eq!(listed.len(), 200);
+}
+
+#[tokio::test]
+async fn one_parks_flood_is_not_anothers_busy() {
+    let (store, begins, go_on) = scripted();
+    let recorder =
+        Recorder::start_lanes(move |batch: &[Entry]| store.record(batch), 100, 100, 1, |entry| entry.arrival.park);
+    let of = |park: i64, seqno: u64| {
+        let mut entry = named("s", seqno);
+        entry.arrival.park = ParkId(park);
+        entry
+    };
+    let (mine, first) = (recorder.clone(), of(1, 1000));
+    let first = tokio::spawn(async move { mine.record(first).await });
+    let begins = tokio::task::spawn_blocking(move || begins.recv().map(|_| begins).unwrap()).await.unwrap();
+    let flood = (0..200).map(|seqno| of(1, seqno));
+    let others = (0..20).map(|other| of(i64::try_from(other).unwrap() + 2, 500 + other));
+    let mut waiting = Box::pin(join_all(flood.chain(others).map(|entry| recorder.record(entry))));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    for _ in 0..10 {
+        go_on.send(()).unwrap();
+    }
+    let answers: Vec<String> = waiting.await.into_iter().map(shown).collect();
+    assert_eq!(answers[..200].iter().filter(|answer| *answer == "busy").count(), 150, "half of the queue is its share");
+    assert!(answers[200..].iter().all(|answer| answer != "busy"), "{answers:?}");
+    assert_eq!(shown(first.await.unwrap()), "1000");
+    drop(begins);
 }
