@@ -1,5 +1,9 @@
 //! Settings: flags, then `PARKGATE_*` variables, then `parkgate.toml`, then defaults, as one checked [`Config`].
 
+mod http;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,11 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use parkgate_server::{Forward, Limits, Schedule};
+use parkgate_server::{Forward, Limits, Schedule, TrustedProxies};
 use parkgate_store::Store;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use self::http::GivenHttp;
+pub(crate) use self::http::network;
 use crate::cli::{Place, Serve};
 use crate::output::misuse;
 
@@ -31,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) state: State,
     pub(crate) images: ImagesAt,
     pub(crate) node: String,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) limits: Limits,
     pub(crate) forward: Forward,
 }
@@ -105,6 +112,8 @@ struct Given {
     limits: GivenLimits,
     #[serde(default)]
     forward: GivenForward,
+    #[serde(default)]
+    http: GivenHttp,
 }
 
 macro_rules! limits {
@@ -133,9 +142,11 @@ limits! {
     value_bytes_max: usize,
     fields_bytes_max: usize,
     header_timeout: Span,
+    idle_timeout: Span,
     body_idle_timeout: Span,
     body_timeout: Span,
     connections_max: usize,
+    connections_per_address_max: usize,
     queue_max: usize,
     batch_max: usize,
     lanes: usize,
@@ -191,10 +202,13 @@ impl GivenLimits {
     fn has_none(&self) -> bool {
         let bytes = self.body_bytes_max == Some(0);
         let counts = [self.params_max, self.value_bytes_max, self.fields_bytes_max];
-        let work = [self.connections_max, self.queue_max, self.batch_max];
+        let work = [self.connections_max, self.connections_per_address_max, self.queue_max, self.batch_max];
         bytes || counts.contains(&Some(0)) || work.contains(&Some(0))
     }
 }
+
+/// A hundred years. No clock goes on for ever: a time beyond its end would be none.
+const SPAN_MAX_MS: u64 = 36_500 * 86_400_000;
 
 /// `"500ms"`, `"30s"`, `"5m"`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -216,6 +230,9 @@ impl TryFrom<String> for Span {
         let (number, unit) = text.split_at(split);
         let ms = units.iter().find(|(name, _)| *name == unit).map(|(_, ms)| ms);
         match (number.parse::<u64>(), ms) {
+            (Ok(number), Some(ms)) if number.saturating_mul(*ms) > SPAN_MAX_MS => {
+                Err(format!("`{text}` is too long: write at most \"36500d\""))
+            }
             (Ok(number), Some(ms)) => Ok(Span(Duration::from_millis(number.saturating_mul(*ms)))),
             _ => Err(format!("`{text}` is no duration: write \"500ms\", \"30s\" or \"5m\"")),
         }
@@ -261,7 +278,8 @@ impl Config {
             (Ok(listen), true) => {
                 let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
                 let (limits, forward) = (given.limits.meant(), given.forward.meant());
-                Ok(Config { listen, admin_listen, state, images, node, limits, forward })
+                let trusted_proxies = given.http.trusted_proxies();
+                Ok(Config { listen, admin_listen, state, images, node, trusted_proxies, limits, forward })
             }
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
         }
@@ -414,7 +432,8 @@ fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
 }
 
 /// Settings that stand in a table of the file.
-const TABLES: [(&str, &[&str]); 2] = [("limits", GivenLimits::NAMES), ("forward", GivenForward::NAMES)];
+const TABLES: [(&str, &[&str]); 3] =
+    [("limits", GivenLimits::NAMES), ("forward", GivenForward::NAMES), ("http", GivenHttp::NAMES)];
 
 /// A variable's text as a file would write it.
 fn read(text: &str) -> Value {
@@ -474,6 +493,3 @@ fn host_name() -> String {
     let name = name.trim();
     if name.is_empty() { "parkgate".into() } else { name.into() }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,34 +1,46 @@
-//! The accept loop: a bound on connections, time-outs that fire, and a stop that finishes what is in flight.
-//!
-//! `axum::serve` installs no timer, so a sender that never ends its header would hold a connection for ever.
+//! The accept loop: bounds on connections, time-outs that fire, and a stop that finishes what is in flight.
 
+mod addresses;
+mod client_address;
+mod descriptors;
+mod places;
+mod stream;
+
+use std::convert::Infallible;
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
+use std::io::{self, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use axum::response::Response;
+use http::header::{CONNECTION, HeaderName};
+use http::{HeaderMap, HeaderValue, Request, Version};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use parkgate_wire::reply::Answer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio_io_timeout::TimeoutStream;
 
+use self::addresses::{Addresses, Counted};
+use self::places::{Place, Places};
+use self::stream::{Activity, TimedStream};
 use crate::admin;
 use crate::gate::Gate;
+use crate::push::{self, RETRY_AFTER_SECONDS};
 use crate::router::Routes;
-use crate::settings::Limits;
+
+pub(crate) use self::client_address::ClientAddress;
+pub use self::client_address::TrustedProxies;
+pub(crate) use self::descriptors::connections_within;
 
 /// A header may be this long, and no more than this is read ahead of a body.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
-
-/// Where a request comes from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+const TOO_MANY: &str = "此地址的连接过多 (too many connections from this address)";
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// The addresses of a gate.
 #[derive(Debug)]
@@ -46,49 +58,33 @@ pub struct Listeners {
 pub async fn serve(gate: Arc<Gate>, listeners: Listeners, stop: impl Future<Output = ()>) -> io::Result<()> {
     let Listeners { public: listener, admin } = listeners;
     let admin = admin.map(|listener| tokio::spawn(admin::serve(Arc::clone(&gate), listener)));
-    let routes = Arc::new(Routes::new(Arc::clone(&gate)));
+    let entrance = Arc::new(Entrance::new(Arc::clone(&gate)));
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(gate.settings.limits.connections_max));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(gate.settings.limits.header_timeout)
-        .max_buf_size(READ_BUFFER_BYTES)
-        .pipeline_flush(true);
+    // A client that has ended its half waits for its answer all the same. Answers are short, so one piece each.
+    http.half_close(true).max_buf_size(READ_BUFFER_BYTES).writev(false);
     tokio::pin!(stop);
     loop {
-        let accepted = async {
-            // The semaphore is never closed.
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            accepted = accepted => accepted,
+        let admitted = tokio::select! {
+            admitted = entrance.next(&listener) => admitted,
             () = &mut stop => break,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, say: that passes when connections end.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let answering = Arc::clone(&routes);
+        let Admitted { stream, address, activity, place, counted } = admitted;
+        let stream = TimedStream::new(stream, Arc::clone(&activity), &gate.settings.limits);
+        let answering = Arc::clone(&entrance);
         let service = service_fn(move |request| {
-            let routes = Arc::clone(&answering);
-            async move { routes.answer(Peer(peer), request).await }
+            let (answering, activity) = (Arc::clone(&answering), Arc::clone(&activity));
+            async move { answering.answer(address, &activity, request).await }
         });
-        let connection = http.serve_connection(TokioIo::new(prepared(stream, &gate.settings.limits)), service);
-        let connection = graceful.watch(connection);
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         let gate = Arc::clone(&gate);
         tokio::spawn(async move {
             gate.metrics.connections.inc();
             if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "connection ended");
+                tracing::debug!(%address, %error, "connection ended");
             }
             gate.metrics.connections.dec();
-            drop(place);
+            drop((place, counted));
         });
     }
     drop(listener);
@@ -112,12 +108,126 @@ async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> io::Result<()> {
     closed.map_err(io::Error::other)?.map_err(io::Error::other)
 }
 
-/// A sender that does not read its replies is let go, as one that does not send is.
-fn prepared(stream: TcpStream, limits: &Limits) -> Pin<Box<TimeoutStream<TcpStream>>> {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
+/// What every connection passes, and every request on it.
+struct Entrance {
+    gate: Arc<Gate>,
+    routes: Routes,
+    places: Arc<Places>,
+    addresses: Arc<Addresses>,
+    /// What replies say of how long a connection is kept. None below a second, which cannot be said.
+    keep_alive: Option<HeaderValue>,
+}
+
+/// A connection that was let in.
+struct Admitted {
+    stream: TcpStream,
+    address: IpAddr,
+    activity: Arc<Activity>,
+    place: Place,
+    /// None for a proxy that is trusted.
+    counted: Option<Counted>,
+}
+
+impl Entrance {
+    fn new(gate: Arc<Gate>) -> Self {
+        let limits = &gate.settings.limits;
+        let keep_alive = Some(limits.idle_timeout.as_secs()).filter(|seconds| *seconds > 0);
+        Entrance {
+            places: Places::new(limits.connections_max),
+            addresses: Addresses::new(limits.connections_per_address_max),
+            keep_alive: keep_alive.and_then(|seconds| HeaderValue::try_from(format!("timeout={seconds}")).ok()),
+            routes: Routes::new(Arc::clone(&gate)),
+            gate,
+        }
     }
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(limits.body_idle_timeout));
-    Box::pin(stream)
+
+    /// The next connection that finds a place.
+    async fn next(&self, listener: &TcpListener) -> Admitted {
+        loop {
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, say: that passes when connections end.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let address = peer.ip().to_canonical();
+            let is_proxy = self.gate.settings.trusted_proxies.trusts(address);
+            let counted = if is_proxy { None } else { self.addresses.count(address) };
+            if !is_proxy && counted.is_none() {
+                self.turn_away(stream, address);
+                continue;
+            }
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY could not be set");
+            }
+            let activity = Arc::new(Activity::new());
+            let place = self.places.take(&activity).await;
+            return Admitted { stream, address, activity, place, counted };
+        }
+    }
+
+    /// Told as far as that costs nothing: what it sends is not read.
+    fn turn_away(&self, stream: TcpStream, address: IpAddr) {
+        self.note_turned_away(address);
+        let (seqno, node) = (self.gate.next_seqno(), &self.gate.settings.node);
+        let json = Answer::Unavailable.to_json(Some(TOO_MANY), seqno, node, "");
+        let reply = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=UTF-8\r\n\
+             retry-after: {RETRY_AFTER_SECONDS}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{json}",
+            json.len(),
+        );
+        // Without waiting: nothing was sent on it yet, so it is written whole.
+        drop(stream.into_std().and_then(|mut stream| stream.write(reply.as_bytes())));
+    }
+
+    fn note_turned_away(&self, address: IpAddr) {
+        self.gate.metrics.turned_away.inc();
+        tracing::debug!(%address, "turned away: as many connections as one address may have");
+    }
+
+    async fn answer(
+        &self,
+        peer: IpAddr,
+        activity: &Activity,
+        request: Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        activity.request_begins();
+        let is_kept = is_kept(request.version(), request.headers());
+        let client = self.gate.settings.trusted_proxies.client_of(peer, request.headers());
+        let is_behind_proxy = client.0 != peer && !self.gate.settings.trusted_proxies.trusts(client.0);
+        let counted = if is_behind_proxy { self.addresses.count(client.0) } else { None };
+        let mut response = if is_behind_proxy && counted.is_none() {
+            self.note_turned_away(client.0);
+            push::busy(&self.gate, request.uri().path(), TOO_MANY)
+        } else {
+            self.routes.answer(client, request).await?
+        };
+        if is_kept && !self.gate.draining.load(Ordering::Relaxed) {
+            self.announce(response.headers_mut());
+        }
+        activity.request_is_answered();
+        Ok(response)
+    }
+
+    /// Clients that know how long a connection is kept do not send on it when it is about to end.
+    fn announce(&self, headers: &mut HeaderMap) {
+        if let Some(keep_alive) = &self.keep_alive
+            && !headers.contains_key(CONNECTION)
+        {
+            headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+            headers.insert(KEEP_ALIVE, keep_alive.clone());
+        }
+    }
+}
+
+/// Does the sender of this request mean to send another one?
+fn is_kept(version: Version, headers: &HeaderMap) -> bool {
+    let says = |word: &str| {
+        let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(',')).any(|said| said.trim().eq_ignore_ascii_case(word))
+    };
+    !says("close") && (version >= Version::HTTP_11 || says("keep-alive"))
 }

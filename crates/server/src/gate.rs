@@ -10,6 +10,7 @@ use parkgate_ledger::ParkId;
 use parkgate_store::{Entry, Images, Recorder, Store, StoreError};
 use parkgate_wire::Seqno;
 
+use crate::accept::connections_within;
 use crate::aside::{Doctor, Quarantine};
 use crate::forward::Forwarder;
 use crate::health::Readiness;
@@ -51,7 +52,9 @@ impl Gate {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn open(settings: Settings, store: Arc<dyn Store>, images: Images) -> Result<Arc<Gate>, StoreError> {
+    pub fn open(mut settings: Settings, store: Arc<dyn Store>, images: Images) -> Result<Arc<Gate>, StoreError> {
+        let connections_max = &mut settings.limits.connections_max;
+        *connections_max = connections_within(*connections_max);
         let images = images.with_alarm(store.alarm().clone());
         // The version first: a change in between is then seen as new.
         let version = store.registry_version()?;

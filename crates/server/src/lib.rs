@@ -20,7 +20,7 @@ mod router;
 mod settings;
 mod space;
 
-pub use accept::{Listeners, serve};
+pub use accept::{Listeners, TrustedProxies, serve};
 pub use epoch::{Begun, begin_epoch};
 pub use fault::Fault;
 pub use forward::{Forward, Schedule};

@@ -101,6 +101,7 @@ pub(crate) struct Metrics {
     advisories: Family<AdvisoryLabels, Counter>,
     pub(crate) forwarded: Forwarded,
     pub(crate) connections: Gauge,
+    pub(crate) turned_away: Counter,
 }
 
 impl Default for Metrics {
@@ -117,6 +118,9 @@ impl Default for Metrics {
         registry.register("push_duration_seconds", "From the header to the reply", seconds.clone());
         registry.register("image_bytes", "Bytes of pictures stored", image_bytes.clone());
         registry.register("connections", "Open connections", connections.clone());
+        let turned_away = Counter::default();
+        let help = "Connections, and requests through a proxy, beyond what one address may have";
+        registry.register("turned_away", help, turned_away.clone());
         let (set_aside, quarantine_full) = (Counter::default(), Counter::default());
         registry.register("quarantine_kept", "Refused pushes set aside", set_aside.clone());
         registry.register("quarantine_full", "Refused pushes that found no room there: 503", quarantine_full.clone());
@@ -142,6 +146,7 @@ impl Default for Metrics {
             set_aside,
             quarantine_full,
             connections,
+            turned_away,
         }
     }
 }

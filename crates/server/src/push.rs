@@ -20,7 +20,7 @@ use parkgate_wire::advisory::advise;
 use parkgate_wire::{PushKind, Seqno};
 
 use self::pictures::{ImageSink, store_pictures};
-use crate::accept::Peer;
+use crate::accept::ClientAddress;
 use crate::aside::{Kept, Refused, Sent, is_kept};
 use crate::fault::Fault;
 use crate::forward::Compared;
@@ -29,7 +29,7 @@ use crate::judge::{Beside, Genuine, Why, judge};
 use crate::registry::KnownPark;
 use crate::settings::Mode;
 
-pub(crate) use answer::{json_response, refused};
+pub(crate) use answer::{RETRY_AFTER_SECONDS, busy, json_response, refused};
 
 /// What became of a request.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ struct Visit<'a> {
     kind: PushKind,
     seqno: Seqno,
     received_at: i64,
-    peer: Peer,
+    client: ClientAddress,
     /// Known once the form is read: some parks want every answer with HTTP status 200.
     park: Option<Arc<KnownPark>>,
     /// Another platform is asked, too.
@@ -66,13 +66,18 @@ struct Visit<'a> {
 }
 
 /// Receives one push and answers it.
-pub(crate) async fn receive(gate: &Gate, kind: PushKind, peer: Peer, request: Request<Incoming>) -> Response {
+pub(crate) async fn receive(
+    gate: &Gate,
+    kind: PushKind,
+    client: ClientAddress,
+    request: Request<Incoming>,
+) -> Response {
     let started = Instant::now();
     let (seqno, received_at) = (gate.next_seqno(), now_ms());
-    let mut visit = Visit { gate, kind, seqno, received_at, peer, park: None, compared: None, recorded: None };
+    let mut visit = Visit { gate, kind, seqno, received_at, client, park: None, compared: None, recorded: None };
     let outcome = visit.outcome(request).await;
     let park = visit.park.as_deref();
-    let ours = answer::answer(gate, kind, visit.seqno, park, &outcome, started);
+    let ours = answer::answer(gate, kind, visit.seqno, client, park, &outcome, started);
     let (Some(compared), Some(forwarder)) = (visit.compared, &gate.forwarder) else { return ours };
     // What could not be kept here must come again, whatever others say of it.
     let Some(summary) = answer::kept_summary(&outcome, visit.seqno) else { return ours };
@@ -109,7 +114,7 @@ impl Visit<'_> {
         }
         let judged = {
             let registry = self.gate.registry.load();
-            judge(&registry, intake.form, self.kind, self.peer.0.ip(), self.received_at)
+            judge(&registry, intake.form, self.kind, self.client.0, self.received_at)
         };
         match judged {
             Ok(genuine) => self.record(genuine, intake.files).await.unwrap_or_else(Outcome::Failed),
@@ -161,7 +166,7 @@ impl Visit<'_> {
             kind: self.kind,
             seqno: self.seqno,
             received_at: self.received_at,
-            address: self.peer.0.ip(),
+            address: self.client.0,
             why: &why,
             sent,
             files,

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use parkgate_wire::PushKind;
 use parkgate_wire::reply::Answer;
 
-use crate::accept::Peer;
+use crate::accept::ClientAddress;
 use crate::gate::Gate;
 use crate::{health, push, space};
 
@@ -52,14 +52,18 @@ impl Routes {
     }
 
     /// Pushes go past the router and its layers, and their bodies unboxed.
-    pub(crate) async fn answer(&self, peer: Peer, request: http::Request<Incoming>) -> Result<Response, Infallible> {
+    pub(crate) async fn answer(
+        &self,
+        client: ClientAddress,
+        request: http::Request<Incoming>,
+    ) -> Result<Response, Infallible> {
         for kind in [PushKind::Leave, PushKind::Enter] {
             if request.uri().path() == kind.path() {
-                return Ok(push::receive(&self.gate, kind, peer, request).await);
+                return Ok(push::receive(&self.gate, kind, client, request).await);
             }
         }
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(client);
         tower_service::Service::call(&mut self.others.clone(), request).await
     }
 }

@@ -6,6 +6,7 @@ use parkgate_intake::IntakeLimits;
 use parkgate_store::QuarantineBound;
 use parkgate_wire::form::FormLimits;
 
+use crate::accept::TrustedProxies;
 use crate::forward::Forward;
 
 /// How the gate runs.
@@ -13,6 +14,8 @@ use crate::forward::Forward;
 pub struct Settings {
     /// `data_node` of every reply.
     pub node: String,
+    /// Proxies that are believed when they say whose a request is.
+    pub trusted_proxies: TrustedProxies,
     /// Bounds on what is taken.
     pub limits: Limits,
     /// How subscribers are told.
@@ -47,14 +50,20 @@ pub struct Limits {
     pub value_bytes_max: usize,
     /// All fields of a request together.
     pub fields_bytes_max: usize,
-    /// From the first byte awaited to the end of the header; also how long a kept connection may be idle.
+    /// From the first byte of a header, or from the opening of the connection, to the header's end.
     pub header_timeout: Duration,
+    /// How long a connection is kept after a reply, for the next request.
+    pub idle_timeout: Duration,
     /// Between two pieces of a body; and until a reply is read on.
     pub body_idle_timeout: Duration,
     /// A whole body.
     pub body_timeout: Duration,
-    /// Open connections; more wait to be accepted.
+    /// Open connections, as far as the system allows so many files. Beyond, the one that has waited longest for a request
+    /// is closed; if none waits, more are not accepted yet.
     pub connections_max: usize,
+    /// Of one address, an IPv6 host having one; requests at a time where a proxy that is trusted brings them. More are
+    /// answered 503.
+    pub connections_per_address_max: usize,
     /// Pushes waiting for the store; more are answered 503 at once.
     pub queue_max: usize,
     /// Pushes committed together at most.
@@ -88,9 +97,13 @@ impl Default for Limits {
             value_bytes_max: 64 * 1024,
             fields_bytes_max: 512 * 1024,
             header_timeout: Duration::from_secs(15),
+            // What many clients take for granted: nginx and Apache's client have it, and load balancers keep shorter.
+            idle_timeout: Duration::from_secs(75),
             body_idle_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
             connections_max: 8192,
+            // An eighth of them: an agent sends 32 pushes at a time, a platform's server some hundreds.
+            connections_per_address_max: 1024,
             queue_max: 4096,
             batch_max: 512,
             lanes: 0,

@@ -14,7 +14,7 @@ use parkgate_wire::form::FormLimits;
 use parkgate_wire::{Form, Refusal, Seqno};
 use serde_json::{Map, Value, json};
 
-use crate::accept::Peer;
+use crate::accept::ClientAddress;
 use crate::fault::Fault;
 use crate::gate::{Gate, now_ms};
 use crate::judge::{Why, may_ask};
@@ -38,11 +38,11 @@ struct Told {
 
 pub(crate) async fn tell(
     State(gate): State<Arc<Gate>>,
-    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<ClientAddress>,
     request: Request,
 ) -> Response {
     let (started, seqno) = (Instant::now(), gate.next_seqno());
-    let told = match asked(&gate, &request, peer) {
+    let told = match asked(&gate, &request, client) {
         Ok(park) => found(&gate, &park).await,
         Err(told) => *told,
     };
@@ -51,7 +51,7 @@ pub(crate) async fn tell(
 }
 
 /// Whose count is asked for, if the asker may know it.
-fn asked(gate: &Gate, request: &Request, peer: Peer) -> Result<Arc<KnownPark>, Box<Told>> {
+fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<KnownPark>, Box<Told>> {
     let refuse = |refusal: &Refusal| {
         let (status, answer, _) = refused(refusal.class());
         let hint = Some(refusal.hint());
@@ -64,7 +64,7 @@ fn asked(gate: &Gate, request: &Request, peer: Peer) -> Result<Arc<KnownPark>, B
             return Err(refuse(&Refusal::Missing { name }));
         }
     }
-    may_ask(&gate.registry.load(), form, peer.0.ip(), now_ms()).map_err(|why| match why {
+    may_ask(&gate.registry.load(), form, client.0, now_ms()).map_err(|why| match why {
         Why::Refused(refusal) => refuse(&refusal),
         // As the sibling calls say it: a query that is not answered cannot count as success.
         Why::Mismatched(mismatch) => Box::new(Told {

@@ -180,7 +180,9 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
             queue.waiting.push((entry, sender), park_of).map_err(|no_room| {
                 StoreError::Busy(match no_room {
                     NoRoom::Full(count) => format!("{count} pushes are waiting"),
-                    NoRoom::ShareTaken(count) => format!("{count} pushes of this park are waiting, its share of the queue"),
+                    NoRoom::ShareTaken(count) => {
+                        format!("{count} pushes of this park are waiting, its share of the queue")
+                    }
                 })
             })?;
             if queue.waiting.len() == 1 {

@@ -49,6 +49,17 @@ impl Gate {
         gate
     }
 
+    /// Starts with these flags and variables.
+    #[must_use]
+    pub fn with_variables(program: &str, flags: &[&str], variables: &[(&str, &str)]) -> Gate {
+        let folder = tempfile::tempdir().unwrap();
+        let mut gate = Gate::stopped(program, &folder.path().join("data"), flags);
+        gate.folder = Some(folder);
+        gate.variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        gate.start();
+        gate
+    }
+
     /// Starts on a given data folder.
     #[must_use]
     pub fn at(program: &str, data: &Path, flags: &[&str]) -> Gate {
@@ -108,6 +119,16 @@ impl Gate {
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.data.with_extension("log")).unwrap_or_default()
+    }
+
+    /// How many pictures lie below this part of the data folder, those that are being received among them.
+    #[must_use]
+    pub fn pictures_below(&self, part: &str) -> usize {
+        fn count(folder: &Path) -> usize {
+            let paths = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+            paths.map(|path| if path.is_dir() { count(&path) } else { usize::from(path.extension().is_none()) }).sum()
+        }
+        count(&self.data.join(part))
     }
 
     /// The process id.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{open, open_or_make, secret};
 use crate::cli::{Http200, Park, Place, SecretArgs, YesNo};
+use crate::config::network;
 use crate::output::{self, misuse};
 
 pub(super) fn run(command: Park) -> anyhow::Result<()> {
@@ -166,17 +167,7 @@ fn networks(given: Vec<String>) -> anyhow::Result<Vec<String>> {
     if given == ["any"] {
         return Ok(Vec::new());
     }
-    given
-        .into_iter()
-        .map(|text| {
-            let one = |error| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from).map_err(|_| error);
-            let parsed = text.parse::<ipnet::IpNet>().or_else(one);
-            match parsed {
-                Ok(network) => Ok(network.to_string()),
-                Err(_) => Err(misuse(format!("{text}: 应写成 10.9.0.0/16 (write a network)"))),
-            }
-        })
-        .collect()
+    given.into_iter().map(|text| network(&text).map(|network| network.to_string()).map_err(misuse)).collect()
 }
 
 fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {

@@ -40,7 +40,13 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     let images = open_images(&config.images, &config.state.data)?;
     let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
     let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
-    let settings = Settings { node: config.node, limits: config.limits, forward: config.forward, mode };
+    let settings = Settings {
+        node: config.node,
+        trusted_proxies: config.trusted_proxies,
+        limits: config.limits,
+        forward: config.forward,
+        mode,
+    };
     let public = TcpListener::bind(config.listen).await.with_context(|| {
         format!("不能监听 {0} (cannot listen: is another program using it? try --listen 127.0.0.1:0)", config.listen)
     })?;

@@ -2,16 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 
 use parkgate_testbed::{Gate, Multipart, body, leave, signed};
 
 use crate::{PARKGATE, demo};
-
-fn files(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).unwrap();
-    entries.map(|entry| entry.unwrap().path()).map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
-}
 
 fn expect(gate: &Gate, content_type: &str, body: Vec<u8>, status: u16, hint: &str) {
     let (found, reply) = gate.post("leave", content_type, body);
@@ -22,7 +16,7 @@ fn expect(gate: &Gate, content_type: &str, body: Vec<u8>, status: u16, hint: &st
 
 fn still_fine(gate: &Gate, serial: &str) {
     gate.taken("leave", leave(serial, &[]));
-    assert_eq!(files(&gate.data().join("images")), 0, "nothing is left behind");
+    assert_eq!(gate.pictures_below("images"), 0, "nothing is left behind");
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -1,6 +1,5 @@
 //! `kill -9` under load, a full disk, uploads cut off: every acknowledged push is there exactly once.
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -59,8 +58,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
     let acknowledged = std::mem::take(&mut *acknowledged.lock().unwrap());
     let picture = |key: &str| std::fs::read(gate.data().join("images").join(key)).unwrap();
     check(&acknowledged, |args| gate.json(args), picture);
-    let incoming = std::fs::read_dir(gate.data().join("images/incoming")).unwrap().count();
-    assert_eq!(incoming, 0, "what was written aside is gone");
+    assert_eq!(gate.pictures_below("images/incoming"), 0, "what was written aside is gone");
 }
 
 /// Pushes one after the other until the gate is gone.
@@ -221,7 +219,7 @@ fn an_upload_cut_off_leaves_nothing() {
         stream.write_all(&whole[..whole.len() / 2]).unwrap();
     }
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while entries(&gate.data().join("images/incoming")) > 0 {
+    while gate.pictures_below("images/incoming") > 0 {
         assert!(std::time::Instant::now() < until, "files aside were left behind");
         std::thread::yield_now();
     }

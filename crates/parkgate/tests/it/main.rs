@@ -1,6 +1,7 @@
 //! The public face, by HTTP and command line against the real program: a module per subject.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod addresses;
 mod agent;
 mod agent_denied;
 mod agent_peers;

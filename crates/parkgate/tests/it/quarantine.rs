@@ -120,11 +120,7 @@ fn beyond_the_bound_the_sender_keeps_it() {
 fn pictures_that_find_no_room_leave_nothing_behind() {
     let (gate, _folder) = limited("quarantine_bytes_max = 50000");
     let picture = |number: u8| [b"GIF89a", [number; 30_000].as_slice()].concat();
-    let files = || {
-        let images = gate.data().join("images");
-        let folders = std::fs::read_dir(images).unwrap().map(|entry| entry.unwrap().path());
-        folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).count()
-    };
+    let files = || gate.pictures_below("images");
     let push = |number: u8| {
         let pairs = leave(&format!("S{number}"), &[("leave_image_hash", &md5_hex(&picture(number)))]);
         let form = Multipart::of(&signed(pairs, "wrong")).file("leave_image_file", &picture(number)).end();

@@ -11,6 +11,7 @@ use parkgate_wire::reply::Answer;
 use parkgate_wire::{PushKind, Seqno};
 
 use super::Outcome;
+use crate::accept::ClientAddress;
 use crate::aside::{Kept, reason};
 use crate::forward::{Upstream, summary};
 use crate::gate::Gate;
@@ -19,7 +20,7 @@ use crate::metrics::Result as Counted;
 use crate::registry::KnownPark;
 
 /// When a sender that was turned away for want of room may come again.
-const RETRY_AFTER_SECONDS: &str = "2";
+pub(crate) const RETRY_AFTER_SECONDS: &str = "2";
 
 struct Row {
     status: StatusCode,
@@ -34,12 +35,13 @@ pub(super) fn answer(
     gate: &Gate,
     kind: PushKind,
     seqno: Seqno,
+    client: ClientAddress,
     park: Option<&KnownPark>,
     outcome: &Outcome,
     started: Instant,
 ) -> Response {
     let row = row(outcome, seqno);
-    log(kind, seqno, park, outcome, &row);
+    log(kind, seqno, client, park, outcome, &row);
     gate.metrics.count(kind, row.counted, started.elapsed().as_secs_f64());
     let mut response = said(gate, kind, park, &row);
     if matches!(outcome, Outcome::Refused { why: Why::Refused(refusal), .. } if leaves_rest_unread(refusal.class())) {
@@ -85,6 +87,15 @@ pub(super) fn kept_summary(outcome: &Outcome, seqno: Seqno) -> Option<String> {
     let is_turned_away = matches!(outcome, Outcome::Refused { kept: None, .. });
     let is_kept = !is_turned_away && !matches!(row.answer, Answer::Unavailable | Answer::Internal);
     is_kept.then(|| summary(row.answer.to_json(row.hint.as_deref(), row.seqno, "", "").as_bytes()))
+}
+
+/// Turned away unread, since there is too much of it.
+pub(crate) fn busy(gate: &Gate, path: &str, hint: &str) -> Response {
+    let json = Answer::Unavailable.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, path);
+    let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, json);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// A body of which the rest was not read cannot be followed by another request.
@@ -165,7 +176,14 @@ fn refused_hint(orders: &[String]) -> Option<String> {
 }
 
 /// One line a request. Never the canonical string: it holds plates and ID numbers.
-fn log(kind: PushKind, seqno: Seqno, park: Option<&KnownPark>, outcome: &Outcome, row: &Row) {
+fn log(
+    kind: PushKind,
+    seqno: Seqno,
+    ClientAddress(address): ClientAddress,
+    park: Option<&KnownPark>,
+    outcome: &Outcome,
+    row: &Row,
+) {
     let park_uuid = park.map_or("", |park| park.park.park_uuid.as_str());
     let kind = kind.name();
     match outcome {
@@ -184,15 +202,15 @@ fn log(kind: PushKind, seqno: Seqno, park: Option<&KnownPark>, outcome: &Outcome
             Verdict::Overflowing => tracing::error!(%seqno, park_uuid, kind, "too many other pushes with one serial"),
         },
         Outcome::Refused { why, kept: Some(Kept::Full) } => {
-            tracing::debug!(%seqno, park_uuid, kind, reason = reason(why), "refused, and no room to set it aside");
+            tracing::debug!(%seqno, %address, park_uuid, kind, reason = reason(why), "refused, and no room to set it aside");
         }
         // The reason's name only: what was sent may be personal.
         Outcome::Refused { why: why @ Why::Mismatched(_), .. } => {
-            tracing::warn!(%seqno, park_uuid, kind, reason = reason(why), "signature wrong, set aside");
+            tracing::warn!(%seqno, %address, park_uuid, kind, reason = reason(why), "signature wrong, set aside");
         }
         Outcome::Refused { why, kept } => {
             let status = row.status.as_u16();
-            tracing::info!(%seqno, park_uuid, kind, reason = reason(why), status, set_aside = kept.is_some(), "refused");
+            tracing::info!(%seqno, %address, park_uuid, kind, reason = reason(why), status, set_aside = kept.is_some(), "refused");
         }
         Outcome::Failed(error) => tracing::error!(%seqno, park_uuid, kind, %error, "not recorded"),
     }

@@ -1,0 +1,57 @@
+//! `[http]`: whom the gate believes about where a request comes from.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use parkgate_server::TrustedProxies;
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GivenHttp {
+    trusted_proxies: Option<Networks>,
+}
+
+impl GivenHttp {
+    pub(super) const NAMES: &[&str] = &["trusted_proxies"];
+
+    pub(super) fn trusted_proxies(self) -> TrustedProxies {
+        self.trusted_proxies.map(|networks| networks.0).unwrap_or_default().into()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Listed")]
+struct Networks(Vec<IpNet>);
+
+/// A list in the file; in a variable one text, with commas.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "write networks, as in [\"10.0.0.0/8\"]")]
+enum Listed {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl TryFrom<Listed> for Networks {
+    type Error = String;
+
+    fn try_from(listed: Listed) -> Result<Self, String> {
+        let texts = match listed {
+            Listed::One(text) => text.split(',').map(str::to_owned).collect(),
+            Listed::Several(texts) => texts,
+        };
+        let texts = texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        texts.map(network).collect::<Result<_, _>>().map(Networks)
+    }
+}
+
+/// A network, or one address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    // Addresses of IPv4 written as IPv6 are compared as what they are.
+    let canonical = |network: IpNet| match network {
+        IpNet::V6(inner) if inner.prefix_len() == 128 => IpNet::from(inner.addr().to_canonical()),
+        network => network,
+    };
+    text.parse().or_else(|_| one()).map(canonical).map_err(|_| format!("{text}: 应写成 10.9.0.0/16 (write a network)"))
+}
