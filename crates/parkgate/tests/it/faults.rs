@@ -225,7 +225,3 @@ fn an_upload_cut_off_leaves_nothing() {
     }
     gate.taken("leave", leave("S1", &[]));
 }
-
-fn entries(folder: &Path) -> usize {
-    std::fs::read_dir(folder).unwrap().count()
-}
