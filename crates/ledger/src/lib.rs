@@ -10,6 +10,9 @@
 #![forbid(unsafe_code)]
 
 mod decide;
+pub mod delivery;
+pub mod epoch;
+pub mod fanout;
 mod space;
 mod touch;
 pub mod verdict;

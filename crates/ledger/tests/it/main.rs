@@ -1,6 +1,9 @@
 //! The rules as named properties, against a model that recounts everything from the plain list of arrivals.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod delivery;
+mod epoch;
+mod fanout;
 mod model;
 mod properties;
 mod shelf;
