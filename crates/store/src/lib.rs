@@ -5,6 +5,7 @@
 //! readers come from blocking threads or from the command line.
 
 mod alarm;
+mod backend;
 pub mod delivery;
 mod disk;
 pub mod images;
@@ -19,6 +20,7 @@ pub mod recorder;
 pub mod registry;
 mod seal;
 mod sqlite;
+mod store;
 mod stored;
 pub mod survey;
 

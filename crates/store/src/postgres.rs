@@ -6,9 +6,7 @@
 
 mod address;
 mod conflict;
-mod delivery;
 mod drive;
-mod forwarding;
 mod link;
 mod migrate;
 mod months;
@@ -19,6 +17,7 @@ mod record;
 mod registry;
 mod survey;
 mod text;
+mod transaction;
 mod write;
 
 use std::collections::HashSet;
@@ -31,6 +30,8 @@ use parkgate_wire::UnixMillis;
 
 use self::address::Address;
 use self::link::{Fault, Link, Pool, Role};
+use self::transaction::Statements;
+use crate::backend::{Access, Backend, Work};
 use crate::listing::Page;
 use crate::months::Months;
 use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
@@ -38,7 +39,7 @@ use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor,
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
 use crate::seal::Seal;
 use crate::survey::{RefusedCounts, Surveyed};
-use crate::{Alarm, Entry, ImageKey, Store, StoreError};
+use crate::{Alarm, Entry, ImageKey, Store, StoreError, store};
 
 /// How long a call is tried anew before its sender is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -130,11 +131,20 @@ fn attempt<T>(
     all_max: Duration,
     work: impl AsyncFn(&Link, u32) -> Result<T, Fault>,
 ) -> Result<T, StoreError> {
+    tried_again(twice, all_max, |left, tried| pool.on_link(left, async |link| work(link, tried).await))
+}
+
+/// Does the work, which is told how long it may take and how often it was tried, again and again while that may help.
+fn tried_again<T>(
+    twice: Twice,
+    all_max: Duration,
+    mut work: impl FnMut(Duration, u32) -> Result<T, Fault>,
+) -> Result<T, StoreError> {
     let started = Instant::now();
     let mut pause = PAUSE;
     for tried in 0.. {
         let left = all_max.saturating_sub(started.elapsed());
-        let error = match pool.on_link(left, async |link| work(link, tried).await) {
+        let error = match work(left, tried) {
             Ok(done) => return Ok(done),
             Err(Fault::Final(error)) => return Err(error),
             Err(Fault::Unsure(error)) if twice == Twice::Never => return Err(error),
@@ -148,6 +158,28 @@ fn attempt<T>(
         pause = (pause * 2).min(PAUSE_MAX);
     }
     Err(StoreError::Away("tried too often".into()))
+}
+
+impl Backend for PostgresStore {
+    fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    fn run(&self, access: Access, work: &mut Work<'_>) -> Result<(), StoreError> {
+        let (twice, all_max) = match access {
+            Access::Read | Access::ReadKeys | Access::WriteUnsynced => (Twice::Harmless, PATIENCE),
+            Access::ReadLong | Access::Write => (Twice::Harmless, QUESTION_MAX),
+            Access::WriteOnce => (Twice::Never, QUESTION_MAX),
+        };
+        let is_synced = access != Access::WriteUnsynced;
+        let pool = match access {
+            Access::ReadKeys | Access::WriteUnsynced => &self.batches,
+            Access::Read | Access::ReadLong | Access::Write | Access::WriteOnce => &self.questions,
+        };
+        tried_again(twice, all_max, |left, _| {
+            pool.with_link(left, |link, until| Statements::transaction(link, until, is_synced, work))
+        })
+    }
 }
 
 /// After an attempt whose end is not known, a push may be found as a repeat of itself: that was its first time.
@@ -190,31 +222,31 @@ impl Store for PostgresStore {
     }
 
     fn registry_version(&self) -> Result<i64, StoreError> {
-        self.ask(registry::version)
+        store::registry::version(self)
     }
 
     fn parks(&self) -> Result<Vec<Park>, StoreError> {
-        self.ask(async |link| registry::parks(link, &self.seal).await)
+        store::registry::parks(self, &self.seal)
     }
 
     fn apps(&self) -> Result<Vec<App>, StoreError> {
-        self.ask(async |link| registry::apps(link, &self.seal).await)
+        store::registry::apps(self, &self.seal)
     }
 
     fn add_park(&self, park: &NewPark) -> Result<(), StoreError> {
-        self.once(async |link| registry::add_park(link, &self.seal, park).await)
+        store::registry::add_park(self, &self.seal, park)
     }
 
     fn change_park(&self, park_uuid: &str, change: &ParkChange) -> Result<bool, StoreError> {
-        self.once(async |link| registry::change_park(link, &self.seal, park_uuid, change).await)
+        store::registry::change_park(self, &self.seal, park_uuid, change)
     }
 
     fn add_app(&self, app: &NewApp) -> Result<(), StoreError> {
-        self.once(async |link| registry::add_app(link, &self.seal, app).await)
+        store::registry::add_app(self, &self.seal, app)
     }
 
     fn disable_app(&self, app_id: &str) -> Result<bool, StoreError> {
-        self.ask(async |link| registry::disable_app(link, app_id).await)
+        store::registry::disable_app(self, app_id)
     }
 
     fn space(&self, park: ParkId) -> Result<Space, StoreError> {
@@ -313,7 +345,7 @@ impl Store for PostgresStore {
     }
 
     fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError> {
-        self.ask(async |link| registry::old_secrets_used(link, used).await)
+        store::registry::old_secrets_used(self, used)
     }
 
     fn probe(&self) -> Result<(), StoreError> {

@@ -3,7 +3,6 @@
 mod checkpoint;
 mod conflict;
 mod delivery;
-mod forwarding;
 mod migrate;
 pub(crate) mod moving;
 mod quarantine;
@@ -11,6 +10,7 @@ mod query;
 mod record;
 mod registry;
 mod survey;
+mod transaction;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
+use self::transaction::Statements;
+use crate::backend::{Access, Backend, Work};
 use crate::disk::make_folder;
 use crate::key::MasterKey;
 use crate::listing::Page;
@@ -31,7 +33,7 @@ use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor,
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
 use crate::seal::Seal;
 use crate::survey::{RefusedCounts, Surveyed};
-use crate::{Alarm, Entry, ImageKey, Store, StoreError};
+use crate::{Alarm, Entry, ImageKey, Store, StoreError, store};
 
 /// In the data folder.
 pub(crate) const FILE: &str = "parkgate.db";
@@ -131,6 +133,26 @@ impl SqliteStore {
     }
 }
 
+impl Backend for SqliteStore {
+    fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    fn run(&self, access: Access, work: &mut Work<'_>) -> Result<(), StoreError> {
+        match access {
+            Access::Read | Access::ReadKeys | Access::ReadLong => self.read(|reader| {
+                let transaction = reader.unchecked_transaction()?;
+                work(&mut Statements(&transaction))?;
+                Ok(transaction.commit()?)
+            }),
+            Access::Write | Access::WriteOnce => self.write(|writer| transaction::write(writer.connection(), work)),
+            Access::WriteUnsynced => self.write(|writer| {
+                delivery::unsynced(writer.connection(), |connection| transaction::write(connection, work))
+            }),
+        }
+    }
+}
+
 impl Store for SqliteStore {
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
         self.write(|writer| {
@@ -151,31 +173,31 @@ impl Store for SqliteStore {
     }
 
     fn registry_version(&self) -> Result<i64, StoreError> {
-        self.read(registry::version)
+        store::registry::version(self)
     }
 
     fn parks(&self) -> Result<Vec<Park>, StoreError> {
-        self.read(|reader| registry::parks(reader, &self.seal))
+        store::registry::parks(self, &self.seal)
     }
 
     fn apps(&self) -> Result<Vec<App>, StoreError> {
-        self.read(|reader| registry::apps(reader, &self.seal))
+        store::registry::apps(self, &self.seal)
     }
 
     fn add_park(&self, park: &NewPark) -> Result<(), StoreError> {
-        self.write(|writer| registry::add_park(writer.connection(), &self.seal, park))
+        store::registry::add_park(self, &self.seal, park)
     }
 
     fn change_park(&self, park_uuid: &str, change: &ParkChange) -> Result<bool, StoreError> {
-        self.write(|writer| registry::change_park(writer.connection(), &self.seal, park_uuid, change))
+        store::registry::change_park(self, &self.seal, park_uuid, change)
     }
 
     fn add_app(&self, app: &NewApp) -> Result<(), StoreError> {
-        self.write(|writer| registry::add_app(writer.connection(), &self.seal, app))
+        store::registry::add_app(self, &self.seal, app)
     }
 
     fn disable_app(&self, app_id: &str) -> Result<bool, StoreError> {
-        self.write(|writer| registry::disable_app(writer.connection(), app_id))
+        store::registry::disable_app(self, app_id)
     }
 
     fn space(&self, park: ParkId) -> Result<Space, StoreError> {
@@ -259,7 +281,7 @@ impl Store for SqliteStore {
     }
 
     fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError> {
-        self.write(|writer| registry::old_secrets_used(writer.connection(), used))
+        store::registry::old_secrets_used(self, used)
     }
 
     fn probe(&self) -> Result<(), StoreError> {

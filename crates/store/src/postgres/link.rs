@@ -51,10 +51,14 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    pub(super) fn error(&self) -> &StoreError {
+        let (Fault::Again(error) | Fault::Unsure(error) | Fault::Final(error)) = self;
+        error
+    }
+
     /// Is the server or the way to it in doubt?
     fn is_of_the_line(&self) -> bool {
-        let (Fault::Again(error) | Fault::Unsure(error) | Fault::Final(error)) = self;
-        matches!(error, StoreError::Away(_))
+        matches!(self.error(), StoreError::Away(_))
     }
 }
 
@@ -152,10 +156,21 @@ impl Pool {
         within: Duration,
         work: impl AsyncFn(&Link) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        self.with_link(within, |link, until| {
+            let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
+            link.wait(async { timeout_at(until, work(link)).await.unwrap_or_else(late) })?
+        })
+    }
+
+    /// The same for work that waits for each of its answers by itself, until the time it is given.
+    pub(super) fn with_link<T>(
+        &self,
+        within: Duration,
+        work: impl FnOnce(&Link, Instant) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let until = Instant::now() + within;
         let done = self.take(until).and_then(|link| {
-            let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
-            let done = link.driver.wait(async { timeout_at(until, work(&link)).await.unwrap_or_else(late) })??;
+            let done = work(&link, until)?;
             self.give(link);
             Ok(done)
         });
@@ -217,6 +232,11 @@ impl Link {
         let warned = Arc::new(AtomicBool::new(false));
         let (host, client) = driver.wait(connect(address, role, until, &warned))??;
         Ok(Link { driver, client, host, warned, statements: RefCell::default() })
+    }
+
+    /// Waits for an answer on this thread.
+    pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
+        self.driver.wait(work)
     }
 
     pub(super) async fn statement(&self, sql: &str) -> Result<Statement, Error> {

@@ -282,16 +282,6 @@ pub(super) async fn space(link: &Link, park: ParkId) -> Result<Space, Fault> {
     link.query_opt(SPACE, &[&park.0]).await?.map_or(Ok(Space::default()), |row| read_space(&row))
 }
 
-/// Of several numberings, by their keys.
-pub(super) async fn spaces(link: &Link, parks: &[i64]) -> Result<HashMap<i64, Space>, Fault> {
-    let sql = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ANY($1)";
-    let mut spaces = HashMap::with_capacity(parks.len());
-    for row in link.query(sql, &[&parks]).await? {
-        spaces.insert(row.try_get(0)?, read_space(&row)?);
-    }
-    Ok(spaces)
-}
-
 fn read_space(row: &Row) -> Result<Space, Fault> {
     let count = |column| -> Result<u32, Fault> {
         let told: Option<i64> = row.try_get(column)?;

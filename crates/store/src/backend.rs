@@ -1,0 +1,79 @@
+//! What a database must do for the store, and nothing of what it means.
+//!
+//! A [`Backend`] runs transactions; a [`Transaction`] runs statements. The statements are written once, for both databases,
+//! in the modules of `store/` ([`dialect`] says in which words); rules stand in the ledger. Only the batch of the recording
+//! path is loaded and written by each database in its own way.
+
+pub(crate) mod dialect;
+mod value;
+
+pub(crate) use value::{Row, Value};
+
+use crate::StoreError;
+use crate::seal::Seal;
+
+/// How a transaction is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reads. Asked by the gate itself, so it ends soon or fails.
+    Read,
+    /// Reads by keys only, all the time: what forwarding asks.
+    ReadKeys,
+    /// Reads, for a person who would rather wait.
+    ReadLong,
+    /// Writes durably. The same a second time: it is tried again where it is not known whether it was done.
+    Write,
+    /// Writes durably. Another change the second time: never tried again after an unknown end.
+    WriteOnce,
+    /// Writes by keys only what may be forgotten without harm: durable with the next durable transaction.
+    WriteUnsynced,
+}
+
+/// The work of one transaction. It may run again after a failure, so it begins anew each time.
+pub(crate) type Work<'a> = dyn FnMut(&mut dyn Transaction) -> Result<(), StoreError> + 'a;
+
+/// A database.
+pub(crate) trait Backend: Send + Sync {
+    /// Runs `work` in one transaction and commits it; after an error nothing of it is done.
+    fn run(&self, access: Access, work: &mut Work<'_>) -> Result<(), StoreError>;
+
+    /// Seals personal data and secrets.
+    fn seal(&self) -> &Seal;
+}
+
+/// A transaction under way.
+pub(crate) trait Transaction {
+    /// All rows of a statement.
+    fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError>;
+
+    /// Changes rows; how many.
+    fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError>;
+}
+
+impl dyn Backend + '_ {
+    /// Runs `work` as [`Backend::run`] and gives what it came to.
+    pub(crate) fn transaction<T>(
+        &self,
+        access: Access,
+        mut work: impl FnMut(&mut dyn Transaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut done = None;
+        self.run(access, &mut |transaction| {
+            done = Some(work(transaction)?);
+            Ok(())
+        })?;
+        done.ok_or_else(|| StoreError::Broken("the transaction was not run".into()))
+    }
+}
+
+impl dyn Transaction + '_ {
+    /// The first row of a statement.
+    pub(crate) fn query_opt(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, values)?.into_iter().next())
+    }
+
+    /// Did a statement change any row?
+    pub(crate) fn changes(&mut self, sql: &str, values: &[Value]) -> Result<bool, StoreError> {
+        Ok(self.execute(sql, values)? > 0)
+    }
+}

@@ -1,0 +1,7 @@
+//! Every call of the store, once for both databases: load, let the ledger decide, write.
+
+pub(crate) mod deliveries;
+mod forwarding;
+mod records;
+pub(crate) mod registry;
+pub(crate) mod subscribers;

@@ -1,0 +1,246 @@
+//! What forwarding asks of the store.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use parkgate_ledger::fanout::{Published, SubscriberId, Subscription, wants};
+use parkgate_ledger::{ParkId, Space};
+use parkgate_wire::{PushKind, Secret, UnixMillis};
+
+use super::records::{COLUMN_COUNT, COLUMNS, pictures, record, spaces};
+use super::{deliveries, registry, subscribers};
+use crate::StoreError;
+use crate::backend::{Access, Backend, Row, Transaction, Value};
+use crate::delivery::{
+    Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber,
+    Outgoing, REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
+};
+use crate::listing::Page;
+use crate::query::Picture;
+use crate::seal::Seal;
+use crate::stored::{GONE, kind_of, original_of};
+
+impl<B: Backend> Forwarding for B {
+    fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError> {
+        subscribers::subscribers(self, self.seal())
+    }
+
+    fn add_subscriber(&self, subscriber: &NewSubscriber) -> Result<(), StoreError> {
+        subscribers::add(self, self.seal(), subscriber)
+    }
+
+    fn pause_subscriber(&self, name: &str, paused: bool) -> Result<bool, StoreError> {
+        deliveries::pause(self, name, paused, now_ms())
+    }
+
+    fn change_subscriber(
+        &self,
+        name: &str,
+        settings: &SubscriberSettings,
+        secret: Option<&Secret>,
+    ) -> Result<bool, StoreError> {
+        subscribers::change(self, self.seal(), name, settings, secret)
+    }
+
+    fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError> {
+        subscribers::remove(self, name)
+    }
+
+    fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let claims = deliveries::claim_due(self, claim)?;
+        let claimed = outgoing(self, self.seal(), claims.due)?;
+        Ok(Claimed { looked_at: claims.looked_at, send_from: claims.send_from, ..claimed })
+    }
+
+    fn settle(&self, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), StoreError> {
+        deliveries::settle_all(self, subscriber, settled, now)
+    }
+
+    fn deliveries_page(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
+        deliveries::page(self, filter, after)
+    }
+
+    fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
+        deliveries::retry(self, ids, now)
+    }
+
+    fn drop_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
+        deliveries::give_up(self, ids, now)
+    }
+
+    fn replay(&self, subscriber: &str, received_from: i64, now: i64) -> Result<Option<u64>, StoreError> {
+        let Some(id) = subscribers::key_of(self, subscriber)? else { return Ok(None) };
+        replay(self, id, received_from, now).map(Some)
+    }
+
+    fn backlog(&self, count_max: u64) -> Result<Vec<Backlog>, StoreError> {
+        subscribers::backlog(self, count_max)
+    }
+
+    fn oldest_pending(&self, subscriber: i64) -> Result<Option<i64>, StoreError> {
+        deliveries::oldest(self, subscriber)
+    }
+
+    fn delivery_of(
+        &self,
+        subscriber: i64,
+        park: ParkId,
+        parking_serial: &str,
+        kind: PushKind,
+    ) -> Result<Option<Due>, StoreError> {
+        deliveries::delivery_of(self, subscriber, park, parking_serial, kind)
+    }
+
+    fn add_difference(&self, difference: &Difference) -> Result<(), StoreError> {
+        subscribers::add_difference(self, difference)
+    }
+
+    fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError> {
+        subscribers::differences(self, subscriber, limit)
+    }
+
+    fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError> {
+        registry::set_location(self, park_uuid, location)
+    }
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What every subscriber asked for.
+pub(crate) fn subscriptions(transaction: &mut dyn Transaction) -> Result<Vec<Subscription>, StoreError> {
+    let rows = transaction.query("SELECT id, all_parks, enters, leaves, relays FROM subscribers ORDER BY id", &[])?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut parks: HashMap<i64, Vec<ParkId>> = HashMap::new();
+    for row in transaction.query("SELECT subscriber_id, park_id FROM subscriber_parks", &[])? {
+        parks.entry(row.int(0)?).or_default().push(ParkId(row.int(1)?));
+    }
+    let subscription = |row: &Row| {
+        let id = row.int(0)?;
+        Ok(Subscription {
+            subscriber: SubscriberId(id),
+            parks: if row.bool(1)? { None } else { Some(parks.remove(&id).unwrap_or_default().into_iter().collect()) },
+            enters: row.bool(2)?,
+            leaves: row.bool(3)?,
+            conflicts: row.bool(4)?,
+        })
+    };
+    rows.iter().map(subscription).collect()
+}
+
+const OUTGOING: &str = "p.park_uuid, p.name, p.location, {serial r}, r.original, p.total_parking_space, \
+    coalesce((SELECT max(n.id) FROM park_epochs n WHERE n.park_id = p.id), p.id) \
+    FROM {rows $1 bigint park_id, $2 bigint id} AS k {step records r: r.park_id = k.park_id AND r.id = k.id} \
+    LEFT JOIN park_epochs e ON e.id = r.park_id JOIN parks p ON p.id = coalesce(e.park_id, r.park_id)";
+
+/// Everything needed to send what was claimed.
+fn outgoing(backend: &dyn Backend, seal: &Seal, due: Vec<Due>) -> Result<Claimed, StoreError> {
+    let mut claimed = Claimed::default();
+    if due.is_empty() {
+        return Ok(claimed);
+    }
+    let keys: Vec<(ParkId, i64)> = due.iter().map(|due| (due.park, due.id.record)).collect();
+    let values = [keys.iter().map(|(park, _)| park.0).collect(), keys.iter().map(|(_, record)| *record).collect()];
+    let sql = format!("SELECT {COLUMNS}, {OUTGOING}");
+    let (rows, mut pictures, spaces) = backend.transaction(Access::ReadKeys, |transaction| {
+        let rows = transaction.query(&sql, &values)?;
+        // Of the newest numbering, whichever the record is of.
+        let counted = rows.iter().map(|row| row.int(COLUMN_COUNT + 6)).collect::<Result<Vec<_>, _>>()?;
+        Ok((rows, pictures(transaction, &keys)?, spaces(transaction, Value::Ints(counted))?))
+    })?;
+    let mut found: HashMap<i64, Row> = HashMap::new();
+    for row in rows {
+        found.insert(row.int(0)?, row);
+    }
+    for due in due {
+        let Some(row) = found.get(&due.id.record) else {
+            claimed.unreadable.push((due, GONE.into()));
+            continue;
+        };
+        let space = spaces.get(&row.int(COLUMN_COUNT + 6)?).copied().unwrap_or_default();
+        // One that cannot be read must not keep the others.
+        match one(seal, row, due, pictures.remove(&due.id.record).unwrap_or_default(), space) {
+            Ok(outgoing) => claimed.outgoing.push(outgoing),
+            Err(error) => claimed.unreadable.push((due, error.to_string())),
+        }
+    }
+    Ok(claimed)
+}
+
+fn one(seal: &Seal, row: &Row, due: Due, pictures: Vec<Picture>, space: Space) -> Result<Outgoing, StoreError> {
+    let at = |column| COLUMN_COUNT + column;
+    let parking_serial = row.text(at(3))?;
+    let mut read = record(row, seal, &parking_serial)?;
+    read.view.pictures = pictures;
+    let original = row.opt_blob(at(4))?.map(<[u8]>::to_vec);
+    let original = original_of(seal, original, due.park, &parking_serial, read.view.kind)?;
+    Ok(Outgoing {
+        due,
+        park_uuid: row.text(at(0))?,
+        park_name: row.text(at(1))?,
+        location: row.opt_text(at(2))?,
+        park_total: row.opt_int(at(5))?.and_then(|total| u32::try_from(total).ok()),
+        parking_serial,
+        plate: read.plate,
+        enter_time: read.enter_time,
+        event_time: read.event_time,
+        record: read.view,
+        original,
+        space,
+    })
+}
+
+/// By the time, not along the numbers from the oldest on.
+const REPLAY_RANGE: &str = "SELECT min(id + 0), max(id + 0) FROM records WHERE received_at >= $1";
+const REPLAY_PAGE: &str = "SELECT r.park_id, r.id, r.kind, r.conflict_with IS NOT NULL, coalesce(e.park_id, r.park_id), \
+    r.received_at FROM records r LEFT JOIN park_epochs e ON e.id = r.park_id WHERE r.id >= $1 AND r.id <= $2 \
+    {postgres AND NOT EXISTS (SELECT 1 FROM months m WHERE m.stripped_at IS NOT NULL AND r.id >> 40 <= m.number)} \
+    ORDER BY r.id LIMIT $3";
+
+/// Page by page from the oldest record up, so that enters are there before their leaves; how many records.
+fn replay(backend: &dyn Backend, subscriber: i64, received_from: i64, now: i64) -> Result<u64, StoreError> {
+    let range = backend.transaction(Access::ReadLong, |transaction| {
+        let row = transaction.query_opt(REPLAY_RANGE, &[received_from.into()])?;
+        row.map_or(Ok(None), |row| Ok(row.opt_int(0)?.zip(row.opt_int(1)?)))
+    })?;
+    let Some((first, last)) = range else { return Ok(0) };
+    let (mut replayed, mut next) = (0, Some(first));
+    while let Some(from) = next {
+        let values = [from.into(), last.into(), REPLAYED_AT_ONCE.into()];
+        let (added, after) = backend.transaction(Access::Write, |transaction| {
+            let subscriptions = subscriptions(transaction)?;
+            let subscription = subscriptions.iter().find(|one| one.subscriber.0 == subscriber);
+            let rows = transaction.query(REPLAY_PAGE, &values)?;
+            let mut wanted = Vec::new();
+            for row in &rows {
+                let record = Published {
+                    park: ParkId(row.int(4)?),
+                    kind: kind_of(row.int(2)?),
+                    is_conflict: row.bool(3)?,
+                    received_at: UnixMillis(row.int(5)?),
+                    inline: None,
+                };
+                let is_meant = record.received_at.0 >= received_from;
+                if is_meant && subscription.is_some_and(|subscription| wants(subscription, &record)) {
+                    wanted.push((ParkId(row.int(0)?), row.int(1)?));
+                }
+            }
+            let added = deliveries::replay_page(transaction, subscriber, &wanted, now)?;
+            let is_full = rows.len() as u64 >= REPLAYED_AT_ONCE.unsigned_abs();
+            let last = rows.last().filter(|_| is_full).map(|row| row.int(1)).transpose()?;
+            Ok((added, last.map(|last| last.saturating_add(1))))
+        })?;
+        replayed += added;
+        next = after;
+    }
+    Ok(replayed)
+}
