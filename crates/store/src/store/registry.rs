@@ -85,7 +85,7 @@ pub(crate) fn old_secrets_used(backend: &dyn Backend, used: &[(ParkId, i64)]) ->
     let parks: Value = used.iter().map(|(park, _)| park.0).collect();
     let times: Value = used.iter().map(|(_, at)| *at).collect();
     backend.transaction(Access::Write, |transaction| {
-        transaction.query("SELECT id FROM parks WHERE id {in $1} ORDER BY id {lock}", &[parks.clone()])?;
+        transaction.query("SELECT id FROM parks WHERE id {in $1} ORDER BY id {lock}", std::slice::from_ref(&parks))?;
         let note = "UPDATE parks SET old_secret_used_at = n.at FROM {rows $1 bigint park_id, $2 bigint at} AS n \
             WHERE id = n.park_id AND coalesce(old_secret_used_at, 0) < n.at";
         transaction.execute(note, &[parks.clone(), times.clone()])?;
