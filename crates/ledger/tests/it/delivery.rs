@@ -49,6 +49,12 @@ struct Desk {
 }
 
 impl Desk {
+    /// Neither it nor the leave behind it is claimed.
+    fn is_at_rest(&self, place: usize) -> bool {
+        let leave = if place.is_multiple_of(2) { self.claimed_until[place + 1] } else { None };
+        self.claimed_until[place].is_none() && leave.is_none()
+    }
+
     fn claim(&mut self, time: i64) -> Result<(), TestCaseError> {
         let (now, until) = (UnixMillis(self.now), UnixMillis(self.now + time));
         for place in 0..self.states.len() {
@@ -92,7 +98,7 @@ impl Desk {
             }
             outcome => outcome,
         };
-        if place % 2 == 0
+        if place.is_multiple_of(2)
             && frees_leave(&outcome)
             && let Some(leave) = self.states[place + 1].take()
         {
@@ -121,15 +127,20 @@ proptest! {
                 Event::Settle(place, outcome) => desk.settle(place, outcome),
                 Event::Retry(place) => {
                     let now = UnixMillis(desk.now);
-                    // As on the command line: what is on its way is left alone.
-                    if desk.claimed_until[place].is_none() && let Some(state) = desk.states[place].take() {
+                    // What is on its way is left alone here. A dead enter that is retried while its leave is on its way may
+                    // send that leave a second time, which every subscriber must bear.
+                    if desk.is_at_rest(place)
+                        && let Some(state) = desk.states[place].take()
+                    {
                         desk.states[place] = Some(retried(state, now));
                         desk.sent[place] = 0;
                     }
                 }
                 Event::Replay(place) => {
                     let now = UnixMillis(desk.now);
-                    if let Some(state) = desk.states[place].take() {
+                    if desk.is_at_rest(place)
+                        && let Some(state) = desk.states[place].take()
+                    {
                         desk.states[place] = Some(replayed(state, now));
                         desk.sent[place] = 0;
                     }
