@@ -56,6 +56,7 @@ impl Gate {
         let connections_max = &mut settings.limits.connections_max;
         *connections_max = connections_within(*connections_max);
         let images = images.with_alarm(store.alarm().clone());
+        store.begin_serving()?;
         // The version first: a change in between is then seen as new.
         let version = store.registry_version()?;
         let registry = Arc::new(ArcSwap::from_pointee(Registry::load(store.as_ref())?));

@@ -22,6 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let picture_bytes: usize = given.next().map_or(Ok(10_000), |text| text.parse())?;
     let parks: u64 = given.next().map_or(Ok(100), |text| text.parse())?;
     let store = open(&folder, None)?;
+    store.begin_serving()?;
     let images = Images::open(&folder.join("images"))?;
     for park in 0..parks {
         store.add_park(&NewPark {

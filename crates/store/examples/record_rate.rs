@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kept = (!place.is_empty() && url.is_none()).then(|| PathBuf::from(&place));
     let data = kept.clone().unwrap_or_else(|| scratch.clone());
     let store = open(&data, url.as_deref())?;
+    store.begin_serving()?;
     let lanes = store.lanes(0) as u64;
     let started = Instant::now();
     let measured: Vec<(Vec<Duration>, u64)> = std::thread::scope(|scope| {

@@ -92,6 +92,10 @@ pub enum StoreError {
     /// The database cannot be reached or is stopping. Try later.
     #[error("the store is away: {0}")]
     Away(String),
+    /// The disk failed to sync, or pages could not be copied: what is on it is not known. Nothing more is acknowledged, the
+    /// alarm is raised, and the next start writes everything once more.
+    #[error("the disk failed to sync: {0}")]
+    Unsynced(String),
     /// The name or key is taken already.
     #[error("{0} exists already")]
     Exists(String),
@@ -105,7 +109,11 @@ impl StoreError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            StoreError::Busy(_) | StoreError::Held(_) | StoreError::Full(_) | StoreError::Away(_) => true,
+            StoreError::Busy(_)
+            | StoreError::Held(_)
+            | StoreError::Full(_)
+            | StoreError::Away(_)
+            | StoreError::Unsynced(_) => true,
             StoreError::Exists(_) | StoreError::Broken(_) => false,
         }
     }
@@ -126,6 +134,15 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
 
     /// What this store raises once nothing may be acknowledged any more (a sync failed). From then on every write fails.
     fn alarm(&self) -> &Alarm;
+
+    /// To be called before this process records what it acknowledges. Whatever a process before left behind is durable when
+    /// this returns. Of one data folder only one process may do so at a time; all others leave its files as they are.
+    ///
+    /// # Errors
+    /// It cannot be made durable: then nothing may be acknowledged.
+    fn begin_serving(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Keys the digests by which pushes of the same content are known, from the master key.
     fn content_key(&self) -> [u8; 32];
@@ -366,7 +383,7 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// It cannot, and why.
     fn probe(&self) -> Result<(), StoreError>;
 
-    /// Brings everything into the main file before the process ends.
+    /// Ends the connections; a process that serves brings everything into the main file before.
     ///
     /// # Errors
     /// Nothing is lost: the next start does it.

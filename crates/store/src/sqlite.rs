@@ -7,19 +7,22 @@ mod migrate;
 pub(crate) mod moving;
 mod quarantine;
 mod query;
+mod recopy;
 mod record;
 mod registry;
 mod survey;
 mod transaction;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use parkgate_ledger::{ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
@@ -49,7 +52,7 @@ const READERS_KEPT: usize = 8;
 /// The writer, if there is one.
 enum Held {
     Open(Writer),
-    /// A write to the disk failed, or a batch panicked: the next one opens it anew.
+    /// The disk could not be read or written, or a batch panicked: the next one opens it anew.
     GivenUp,
     Closed,
 }
@@ -61,7 +64,8 @@ pub struct SqliteStore {
     content_key: [u8; 32],
     writer: Mutex<Held>,
     readers: Mutex<Vec<Connection>>,
-    checkpointer: Checkpointer,
+    /// Of the process that serves: all others leave the WAL to it.
+    checkpointer: OnceLock<Checkpointer>,
     alarm: Alarm,
 }
 
@@ -80,7 +84,7 @@ impl SqliteStore {
         registry::prove_key(writer.connection(), &seal)?;
         moving::refuse_unfinished(writer.connection())?;
         Ok(SqliteStore {
-            checkpointer: Checkpointer::start(path.clone()),
+            checkpointer: OnceLock::new(),
             seal,
             content_key: key.derive("content digest"),
             writer: Mutex::new(Held::Open(writer)),
@@ -90,12 +94,13 @@ impl SqliteStore {
         })
     }
 
-    /// Runs `write` on the writer, opening it anew if it was given up.
+    /// Runs `write` on the writer, opening it anew if it was given up; after a failed sync never again.
     fn write<T>(&self, write: impl FnOnce(&mut Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut held = lock(&self.writer);
+        self.alarm.refuse()?;
         let mut writer = match std::mem::replace(&mut *held, Held::GivenUp) {
             Held::Open(writer) => writer,
-            Held::GivenUp => Writer::reopen(&self.path).map_err(|error| self.for_want_of_room(error))?,
+            Held::GivenUp => Writer::open(&self.path).map_err(|error| for_want_of_room(&self.path, error))?,
             Held::Closed => {
                 *held = Held::Closed;
                 return Err(StoreError::Away("closed".into()));
@@ -103,18 +108,18 @@ impl SqliteStore {
         };
         let written = write(&mut writer);
         // For want of room a write fails whole, and is undone; after any other failure nothing of it is known.
-        let disk_failed = matches!(written, Err(StoreError::Away(_)));
+        let disk_failed = matches!(written, Err(StoreError::Away(_) | StoreError::Unsynced(_)));
         if writer.is_idle() && !disk_failed {
             *held = Held::Open(writer);
         }
-        written.map_err(|error| self.for_want_of_room(error))
+        written.map_err(|error| for_want_of_room(&self.path, error)).inspect_err(|error| heed(&self.alarm, error))
     }
 
-    /// A full disk shows in many ways.
-    fn for_want_of_room(&self, error: StoreError) -> StoreError {
-        match error {
-            StoreError::Away(text) if free_bytes(&self.path) < ROOM_BYTES_MIN => StoreError::Full(text),
-            error => error,
+    /// What a checkpoint came to, of which the batch after it is the first to know.
+    fn look_at_wal(&self, writer: &Connection) -> Result<(), StoreError> {
+        match self.checkpointer.get().map_or(Ok(()), |checkpointer| checkpointer.look(writer)) {
+            Err(error) => checkpoint::unmade(&self.path, error),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -157,15 +162,22 @@ impl Store for SqliteStore {
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
         self.write(|writer| {
             // Before the batch, not after: the one before is answered already.
-            if let Err(error) = self.checkpointer.look(writer.connection()) {
-                tracing::warn!(%error, "a checkpoint was not finished");
-            }
+            self.look_at_wal(writer.connection())?;
             writer.record(batch, &self.seal)
         })
     }
 
     fn alarm(&self) -> &Alarm {
         &self.alarm
+    }
+
+    fn begin_serving(&self) -> Result<(), StoreError> {
+        self.write(|writer| {
+            assert_durable(writer.connection())?;
+            recopy::write_anew(&self.path, writer.connection())
+        })?;
+        self.checkpointer.get_or_init(|| Checkpointer::start(self.path.clone(), self.alarm.clone()));
+        Ok(())
     }
 
     fn content_key(&self) -> [u8; 32] {
@@ -292,11 +304,16 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> Result<(), StoreError> {
-        self.checkpointer.stop();
+        self.checkpointer.get().inspect(|checkpointer| checkpointer.stop());
         lock(&self.readers).clear();
-        match std::mem::replace(&mut *lock(&self.writer), Held::Closed) {
-            Held::Open(writer) => writer.close(),
-            Held::GivenUp | Held::Closed => Ok(()),
+        let held = std::mem::replace(&mut *lock(&self.writer), Held::Closed);
+        // Once a sync failed nothing is copied any more: the next start does all of it.
+        self.alarm.refuse()?;
+        match held {
+            Held::Open(writer) if self.checkpointer.get().is_some() => {
+                writer.close().inspect_err(|error| heed(&self.alarm, error))
+            }
+            Held::Open(_) | Held::GivenUp | Held::Closed => Ok(()),
         }
     }
 }
@@ -338,14 +355,54 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Broken(format!("{}: its journal is {mode}, not a WAL", path.display())));
+    }
     connection.pragma_update(None, "synchronous", "full")?;
+    assert_durable(&connection)?;
+    // Whoever ends last would copy what it was told was not copied yet, and take the WAL away.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cache_size", -role.cache_kib())?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "query_only", role == Role::Reader)?;
     // Checkpoints are made beside the writer.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     Ok(connection)
+}
+
+/// With anything less than FULL, what is acknowledged is gone after a power cut.
+fn assert_durable(connection: &Connection) -> Result<(), StoreError> {
+    const FULL: i64 = 2;
+    match connection.pragma_query_value(None, "synchronous", |row| row.get(0))? {
+        FULL => Ok(()),
+        other => Err(StoreError::Away(format!("synchronous is {other}, not FULL"))),
+    }
+}
+
+/// After a failed sync nothing more is acknowledged.
+fn heed(alarm: &Alarm, error: &StoreError) {
+    if let StoreError::Unsynced(text) = error {
+        alarm.raise(format!("the database: {text}"));
+    }
+}
+
+/// A full disk shows in many ways; at a sync in none that can be trusted.
+fn for_want_of_room(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Away(text) if free_bytes(path) < ROOM_BYTES_MIN || quota_is_used(path) => StoreError::Full(text),
+        error => error,
+    }
+}
+
+/// Only who writes is told of a quota.
+fn quota_is_used(path: &Path) -> bool {
+    let probe = path.with_extension("probe");
+    let written = make_file(&probe).and_then(|()| std::fs::write(&probe, vec![0; ROOM_BYTES_MIN as usize]));
+    let is_used = written.is_err_and(|error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded));
+    // If it cannot be removed it could not be made.
+    drop(std::fs::remove_file(&probe));
+    is_used
 }
 
 fn free_bytes(path: &Path) -> u64 {
@@ -364,6 +421,9 @@ impl From<rusqlite::Error> for StoreError {
             return StoreError::Busy(text);
         }
         let Some(code) = error.sqlite_error() else { return StoreError::Broken(text) };
+        if matches!(code.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) {
+            return StoreError::Unsynced(text);
+        }
         match code.code {
             ErrorCode::DiskFull => StoreError::Full(text),
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {

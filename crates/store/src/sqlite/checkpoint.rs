@@ -3,6 +3,9 @@
 //! A passive checkpoint copies pages while batches go on, but under steady load never reaches the end, and the WAL is
 //! only started anew once all of it is copied. So a thread copies most of it, and the writer, between two batches, the
 //! little that is left.
+//!
+//! SQLite counts a page as copied once it is written; only the copy that reaches the end of the WAL syncs. If that sync
+//! fails, or any other, it is not known which pages are on the disk, and the process ends (`recopy.rs`).
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -11,8 +14,8 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::{PAGE_BYTES, Role, connect, lock};
-use crate::StoreError;
+use super::{PAGE_BYTES, Role, connect, for_want_of_room, heed, lock};
+use crate::{Alarm, StoreError};
 
 const MIB_PAGES: i64 = 1024 * 1024 / PAGE_BYTES as i64;
 /// Copied from here on. Less would copy pages that the next batches write again.
@@ -32,11 +35,12 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(super) fn start(path: PathBuf) -> Checkpointer {
+    pub(super) fn start(path: PathBuf, alarm: Alarm) -> Checkpointer {
         let (ask, asked) = sync_channel(1);
         let copying = Arc::new(Mutex::new(()));
         let mine = Arc::clone(&copying);
-        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || run(&path, &asked, &mine));
+        let thread =
+            std::thread::Builder::new().name("checkpoint".into()).spawn(move || run(&path, &asked, &mine, &alarm));
         if let Err(error) = &thread {
             tracing::error!(%error, "no thread for checkpoints: the writer makes them all");
         }
@@ -103,35 +107,56 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(path: &Path, asked: &Receiver<()>, copying: &Mutex<()>) {
+fn run(path: &Path, asked: &Receiver<()>, copying: &Mutex<()>, alarm: &Alarm) {
     let mut connection: Option<Connection> = None;
     while asked.recv().is_ok() {
-        let opened = match connection.take() {
-            Some(open) => Ok(open),
-            None => connect(path, Role::Checkpointer),
+        let open = match connection.take().map_or_else(|| connect(path, Role::Checkpointer), Ok) {
+            Ok(open) => open,
+            Err(error) => {
+                tracing::warn!(%error, "no connection for a checkpoint");
+                continue;
+            }
         };
-        let copied = opened.and_then(|open| {
+        let copied = {
             let _copying = lock(copying);
-            passive(&open)?;
-            flush(path);
-            connection = Some(open);
-            Ok(())
-        });
-        if let Err(error) = copied {
-            // A full disk, say: the WAL stays as it is, nothing is lost.
-            tracing::warn!(%error, "a checkpoint was not made");
+            passive(&open).and_then(|_| flush(path))
+        };
+        match copied.or_else(|error| unmade(path, error)) {
+            Ok(()) => connection = Some(open),
+            Err(error) => return heed(alarm, &error),
         }
     }
 }
 
-/// Has the system write what was copied, so that the writer's own sync, at the end, finds little to do.
+/// A checkpoint that was not made: where it was for want of room or of a lock the WAL stays as it is, and nothing is lost.
+/// After anything else nobody knows which of the pages that were written are on the disk.
+pub(super) fn unmade(path: &Path, error: StoreError) -> Result<(), StoreError> {
+    match for_want_of_room(path, error) {
+        error @ (StoreError::Full(_) | StoreError::Busy(_)) => {
+            tracing::warn!(%error, "a checkpoint was not made");
+            Ok(())
+        }
+        error @ StoreError::Unsynced(_) => Err(error),
+        error => Err(StoreError::Unsynced(format!("a checkpoint failed: {error}"))),
+    }
+}
+
+/// Has the system write what was copied, so that the writer's own sync, at the end, finds little to do; and tells at once
+/// of what it could not write.
 ///
 /// Of the whole file system: a second handle on the database would drop the process's locks on it when it is closed.
-/// Nothing rests on this: what a checkpoint promises, its own sync does.
-fn flush(path: &Path) {
-    let folder = path.parent().unwrap_or(path);
-    if let Err(error) = std::fs::File::open(folder).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?)) {
-        tracing::debug!(%error, "what was copied will be written with the next sync");
+fn flush(path: &Path) -> Result<(), StoreError> {
+    let folder = match std::fs::File::open(path.parent().unwrap_or(path)) {
+        Ok(folder) => folder,
+        Err(error) => {
+            tracing::debug!(%error, "what was copied will be written with the next sync");
+            return Ok(());
+        }
+    };
+    match rustix::fs::syncfs(&folder) {
+        // What a checkpoint promises, its own sync does.
+        Ok(()) | Err(rustix::io::Errno::NOSYS) => Ok(()),
+        Err(error) => Err(StoreError::Unsynced(format!("{}: {error}", path.display()))),
     }
 }
 
@@ -142,24 +167,29 @@ pub(super) struct Wal {
 }
 
 impl Wal {
-    pub(super) fn left(&self) -> i64 {
+    fn left(&self) -> i64 {
         self.pages - self.copied
+    }
+
+    /// How many frames stand in it.
+    pub(super) fn frames(&self) -> u64 {
+        u64::try_from(self.pages).unwrap_or(0)
+    }
+
+    /// How many of these, from the first, are counted as copied.
+    pub(super) fn copied(&self) -> u64 {
+        u64::try_from(self.copied).unwrap_or(0)
     }
 }
 
 /// Copies nothing.
-fn looked(connection: &Connection) -> Result<Wal, StoreError> {
+pub(super) fn looked(connection: &Connection) -> Result<Wal, StoreError> {
     ask(connection, "PRAGMA wal_checkpoint(NOOP)")
 }
 
 /// Copies what can be copied without waiting.
-fn passive(connection: &Connection) -> Result<Wal, StoreError> {
+pub(super) fn passive(connection: &Connection) -> Result<Wal, StoreError> {
     ask(connection, "PRAGMA wal_checkpoint(PASSIVE)")
-}
-
-/// Copies everything, waiting for readers as long as a writer is waited for.
-pub(super) fn full(connection: &Connection) -> Result<Wal, StoreError> {
-    ask(connection, "PRAGMA wal_checkpoint(FULL)")
 }
 
 fn ask(connection: &Connection, pragma: &str) -> Result<Wal, StoreError> {

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::assert_durable;
 use crate::StoreError;
 
 /// For each subscriber that wants it. What was ignored for its serial (?5) goes to other platforms of the protocol only,
@@ -23,6 +24,11 @@ pub(super) fn unsynced<T>(
 ) -> Result<T, StoreError> {
     connection.pragma_update(None, "synchronous", "normal")?;
     let done = work(connection);
-    connection.pragma_update(None, "synchronous", "full")?;
-    done
+    let restored = connection.pragma_update(None, "synchronous", "full").map_err(StoreError::from);
+    match (done, restored.and_then(|()| assert_durable(connection))) {
+        (Err(error @ StoreError::Unsynced(_)), _) => Err(error),
+        // The writer is given up, and whoever writes next opens another.
+        (_, Err(error)) => Err(StoreError::Away(format!("synchronous could not be raised again: {error}"))),
+        (done, Ok(())) => done,
+    }
 }

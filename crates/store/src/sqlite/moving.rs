@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior, params};
 
-use super::{FILE, Role, connect, lock, make_file, migrate, registry};
+use super::{FILE, Role, checkpoint, connect, lock, make_file, migrate, recopy, registry};
 use crate::disk::make_folder;
 use crate::key::MasterKey;
 use crate::moving::tables::{NUMBERED, TABLES, Table};
@@ -15,6 +15,9 @@ use crate::moving::{
 };
 use crate::seal::Seal;
 use crate::{ImageKey, StoreError};
+
+/// Nobody waits for a move, so small steps do.
+const COPIED_FROM_FRAMES: u64 = 4000;
 
 pub(crate) struct SqliteEnd {
     path: PathBuf,
@@ -30,8 +33,6 @@ impl SqliteEnd {
         let mut connection = connect(&path, Role::Writer)?;
         migrate::migrate(&mut connection)?;
         registry::prove_key(&mut connection, &Seal::new(&key))?;
-        // No checkpointer runs beside it.
-        connection.pragma_update_and_check(None, "wal_autocheckpoint", 4000, |_| Ok(()))?;
         let path = std::fs::canonicalize(&path).unwrap_or(path);
         Ok(SqliteEnd { path, connection: Mutex::new(connection) })
     }
@@ -122,6 +123,7 @@ impl End for SqliteEnd {
     /// No gate is beside it: whoever moves here holds the lock of the data folder.
     fn claim(&self, from: &str) -> Result<(), StoreError> {
         let mut connection = lock(&self.connection);
+        recopy::write_anew(&self.path, &mut connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if mark(&transaction, FROM)?.is_none() {
             for table in TABLES {
@@ -176,7 +178,12 @@ impl End for SqliteEnd {
             }
         }
         set_mark(&transaction, what, told)?;
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        // No checkpointer runs beside it, and SQLite's own keeps its failures to itself.
+        if checkpoint::looked(&connection)?.frames() > COPIED_FROM_FRAMES {
+            checkpoint::passive(&connection)?;
+        }
+        Ok(())
     }
 
     fn pictures(&self, table: &str, after: &[u8], limit: usize) -> Result<Vec<(ImageKey, u64)>, StoreError> {

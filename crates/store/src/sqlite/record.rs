@@ -9,7 +9,7 @@ use parkgate_ledger::{
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Role, checkpoint, connect, delivery, migrate};
+use super::{Role, connect, delivery, migrate};
 use crate::seal::Seal;
 use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
 use crate::{Entry, StoreError};
@@ -43,17 +43,6 @@ impl Writer {
         let mut connection = connect(path, Role::Writer)?;
         migrate::migrate(&mut connection)?;
         Ok(Writer { connection })
-    }
-
-    /// Opens anew after a failed write or sync. What the system then says of pages it was asked to write cannot be
-    /// trusted, though it still reads them back: so all that stands in the WAL is written and synced once more, to
-    /// another file, before anything is said to be durable.
-    pub(super) fn reopen(path: &Path) -> Result<Writer, StoreError> {
-        let writer = Writer::open(path)?;
-        match checkpoint::full(&writer.connection)?.left() {
-            0 => Ok(writer),
-            _ => Err(StoreError::Busy("a reader holds what must be written anew".into())),
-        }
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {

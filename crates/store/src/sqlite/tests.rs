@@ -47,17 +47,139 @@ fn a_full_database_is_full_and_goes_on_once_there_is_room() {
 }
 
 #[test]
-fn after_a_failed_write_the_writer_is_opened_anew_and_the_wal_written_once_more() {
+fn after_a_failed_write_the_writer_is_opened_anew() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
     store.add_park(&park(1)).unwrap();
-    let failed = store.write::<()>(|_| Err(StoreError::Away("fsync".into())));
+    let failed = store.write::<()>(|_| Err(StoreError::Away("pwrite".into())));
     assert!(matches!(failed, Err(StoreError::Away(_))));
     assert!(matches!(*lock(&store.writer), Held::GivenUp));
-    store.write(|writer| checkpoint::full(writer.connection()).map(|wal| assert_eq!(wal.left(), 0))).unwrap();
     store.add_park(&park(2)).unwrap();
     assert!(matches!(*lock(&store.writer), Held::Open(_)));
-    assert_eq!(store.parks().unwrap().len(), 2);
+    assert_eq!((store.parks().unwrap().len(), store.alarm().raised()), (2, None));
+}
+
+#[test]
+fn what_failed_tells_a_failed_sync_from_want_of_room() {
+    let of = |extended_code| {
+        let code = ffi::Error::new(extended_code);
+        StoreError::from(rusqlite::Error::SqliteFailure(code, None))
+    };
+    assert!(matches!(of(ffi::SQLITE_IOERR_FSYNC), StoreError::Unsynced(_)));
+    assert!(matches!(of(ffi::SQLITE_IOERR_DIR_FSYNC), StoreError::Unsynced(_)));
+    assert!(matches!(of(ffi::SQLITE_IOERR_WRITE), StoreError::Away(_)));
+    assert!(matches!(of(ffi::SQLITE_FULL), StoreError::Full(_)));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    assert!(checkpoint::unmade(&path, of(ffi::SQLITE_FULL)).is_ok());
+    assert!(checkpoint::unmade(&path, of(ffi::SQLITE_BUSY)).is_ok());
+    for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_READ, ffi::SQLITE_CORRUPT] {
+        assert!(matches!(checkpoint::unmade(&path, of(code)), Err(StoreError::Unsynced(_))), "{code}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "what was tried is gone");
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_written_any_more_and_nothing_is_copied_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    store.begin_serving().unwrap();
+    store.add_park(&park(1)).unwrap();
+    let failed = store.write::<()>(|_| Err(StoreError::Unsynced("fdatasync".into())));
+    assert!(matches!(failed, Err(StoreError::Unsynced(_))));
+    assert!(store.alarm().raised().unwrap().contains("fdatasync"));
+    let bound = QuarantineBound { pushes_max: 9, bytes_max: 9, unknown_pushes_max: 9, unknown_bytes_max: 9 };
+    assert!(matches!(store.record(&[]), Err(StoreError::Away(_))));
+    assert!(matches!(store.set_aside(&[], &bound), Err(StoreError::Away(_))));
+    assert!(matches!(store.add_park(&park(2)), Err(StoreError::Away(_))));
+    assert!(matches!(store.release_before(0), Err(StoreError::Away(_))));
+    assert!(matches!(store.probe(), Err(StoreError::Away(_))));
+    assert_eq!(store.parks().unwrap().len(), 1, "what is there can be read");
+    let wal = folder.path().join("parkgate.db-wal");
+    let before = std::fs::metadata(&wal).unwrap().len();
+    assert!(matches!(store.close(), Err(StoreError::Away(_))));
+    drop(store);
+    assert!(before > 0 && std::fs::metadata(&wal).unwrap().len() == before);
+    assert_eq!(SqliteStore::open(folder.path()).unwrap().parks().unwrap().len(), 1);
+}
+
+/// Parks that were written while `other` had the database open, so that what was copied is told to whoever comes next; and
+/// the main file as it was before that.
+fn copied_in_part(folder: &Path) -> (Connection, Vec<u8>) {
+    let store = SqliteStore::open(folder).unwrap();
+    store.begin_serving().unwrap();
+    let other = connect(&store.path, Role::Reader).unwrap();
+    for number in 0..50 {
+        store.add_park(&park(number)).unwrap();
+    }
+    other.execute_batch("BEGIN; SELECT * FROM parks").unwrap();
+    store.add_park(&park(50)).unwrap();
+    let before = std::fs::read(&store.path).unwrap();
+    let wal = store.write(|writer| checkpoint::passive(writer.connection())).unwrap();
+    assert!(wal.copied() > 10 && wal.copied() < wal.frames(), "only what the reader does not need");
+    other.execute_batch("COMMIT").unwrap();
+    // The process ends: no close.
+    (other, before)
+}
+
+#[test]
+fn pages_that_were_copied_but_not_synced_are_copied_once_more_though_another_process_knows_better() {
+    let folder = tempfile::tempdir().unwrap();
+    let (other, before) = copied_in_part(folder.path());
+    let path = folder.path().join(FILE);
+    // What the system did not write it lets go of.
+    std::fs::write(&path, before).unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    store.begin_serving().unwrap();
+    store.add_park(&park(51)).unwrap();
+    other.close().unwrap();
+    store.close().unwrap();
+    assert_eq!(std::fs::metadata(folder.path().join("parkgate.db-wal")).unwrap().len(), 0);
+    let whole = Connection::open(&path).unwrap();
+    let told: String = whole.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let parks: i64 = whole.query_row("SELECT count(*) FROM parks", [], |row| row.get(0)).unwrap();
+    assert_eq!((told.as_str(), parks), ("ok", 52));
+}
+
+#[test]
+fn what_stands_in_the_wal_is_written_over_at_the_start_and_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for number in 0..300 {
+        store.add_park(&park(number)).unwrap();
+    }
+    drop(store);
+    let wal = folder.path().join("parkgate.db-wal");
+    let (before, long_ago) = (std::fs::read(&wal).unwrap(), std::time::SystemTime::UNIX_EPOCH);
+    assert!(before.len() > 1024 * 1024, "more than one piece");
+    std::fs::File::options().write(true).open(&wal).unwrap().set_modified(long_ago).unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    assert_eq!(std::fs::metadata(&wal).unwrap().modified().unwrap(), long_ago, "only a process that serves does so");
+    store.begin_serving().unwrap();
+    assert!(std::fs::metadata(&wal).unwrap().modified().unwrap() > long_ago);
+    assert_eq!(std::fs::read(&wal).unwrap(), before);
+    let wal = store.write(|writer| checkpoint::looked(writer.connection())).unwrap();
+    assert!(wal.copied() > 0 && wal.copied() == wal.frames());
+    assert_eq!(store.parks().unwrap().len(), 300);
+}
+
+#[test]
+fn after_a_lower_synchronous_it_is_full_again_or_the_writer_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let level = |writer: &mut Writer| Ok(assert_durable(writer.connection()));
+    let failed = store.write(|writer| {
+        delivery::unsynced(writer.connection(), |connection| {
+            assert!(assert_durable(connection).is_err());
+            // Within a transaction it cannot be raised.
+            connection.execute_batch("BEGIN")?;
+            Err::<(), _>(StoreError::Broken("on purpose".into()))
+        })
+    });
+    assert!(failed.is_err());
+    store.write(level).unwrap().unwrap();
+    store.write(|writer| delivery::unsynced(writer.connection(), |_| Ok(()))).unwrap();
+    store.write(level).unwrap().unwrap();
 }
 
 #[test]
@@ -79,11 +201,12 @@ fn a_panic_leaves_no_transaction_behind() {
 fn the_wal_stays_bounded_under_steady_writing() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
+    store.begin_serving().unwrap();
     // Full speed is what outruns the copying.
     for number in 0..120 {
         store
             .write(|writer| {
-                store.checkpointer.look(writer.connection())?;
+                store.look_at_wal(writer.connection())?;
                 writer.connection().execute(
                     "INSERT INTO parks (park_uuid, name, secret) VALUES (?1, 'n', zeroblob(4194304))",
                     [number.to_string()],

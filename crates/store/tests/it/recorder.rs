@@ -53,7 +53,7 @@ fn shown(answer: Result<parkgate_store::Recorded, StoreError>) -> String {
         Err(StoreError::Busy(_)) => "busy".into(),
         Err(StoreError::Held(_)) => "held".into(),
         Err(StoreError::Full(_)) => "full".into(),
-        Err(StoreError::Away(_)) => "away".into(),
+        Err(StoreError::Away(_) | StoreError::Unsynced(_)) => "away".into(),
         Err(StoreError::Exists(_)) => "exists".into(),
         Err(StoreError::Broken(_)) => "broken".into(),
     }
