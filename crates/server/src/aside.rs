@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Aside, NO_PARK, QuarantineBound, Recorder, SetAside, Store, StoreError, StoredImage};
-use parkgate_wire::refusal::RefusalClass;
+use parkgate_wire::refusal::{Reason, RefusalClass};
 use parkgate_wire::{PushKind, Refusal, Seqno};
 
 use crate::fault::Fault;
@@ -157,7 +157,7 @@ fn hint(why: &Why) -> String {
 /// In a word: for lists and metrics.
 pub(crate) fn reason(why: &Why) -> &'static str {
     match why {
-        Why::Mismatched(_) => "Signature",
+        Why::Mismatched(_) => Reason::Signature.name(),
         Why::Refused(refusal) => refusal.name(),
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use crate::field::{FIELDS, Field, Need};
+use crate::lost_text::lost_text;
 use crate::push::{Params, PushKind, amount};
 use crate::value::{Fen, UnixMillis};
 
@@ -34,7 +35,27 @@ pub fn advise(kind: PushKind, params: &Params, received_at: i64) -> Vec<Advisory
     advise_times(kind, params, received_at, &mut found);
     advise_total(params, &mut found);
     advise_space(params, &mut found);
+    advise_text(params, &mut found);
     found
+}
+
+/// Each advisory's code in words, Chinese and English; for counts of them.
+const WORDS: [(&str, &str, &str); 8] = [
+    ("required_missing", "文档中必填的参数未传递", "what the document requires was left out"),
+    ("value_unlisted", "参数值不在文档所列之中", "value not listed in the document"),
+    ("time_in_future", "时间在未来", "time in the future"),
+    ("leave_before_enter", "离场早于入场", "leave before its enter"),
+    ("total_differs", "总额不等于各项之和", "total is not the sum of its parts"),
+    ("space_unreadable", "车位数不是整数", "count of spaces is no number"),
+    ("space_over_total", "剩余车位多于总车位", "more free spaces than there are"),
+    ("lost_text", "中文在发送前已丢失", "Chinese text lost before it was sent"),
+];
+
+/// An advisory's code in words: Chinese, then English in brackets. A code of a newer program stays as it is.
+#[must_use]
+pub fn in_words(code: &str) -> String {
+    let words = WORDS.iter().find(|(one, ..)| *one == code);
+    words.map_or_else(|| code.to_owned(), |(_, zh, en)| format!("{zh} ({en})"))
 }
 
 fn advise_fields(params: &Params, found: &mut Vec<Advisory>) {
@@ -106,5 +127,16 @@ fn advise_space(params: &Params, found: &mut Vec<Advisory>) {
     {
         let message = format!("剩余车位{remain}多于总车位{total} (more free spaces than there are)");
         found.push(Advisory { code: "space_over_total", message });
+    }
+}
+
+fn advise_text(params: &Params, found: &mut Vec<Advisory>) {
+    for lost in lost_text(params.iter()) {
+        let message = format!(
+            "{}: 中文在发送前已丢失, 请以UTF-8发送各部分, 或使用encoding=URL ({}: Chinese text was lost before it was sent)",
+            lost.zh(),
+            lost.en()
+        );
+        found.push(Advisory { code: "lost_text", message });
     }
 }

@@ -105,7 +105,8 @@ pub fn diagnose(form: &Form, candidates: &[Candidate<'_>], budget: Budget) -> Di
     let (hashes_spent, is_exhausted) = (search.hashes_spent(), search.is_exhausted());
     let finding = match found {
         Some(found) => Finding::of(&found, &target, &request, candidates),
-        None if target.is_whole() => Finding::none(form, &request),
+        // Last of all: text may be lost, and the sign wrong for another reason.
+        None if target.is_whole() => Finding::lost(form).unwrap_or_else(|| Finding::none(form, &request)),
         None => Finding::plain(Kind::SignNotMd5, &sign.chars().count().to_string()),
     };
     Diagnosis { finding, hashes_spent, is_exhausted }

@@ -2,6 +2,10 @@
 //!
 //! A hint says what was found and what is expected, and never anything the sender did not send.
 
+mod reason;
+
+pub use reason::{Reason, finding_in_words, in_words};
+
 /// A push that is the sender's to mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.hint())]
@@ -165,40 +169,6 @@ pub enum RefusalClass {
 }
 
 impl Refusal {
-    /// In a word: for lists, logs and metrics. Never what was sent.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Refusal::Method { .. } => "Method",
-            Refusal::QuerySent => "QuerySent",
-            Refusal::ContentEncoding { .. } => "ContentEncoding",
-            Refusal::ContentType { .. } => "ContentType",
-            Refusal::Charset { .. } => "Charset",
-            Refusal::Malformed { .. } => "Malformed",
-            Refusal::TooSlow => "TooSlow",
-            Refusal::BodyTooLarge { .. } => "BodyTooLarge",
-            Refusal::FileTooLarge { .. } => "FileTooLarge",
-            Refusal::TooMany { .. } => "TooMany",
-            Refusal::ValueTooLong { .. } => "ValueTooLong",
-            Refusal::BadName { .. } => "BadName",
-            Refusal::SecretSent => "SecretSent",
-            Refusal::NotText { .. } => "NotText",
-            Refusal::Missing { .. } => "Missing",
-            Refusal::TwoParks => "TwoParks",
-            Refusal::UnknownPark => "UnknownPark",
-            Refusal::AppNotAllowed => "AppNotAllowed",
-            Refusal::AddressNotAllowed => "AddressNotAllowed",
-            Refusal::SignType { .. } => "SignType",
-            Refusal::Ambiguous { .. } => "Ambiguous",
-            Refusal::Repeated { .. } => "Repeated",
-            Refusal::Foreign { .. } => "Foreign",
-            Refusal::Value { .. } => "Value",
-            Refusal::HashMissing { .. } => "HashMissing",
-            Refusal::FileMissing { .. } => "FileMissing",
-            Refusal::HashDiffers { .. } => "HashDiffers",
-        }
-    }
-
     /// The row of the reply table.
     #[must_use]
     pub fn class(&self) -> RefusalClass {

@@ -91,6 +91,12 @@ impl VerifiedForm {
         Some(received.params().map(|param| (param.name, self.variant.signed(&param))).collect())
     }
 
+    /// The parameters, values as meant.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
     /// The form as it was received.
     #[must_use]
     pub fn into_form(self) -> Form {

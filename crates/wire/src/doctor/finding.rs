@@ -10,7 +10,9 @@ use super::search::Found;
 use super::target::Target;
 use super::value_edit::{JAVA, JS};
 use super::{Candidate, Role, wording};
-use crate::form::{Form, shortened};
+use crate::canonical::is_url_encoded;
+use crate::form::{Form, shortened, url_decoded};
+use crate::lost_text::{described, lost_text};
 
 /// What is wrong with a signature, for people and for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,22 @@ impl Finding {
             finding.en.push_str(&format!(" (most often changed: {names})"));
         }
         finding
+    }
+
+    /// No known mistake matches, and text was lost on the way: what was signed cannot be told any more.
+    pub(super) fn lost(form: &Form) -> Option<Finding> {
+        let url_encoded = is_url_encoded(form);
+        let meant = form.params().filter(|param| param.name != "sign").map(|param| {
+            let decoded = if url_encoded { url_decoded(param.value).ok().flatten() } else { None };
+            (param.name, decoded.map_or(Cow::Borrowed(param.value), Cow::Owned))
+        });
+        let meant: Vec<(&str, Cow<'_, str>)> = meant.collect();
+        let lost = lost_text(meant.iter().map(|(name, value)| (*name, value.as_ref())));
+        if lost.is_empty() {
+            return None;
+        }
+        let (zh, en) = described(&lost);
+        Some(Finding::saying(&[(Kind::LostText, zh)], &en))
     }
 
     /// A recipe gave the sign.

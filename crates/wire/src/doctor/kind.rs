@@ -18,6 +18,12 @@ macro_rules! kinds {
                 match self { $(Kind::$name => $code,)* }
             }
 
+            /// The kind of that code.
+            #[must_use]
+            pub fn of_code(code: &str) -> Option<Kind> {
+                Kind::ALL.iter().copied().find(|kind| kind.code() == code)
+            }
+
             /// The clause in Chinese, `{}` where the detail goes.
             #[must_use]
             pub fn zh(self) -> &'static str {
@@ -41,6 +47,7 @@ kinds! {
     SignIsSha256 "sign_is_sha256" "`sign`为64位十六进制数(SHA-256的长度), 应为MD5(32位)" "`sign` has 64 hex digits, as SHA-256 has: an MD5 (32 digits) is wanted";
     SignIsBase64 "sign_is_base64" "`sign`像是Base64, 应为MD5的32位十六进制数" "`sign` looks like Base64: the MD5 as 32 hex digits is wanted";
     NoKnownMistake "no_known_mistake" "没有匹配的已知错误: 请核对APP_SECRET是否属于{}, 签名后字段是否被改动" "no known mistake matches: check that APP_SECRET is that of {}, and that no field was changed after signing";
+    LostText "lost_text" "中文在发送前已丢失: {}; 请以UTF-8发送各部分, 或使用encoding=URL" "Chinese text was lost before it was sent: {}; send UTF-8 parts, or use encoding=URL";
     ParkSecretForApp "park_secret_for_app" "传递了`app_id`却用停车场的密钥签名, 应使用该应用的APP_SECRET" "`app_id` was sent, yet the park's secret was used: the app's is wanted";
     AppSecretForPark "app_secret_for_park" "未传递`app_id`却用应用的密钥签名, 应使用停车场的APP_SECRET" "the app's secret was used, yet no `app_id` was sent: the park's is wanted";
     RotatedSecret "rotated_secret" "使用了已更换的旧密钥" "an old secret was used, which has been replaced";

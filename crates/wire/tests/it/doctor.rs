@@ -313,3 +313,42 @@ fn no_input_makes_it_panic() {
         let _any = from_hint(&String::from_utf8_lossy(&body));
     }
 }
+
+#[test]
+fn lost_text_is_named_only_where_no_mistake_matches() {
+    let secret = Secret::new(SECRET);
+    let of = |body: &str, string: &str| kinds(&form(&format!("{body}&sign={}", md5(string.as_bytes()))));
+    let end = format!("&app_secret={SECRET}");
+    // Signed as it was meant, sent as it was left.
+    for (sent, meant) in [
+        ("plate=%3FKKKKKK&park_uuid=P", "park_uuid=P&plate=粤KKKKKK"),
+        ("car_desc=%3F%3F%3F&park_uuid=P", "car_desc=临时车&park_uuid=P"),
+        ("plate=%EF%BF%BDB12345&park_uuid=P", "park_uuid=P&plate=粤B12345"),
+        ("car_desc=%E6%B6%93%E5%AD%98%E6%A4%82%E6%9D%9E%3F&park_uuid=P", "car_desc=临时车&park_uuid=P"),
+        ("encoding=URL&park_uuid=P&plate=%253FB1", "encoding=URL&park_uuid=P&plate=%E7%B2%A4B1"),
+    ] {
+        assert_eq!(of(sent, &format!("{meant}{end}")), [Kind::LostText], "{sent}");
+    }
+    let told = form(&format!("plate=%3FKKKKKK&car_desc=%3F%3F%3F&park_uuid=P&sign={}", "AB".repeat(16)));
+    let finding = seen_by(&told, &[(SECRET, Role::Park)]).finding;
+    assert!(finding.zh.contains("`plate`第1个字符是`?`, `car_desc`第1个字符是`?`"), "{finding:?}");
+    assert!(finding.en.contains("character 1 of `plate` is `?`") && finding.en.contains("encoding=URL"), "{finding:?}");
+    assert_eq!((finding.strings, finding.suspects), (None, Vec::new()));
+    // Lost and signed so: nothing is wrong with the signature.
+    let lost = form("plate=%3FKKKKKK&park_uuid=P");
+    let right = sign(lost.params().map(|param| (param.name, param.value)), &secret).1;
+    assert_eq!(kinds(&form(&format!("plate=%3FKKKKKK&park_uuid=P&sign={right}"))), [Kind::SignatureMatches]);
+    // Lost and signed with any other mistake: that is the cause.
+    let mut params = params();
+    for (name, value) in [("plate", "?X44444"), ("car_desc", "??? A")] {
+        params.iter_mut().filter(|param| param.0 == name).for_each(|param| param.1 = value.into());
+    }
+    let mut tried = 0;
+    // "URL-encoded GBK" writes the table's own plate.
+    for mistake in mistakes().into_iter().filter(|mistake| mistake.name != "URL-encoded GBK") {
+        let kinds = kinds(&form(&sent(&params, &signed(&params, &[&mistake]))));
+        assert_eq!(kinds, [mistake.kind], "{}", mistake.name);
+        tried += 1;
+    }
+    assert!(tried > 60, "{tried}");
+}

@@ -1,0 +1,242 @@
+//! Chinese text that was lost before it was sent: `?` or U+FFFD where characters stood, or bytes of one charset read in another.
+//!
+//! Software that writes a string in a charset which lacks its characters replaces them, in silence; nothing here can bring
+//! them back. What is said must be right: a `?` counts only where a plate, a person's name or a place would be, and text
+//! counts as misread only if its bytes, read as they were meant, are ordinary Chinese.
+
+use std::sync::LazyLock;
+
+use encoding_rs::{GBK, WINDOWS_1252};
+
+/// Places named at most: a sentence, not a list.
+const PLACES_MAX: usize = 4;
+/// JSON that is read at most: a payment list of 100 entries is about 20 KiB.
+const JSON_BYTES_MAX: usize = 64 * 1024;
+
+/// Where a value's text was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostText {
+    /// The parameter, or the place in `payment_list`.
+    pub name: String,
+    /// The first such character, counted from 1.
+    pub place: usize,
+    /// What stands there.
+    pub found: Trace,
+}
+
+/// What lost text leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// `?`: written in a charset that lacks the character.
+    QuestionMark,
+    /// U+FFFD: bytes that were no text where they were read.
+    Replacement,
+    /// Bytes of one charset, read in another.
+    Misread,
+}
+
+impl LostText {
+    /// Where and what, in Chinese.
+    #[must_use]
+    pub fn zh(&self) -> String {
+        let LostText { name, place, found } = self;
+        match found {
+            Trace::QuestionMark => format!("`{name}`第{place}个字符是`?`"),
+            Trace::Replacement => format!("`{name}`第{place}个字符是U+FFFD"),
+            Trace::Misread => format!("`{name}`从第{place}个字符起是乱码"),
+        }
+    }
+
+    /// The same in English.
+    #[must_use]
+    pub fn en(&self) -> String {
+        let LostText { name, place, found } = self;
+        match found {
+            Trace::QuestionMark => format!("character {place} of `{name}` is `?`"),
+            Trace::Replacement => format!("character {place} of `{name}` is U+FFFD"),
+            Trace::Misread => format!("`{name}` is misread from character {place} on"),
+        }
+    }
+}
+
+/// Several places in one clause each, Chinese and English.
+#[must_use]
+pub fn described(lost: &[LostText]) -> (String, String) {
+    let all = |each: fn(&LostText) -> String| lost.iter().map(each).collect::<Vec<_>>().join(", ");
+    (all(LostText::zh), all(LostText::en))
+}
+
+/// Where text was lost among parameters, values as meant; the first few.
+#[must_use]
+pub fn lost_text<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<LostText> {
+    let mut all = Vec::new();
+    for (name, value) in params {
+        if name == "payment_list" {
+            in_payments(value, &mut all);
+        } else {
+            note(name, value, Text::of(name), &mut all);
+        }
+        if all.len() >= PLACES_MAX {
+            all.truncate(PLACES_MAX);
+            break;
+        }
+    }
+    all
+}
+
+fn note(name: &str, value: &str, text: Text, all: &mut Vec<LostText>) {
+    all.extend(text.first_lost(value).map(|(place, found)| LostText { name: name.into(), place: place + 1, found }));
+}
+
+fn in_payments(list: &str, all: &mut Vec<LostText>) {
+    // Reading JSON takes a hundred times as long as to see that there is nothing to look for.
+    let is_suspect = !list.is_ascii() || list.contains('?') || list.contains("\\u");
+    if !is_suspect || list.len() > JSON_BYTES_MAX {
+        return;
+    }
+    let Ok(serde_json::Value::Array(payments)) = serde_json::from_str(list) else { return };
+    for (index, payment) in payments.iter().enumerate() {
+        for name in ["pay_origin_desc", "operator"] {
+            if let Some(value) = payment.get(name).and_then(serde_json::Value::as_str) {
+                note(&format!("payment_list[{index}].{name}"), value, Text::of(name), all);
+            }
+        }
+        if all.len() >= PLACES_MAX {
+            return;
+        }
+    }
+}
+
+/// What a value ought to hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Text {
+    /// Never a `?`, but a camera writes one for a letter it could not read.
+    Plate,
+    /// Never a `?`.
+    Person,
+    /// Perhaps a question.
+    Words,
+    /// Nobody knows: only what no text holds counts.
+    Unknown,
+}
+
+impl Text {
+    fn of(name: &str) -> Text {
+        match name {
+            "plate" => Text::Plate,
+            "enter_security" | "leave_security" | "idcard_name" | "operator" => Text::Person,
+            "car_desc"
+            | "enter_gate"
+            | "leave_gate"
+            | "enter_release_reason"
+            | "leave_release_reason"
+            | "pay_origin_desc" => Text::Words,
+            _ => Text::Unknown,
+        }
+    }
+
+    /// The first such character, counted from 0.
+    fn first_lost(self, value: &str) -> Option<(usize, Trace)> {
+        let chars_before = |at: usize| value.char_indices().take_while(|(start, _)| *start < at).count();
+        if !value.is_ascii() {
+            if let Some(at) = value.find('\u{fffd}').or_else(|| value.find(TWICE_REPLACED)) {
+                return Some((chars_before(at), Trace::Replacement));
+            }
+            if is_misread(value) {
+                let at = value.find(|letter: char| !letter.is_ascii()).unwrap_or(0);
+                return Some((chars_before(at), Trace::Misread));
+            }
+        }
+        let at = self.question_mark(value)?;
+        Some((chars_before(at), Trace::QuestionMark))
+    }
+
+    fn question_mark(self, value: &str) -> Option<usize> {
+        // Where some Chinese came through, the charset has it: at most a rare character of a name is missing.
+        match (self, value.is_ascii()) {
+            (Text::Person, _) | (Text::Plate, true) => value.find('?'),
+            (Text::Words, true) => value.find("??").or_else(|| value.starts_with('?').then_some(0)),
+            (Text::Plate | Text::Words, false) | (Text::Unknown, _) => None,
+        }
+    }
+}
+
+/// Two U+FFFD in UTF-8, read as GBK.
+const TWICE_REPLACED: &str = "锟斤拷";
+
+fn is_misread(value: &str) -> bool {
+    match latin1(value) {
+        Some(bytes) => is_chinese_utf8(&bytes) || is_chinese_gbk(&bytes),
+        None => {
+            let windows = |text| Some(WINDOWS_1252.encode(text)).filter(|(.., is_lossy)| !is_lossy);
+            windows(value).is_some_and(|(bytes, ..)| is_chinese_utf8(&bytes)) || is_utf8_read_as_gbk(value)
+        }
+    }
+}
+
+fn latin1(value: &str) -> Option<Vec<u8>> {
+    value.chars().map(|letter| u8::try_from(letter).ok()).collect()
+}
+
+/// Characters that begin with a byte with which Chinese in UTF-8 does, and go on as it does: rare ones.
+static STARTS: LazyLock<Vec<char>> = LazyLock::new(|| {
+    let pairs = (0xe4..=0xe9_u8).flat_map(|lead| (0x80..=0xbf_u8).map(move |trail| [lead, trail]));
+    let mut starts: Vec<char> = pairs
+        .filter_map(|pair| GBK.decode_without_bom_handling_and_without_replacement(&pair)?.chars().next())
+        .collect();
+    starts.sort_unstable();
+    starts
+});
+
+fn is_utf8_read_as_gbk(value: &str) -> bool {
+    // To find a character in GBK takes long, and of ordinary text the first is not among these.
+    let first = value.chars().find(|letter| !letter.is_ascii());
+    if first.is_none_or(|first| STARTS.binary_search(&first).is_err()) {
+        return false;
+    }
+    let (bytes, _, is_lossy) = GBK.encode(value.trim_end_matches('?'));
+    !is_lossy && is_chinese_utf8(&bytes)
+}
+
+fn is_chinese_utf8(bytes: &[u8]) -> bool {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => is_ordinary_chinese(text, 1),
+        // Cut in the middle of the last character, whose bytes were no pair.
+        Err(error) if error.error_len().is_none() => {
+            let whole = bytes.get(..error.valid_up_to()).and_then(|whole| std::str::from_utf8(whole).ok());
+            whole.is_some_and(|text| is_ordinary_chinese(text, 2))
+        }
+        Err(_) => false,
+    }
+}
+
+/// Pairs of GB2312 only: a single accented letter, or one before a plain letter, is a European name.
+fn is_chinese_gbk(bytes: &[u8]) -> bool {
+    let is_paired = bytes.chunk_by(|one, other| one.is_ascii() == other.is_ascii()).all(|run| {
+        run.first().is_some_and(u8::is_ascii) || (run.len().is_multiple_of(2) && run.iter().all(|byte| *byte >= 0xa1))
+    });
+    let text = if is_paired { GBK.decode_without_bom_handling_and_without_replacement(bytes) } else { None };
+    text.is_some_and(|text| is_ordinary_chinese(&text, 1))
+}
+
+/// Nothing but ASCII, Chinese punctuation and so many characters of GB2312 at least.
+fn is_ordinary_chinese(text: &str, characters_min: usize) -> bool {
+    let mut characters = 0;
+    for letter in text.chars().filter(|letter| !letter.is_ascii()) {
+        match letter {
+            '\u{4e00}'..='\u{9fff}' if is_gb2312(letter) => characters += 1,
+            '·' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff60}' => {}
+            _ => return false,
+        }
+    }
+    characters >= characters_min
+}
+
+fn is_gb2312(letter: char) -> bool {
+    let mut buffer = [0; 4];
+    let (bytes, ..) = GBK.encode(letter.encode_utf8(&mut buffer));
+    matches!(*bytes, [0xb0..=0xf7, 0xa1..=0xfe])
+}
+
+#[cfg(test)]
+mod tests;

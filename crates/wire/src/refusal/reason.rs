@@ -1,0 +1,169 @@
+//! Why a push was refused, in a word for programs and in words for people: what is counted, logged and listed.
+
+use super::Refusal;
+use crate::doctor::Kind;
+
+macro_rules! reasons {
+    ($($name:ident $zh:literal $en:literal;)*) => {
+        /// Why a push was refused, without what was sent: each [`Refusal`], and the wrong signature.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(#[doc = $en] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+
+            /// In a word: for logs, metrics and the store. Stable for ever.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Reason::$name => stringify!($name),)* }
+            }
+
+            /// For people, in Chinese.
+            #[must_use]
+            pub fn zh(self) -> &'static str {
+                match self { $(Reason::$name => $zh,)* }
+            }
+
+            /// For people, in English.
+            #[must_use]
+            pub fn en(self) -> &'static str {
+                match self { $(Reason::$name => $en,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    Method "请求方法不是POST" "not a POST";
+    QuerySent "参数放在了URL里" "parameters in the address";
+    ContentEncoding "请求体被压缩" "compressed body";
+    ContentType "Content-Type不是表单" "content type of no form";
+    Charset "不支持的字符集" "charset not supported";
+    Malformed "请求体格式错误" "malformed body";
+    TooSlow "请求体接收超时" "body too slow";
+    BodyTooLarge "请求体超过上限" "body over its limit";
+    FileTooLarge "文件超过上限" "file over its limit";
+    TooMany "参数或文件过多" "too many parameters or files";
+    ValueTooLong "参数值超过上限" "value over its limit";
+    BadName "参数名无效" "bad parameter name";
+    SecretSent "发送了密钥本身" "the secret itself was sent";
+    NotText "参数值不是有效文本" "value is no text in its charset";
+    Missing "必填参数未传递" "required parameter missing";
+    TwoParks "park_uuid与merchant不是同一停车场" "park_uuid and merchant name two parks";
+    UnknownPark "停车场不存在或已停用" "unknown or disabled park";
+    AppNotAllowed "应用不存在、已停用或未授权" "app not allowed";
+    AddressNotAllowed "来源地址未授权" "source address not allowed";
+    SignType "sign_type不是MD5" "sign_type other than MD5";
+    Ambiguous "签名字符串有歧义" "signed string ambiguous";
+    Repeated "参数重复传递" "parameter sent more than once";
+    Foreign "参数不属于该推送" "parameter of another call";
+    Value "参数值不合要求" "value not of the documented form";
+    HashMissing "文件缺少其哈希" "file without its hash";
+    FileMissing "哈希缺少其文件" "hash without its file";
+    HashDiffers "哈希与文件不符" "hash is not the file's";
+    Signature "签名不正确" "signature wrong";
+}
+
+impl Reason {
+    /// The reason of that name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Reason> {
+        Reason::ALL.iter().copied().find(|reason| reason.name() == name)
+    }
+}
+
+/// What is kept of a refused push by name, in words: Chinese, then English in brackets. A name of a newer program stays as
+/// it is.
+#[must_use]
+pub fn in_words(reason: &str, finding: Option<&str>) -> String {
+    let (zh, en) = Reason::of_name(reason).map_or((reason, reason), |reason| (reason.zh(), reason.en()));
+    match finding.map(general) {
+        None => format!("{zh} ({en})"),
+        Some((finding_zh, finding_en)) => format!("{zh}: {finding_zh} ({en}: {finding_en})"),
+    }
+}
+
+/// The same of what the sign doctor found, alone.
+#[must_use]
+pub fn finding_in_words(finding: &str) -> String {
+    let (zh, en) = general(finding);
+    format!("{zh} ({en})")
+}
+
+/// A finding's sentences, without the detail.
+fn general(code: &str) -> (String, String) {
+    let words = |sentence: &str| sentence.replace("{}", "…");
+    Kind::of_code(code).map_or_else(|| (code.into(), code.into()), |kind| (words(kind.zh()), words(kind.en())))
+}
+
+impl Refusal {
+    /// Without what was sent.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Refusal::Method { .. } => Reason::Method,
+            Refusal::QuerySent => Reason::QuerySent,
+            Refusal::ContentEncoding { .. } => Reason::ContentEncoding,
+            Refusal::ContentType { .. } => Reason::ContentType,
+            Refusal::Charset { .. } => Reason::Charset,
+            Refusal::Malformed { .. } => Reason::Malformed,
+            Refusal::TooSlow => Reason::TooSlow,
+            Refusal::BodyTooLarge { .. } => Reason::BodyTooLarge,
+            Refusal::FileTooLarge { .. } => Reason::FileTooLarge,
+            Refusal::TooMany { .. } => Reason::TooMany,
+            Refusal::ValueTooLong { .. } => Reason::ValueTooLong,
+            Refusal::BadName { .. } => Reason::BadName,
+            Refusal::SecretSent => Reason::SecretSent,
+            Refusal::NotText { .. } => Reason::NotText,
+            Refusal::Missing { .. } => Reason::Missing,
+            Refusal::TwoParks => Reason::TwoParks,
+            Refusal::UnknownPark => Reason::UnknownPark,
+            Refusal::AppNotAllowed => Reason::AppNotAllowed,
+            Refusal::AddressNotAllowed => Reason::AddressNotAllowed,
+            Refusal::SignType { .. } => Reason::SignType,
+            Refusal::Ambiguous { .. } => Reason::Ambiguous,
+            Refusal::Repeated { .. } => Reason::Repeated,
+            Refusal::Foreign { .. } => Reason::Foreign,
+            Refusal::Value { .. } => Reason::Value,
+            Refusal::HashMissing { .. } => Reason::HashMissing,
+            Refusal::FileMissing { .. } => Reason::FileMissing,
+            Refusal::HashDiffers { .. } => Reason::HashDiffers,
+        }
+    }
+
+    /// In a word: for lists, logs and metrics. Never what was sent.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.reason().name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_and_finding_has_words_of_its_own() {
+        let mut seen = std::collections::HashSet::new();
+        for reason in Reason::ALL {
+            assert_eq!(Reason::of_name(reason.name()), Some(*reason));
+            let words = in_words(reason.name(), None);
+            assert!(!words.contains(reason.name()) || reason.name() == "Method", "{words}");
+            assert!(seen.insert(words));
+        }
+        for kind in Kind::ALL {
+            let words = in_words("Signature", Some(kind.code()));
+            assert!(words.starts_with("签名不正确: ") && !words.contains("{}"), "{words}");
+            assert!(seen.insert(words));
+        }
+    }
+
+    #[test]
+    fn a_name_of_a_newer_program_stays() {
+        assert_eq!(in_words("Later", None), "Later (Later)");
+        assert_eq!(in_words("Signature", Some("later")), "签名不正确: later (signature wrong: later)");
+    }
+}
