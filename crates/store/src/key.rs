@@ -1,11 +1,12 @@
 //! The master key: what secrets and personal data at rest are sealed under (`DESIGN.md` 8).
 
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
+use crate::disk::make_folder;
 use crate::sqlite::FILE as DATABASE;
 
 /// In the data folder; made at first start, readable by its owner only.
@@ -26,7 +27,10 @@ pub enum KeyError {
     #[error("{0} must be 64 hex digits")]
     Malformed(String),
     /// There is a database, and the key it was sealed under is gone: another one would open nothing of it.
-    #[error("{0} is missing, and {1} was sealed under it: bring it back from where it was kept")]
+    #[error(
+        "{0} is missing, and {1} was sealed under it: copy it from a node or a backup, or name the folder that has it by \
+         --data; no other key is made"
+    )]
     Lost(String, String),
     /// Others may read it.
     #[error("{0} is readable by others: run `chmod 600 {0}`")]
@@ -34,6 +38,12 @@ pub enum KeyError {
 }
 
 impl MasterKey {
+    /// Where the key of a data folder is, if it is in a file.
+    #[must_use]
+    pub fn file(data: &Path) -> PathBuf {
+        data.join(FILE)
+    }
+
     /// Reads the key of a data folder, making it on first use; not beside what was `sealed_under` it already.
     ///
     /// # Errors
@@ -56,7 +66,11 @@ impl MasterKey {
                     return Err(KeyError::Lost(name, database.to_owned()));
                 }
                 // Another process may be starting, too: whoever links first makes the key of both.
-                make(&path).map_err(|error| KeyError::File(name.clone(), error))?;
+                make(data, &path).map_err(|error| KeyError::File(name.clone(), error))?;
+                tracing::warn!(
+                    path = name,
+                    "a master key was made: keep a copy apart from the data; every node needs it"
+                );
                 let text = std::fs::read_to_string(&path).map_err(|error| KeyError::File(name.clone(), error))?;
                 parse(&text).ok_or(KeyError::Malformed(name))
             }
@@ -95,7 +109,8 @@ fn parse(text: &str) -> Option<MasterKey> {
     Some(MasterKey(bytes))
 }
 
-fn make(path: &Path) -> std::io::Result<()> {
+fn make(data: &Path, path: &Path) -> std::io::Result<()> {
+    make_folder(data)?;
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
     // Not the process's number: two containers on one volume may have the same.

@@ -74,13 +74,13 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens a database, making and migrating its tables as needed; the master key is in the data folder.
+    /// Opens a database, making and migrating its tables as needed; the master key is in the data folder, which is made
+    /// only for a database that has no key yet.
     ///
     /// # Errors
     /// The URL is none, the database cannot be reached or is sealed under another key.
     pub fn open(data: &Path, url: &str) -> Result<PostgresStore, StoreError> {
         let (address, name) = Address::read(url)?;
-        crate::disk::make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
         let (batches, questions) = (Pool::new(address.clone(), Role::Batches), Pool::new(address, Role::Questions));
         let key = attempt(&questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
             let key = migrate::prepare(link, data, &name).await?;
