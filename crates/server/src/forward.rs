@@ -21,6 +21,7 @@ use parkgate_store::{Images, NewSubscriber, Store, StoreError, Subscriber};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
+pub use self::address::{Reach, reach};
 use self::circuits::Circuits;
 pub(crate) use self::compare::{Compared, Upstream, summary};
 use self::pace::Pace;

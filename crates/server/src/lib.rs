@@ -23,7 +23,7 @@ mod space;
 pub use accept::{Listeners, TrustedProxies, serve};
 pub use epoch::{Begun, begin_epoch};
 pub use fault::Fault;
-pub use forward::{Forward, Schedule};
+pub use forward::{Forward, Reach, Schedule, reach};
 pub use gate::Gate;
 pub use replay::{Replayed, replay};
 pub use settings::{Limits, Mode, Settings};

@@ -2,6 +2,7 @@
 //! gate. Names are looked up here, and what they stand for is what is connected to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -41,18 +42,66 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
+/// What can be said of a subscriber's URL before anything is sent to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing is against it.
+    Good,
+    /// Nothing will ever be sent there, and why.
+    Refused(String),
+    /// Its name stands for no address just now, and why.
+    Unresolved(String),
+}
+
+/// How long a name may take to be looked up.
+const LOOKUP_MAX: Duration = Duration::from_secs(5);
+
+/// Would a gate of this setting send to this URL? Looks its name up as the gate does.
+///
+/// # Errors
+/// It is no URL.
+pub async fn reach(url: &str, allow_private: bool) -> Result<Reach, String> {
+    let url = Url::parse(url).map_err(|error| format!("{url}: {error}"))?;
+    if let Some(why) = refused(&url, allow_private) {
+        return Ok(Reach::Refused(why));
+    }
+    let Some(name) = url.host_str().filter(|host| address_in(host).is_none()) else { return Ok(Reach::Good) };
+    let found = tokio::time::timeout(LOOKUP_MAX, tokio::net::lookup_host((name, 0))).await;
+    let found = match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return Ok(Reach::Unresolved(error.to_string())),
+        Err(_) => return Ok(Reach::Unresolved("no answer".into())),
+    };
+    Ok(match public_of(name, found) {
+        Err(why) if !allow_private => Reach::Refused(why),
+        Ok(_) | Err(_) => Reach::Good,
+    })
+}
+
 /// Why a URL is not sent to, if it names an address by itself.
 pub(super) fn refused(url: &Url, allow_private: bool) -> Option<String> {
     if allow_private {
         return None;
     }
-    let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
-    let address: IpAddr = host.parse().ok()?;
-    (!is_public(address)).then(|| private(host))
+    let host = url.host_str()?;
+    (!is_public(address_in(host)?)).then(|| private(host))
+}
+
+fn address_in(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Of the addresses that a name stands for, those that may be sent to; or why there is none.
+fn public_of(name: &str, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, String> {
+    let public: Vec<SocketAddr> = found.filter(|found| is_public(found.ip())).collect();
+    if public.is_empty() { Err(private(name)) } else { Ok(public) }
 }
 
 fn private(host: &str) -> String {
-    format!("{host} 是内网地址 (a private address): 需要时设置 [forward] allow_private = true")
+    format!(
+        "{host} 是内网地址 (a private address): 需要时设置 [forward] allow_private = true 或 \
+         PARKGATE_FORWARD_ALLOW_PRIVATE=true"
+    )
 }
 
 /// Looks names up, and keeps what is public.
@@ -63,12 +112,8 @@ impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let name = name.as_str().to_owned();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<SocketAddr> = found.into_iter().filter(|found| is_public(found.ip())).collect();
-            if public.is_empty() {
-                return Err(private(&name).into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(Box::new(public_of(&name, found)?.into_iter()) as Addrs)
         })
     }
 }
@@ -76,6 +121,30 @@ impl Resolve for PublicOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_as_good_as_its_best_address() {
+        let found = |addresses: &[&str]| {
+            let parsed = addresses.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0));
+            public_of("city.example", parsed.collect::<Vec<_>>().into_iter())
+        };
+        assert_eq!(found(&["10.0.0.1", "8.8.8.8"]).unwrap().len(), 1);
+        for private in [&["10.0.0.1", "::1"][..], &["64:ff9b::7f00:1"], &["::ffff:192.168.0.1"], &[]] {
+            assert!(found(private).unwrap_err().contains("PARKGATE_FORWARD_ALLOW_PRIVATE"), "{private:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_url_is_judged_before_anything_is_sent() {
+        let refused = |reach: Reach| matches!(reach, Reach::Refused(why) if why.contains("allow_private"));
+        for url in ["http://127.0.0.1:1/x", "http://[::1]/", "http://localhost/{event}", "http://[64:ff9b::a00:1]/"] {
+            assert!(refused(reach(url, false).await.unwrap()), "{url}");
+            assert_eq!(reach(url, true).await, Ok(Reach::Good), "{url}");
+        }
+        assert_eq!(reach("http://8.8.8.8/", false).await, Ok(Reach::Good));
+        assert!(matches!(reach("http://no-such-name.invalid/", false).await, Ok(Reach::Unresolved(_))));
+        assert!(reach("nothing", false).await.is_err());
+    }
 
     #[test]
     fn what_is_not_the_worlds_is_refused_however_it_is_written() {
