@@ -18,14 +18,16 @@ mod signals;
 mod subscriber;
 mod visit;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::bail;
-use parkgate_store::Store;
+use parkgate_store::{MasterKey, Store};
+use parkgate_wire::Naming;
 
 use crate::cli::{Cli, Command, Place};
-use crate::config::state;
-use crate::output::misuse;
+use crate::config::{State, state, state_by};
+use crate::output::{self, misuse};
 use crate::simulate;
 
 /// Runs one command; its exit code.
@@ -54,19 +56,49 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
 
 /// Opens the state a command works on; only `park add` and `serve` make it, so that a mistyped folder is told.
 fn open(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
-    let state = state(place)?;
+    open_by(place, None)
+}
+
+/// The same by a settings file that was named.
+fn open_by(place: &Place, config: Option<&Path>) -> anyhow::Result<Arc<dyn Store>> {
+    let state = state_by(place, config)?;
     if !state.data.is_dir() && state.url.is_none() {
         bail!(
             "没有数据目录 {0}: 用 --data 指定, 或先 `parkgate park add` (no data folder {0}: say --data DIR)",
             state.data.display()
         );
     }
-    state.open()
+    opened(&state)
 }
 
 /// Opens the state, making it on first use.
 fn open_or_make(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
-    state(place)?.open()
+    opened(&state(place)?)
+}
+
+/// Opens it, and says if a master key was made for it: whoever does not know of it cannot keep it.
+fn opened(state: &State) -> anyhow::Result<Arc<dyn Store>> {
+    let key = MasterKey::file(&state.data);
+    let was_there = key.exists();
+    let store = state.open()?;
+    if !was_there && key.exists() {
+        output::remark(&format!(
+            "已新建主密钥 a master key was made: {}\n  密钥和身份信息由它加密, 丢失则无法读出: 请另行备份 (secrets and ID data are sealed under it: \
+             keep a copy elsewhere)",
+            std::path::absolute(&key).unwrap_or(key).display()
+        ));
+        if state.url.is_some() {
+            output::remark(
+                "  每个节点的数据目录都要有同一个文件 (every node on this database needs the same file in its data folder)",
+            );
+        }
+    }
+    Ok(store)
+}
+
+/// Refuses a name that is none, with the rule.
+fn named(flag: &str, naming: Naming, given: &str) -> anyhow::Result<()> {
+    naming.check(given).map_err(|error| misuse(format!("{flag} {error}")))
 }
 
 /// `name=value` pairs as typed.

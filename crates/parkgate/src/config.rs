@@ -303,14 +303,25 @@ fn image_place(told: Option<String>, data: &Path) -> Result<ImagesAt, String> {
     Ok(ImagesAt::Folder(folder))
 }
 
+/// May subscribers be at private addresses, by the settings that the gate is run with?
+pub(crate) fn allows_private(file: Option<&Path>) -> anyhow::Result<bool> {
+    let (given, wrong) = given(file, &environment())?;
+    if wrong.is_empty() { Ok(given.forward.meant().allow_private) } else { Err(all(&wrong)) }
+}
+
 /// The state of a command that reads or changes it.
 pub(crate) fn state(place: &Place) -> anyhow::Result<State> {
+    state_by(place, None)
+}
+
+/// The same by a settings file that was named.
+pub(crate) fn state_by(place: &Place, file: Option<&Path>) -> anyhow::Result<State> {
     let is_database = place.store.as_deref().is_some_and(is_postgres);
     if place.store.is_some() && (place.data.is_some() || !is_database) {
         return state_of(place, &Given::default()).map_err(|what| all(&[what]));
     }
     let environment = environment();
-    let file = environment.get("PARKGATE_CONFIG").map(PathBuf::from);
+    let file = file.map(Path::to_owned).or_else(|| environment.get("PARKGATE_CONFIG").map(PathBuf::from));
     let (given, mut wrong) = given(file.as_deref(), &environment)?;
     match state_of(place, &given) {
         Ok(state) if wrong.is_empty() => Ok(state),

@@ -3,7 +3,7 @@
 mod listing;
 mod sheet;
 
-pub(crate) use listing::{Shown, listing};
+pub(crate) use listing::{Shown, listing, rows};
 pub(crate) use sheet::sheet;
 
 use std::io::Write;
@@ -11,8 +11,15 @@ use std::ops::ControlFlow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Terminals are at least this wide; tables stay within.
+/// Terminals are at least this wide; what is read as text stays within.
 const WIDTH: usize = 80;
+
+/// How wide tables may be: as the terminal is. `None` for a pipe or a file: whoever reads there wants all of it.
+fn table_width() -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok()).filter(|set| *set > 0);
+    let terminal = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    set.or_else(terminal).map(|width| width.max(WIDTH))
+}
 
 /// Writes a line of data. A reader that went away (`| head`) is no error.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
@@ -68,7 +75,11 @@ pub(crate) fn remark(text: &str) {
 
 /// A table by display width: a Chinese character takes two columns. The widest columns give way.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let mut columns = Columns::of(head);
+    table_within(table_width(), head, rows)
+}
+
+fn table_within(room: Option<usize>, head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut columns = Columns::of(head, head.len(), room);
     columns.widen(rows);
     let mut out = String::new();
     columns.line(head, &mut out);
@@ -83,13 +94,17 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 struct Columns {
     /// As wide as their widest cell so far.
     wanted: Vec<usize>,
-    /// As wide as they are printed.
+    /// As wide as they are printed; of those that are.
     widths: Vec<usize>,
+    /// How many there must be; the others only where there is room.
+    always: usize,
+    /// As wide as all of them may be.
+    room: Option<usize>,
 }
 
 impl Columns {
-    fn of(head: &[&str]) -> Columns {
-        Columns { wanted: head.iter().map(|cell| cell.width()).collect(), widths: Vec::new() }
+    fn of(head: &[&str], always: usize, room: Option<usize>) -> Columns {
+        Columns { wanted: head.iter().map(|cell| cell.width()).collect(), widths: Vec::new(), always, room }
     }
 
     /// Makes room for these rows, too. Are they the first?
@@ -100,8 +115,10 @@ impl Columns {
             }
         }
         let is_first = self.widths.is_empty();
-        self.widths.clone_from(&self.wanted);
-        while self.widths.iter().sum::<usize>() + 2 * self.widths.len().saturating_sub(1) > WIDTH {
+        // As many as at first: a table's lines have the same columns.
+        let shown = if is_first { self.fitting() } else { self.widths.len() };
+        self.widths = self.wanted.iter().take(shown).copied().collect();
+        while self.room.is_some_and(|room| laid_out(&self.widths) > room) {
             match self.widths.iter_mut().max() {
                 Some(widest) if *widest > 4 => *widest -= 1,
                 Some(_) | None => break,
@@ -110,12 +127,26 @@ impl Columns {
         is_first
     }
 
+    /// How many columns there is room for without cutting any.
+    fn fitting(&self) -> usize {
+        let fits = |count: &usize| {
+            let some = self.wanted.get(..*count).unwrap_or(&self.wanted);
+            self.room.is_none_or(|room| laid_out(some) <= room)
+        };
+        (self.always + 1..=self.wanted.len()).take_while(fits).last().unwrap_or(self.always)
+    }
+
     fn line(&self, row: &[impl AsRef<str>], out: &mut String) {
         let cells: Vec<String> =
             row.iter().zip(&self.widths).map(|(cell, width)| fitted(cell.as_ref(), *width)).collect();
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');
     }
+}
+
+/// Columns of these widths with two spaces between.
+fn laid_out(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
 }
 
 fn fitted(cell: &str, width: usize) -> String {
@@ -195,10 +226,32 @@ mod tests {
     fn tables_fit_eighty_columns_with_chinese_in_them() {
         let row =
             vec!["49f0cc52-e8c7-41e3-b54d-af666b8cc11a".to_owned(), "东门地下停车场".repeat(6), "启用".to_owned()];
-        let text = table(&["park_uuid", "名称", "状态"], &[row]);
+        let text = table_within(Some(WIDTH), &["park_uuid", "名称", "状态"], std::slice::from_ref(&row));
         assert!(text.lines().all(|line| line.width() <= WIDTH), "{text}");
         assert!(text.contains('…') && text.ends_with("启用"), "{text}");
         assert_eq!(text.lines().count(), 2);
+        let whole = table_within(None, &["park_uuid", "名称", "状态"], std::slice::from_ref(&row));
+        assert!(whole.contains(&row[1]) && !whole.contains('…'), "a pipe gets all of it: {whole}");
+    }
+
+    #[test]
+    fn further_columns_are_shown_where_there_is_room_for_all_of_them() {
+        let rows = [vec!["粤B12345".to_owned(), "x".repeat(60), "5.00".into(), "东门 → 西门".into()]];
+        let heads = |room: Option<usize>| {
+            let mut columns = Columns::of(&["车牌", "流水", "已付", "出入口"], 2, room);
+            columns.widen(&rows);
+            columns.widths.len()
+        };
+        // 8 + 60, then 4, then 11, with two spaces between.
+        for (room, shown) in [(60, 2), (70, 2), (75, 2), (76, 3), (88, 3), (89, 4), (200, 4)] {
+            assert_eq!(heads(Some(room)), shown, "{room}");
+        }
+        assert_eq!(heads(None), 4);
+        let mut columns = Columns::of(&["a", "b"], 1, Some(10));
+        columns.widen(&[vec!["x".into(), "y".into()]]);
+        columns.widen(&[vec!["x".into(), "y".repeat(20)]]);
+        assert_eq!(columns.widths.len(), 2, "the same columns to the end");
+        assert!(laid_out(&columns.widths) <= 10);
     }
 
     #[test]
@@ -212,7 +265,8 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(table(&["a", "b"], &[vec!["x\u{1b}[31m\n".into(), "y".into()]]), "a        b\nx [31m   y");
+        let text = table_within(Some(WIDTH), &["a", "b"], &[vec!["x\u{1b}[31m\n".into(), "y".into()]]);
+        assert_eq!(text, "a        b\nx [31m   y");
     }
 
     #[test]

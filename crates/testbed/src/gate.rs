@@ -26,10 +26,18 @@ pub struct Gate {
     pub variables: Vec<(String, String)>,
 }
 
-/// Runs the command line once.
+/// Runs the command line once, as on a terminal of 80 columns.
 #[must_use]
 pub fn parkgate(program: &Path, args: &[&str]) -> Output {
-    Command::new(program).args(args).env_remove("PARKGATE_DATA").output().unwrap()
+    parkgate_with(program, args, &[])
+}
+
+/// The same with variables.
+#[must_use]
+pub fn parkgate_with(program: &Path, args: &[&str], variables: &[(String, String)]) -> Output {
+    let mut command = Command::new(program);
+    command.args(args).env_remove("PARKGATE_DATA").env("COLUMNS", "80").envs(variables.iter().cloned());
+    command.output().unwrap()
 }
 
 impl Gate {
@@ -158,7 +166,7 @@ impl Gate {
         let mut all: Vec<&str> = args.to_vec();
         let data = self.data.to_str().unwrap();
         all.extend(["--data", data]);
-        parkgate(&self.program, &all)
+        parkgate_with(&self.program, &all, &self.variables)
     }
 
     /// The same, and it must do.

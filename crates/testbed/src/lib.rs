@@ -13,7 +13,7 @@ mod subscriber;
 pub use agent::Agent;
 pub use authority::Authority;
 pub use bucket::Bucket;
-pub use gate::{Gate, parkgate};
+pub use gate::{Gate, parkgate, parkgate_with};
 pub use postgres::Postgres;
 pub use push::{DEMO_PARK, Multipart, Pairs, body, enter, leave, md5_hex, percent, signed};
 pub use scripted::{Scripted, ScriptedReply, ScriptedRequest};

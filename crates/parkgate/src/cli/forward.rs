@@ -1,5 +1,7 @@
 //! `subscriber` and `delivery`: flags.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use parkgate_store::DeliveryId;
 
@@ -141,6 +143,9 @@ pub(crate) struct AddSubscriber {
     /// The car park gets this platform's answer; where ours differs is recorded (relay)
     #[arg(long)]
     pub(crate) compare: bool,
+    /// Settings file of the gate: may a subscriber be at a private address? [default: ./parkgate.toml, if there]
+    #[arg(long, env = "PARKGATE_CONFIG", hide_env_values = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// 输出 JSON · As JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -163,6 +168,9 @@ pub(crate) struct SetSubscriber {
     /// Requests a second at most, of all nodes together; 0 for no bound
     #[arg(long, value_name = "N")]
     pub(crate) per_second: Option<u32>,
+    /// Settings file of the gate: may a subscriber be at a private address? [default: ./parkgate.toml, if there]
+    #[arg(long, env = "PARKGATE_CONFIG", hide_env_values = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: Place,
 }

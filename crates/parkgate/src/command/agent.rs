@@ -97,7 +97,7 @@ fn dead(command: Dead) -> anyhow::Result<()> {
                     vec![id, state.into(), record.kind.name().into(), serial, record.hint.clone()]
                 })
                 .collect();
-            output::line(&output::table(&["ID", "状态", "推送", "流水", "提示"], &rows))
+            output::rows(("被拒记录", "refused records"), &[], &["ID", "状态", "推送", "流水", "提示"], &rows)
         }
         Dead::Show { id, json, file } => {
             let aside = outbox(&file)?.aside()?;

@@ -2,15 +2,18 @@
 
 use anyhow::{Context, bail};
 use parkgate_store::NewApp;
+use parkgate_wire::Naming;
 use serde_json::{Value, json};
 
-use super::{open, secret};
+use super::{named, open, secret};
 use crate::cli::App;
 use crate::output;
 
 pub(super) fn run(command: App) -> anyhow::Result<()> {
     match command {
         App::Add { id, secret, api_type, park, json, place } => {
+            named("app_id", Naming::Id, &id)?;
+            api_type.as_deref().map_or(Ok(()), |given| named("api_type", Naming::Id, given))?;
             let (secret, made) = secret::given_or_made(&secret)?;
             let app = NewApp { app_id: id.clone(), secret, api_type, parks: park };
             open(&place)?.add_app(&app).context("应用未添加 app not added")?;
@@ -35,7 +38,7 @@ pub(super) fn run(command: App) -> anyhow::Result<()> {
                     vec![app.app_id, app.api_type.unwrap_or_default(), state.into(), app.parks.join(" ")]
                 })
                 .collect();
-            output::line(&output::table(&["app_id", "api_type", "状态", "停车场"], &rows))
+            output::rows(("应用", "apps"), &[], &["app_id", "api_type", "状态", "停车场"], &rows)
         }
         App::Disable { id, place } => {
             if !open(&place)?.disable_app(&id)? {

@@ -14,9 +14,11 @@ pub(super) fn run(command: cli::Delivery) -> anyhow::Result<()> {
     match command {
         cli::Delivery::List { state, subscriber, limit, json, place } => {
             let dead = state.map(|state| state == DeliveryState::Dead);
+            let state = dead.map(|dead| if dead { "dead" } else { "pending" }.to_owned());
+            let asked = [("--state", state), ("--subscriber", subscriber.clone())];
             let filter = DeliveryFilter { dead, subscriber, limit, ..DeliveryFilter::default() };
             let store = open(&place)?;
-            output::listing(json, &LISTED, |take| store.each_delivery(&filter, take)).map(drop)
+            output::listing(json, &LISTED, &asked, |take| store.each_delivery(&filter, take)).map(drop)
         }
         cli::Delivery::Show { id, json, place } => {
             let filter = DeliveryFilter { ids: vec![id], limit: 1, ..DeliveryFilter::default() };
@@ -105,8 +107,13 @@ fn value(found: &Delivery) -> Value {
     })
 }
 
-const LISTED: output::Shown<Delivery> =
-    output::Shown { head: &["ID", "订阅", "事件", "流水", "状态", "次数", "结果"], row, value };
+const LISTED: output::Shown<Delivery> = output::Shown {
+    what: ("待发或放弃的转发", "deliveries that wait or were given up"),
+    head: &["ID", "订阅", "事件", "流水", "状态", "次数", "结果"],
+    always: 7,
+    row,
+    value,
+};
 
 fn row(one: &Delivery) -> Vec<String> {
     vec![

@@ -1,7 +1,7 @@
 //! `serve --demo`: the document's park, a picture, and a line to paste.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use parkgate_store::{NewPark, Store, StoreError};
@@ -87,8 +87,26 @@ impl Demo {
         let data = quoted(&self.state.data.display().to_string());
         // Not the URL itself: there may be a password in it.
         let store = if self.state.url.is_some() { " --store \"$PARKGATE_STORE\"" } else { "" };
-        output::line(&format!("parkgate visit show {PARK_UUID} {serial} --data {data}{store}"))
+        output::line(&format!("{} visit show {PARK_UUID} {serial} --data {data}{store}", quoted(&this_program())))
     }
+}
+
+/// How a shell started in this folder finds the program that runs: it may be in none of the folders searched.
+fn this_program() -> String {
+    match (std::env::current_exe(), std::env::current_dir()) {
+        (Ok(program), Ok(folder)) => typed(&program, &folder),
+        (Ok(program), Err(_)) => program.display().to_string(),
+        (Err(_), _) => std::env::args().next().unwrap_or_else(|| "parkgate".into()),
+    }
+}
+
+/// From the folder on if it is below it: shorter, and what one would type.
+fn typed(program: &Path, folder: &Path) -> String {
+    let relative = program.strip_prefix(folder).map(|below| {
+        // A name alone is searched for elsewhere, and a leading dash is a flag.
+        if below.components().count() == 1 { Path::new(".").join(below) } else { below.to_owned() }
+    });
+    relative.unwrap_or_else(|_| program.to_owned()).display().to_string()
 }
 
 /// One word of a shell's line.
@@ -102,6 +120,22 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_program_is_named_as_one_would_type_it() {
+        for (program, folder, typed_so) in [
+            ("/home/a/parkgate/target/release/parkgate", "/home/a/parkgate", "target/release/parkgate"),
+            ("/home/a/parkgate", "/home/a", "./parkgate"),
+            ("/usr/local/bin/parkgate", "/home/a", "/usr/local/bin/parkgate"),
+            ("/home/ab/parkgate", "/home/a", "/home/ab/parkgate"),
+        ] {
+            assert_eq!(typed(Path::new(program), Path::new(folder)), typed_so);
+        }
+        assert_eq!(
+            quoted(&typed(Path::new("/opt/my programs/parkgate"), Path::new("/"))),
+            "'opt/my programs/parkgate'"
+        );
+    }
 
     #[test]
     fn words_with_anything_special_are_quoted_for_the_shell() {

@@ -4,8 +4,11 @@ mod request;
 
 use anyhow::Context;
 use parkgate_wire::canonical::Canonical;
-use parkgate_wire::doctor::{Budget, Candidate, Difference, Finding, Role, diagnose, first_difference, from_hint};
-use parkgate_wire::{Form, PushKind, Secret, Variant, Verified, sign, verify};
+use parkgate_wire::doctor::{
+    Budget, Candidate, Difference, Finding, Kind, Role, diagnose, first_difference, from_hint,
+};
+use parkgate_wire::lost_text::{described, lost_text};
+use parkgate_wire::{Form, PushKind, Secret, Variant, Verified, VerifiedForm, sign, verify};
 use serde_json::{Value, json};
 
 use super::{pairs, secret};
@@ -129,7 +132,7 @@ fn compared(form: &Form, platform: &str) -> Told {
 fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<Told> {
     let kind = if form.has("leave_time") { PushKind::Leave } else { PushKind::Enter };
     let form = match verify(form, kind, secret) {
-        Verified::Matched(verified) => return Ok(matching(verified.variant())),
+        Verified::Matched(verified) => return Ok(matching(&verified)),
         Verified::Refused(refusal, _) => {
             let zh = format!("签名正确, 但推送会被拒绝: {}", refusal.hint());
             return Ok(Told {
@@ -150,15 +153,16 @@ fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<T
     Ok(found(diagnose(&form, &candidates, Budget::default()).finding))
 }
 
-fn matching(variant: Variant) -> Told {
-    let variant = Variant::describe(variant.code());
-    Told {
-        matches: true,
-        zh: format!("签名正确 ({variant})"),
-        en: "the signature matches".into(),
-        variant: Some(variant),
-        ..Told::default()
+fn matching(verified: &VerifiedForm) -> Told {
+    let variant = Variant::describe(verified.variant().code());
+    let (mut zh, mut en) = (format!("签名正确 ({variant})"), "the signature matches".to_owned());
+    let lost = lost_text(verified.params().iter());
+    if !lost.is_empty() {
+        let (in_zh, in_en) = described(&lost);
+        zh.push_str(&format!("; 但{}", Kind::LostText.zh().replace("{}", &in_zh)));
+        en.push_str(&format!("; yet {}", Kind::LostText.en().replace("{}", &in_en)));
     }
+    Told { matches: true, zh, en, variant: Some(variant), ..Told::default() }
 }
 
 fn found(finding: Finding) -> Told {

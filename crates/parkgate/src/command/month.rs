@@ -63,7 +63,7 @@ fn show(months: &[Month], json: bool) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    output::line(&output::table(&["月份", "开始", "最新记录", "记录数", "MiB", "状态"], &rows))
+    output::rows(("月份", "months"), &[], &["月份", "开始", "最新记录", "记录数", "MiB", "状态"], &rows)
 }
 
 fn state(month: &Month) -> &'static str {

@@ -4,6 +4,7 @@ mod check;
 
 use anyhow::{Context, bail};
 use parkgate_store::{NewPark, ParkChange, Store};
+use parkgate_wire::Naming;
 use serde_json::{Value, json};
 
 use super::{open, open_or_make, secret};
@@ -14,6 +15,7 @@ use crate::output::{self, misuse};
 pub(super) fn run(command: Park) -> anyhow::Result<()> {
     match command {
         Park::Add { uuid, secret, name, merchant, total, strict, json, place } => {
+            check_names(Some(&uuid), Some(&name), merchant.as_deref())?;
             let park = |secret| NewPark {
                 park_uuid: uuid.clone(),
                 merchant,
@@ -39,6 +41,8 @@ pub(super) fn run(command: Park) -> anyhow::Result<()> {
             location,
             place,
         } => {
+            // An empty merchant number takes it away.
+            check_names(None, name.as_deref(), merchant.as_deref().filter(|merchant| !merchant.is_empty()))?;
             let change = ParkChange {
                 name,
                 merchant,
@@ -77,12 +81,16 @@ fn add(
     json: bool,
     place: &Place,
 ) -> anyhow::Result<()> {
-    if uuid.is_empty() || uuid.len() > 64 || uuid.contains(['&', '=']) {
-        return Err(misuse("park_uuid 应为1至64个字符, 且不含 & 和 = (1 to 64 characters without & and =)"));
-    }
     let (secret, made) = secret::given_or_made(secret)?;
     open_or_make(place)?.add_park(&park(secret)).context("停车场未添加 park not added")?;
     told(uuid, made, json, "已添加 added")
+}
+
+/// What is registered anew has names that can be; what was registered before stays.
+fn check_names(uuid: Option<&str>, name: Option<&str>, merchant: Option<&str>) -> anyhow::Result<()> {
+    let all = [("park_uuid", uuid, Naming::Id), ("--name", name, Naming::Title), ("merchant", merchant, Naming::Id)];
+    all.into_iter()
+        .try_for_each(|(flag, given, naming)| given.map_or(Ok(()), |given| super::named(flag, naming, given)))
 }
 
 /// Sets where the park is; `--location ''` forgets it.
@@ -186,7 +194,7 @@ fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
         let state = if park.enabled { "启用" } else { "停用" };
         rows.push(vec![park.park_uuid.clone(), park.name.clone(), spaces, state.into()]);
     }
-    output::line(&output::table(&["park_uuid", "名称", "剩余/总车位", "状态"], &rows))
+    output::rows(("停车场", "parks"), &[], &["park_uuid", "名称", "剩余/总车位", "状态"], &rows)
 }
 
 fn show(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {

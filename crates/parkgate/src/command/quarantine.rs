@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use anyhow::bail;
 use parkgate_server::{Limits, Replayed, replay};
 use parkgate_store::{QuarantineFilter, Quarantined};
+use parkgate_wire::refusal::{self, Reason};
 use serde_json::{Map, Value, json};
 
 use super::open;
@@ -17,9 +18,10 @@ const DROPPED_AT_ONCE: usize = 1000;
 pub(super) fn run(command: cli::Quarantine) -> anyhow::Result<()> {
     match command {
         cli::Quarantine::List { park, limit, json, place } => {
+            let asked = [("--park", park.clone())];
             let filter = QuarantineFilter { park_uuid: park, limit, ..QuarantineFilter::default() };
             let store = open(&place)?;
-            output::listing(json, &LISTED, |take| store.each_quarantined(&filter, take)).map(drop)
+            output::listing(json, &LISTED, &asked, |take| store.each_quarantined(&filter, take)).map(drop)
         }
         cli::Quarantine::Show { id, json, place } => {
             let filter = QuarantineFilter { ids: vec![id], limit: 1, ..QuarantineFilter::default() };
@@ -27,8 +29,7 @@ pub(super) fn run(command: cli::Quarantine) -> anyhow::Result<()> {
             let Some(found) = found.first() else {
                 bail!("隔离区没有 {id}, 见 `parkgate quarantine list` (no such entry)");
             };
-            let value = whole(found);
-            if json { output::json(&value) } else { output::sheet(&value) }
+            if json { output::json(&whole(found)) } else { output::sheet(&for_people(found)) }
         }
         cli::Quarantine::Replay { ids, park, json, place } => {
             let limit = if ids.is_empty() { usize::MAX } else { ids.len() };
@@ -73,15 +74,45 @@ fn replayed(place: &cli::Place, filter: &QuarantineFilter, json: bool) -> anyhow
         if json {
             values.push(json!({ "id": entry.id, "park_uuid": entry.park_uuid, "outcome": word, "reason": reason, "hint": hint }));
         } else {
-            rows.push(vec![entry.id.to_string(), word.into(), serial(entry), reason.to_owned()]);
+            let (word, why) = in_words(outcome);
+            rows.push(vec![entry.id.to_string(), word.into(), serial(entry), why]);
         }
     })?;
     if json {
         return output::json(&Value::Array(values));
     }
     let stayed = rows.len() as u64 - taken;
-    output::line(&output::table(&["ID", "结果", "流水", "原因"], &rows))?;
+    let asked = [("--park", filter.park_uuid.clone()), ("ID", ids(&filter.ids))];
+    output::rows(WHAT, &asked, &["ID", "结果", "流水", "原因"], &rows)?;
+    if rows.is_empty() {
+        return Ok(());
+    }
     output::line(&format!("\n离开隔离区 left {taken}, 仍在 stayed {stayed}"))
+}
+
+/// What became of one, and why.
+fn in_words(outcome: &Replayed) -> (&'static str, String) {
+    match outcome {
+        Replayed::Recorded => ("已记录 recorded", String::new()),
+        Replayed::Repeated => ("早已记录 repeated", String::new()),
+        Replayed::Conflict => ("流水冲突 conflict", String::new()),
+        Replayed::Stays { reason, hint } => ("仍在 stays", cause(reason, None, hint)),
+    }
+}
+
+/// Why it was refused: of a wrong signature the mistake, else what was answered.
+fn cause(reason: &str, finding: Option<&str>, hint: &str) -> String {
+    match (Reason::of_name(reason), finding) {
+        (Some(Reason::Signature), Some(finding)) => refusal::finding_in_words(finding),
+        (Some(Reason::Signature) | None, _) => refusal::in_words(reason, finding),
+        (Some(_), _) if hint.is_empty() => refusal::in_words(reason, finding),
+        (Some(_), _) => hint.to_owned(),
+    }
+}
+
+fn ids(ids: &[i64]) -> Option<String> {
+    let named: Vec<String> = ids.iter().map(i64::to_string).collect();
+    (!named.is_empty()).then(|| named.join(" "))
 }
 
 fn sent<'a>(entry: &'a Quarantined, name: &str) -> Option<&'a str> {
@@ -139,11 +170,26 @@ fn whole(entry: &Quarantined) -> Value {
     value
 }
 
+/// The same for people: the cause in words, not by the names that programs know it by.
+fn for_people(entry: &Quarantined) -> Value {
+    let mut value = whole(entry);
+    let cause = refusal::in_words(&entry.reason, entry.finding.as_deref().filter(|_| entry.kept.finding.is_none()));
+    if let Some(object) = value.as_object_mut() {
+        object.shift_remove("finding_code");
+        object.insert("reason".into(), Value::String(cause));
+    }
+    value
+}
+
+const WHAT: (&str, &str) = ("隔离的推送", "quarantined pushes");
+
 const LISTED: output::Shown<Quarantined> =
-    output::Shown { head: &["ID", "收到", "次数", "原因", "流水", "park_uuid"], row, value };
+    output::Shown {
+        what: WHAT, head: &["ID", "收到", "次数", "原因", "流水", "park_uuid"], always: 6, row, value
+    };
 
 fn row(entry: &Quarantined) -> Vec<String> {
-    let why = entry.finding.as_ref().unwrap_or(&entry.reason).clone();
+    let why = cause(&entry.reason, entry.finding.as_deref(), &entry.kept.hint);
     vec![
         entry.id.to_string(),
         output::time(entry.received_at),

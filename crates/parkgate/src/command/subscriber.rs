@@ -1,16 +1,19 @@
 //! `subscriber`: who is told of what is recorded.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use parkgate_server::Reach;
 use parkgate_store::{Backlog, Format, NewSubscriber, Store, Subscriber, SubscriberSettings};
-use parkgate_wire::Secret;
+use parkgate_wire::{Naming, Secret};
 use serde_json::{Value, json};
 
-use super::{open, secret};
+use super::{named, open, open_by, secret};
 use crate::cli::{self, AddSubscriber, Event, Place, SetSubscriber};
+use crate::config;
 use crate::output::{self, misuse};
 
 pub(super) fn run(command: cli::Subscriber) -> anyhow::Result<()> {
@@ -38,10 +41,9 @@ pub(super) fn unknown(name: &str) -> anyhow::Error {
 }
 
 fn add(args: AddSubscriber) -> anyhow::Result<()> {
-    if args.name.is_empty() || args.name.len() > 64 {
-        return Err(misuse("--name 应为1至64个字节 (1 to 64 bytes)"));
-    }
-    check_url(&args.url)?;
+    named("--name", Naming::Word, &args.name)?;
+    args.app_id.as_deref().map_or(Ok(()), |given| named("--app-id", Naming::Id, given))?;
+    check_url(&args.url, args.config.as_deref())?;
     let format = match args.format {
         cli::Format::Relay => Format::Relay,
         cli::Format::Openapi => Format::OpenApi,
@@ -81,7 +83,9 @@ fn add(args: AddSubscriber) -> anyhow::Result<()> {
         enters: args.events.contains(&Event::Enter),
         leaves: args.events.contains(&Event::Leave),
     };
-    open(&args.place)?.add_subscriber(&subscriber).context("订阅未添加 subscriber not added")?;
+    open_by(&args.place, args.config.as_deref())?
+        .add_subscriber(&subscriber)
+        .context("订阅未添加 subscriber not added")?;
     if args.json {
         return output::json(&json!({ "name": args.name, "secret": made }));
     }
@@ -94,12 +98,13 @@ fn set(args: SetSubscriber) -> anyhow::Result<()> {
     if args.url.is_none() && args.app_id.is_none() && secret.is_none() && args.per_second.is_none() {
         return Err(misuse("没有要修改的 (nothing to change): --url, --secret, --app-id, --per-second"));
     }
-    let store = open(&args.place)?;
+    args.app_id.as_deref().map_or(Ok(()), |given| named("--app-id", Naming::Id, given))?;
+    let store = open_by(&args.place, args.config.as_deref())?;
     let subscribers = store.subscribers()?;
     let found = subscribers.into_iter().find(|one| one.told.name == args.name).ok_or_else(|| unknown(&args.name))?;
     let mut settings = found.told.settings;
     if let Some(url) = args.url {
-        check_url(&url)?;
+        check_url(&url, args.config.as_deref())?;
         settings.url = url;
     }
     if let Some(secret) = &secret {
@@ -115,8 +120,22 @@ fn set(args: SetSubscriber) -> anyhow::Result<()> {
     output::line(&format!("{} 已修改 changed", args.name))
 }
 
-fn check_url(url: &str) -> anyhow::Result<()> {
-    parkgate_client::host_of(&url.replace("{event}", "enter")).map_err(|error| misuse(error.to_string()))?;
+/// Refuses what a gate of these settings would never send to.
+fn check_url(url: &str, config: Option<&Path>) -> anyhow::Result<()> {
+    let one = url.replace("{event}", "enter");
+    let (host, _) = parkgate_client::host_of(&one).map_err(|error| misuse(error.to_string()))?;
+    let allow_private = config::allows_private(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let reach = runtime.block_on(parkgate_server::reach(&one, allow_private));
+    // A name that is still looked up is not waited for.
+    runtime.shutdown_background();
+    match reach.map_err(misuse)? {
+        Reach::Good => {}
+        Reach::Refused(why) => return Err(misuse(format!("--url {why}"))),
+        Reach::Unresolved(why) => output::remark(&format!(
+            "提醒 warning: 现在无法解析 {host}: {why} (this name cannot be resolved now; what waits is sent once it can)"
+        )),
+    }
     Ok(())
 }
 
@@ -160,7 +179,7 @@ fn list(store: &dyn Store, as_json: bool) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    output::line(&output::table(&["名称", "格式", "状态", "待发", "放弃", "已达", "地址"], &rows))
+    output::rows(("订阅", "subscribers"), &[], &["名称", "格式", "状态", "待发", "放弃", "已达", "地址"], &rows)
 }
 
 fn show(store: &dyn Store, name: &str, as_json: bool) -> anyhow::Result<()> {
@@ -189,7 +208,8 @@ fn differences(store: &dyn Store, name: &str, limit: usize, as_json: bool) -> an
         .into_iter()
         .map(|one| vec![output::time(one.at), one.kind.name().into(), one.parking_serial, one.ours, one.theirs])
         .collect();
-    output::line(&output::table(&["时间", "事件", "流水", "本平台", "对方"], &rows))
+    let what = ("答复差异", "differences");
+    output::rows(what, &[("", Some(name.to_owned()))], &["时间", "事件", "流水", "本平台", "对方"], &rows)
 }
 
 fn waiting(store: &dyn Store) -> anyhow::Result<HashMap<i64, Backlog>> {

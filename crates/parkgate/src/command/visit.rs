@@ -1,10 +1,10 @@
 //! `visit`: what was recorded.
 
 use anyhow::bail;
-use parkgate_store::{RecordView, Visit, VisitFilter};
+use parkgate_store::{RecordView, TakenPayment, Visit, VisitFilter};
 use parkgate_wire::advisory::advise;
 use parkgate_wire::push::Params;
-use parkgate_wire::{PushKind, UnixMillis};
+use parkgate_wire::{Fen, PushKind, UnixMillis};
 use serde_json::{Map, Value, json};
 
 use super::open;
@@ -14,9 +14,10 @@ use crate::output::{self, misuse};
 pub(super) fn run(command: cli::Visit) -> anyhow::Result<()> {
     match command {
         cli::Visit::List { park, plate, since, limit, json, place } => {
+            let asked = [("--park", park.clone()), ("--plate", plate.clone()), ("--since", since.clone())];
             let since = since.as_deref().map(moment).transpose()?;
             let (store, filter) = (open(&place)?, VisitFilter { park_uuid: park, plate, since, limit });
-            output::listing(json, &LISTED, |take| store.each_visit(&filter, take)).map(drop)
+            output::listing(json, &LISTED, &asked, |take| store.each_visit(&filter, take)).map(drop)
         }
         cli::Visit::Show { uuid, serial, json, place } => {
             let visits = open(&place)?.visit(&uuid, &serial)?;
@@ -50,8 +51,13 @@ pub(super) fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     Ok(UnixMillis(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
 }
 
-const LISTED: output::Shown<Visit> =
-    output::Shown { head: &["车牌", "入场", "离场", "流水"], row, value: without_params };
+const LISTED: output::Shown<Visit> = output::Shown {
+    what: ("停车记录", "visits"),
+    head: &["车牌", "入场", "离场", "流水", "已付(元)", "出入口", "park_uuid"],
+    always: 4,
+    row,
+    value: without_params,
+};
 
 fn row(visit: &Visit) -> Vec<String> {
     vec![
@@ -59,7 +65,34 @@ fn row(visit: &Visit) -> Vec<String> {
         output::time(visit.enter_time.0),
         visit.leave_time.map_or_else(|| "在场 inside".into(), |time| output::time(time.0)),
         visit.parking_serial.clone(),
+        paid(visit).map_or_else(|| "-".into(), |fen| format!("{}.{:02}", fen / 100, fen % 100)),
+        gates(visit),
+        visit.park_uuid.clone(),
     ]
+}
+
+/// Fen paid: of the payments taken, else of the totals that the leave tells.
+fn paid(visit: &Visit) -> Option<u64> {
+    let of_payment = |payment: &TakenPayment| payment.fields.get("value").and_then(Value::as_u64);
+    if !visit.payments.is_empty() {
+        return Some(visit.payments.iter().filter_map(of_payment).fold(0, u64::saturating_add));
+    }
+    let params = &visit.leave.as_ref()?.params;
+    let totals = ["online_value", "balance_value", "cash_value", "prepaid_value"];
+    let told: Vec<u64> = totals.iter().filter_map(|name| Some(Fen::parse(params.get(*name)?.as_str()?)?.0)).collect();
+    (!told.is_empty()).then(|| told.into_iter().fold(0, u64::saturating_add))
+}
+
+/// By which gate it came, and by which it went.
+fn gates(visit: &Visit) -> String {
+    let told = |name: &str| {
+        let halves = visit.leave.iter().chain(&visit.enter);
+        halves.filter_map(|half| half.params.get(name)?.as_str()).find(|text| !text.is_empty()).unwrap_or("-")
+    };
+    match (told("enter_gate"), told("leave_gate")) {
+        ("-", "-") => "-".into(),
+        (enter, leave) => format!("{enter} → {leave}"),
+    }
 }
 
 fn without_params(visit: &Visit) -> Value {

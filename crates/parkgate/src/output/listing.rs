@@ -5,15 +5,24 @@ use std::ops::ControlFlow;
 use parkgate_store::{StoreError, Take};
 use serde_json::Value;
 
-use super::{Columns, written};
+use super::{Columns, line, table, table_width, written};
 
 /// Rows whose widths are weighed together. Later ones make columns wider where they must.
 const ROWS_AT_ONCE: usize = 1000;
 
+/// What is listed, in Chinese and English.
+pub(crate) type What = (&'static str, &'static str);
+/// The flags that say which are meant, with their values.
+pub(crate) type Filter = [(&'static str, Option<String>)];
+
 /// How rows are shown.
 pub(crate) struct Shown<T> {
+    /// What they are.
+    pub(crate) what: What,
     /// The heads of the columns.
     pub(crate) head: &'static [&'static str],
+    /// So many of them are always shown, those after them where the terminal is wide enough.
+    pub(crate) always: usize,
     /// For people.
     pub(crate) row: fn(&T) -> Vec<String>,
     /// For scripts.
@@ -24,6 +33,7 @@ pub(crate) struct Shown<T> {
 pub(crate) fn listing<T>(
     as_json: bool,
     shown: &Shown<T>,
+    filter: &Filter,
     each: impl FnOnce(Take<'_, T>) -> Result<(), StoreError>,
 ) -> anyhow::Result<u64> {
     let mut count = 0;
@@ -32,7 +42,7 @@ pub(crate) fn listing<T>(
     each(&mut |one| {
         let put = match as_json {
             true => element(&(shown.value)(&one), count == 0).and_then(|text| written(&text)),
-            false => sheet.add(shown.head, (shown.row)(&one)),
+            false => sheet.add(shown, &one),
         };
         count += 1;
         put.unwrap_or_else(|error| {
@@ -46,9 +56,26 @@ pub(crate) fn listing<T>(
     let _is_read = match (as_json, count) {
         (true, 0) => written("[]\n")?,
         (true, _) => written("\n]\n")?,
-        (false, _) => sheet.print(shown.head)?,
+        (false, 0) => written(&format!("{}\n", nothing(shown.what, filter)))?,
+        (false, _) => sheet.print(shown)?,
     };
     Ok(count)
+}
+
+/// Prints a table of rows that are at hand.
+pub(crate) fn rows(what: What, filter: &Filter, head: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
+    if rows.is_empty() { line(&nothing(what, filter)) } else { line(&table(head, rows)) }
+}
+
+/// What stands in place of a table without rows: a head alone looks like a fault.
+fn nothing((zh, en): What, filter: &Filter) -> String {
+    let set = filter.iter().filter_map(|(flag, value)| Some(format!("{flag} {}", value.as_deref()?)));
+    let set = set.collect::<Vec<_>>().join(" ").replace(char::is_control, " ");
+    let set = set.trim();
+    match set.is_empty() {
+        true => format!("没有{zh} (no {en})"),
+        false => format!("没有符合 {set} 的{zh} (no {en} match)"),
+    }
 }
 
 /// As it stands in an array that is printed whole.
@@ -64,19 +91,19 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn add(&mut self, head: &[&str], row: Vec<String>) -> anyhow::Result<ControlFlow<()>> {
-        self.rows.push(row);
-        if self.rows.len() < ROWS_AT_ONCE { Ok(ControlFlow::Continue(())) } else { self.print(head) }
+    fn add<T>(&mut self, shown: &Shown<T>, one: &T) -> anyhow::Result<ControlFlow<()>> {
+        self.rows.push((shown.row)(one));
+        if self.rows.len() < ROWS_AT_ONCE { Ok(ControlFlow::Continue(())) } else { self.print(shown) }
     }
 
     /// What was added since; the head once, above the first of them.
-    fn print(&mut self, head: &[&str]) -> anyhow::Result<ControlFlow<()>> {
+    fn print<T>(&mut self, shown: &Shown<T>) -> anyhow::Result<ControlFlow<()>> {
         let rows = std::mem::take(&mut self.rows);
         let mut text = String::new();
-        let columns = self.columns.get_or_insert_with(|| Columns::of(head));
+        let columns = self.columns.get_or_insert_with(|| Columns::of(shown.head, shown.always, table_width()));
         let is_first = columns.widen(&rows);
         if is_first {
-            columns.line(head, &mut text);
+            columns.line(shown.head, &mut text);
         }
         for row in &rows {
             columns.line(row, &mut text);
@@ -90,6 +117,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn where_nothing_is_the_filter_is_told() {
+        let what = ("停车记录", "visits");
+        assert_eq!(nothing(what, &[("--park", None)]), "没有停车记录 (no visits)");
+        let filter = [("--park", Some("P\u{1b}1".into())), ("--plate", None), ("--since", Some("2h".into()))];
+        assert_eq!(nothing(what, &filter), "没有符合 --park P 1 --since 2h 的停车记录 (no visits match)");
+    }
 
     #[test]
     fn an_array_printed_by_elements_is_as_it_would_be_whole() {

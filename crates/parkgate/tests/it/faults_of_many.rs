@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{Bucket, Gate, Manner, Postgres, Subscriber, parkgate};
+use parkgate_testbed::{Bucket, Gate, Manner, Postgres, Subscriber, parkgate_with};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -87,8 +87,10 @@ fn nothing_is_lost_or_doubled_when_gates_and_database_are_killed_in_turn() {
     std::fs::copy(gates[0].data().join("master.key"), gates[1].data().join("master.key")).unwrap();
     gates[1].start();
     let data = gates[0].data().to_str().unwrap().to_owned();
+    let variables = gates[0].variables.clone();
     let ok = |args: &[&str]| {
-        let output = parkgate(Path::new(PARKGATE), &[args, &["--data", &data, "--store", &url]].concat());
+        let args = [args, &["--data", &data, "--store", &url]].concat();
+        let output = parkgate_with(Path::new(PARKGATE), &args, &variables);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
-use parkgate_testbed::{DEMO_PARK, Gate, Manner, Postgres, Subscriber, Told, enter, leave, parkgate};
+use parkgate_testbed::{DEMO_PARK, Gate, Manner, Postgres, Subscriber, Told, enter, leave, parkgate_with};
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -41,7 +41,7 @@ impl Forwarding {
         if let Some((_, url)) = &self.store {
             all.extend(["--store", url]);
         }
-        parkgate(Path::new(PARKGATE), &all)
+        parkgate_with(Path::new(PARKGATE), &all, &self.gate.variables)
     }
 
     fn ok(&self, args: &[&str]) -> String {
@@ -350,9 +350,31 @@ fn private_addresses_are_not_reached_unless_allowed_and_redirects_are_never_foll
     let inside = Subscriber::start(Manner::TAKES);
     let strict = Forwarding::on(None, &[("ALLOW_PRIVATE", "false")]);
     let port = inside.url.rsplit(':').next().unwrap();
+    let open_hand = [("PARKGATE_FORWARD_ALLOW_PRIVATE".to_owned(), "true".to_owned())];
     for (name, url) in [("address", inside.url.clone()), ("name", format!("http://localhost:{port}"))] {
-        strict.subscribe(name, &url, &["--format", "relay", "--all"]);
+        let add = ["subscriber", "add", "--name", name, "--url", &url, "--format", "relay", "--all"];
+        let refused = strict.run(&add);
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{told}");
+        assert!(told.contains("[forward] allow_private") && told.contains("PARKGATE_FORWARD_ALLOW_PRIVATE"), "{told}");
+        // Added under other settings than the gate's, it is refused there.
+        let mut args = add.to_vec();
+        args.extend(["--data", strict.gate.data().to_str().unwrap()]);
+        assert!(parkgate_with(Path::new(PARKGATE), &args, &open_hand).status.success());
+        let moved = strict.run(&["subscriber", "set", name, "--url", "http://[::ffff:127.0.0.1]/"]);
+        assert_eq!(moved.status.code(), Some(2), "changed, it is looked at, too");
     }
+    let unknown = ["--name", "later", "--url", "https://no-such-name.invalid/x", "--format", "relay", "--all"];
+    let added = strict.run(&[&["subscriber", "add"], &unknown[..]].concat());
+    let told = String::from_utf8(added.stderr).unwrap();
+    assert!(added.status.success() && told.contains("no-such-name.invalid"), "a warning only: {told}");
+    let file = strict.gate.data().join("gate.toml");
+    std::fs::write(&file, "[forward]\nallow_private = true\n").unwrap();
+    let by_file = ["--name", "by-file", "--url", &inside.url, "--format", "relay", "--park", DEMO_PARK, "--config"];
+    let mut args = [&["subscriber", "add"], &by_file[..]].concat();
+    args.extend([file.to_str().unwrap(), "--data", strict.gate.data().to_str().unwrap()]);
+    assert!(parkgate_with(Path::new(PARKGATE), &args, &[]).status.success(), "as the gate's file says");
+    strict.ok(&["subscriber", "remove", "by-file"]);
     strict.gate.taken("enter", enter("A1", &[]));
     for name in ["address", "name"] {
         until(name, || {

@@ -156,6 +156,36 @@ fn mistakes_with_files_empties_encoding_and_other_secrets_are_named() {
 }
 
 #[test]
+fn text_lost_before_it_was_sent_is_named_where_it_is_refused_and_where_it_is_recorded() {
+    let (gate, _folder) = gate();
+    let meant = leave("S1", &[("plate", "粤KKKKKK"), ("car_desc", "临时车")]);
+    let mut sent = rightly_signed(meant, SECRET);
+    for (name, left) in [("plate", "?KKKKKK"), ("car_desc", "???")] {
+        sent.iter_mut().filter(|pair| pair.0 == name).for_each(|pair| pair.1 = left.into());
+    }
+    let hint = hint(&gate, FORM, body(&sent).into_bytes());
+    assert!(names(&hint, Kind::LostText), "{hint}");
+    assert!(hint.contains("`plate`第1个字符是`?`, `car_desc`第1个字符是`?`"), "{hint}");
+    let kept = gate.json(&["quarantine", "list"]);
+    assert_eq!(kept[0]["finding_code"], "lost_text");
+    assert!(kept[0]["finding"].as_str().unwrap().contains("encoding=URL"), "{kept}");
+    // Signed as it was left, it is taken, and told.
+    let left = rightly_signed(leave("S2", &[("plate", "?KKKKKK"), ("leave_gate", "ç²¤æµ·")]), SECRET);
+    assert_eq!(gate.post("leave", FORM, body(&left).into_bytes()).1["message"], "OK");
+    let visit = gate.json(&["visit", "show", PARK, "S2"]);
+    let lost: Vec<&str> = visit["advisories"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["code"] == "lost_text")
+        .map(|one| one["message"].as_str().unwrap())
+        .collect();
+    assert!(lost.len() == 2 && lost.iter().any(|told| told.contains("`leave_gate`从第1个字符起是乱码")), "{visit}");
+    let page = gate.ok(&["park", "check", PARK, "--since", "1h"]).replace(char::is_whitespace, "");
+    assert!(page.contains("中文在发送前已丢失(Chinesetextlostbeforeitwassent)×2"), "{page}");
+}
+
+#[test]
 fn honest_and_random_signs_are_accused_of_nothing() {
     let (gate, _folder) = gate();
     for number in 0..40_u32 {

@@ -23,6 +23,48 @@ fn run(data: &Path, url: &str, args: &[&str]) -> String {
 }
 
 #[test]
+fn a_new_master_key_is_told_of_and_a_second_one_is_never_made() {
+    let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
+    let url = cluster.database();
+    let command = |place: &str, args: &[&str]| {
+        let place = folder.path().join(place);
+        std::fs::create_dir_all(&place).unwrap();
+        let mut command = std::process::Command::new(PARKGATE);
+        command.args(args).args(["--store", &url]).current_dir(place).env_remove("PARKGATE_DATA");
+        command
+    };
+    let run = |place: &str, args: &[&str]| {
+        let output = command(place, args).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    // Two at once, each in a folder of its own: one key is made.
+    let add = |uuid| ["park", "add", "--uuid", uuid, "--name", "East", "--secret", "1"];
+    let started = [("one", "P1"), ("two", "P2")].map(|(place, uuid)| {
+        let mut command = command(place, &add(uuid));
+        (place, command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap())
+    });
+    let mut ended: Vec<_> = started.map(|(place, child)| (place, child.wait_with_output().unwrap())).into();
+    ended.sort_by_key(|(_, output)| !output.status.success());
+    let [(first, made), (second, refused)] = ended.try_into().unwrap();
+    let (made, told) = (String::from_utf8(made.stderr).unwrap(), String::from_utf8(refused.stderr).unwrap());
+    let key = folder.path().join(first).join("parkgate-data/master.key");
+    assert!(made.contains(&*key.to_string_lossy()) && made.contains("every node"), "{made}");
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(told.contains("master.key is missing") && told.contains("--data"), "{told}");
+    for (place, args) in [(second, &add("P3")[..]), ("third", &add("P4")), ("third", &["park", "list"])] {
+        let (code, told) = run(place, args);
+        assert!(code == 1 && told.contains("master.key is missing"), "{told}");
+        assert!(!folder.path().join(place).join("parkgate-data").exists(), "nothing is left behind");
+    }
+    // With the key it is a node as any other, and nothing more is said.
+    std::fs::create_dir_all(folder.path().join("third/parkgate-data")).unwrap();
+    std::fs::copy(&key, folder.path().join("third/parkgate-data/master.key")).unwrap();
+    assert_eq!(run("third", &add("P5")), (0, String::new()));
+    let there = key.parent().unwrap().to_str().unwrap();
+    assert_eq!(run("fourth", &[&add("P6")[..], &["--data", there]].concat()), (0, String::new()));
+}
+
+#[test]
 fn two_gates_share_a_database_and_one_goes_on_when_the_other_is_killed() {
     let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
     // Of a user with a password, to look for where it must not be.

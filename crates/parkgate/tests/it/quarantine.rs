@@ -117,6 +117,38 @@ fn beyond_the_bound_the_sender_keeps_it() {
 }
 
 #[test]
+fn the_cause_is_told_in_words_and_its_name_only_to_programs() {
+    let gate = demo();
+    let unsorted = body(&signed(leave("S1", &[]), "123 "));
+    gate.post("leave", FORM, unsorted.into_bytes());
+    post(&gate, &signed(leave("S2", &[]), "nobody's"));
+    assert_eq!(gate.push("leave", leave("S3", &[("enter_time", "soon")])).0, 400);
+    let unknown = signed(leave("S4", &[("park_uuid", "nobody")]), "123");
+    assert_eq!(post(&gate, &unknown).0, 403);
+    let listed = gate.json(&["quarantine", "list"]);
+    let names = |field: &str| listed.as_array().unwrap().iter().map(|row| row[field].clone()).collect::<Vec<_>>();
+    assert_eq!(names("reason"), ["Signature", "Signature", "Value", "UnknownPark"]);
+    assert_eq!(names("finding_code")[..2], ["secret_whitespace", "no_known_mistake"]);
+    let mut texts = vec![gate.ok(&["quarantine", "list"]), gate.ok(&["quarantine", "replay"])];
+    for id in names("id") {
+        texts.push(gate.ok(&["quarantine", "show", &id.to_string()]));
+    }
+    texts.push(gate.ok(&["park", "check", DEMO_PARK, "--since", "1h"]));
+    for text in &texts {
+        for name in ["secret_whitespace", "no_known_mistake", "Signature", "Value", "UnknownPark", "finding_code"] {
+            assert!(!text.contains(name), "{name} in\n{text}");
+        }
+        assert!(text.lines().all(|line| unicode_width::UnicodeWidthStr::width(line) <= 80), "{text}");
+    }
+    assert!(texts[0].contains("密钥首尾的空白") && texts[0].contains("参数`enter_time`应为"), "{}", texts[0]);
+    assert!(texts[1].contains("仍在 stays") && texts[1].contains("签名不正确"), "{}", texts[1]);
+    assert!(texts[2].contains("密钥首尾的空白") && texts[2].contains("signature wrong"), "{}", texts[2]);
+    let page = texts.last().unwrap().replace(char::is_whitespace, "");
+    assert!(page.contains("参数值不合要求(valuenotofthedocumentedform)×1"), "{page}");
+    assert!(page.contains("签名不正确:没有匹配的已知错误"), "{page}");
+}
+
+#[test]
 fn pictures_that_find_no_room_leave_nothing_behind() {
     let (gate, _folder) = limited("quarantine_bytes_max = 50000");
     let picture = |number: u8| [b"GIF89a", [number; 30_000].as_slice()].concat();

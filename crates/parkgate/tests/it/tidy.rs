@@ -107,6 +107,13 @@ fn every_refusal_and_advisory_is_explained() {
 }
 
 #[test]
+fn every_advisory_has_words() {
+    for code in names_after(&read("crates/wire/src/advisory.rs"), "code: \"") {
+        assert_ne!(parkgate_wire::advisory::in_words(&code), code);
+    }
+}
+
+#[test]
 fn every_finding_of_the_sign_doctor_is_explained() {
     let docs = read("docs/signatures.md");
     assert!(parkgate_wire::doctor::Kind::ALL.len() > 50);

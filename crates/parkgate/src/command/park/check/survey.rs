@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use parkgate_store::Surveyed;
-use parkgate_wire::advisory::advise;
-use parkgate_wire::{Variant, field};
+use parkgate_wire::advisory::{self, advise};
+use parkgate_wire::{Variant, field, refusal};
 use serde_json::{Value, json};
 
 use super::{Line, Wanted, line_json};
@@ -167,7 +167,7 @@ impl Survey {
             line("refused", "未受理 refused", self.refused_text(), Some(self.refused.is_empty())),
             line("conflicts", "流水冲突 conflicts", self.conflicts_text(), Some(self.conflicts == 0)),
             line("variants", "签名方式 signature", counts(&self.variants), None),
-            line("advisories", "提醒 advisories", counts(&self.advisories), Some(self.advisories.is_empty())),
+            line("advisories", "提醒 advisories", self.advisories_text(), Some(self.advisories.is_empty())),
             line(
                 "enters_without_leave",
                 "有入无出 no leave",
@@ -202,12 +202,18 @@ impl Survey {
     }
 
     fn refused_text(&self) -> String {
-        let texts = self.refused.iter().map(|((reason, finding), count)| match finding {
-            None => format!("{reason} {count}"),
-            Some(finding) => format!("{reason}({finding}) {count}"),
-        });
-        let text = texts.collect::<Vec<_>>().join(", ");
-        if text.is_empty() { "0".into() } else { format!("{text} (见 `parkgate quarantine list`)") }
+        let texts = self
+            .refused
+            .iter()
+            .map(|((reason, finding), count)| format!("{} ×{count}", refusal::in_words(reason, finding.as_deref())));
+        let text = texts.collect::<Vec<_>>().join("; ");
+        if text.is_empty() { "0".into() } else { format!("{text}; 见 `parkgate quarantine list`") }
+    }
+
+    fn advisories_text(&self) -> String {
+        let texts = self.advisories.iter().map(|(code, count)| format!("{} ×{count}", advisory::in_words(code)));
+        let text = texts.collect::<Vec<_>>().join("; ");
+        if text.is_empty() { "0".into() } else { text }
     }
 
     fn conflicts_text(&self) -> String {
