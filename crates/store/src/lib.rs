@@ -41,7 +41,7 @@ pub use disk::make_folder;
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use key::{KeyError, MasterKey};
 pub use listing::{Page, Take};
-pub use months::{Month, Months};
+pub use months::{HeldMonth, Month, Months, Reduced};
 pub use postgres::PostgresStore;
 pub use quarantine::{Aside, Kept, NO_PARK, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 pub use query::{

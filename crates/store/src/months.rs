@@ -14,13 +14,33 @@ pub struct Month {
     /// Whether records still come to it.
     pub is_open: bool,
     /// When its personal data and pictures went (ms).
-    pub stripped_at: Option<i64>,
+    pub redacted_at: Option<i64>,
     /// Its records.
     pub records: u64,
     /// When the newest of them came (ms).
     pub newest_at: Option<i64>,
     /// On the disk, with payments, the names of pictures and all indexes.
     pub bytes: u64,
+}
+
+/// What became of old months.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reduced {
+    /// The months that were redacted or dropped.
+    pub done: Vec<Month>,
+    /// Dead letters that went with them.
+    pub dead_letters: u64,
+    /// The months that stay as they are for now.
+    pub held: Vec<HeldMonth>,
+}
+
+/// A month whose records are still to arrive somewhere, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldMonth {
+    /// Which.
+    pub month: Month,
+    /// Pending deliveries by the name of their subscriber.
+    pub pending: Vec<(String, u64)>,
 }
 
 /// A store that can be cut by months.
@@ -46,16 +66,17 @@ pub trait Months {
     fn turn(&self) -> Result<Option<i64>, StoreError>;
 
     /// Takes plates, personal data, pictures and ignored pushes out of the months whose records all came before then.
-    /// Serials, times and amounts stay: a push of that time is still known again. What was done.
+    /// Serials, times and amounts stay: a push of that time is still known again. A month with pending deliveries stays as it
+    /// is: they could only be sent without what went. Dead letters of the others go.
     ///
     /// # Errors
     /// The store cannot be changed now. Calling again goes on.
-    fn strip(&self, before: UnixMillis) -> Result<Vec<Month>, StoreError>;
+    fn redact(&self, before: UnixMillis) -> Result<Reduced, StoreError>;
 
-    /// Drops the months whose records all came before then, whole: a push of that time would be taken as new. What was
-    /// done.
+    /// Drops the months whose records all came before then, whole: a push of that time would be taken as new. A month with
+    /// pending deliveries stays.
     ///
     /// # Errors
     /// The store cannot be changed now. Calling again goes on.
-    fn drop(&self, before: UnixMillis) -> Result<Vec<Month>, StoreError>;
+    fn drop(&self, before: UnixMillis) -> Result<Reduced, StoreError>;
 }

@@ -23,9 +23,10 @@ pub(crate) enum Month {
     },
     /// 去除个人信息和图片 · Plates, ID data and pictures of old months go; serials, times and amounts stay
     #[command(
-        after_help = "A push of such a month is still known and answered as the first time.\n\nExample:\n  parkgate month strip --before 2026-01"
+        alias = "strip",
+        after_help = "A push of such a month is still known and answered as the first time. A month with pending deliveries waits until they\narrived or were dropped: they would be sent without what goes. Dead letters go with the month.\n\nExample:\n  parkgate month redact --before 2026-01"
     )]
-    Strip {
+    Redact {
         #[command(flatten)]
         which: Before,
         #[command(flatten)]
@@ -33,7 +34,7 @@ pub(crate) enum Month {
     },
     /// 删除 · Drop old months whole
     #[command(
-        after_help = "A push of such a month would be taken as new.\n\nExample:\n  parkgate month drop --before 2021-01"
+        after_help = "A push of such a month would be taken as new. A month with pending deliveries waits; dead letters go with it.\n\nExample:\n  parkgate month drop --before 2021-01"
     )]
     Drop {
         #[command(flatten)]

@@ -1,7 +1,7 @@
 //! `month`: records in a partition a month, and what becomes of old ones.
 
-use anyhow::{Context, anyhow};
-use parkgate_store::{Month, Months, Store};
+use anyhow::{Context, anyhow, bail};
+use parkgate_store::{Month, Months, Reduced, Store};
 use parkgate_wire::UnixMillis;
 use serde_json::{Value, json};
 
@@ -21,13 +21,13 @@ pub(super) fn run(command: cli::Month) -> anyhow::Result<()> {
             let store = open(&place)?;
             show(&of(store.as_ref())?.list()?, json)
         }
-        cli::Month::Strip { which, place } => {
+        cli::Month::Redact { which, place } => {
             let (before, store) = (month(&which.before)?, open(&place)?);
-            show(&of(store.as_ref())?.strip(before)?, which.json)
+            told(&of(store.as_ref())?.redact(before)?, which.json)
         }
         cli::Month::Drop { which, place } => {
             let (before, store) = (month(&which.before)?, open(&place)?);
-            show(&of(store.as_ref())?.drop(before)?, which.json)
+            told(&of(store.as_ref())?.drop(before)?, which.json)
         }
     }
 }
@@ -44,6 +44,26 @@ fn month(text: &str) -> anyhow::Result<UnixMillis> {
         Some(format!("{text}-01")).filter(|_| is_month).ok_or_else(wrong)?.parse().map_err(|_| wrong())?;
     let begins = jiff::tz::Offset::constant(8).to_timestamp(first.at(0, 0, 0, 0)).context("out of range")?;
     Ok(UnixMillis(begins.as_millisecond()))
+}
+
+/// What was done; and an error names what could not be done yet.
+fn told(reduced: &Reduced, json: bool) -> anyhow::Result<()> {
+    show(&reduced.done, json)?;
+    if reduced.dead_letters > 0 {
+        output::remark(&format!("随之删除的死信 dead letters that went with them: {}", reduced.dead_letters));
+    }
+    if reduced.held.is_empty() {
+        return Ok(());
+    }
+    let held = reduced.held.iter().map(|held| {
+        let pending = held.pending.iter().map(|(name, count)| format!("{name} {count}"));
+        format!("{} ({})", held.month.number, pending.collect::<Vec<_>>().join(", "))
+    });
+    bail!(
+        "月份 {} 还有转发未送达, 未处理: 送达后再执行, 或 `parkgate delivery drop` 放弃 (months with pending deliveries stay \
+         as they are: run this again once they arrived, or drop them)",
+        held.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn show(months: &[Month], json: bool) -> anyhow::Result<()> {
@@ -67,10 +87,10 @@ fn show(months: &[Month], json: bool) -> anyhow::Result<()> {
 }
 
 fn state(month: &Month) -> &'static str {
-    match (month.is_open, month.stripped_at) {
+    match (month.is_open, month.redacted_at) {
         (true, _) => "open",
         (false, None) => "whole",
-        (false, Some(_)) => "stripped",
+        (false, Some(_)) => "redacted",
     }
 }
 
@@ -82,7 +102,7 @@ fn value(month: &Month) -> Value {
         "records": month.records,
         "bytes": month.bytes,
         "state": state(month),
-        "stripped_at": month.stripped_at,
+        "redacted_at": month.redacted_at,
     })
 }
 

@@ -391,7 +391,7 @@ fn every_help_has_an_example_and_reads_as_agreed() {
         "move",
         "month begin",
         "month list",
-        "month strip",
+        "month redact",
         "month drop",
         "agent run",
         "agent add",

@@ -14,7 +14,7 @@ use crate::PARKGATE;
 
 const T: i64 = 1_760_000_000_000;
 
-fn entered(number: i64) -> Entry {
+pub(crate) fn entered(number: i64) -> Entry {
     let (seqno, at) = (Seqno(number.unsigned_abs()), UnixMillis(T + number));
     let mut digest = [0; 16];
     digest[..8].copy_from_slice(&number.to_le_bytes());
@@ -41,13 +41,15 @@ fn entered(number: i64) -> Entry {
     }
 }
 
+pub(crate) fn new_park() -> NewPark {
+    let (name, secret) = ("East".to_owned(), Secret::new("123".to_owned()));
+    NewPark { park_uuid: "a".into(), merchant: None, name, secret, strict: false, total_parking_space: None }
+}
+
 /// 2500 vehicles in one park.
 fn full(data: &Path) {
     let store = parkgate_store::open(data, None).unwrap();
-    let (name, secret) = ("East".to_owned(), Secret::new("123".to_owned()));
-    let park =
-        NewPark { park_uuid: "a".into(), merchant: None, name, secret, strict: false, total_parking_space: None };
-    store.add_park(&park).unwrap();
+    store.add_park(&new_park()).unwrap();
     for from in (1..=2500).step_by(500) {
         store.record(&(from..from + 500).map(entered).collect::<Vec<_>>()).unwrap();
     }

@@ -21,6 +21,7 @@ mod images_in_a_bucket;
 mod integrate;
 mod listings;
 mod mistakes_in_signing;
+mod months;
 mod moving;
 mod nodes;
 mod park_check;

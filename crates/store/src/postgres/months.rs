@@ -13,7 +13,7 @@ use super::link::{Fault, Link};
 use super::migrate::LOCK;
 use super::{PostgresStore, Twice, attempt, moving};
 use crate::StoreError;
-use crate::months::{Month, Months};
+use crate::months::{HeldMonth, Month, Months, Reduced};
 
 /// The tables that are cut, and what by.
 const CUT: [(&str, &str); 3] = [("records", "id"), ("payments", "record_id"), ("images", "record_id")];
@@ -26,10 +26,10 @@ const WORK_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 /// How often a lock on a whole table is asked for; each time others wait behind it for two seconds at most.
 const LOCK_TRIES: u32 = 30;
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
-/// What stays of a stripped record's parameters: sums, and what they are of.
+/// What stays of a redacted record's parameters: sums, and what they are of.
 const STAY: &str = "'park_uuid', 'car_type', 'vehicle_type', 'charge_type', 'payment_list', 'total_value', 'free_value', \
     'online_value', 'balance_value', 'cash_value', 'prepaid_value', 'total_parking_space', 'remain_parking_space'";
-const STRIPPED: &str = "SELECT park_id, id, kind, parking_serial, long_serial, enter_time, event_time, counted, NULL, digest, \
+const REDACTED: &str = "SELECT park_id, id, kind, parking_serial, long_serial, enter_time, event_time, counted, NULL, digest, \
     seqno, received_at, variant, conflict_with, refused_orders, coalesce((SELECT json_object_agg(key, value)::text \
     FROM json_each(params::json) WHERE key IN (";
 const COLUMNS: &str = "park_id, id, kind, parking_serial, long_serial, enter_time, event_time, counted, plate, digest, \
@@ -47,19 +47,82 @@ impl PostgresStore {
         &self,
         before: UnixMillis,
         is_meant: impl Fn(&Month) -> bool,
-        work: impl AsyncFn(&Link, &Month) -> Result<(), Fault>,
-    ) -> Result<Vec<Month>, StoreError> {
+        work: impl AsyncFn(&Link, &Span) -> Result<Gone, Fault>,
+    ) -> Result<Reduced, StoreError> {
         let is_old = |month: &Month| !month.is_open && month.newest_at.is_none_or(|newest| newest < before.0);
         let months: Vec<Month> = self.list()?.into_iter().filter(|month| is_old(month) && is_meant(month)).collect();
-        for month in &months {
-            self.long(async |link| {
-                begin_change(link).await?;
-                work(link, month).await?;
-                link.commit().await
-            })?;
+        let mut reduced = Reduced::default();
+        for month in months {
+            match self.long(async |link| unless_pending(link, month.number, &work).await)? {
+                Ok(dead_letters) => {
+                    reduced.dead_letters += dead_letters;
+                    reduced.done.push(month);
+                }
+                Err(pending) => reduced.held.push(HeldMonth { month, pending }),
+            }
         }
-        Ok(months)
+        Ok(reduced)
     }
+}
+
+/// The numbers of a month's records.
+struct Span {
+    number: i64,
+    /// The oldest month has no lower end.
+    is_first: bool,
+    low: i64,
+    to: i64,
+}
+
+impl Span {
+    async fn of(link: &Link, number: i64) -> Result<Span, Fault> {
+        let sql =
+            "SELECT pg_get_expr(relpartbound, oid) LIKE '%(MINVALUE)%' FROM pg_class WHERE oid = $1::text::regclass";
+        let row = link.query_opt(sql, &[&format!("records_{number}")]).await?;
+        let is_first = row.map_or(Ok(false), |row| row.try_get(0))?;
+        Ok(Span { number, is_first, low: if is_first { 0 } else { number * STEP }, to: (number + 1) * STEP })
+    }
+
+    /// As a partition's lower bound.
+    fn from(&self) -> String {
+        if self.is_first { "MINVALUE".to_owned() } else { self.low.to_string() }
+    }
+}
+
+/// Records of later months that go with this one.
+type Gone = Vec<i64>;
+/// By subscriber.
+type Pending = Vec<(String, u64)>;
+
+/// Does the work and takes away the dead letters of what goes (how many), unless anything of it is still to be delivered.
+async fn unless_pending(
+    link: &Link,
+    number: i64,
+    work: &impl AsyncFn(&Link, &Span) -> Result<Gone, Fault>,
+) -> Result<Result<u64, Pending>, Fault> {
+    begin_change(link).await?;
+    let span = Span::of(link, number).await?;
+    let mut waiting = pending(link, &span, &Vec::new()).await?;
+    if waiting.is_empty() {
+        let gone = work(link, &span).await?;
+        let dead = "DELETE FROM deliveries WHERE dead AND (record_id >= $1 AND record_id < $2 OR record_id = ANY($3))";
+        let dead_letters = link.execute(dead, &[&span.low, &span.to, &gone]).await?;
+        // Again, now that nobody reads the records meanwhile: a replay may have been first.
+        waiting = pending(link, &span, &gone).await?;
+        if waiting.is_empty() {
+            link.commit().await?;
+            return Ok(Ok(dead_letters));
+        }
+    }
+    link.plain("ROLLBACK").await?;
+    Ok(Err(waiting))
+}
+
+async fn pending(link: &Link, span: &Span, gone: &Gone) -> Result<Pending, Fault> {
+    let sql = "SELECT s.name, count(*) FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id WHERE NOT d.dead \
+        AND (d.record_id >= $1 AND d.record_id < $2 OR d.record_id = ANY($3)) GROUP BY s.name ORDER BY s.name";
+    let rows = link.query(sql, &[&span.low, &span.to, gone]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)?.unsigned_abs()))).collect()
 }
 
 impl Months for PostgresStore {
@@ -87,11 +150,11 @@ impl Months for PostgresStore {
         })
     }
 
-    fn strip(&self, before: UnixMillis) -> Result<Vec<Month>, StoreError> {
-        self.older(before, |month| month.stripped_at.is_none(), strip)
+    fn redact(&self, before: UnixMillis) -> Result<Reduced, StoreError> {
+        self.older(before, |month| month.redacted_at.is_none(), redact)
     }
 
-    fn drop(&self, before: UnixMillis) -> Result<Vec<Month>, StoreError> {
+    fn drop(&self, before: UnixMillis) -> Result<Reduced, StoreError> {
         self.older(before, |_| true, drop_month)
     }
 }
@@ -108,7 +171,7 @@ async fn list(link: &Link) -> Result<Vec<Month>, Fault> {
             number,
             begun_at: row.try_get(1)?,
             is_open: false,
-            stripped_at: row.try_get(2)?,
+            redacted_at: row.try_get(2)?,
             records: told.try_get::<_, i64>(0)?.unsigned_abs(),
             newest_at: told.try_get(1)?,
             bytes: told.try_get::<_, i64>(2)?.unsigned_abs(),
@@ -241,52 +304,46 @@ async fn next(link: &Link, is_over: impl Fn(Newest) -> bool) -> Result<Option<i6
 }
 
 /// Writes the month's records anew without what goes, and puts them in its place.
-async fn strip(link: &Link, month: &Month) -> Result<(), Fault> {
-    let number = month.number;
-    let (from, to) = (range_from(link, number).await?, (number + 1) * STEP);
+async fn redact(link: &Link, span: &Span) -> Result<Gone, Fault> {
+    let (number, from, to) = (span.number, span.from(), span.to);
     let sql = format!(
         "LOCK TABLE records_{number} IN SHARE MODE; \
-         CREATE TABLE stripped (LIKE records_{number} INCLUDING ALL); \
-         ALTER TABLE stripped SET ({SETTINGS}), ADD CONSTRAINT in_month CHECK ({check}); \
-         INSERT INTO stripped ({COLUMNS}) {STRIPPED}{STAY})), '{{}}') FROM records_{number} WHERE conflict_with IS NULL",
-        check = if from == "MINVALUE" { format!("id < {to}") } else { format!("id >= {from} AND id < {to}") },
+         CREATE TABLE redacted (LIKE records_{number} INCLUDING ALL); \
+         ALTER TABLE redacted SET ({SETTINGS}), ADD CONSTRAINT in_month CHECK ({check}); \
+         INSERT INTO redacted ({COLUMNS}) {REDACTED}{STAY})), '{{}}') FROM records_{number} WHERE conflict_with IS NULL",
+        check = if span.is_first { format!("id < {to}") } else { format!("id >= {from} AND id < {to}") },
     );
     patiently(link, &sql).await?;
     let sql = format!(
-        "DELETE FROM deliveries WHERE record_id >= {low} AND record_id < {to}; \
-         ALTER TABLE records DETACH PARTITION records_{number}; DROP TABLE records_{number}; \
-         ALTER TABLE stripped RENAME TO records_{number}; \
+        "ALTER TABLE records DETACH PARTITION records_{number}; DROP TABLE records_{number}; \
+         ALTER TABLE redacted RENAME TO records_{number}; \
          ALTER TABLE records ATTACH PARTITION records_{number} FOR VALUES FROM ({from}) TO ({to}); \
          ALTER TABLE records_{number} DROP CONSTRAINT in_month; TRUNCATE images_{number}; \
          UPDATE months SET stripped_at = (extract(epoch FROM now()) * 1000)::bigint WHERE number = {number}",
-        low = if from == "MINVALUE" { "0" } else { from.as_str() },
     );
-    patiently(link, &sql).await
+    patiently(link, &sql).await?;
+    Ok(Gone::new())
 }
 
-/// The oldest month has no lower end.
-async fn range_from(link: &Link, month: i64) -> Result<String, Fault> {
-    let sql = "SELECT pg_get_expr(relpartbound, oid) LIKE '%(MINVALUE)%' FROM pg_class WHERE oid = $1::text::regclass";
-    let row = link.query_opt(sql, &[&format!("records_{month}")]).await?;
-    let is_first = row.map_or(Ok(false), |row| row.try_get(0))?;
-    Ok(if is_first { "MINVALUE".to_owned() } else { (month * STEP).to_string() })
-}
-
-async fn drop_month(link: &Link, month: &Month) -> Result<(), Fault> {
-    let number = month.number;
-    let to = (number + 1) * STEP;
-    let from = range_from(link, number).await?;
-    let low = if from == "MINVALUE" { "0" } else { from.as_str() };
-    // Later ones that were ignored for one of these, with the names of their pictures.
-    let mut sql = format!(
-        "WITH gone AS (DELETE FROM records WHERE conflict_with >= {low} AND conflict_with < {to} RETURNING park_id, id) \
-         DELETE FROM images i USING gone WHERE i.park_id = gone.park_id AND i.record_id = gone.id; \
-         DELETE FROM deliveries WHERE record_id >= {low} AND record_id < {to};"
-    );
+/// Later ones that were ignored for one of these go, too, with the names of their pictures.
+async fn drop_month(link: &Link, span: &Span) -> Result<Gone, Fault> {
+    let number = span.number;
+    let ignored =
+        "DELETE FROM records WHERE conflict_with >= $1 AND conflict_with < $2 AND id >= $2 RETURNING park_id, id";
+    let (mut parks, mut gone) = (Vec::new(), Gone::new());
+    for row in link.query(ignored, &[&span.low, &span.to]).await? {
+        parks.push(row.try_get::<_, i64>(0)?);
+        gone.push(row.try_get(1)?);
+    }
+    let pictures = "DELETE FROM images i USING UNNEST($1::bigint[], $2::bigint[]) AS gone (park_id, id) \
+        WHERE i.park_id = gone.park_id AND i.record_id = gone.id";
+    link.execute(pictures, &[&parks, &gone]).await?;
+    let mut sql = String::new();
     for (table, _) in CUT {
         sql.push_str(&format!("ALTER TABLE {table} DETACH PARTITION {table}_{number}; DROP TABLE {table}_{number};"));
     }
-    patiently(link, &format!("{sql} DELETE FROM months WHERE number = {number}")).await
+    patiently(link, &format!("{sql} DELETE FROM months WHERE number = {number}")).await?;
+    Ok(gone)
 }
 
 async fn number(link: &Link, sql: &str) -> Result<i64, Fault> {
