@@ -59,6 +59,9 @@ impl Gate {
         store.begin_serving()?;
         // The version first: a change in between is then seen as new.
         let version = store.registry_version()?;
+        for warning in store.durability_warnings()? {
+            tracing::warn!("{warning}");
+        }
         let registry = Arc::new(ArcSwap::from_pointee(Registry::load(store.as_ref())?));
         let mut start = [0; 8];
         getrandom::fill(&mut start).map_err(|error| StoreError::Broken(error.to_string()))?;

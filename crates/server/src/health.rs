@@ -37,8 +37,10 @@ pub(crate) async fn ready(State(gate): State<Arc<Gate>>) -> Response {
 pub(crate) async fn ready_in_detail(State(gate): State<Arc<Gate>>) -> Response {
     let found = look(gate).await;
     let ready = found.is_ready();
-    let Found { draining, store, images } = found;
-    let body = json!({ "ready": ready, "draining": draining, "store": store, "images": images });
+    let Found { draining, probed: Probed { store, images, durability } } = found;
+    let body = json!({
+        "ready": ready, "draining": draining, "store": store, "images": images, "durability": durability,
+    });
     json_response(status(ready), body.to_string())
 }
 
@@ -52,17 +54,25 @@ fn status(ready: bool) -> StatusCode {
     if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-/// What of the gate is well: `ok`, or what is wrong.
+/// How the gate is.
 #[derive(Debug, Clone)]
 struct Found {
     draining: bool,
+    probed: Probed,
+}
+
+/// `ok`, or what is wrong.
+#[derive(Debug, Clone)]
+struct Probed {
     store: String,
     images: String,
+    /// What an answer promises and the store, as it is set up, does not keep. Pushes are taken all the same.
+    durability: String,
 }
 
 impl Found {
     fn is_ready(&self) -> bool {
-        !self.draining && self.store == OK && self.images == OK
+        !self.draining && self.probed.store == OK && self.probed.images == OK
     }
 }
 
@@ -71,10 +81,13 @@ const OK: &str = "ok";
 /// In a task of its own: who asks and hangs up does not leave a second question to the next one.
 async fn look(gate: Arc<Gate>) -> Found {
     let looking = tokio::spawn(async move {
-        let (store, images) = gate.readiness.probed(&gate).await;
-        Found { draining: gate.draining.load(Ordering::Relaxed), store, images }
+        let probed = gate.readiness.probed(&gate).await;
+        Found { draining: gate.draining.load(Ordering::Relaxed), probed }
     });
-    looking.await.unwrap_or_else(|error| Found { draining: false, store: error.to_string(), images: OK.to_owned() })
+    looking.await.unwrap_or_else(|error| Found {
+        draining: false,
+        probed: Probed { store: error.to_string(), images: OK.to_owned(), durability: OK.to_owned() },
+    })
 }
 
 /// What is asked at the moment, and what came of it the last time.
@@ -85,27 +98,33 @@ pub(crate) struct Readiness(Mutex<Probes>);
 struct Probes {
     store: Probe,
     images: Probe,
-    kept: Option<(Instant, (String, String))>,
+    durability: Probe,
+    kept: Option<(Instant, Probed)>,
 }
 
 impl Readiness {
-    async fn probed(&self, gate: &Gate) -> (String, String) {
+    async fn probed(&self, gate: &Gate) -> Probed {
         let mut probes = self.0.lock().await;
         if let Some((at, kept)) = &probes.kept
             && at.elapsed() < KEPT_FOR
         {
             return kept.clone();
         }
-        let Probes { store, images, kept } = &mut *probes;
-        let (of_store, of_images) = (Arc::clone(&gate.store), gate.images.clone());
-        let found = tokio::join!(
+        let Probes { store, images, durability, kept } = &mut *probes;
+        let (of_store, of_images, set_up) = (Arc::clone(&gate.store), gate.images.clone(), Arc::clone(&gate.store));
+        let (store, images, durability) = tokio::join!(
             store.told(PROBE_MAX, || tokio::task::spawn_blocking(move || of_store
                 .probe()
                 .map_err(|error| error.to_string()))),
             images.told(PROBE_MAX, || tokio::spawn(async move {
                 of_images.probe().await.map_err(|error| error.to_string())
             })),
+            durability.told(PROBE_MAX, || tokio::task::spawn_blocking(move || {
+                let warnings = set_up.durability_warnings().map_err(|error| error.to_string())?;
+                if warnings.is_empty() { Ok(()) } else { Err(warnings.join("; ")) }
+            })),
         );
+        let found = Probed { store, images, durability };
         *kept = Some((Instant::now(), found.clone()));
         found
     }

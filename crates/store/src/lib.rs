@@ -383,6 +383,15 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// It cannot, and why.
     fn probe(&self) -> Result<(), StoreError>;
 
+    /// Where this store, as it is set up, keeps less than an answer promises: a sentence for each. For whoever runs it;
+    /// pushes are taken all the same.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn durability_warnings(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Ends the connections; a process that serves brings everything into the main file before.
     ///
     /// # Errors

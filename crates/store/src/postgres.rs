@@ -7,6 +7,7 @@
 mod address;
 mod conflict;
 mod drive;
+mod durability;
 mod link;
 mod migrate;
 mod months;
@@ -68,6 +69,8 @@ enum Twice {
 pub struct PostgresStore {
     batches: Pool,
     questions: Pool,
+    /// Named by the URL.
+    hosts: usize,
     seal: Seal,
     content_key: [u8; 32],
     alarm: Alarm,
@@ -81,6 +84,7 @@ impl PostgresStore {
     /// The URL is none, the database cannot be reached or is sealed under another key.
     pub fn open(data: &Path, url: &str) -> Result<PostgresStore, StoreError> {
         let (address, name) = Address::read(url)?;
+        let hosts = address.hosts();
         let (batches, questions) = (Pool::new(address.clone(), Role::Batches), Pool::new(address, Role::Questions));
         let key = attempt(&questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
             let key = migrate::prepare(link, data, &name).await?;
@@ -94,6 +98,7 @@ impl PostgresStore {
         Ok(PostgresStore {
             batches,
             questions,
+            hosts,
             seal: Seal::new(&key),
             content_key: key.derive("content digest"),
             alarm: Alarm::default(),
@@ -350,6 +355,10 @@ impl Store for PostgresStore {
 
     fn probe(&self) -> Result<(), StoreError> {
         self.batch(async |link, _| registry::probe(link).await)
+    }
+
+    fn durability_warnings(&self) -> Result<Vec<String>, StoreError> {
+        self.ask(async |link| durability::warnings(link, self.hosts).await)
     }
 
     fn months(&self) -> Option<&dyn Months> {

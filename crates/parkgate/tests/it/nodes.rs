@@ -139,10 +139,15 @@ fn a_load_balancer_is_told_whether_a_push_could_be_recorded_now() {
     let both = primary.url_with(&standby, &database);
     let gate = gate(folder.path(), &both);
     gate.taken("leave", leave("S1", &[]));
-    assert_eq!(
-        readyz(&gate),
-        (200, serde_json::json!({"ready": true, "draining": false, "store": "ok", "images": "ok"}))
-    );
+    let (status, mut told) = readyz(&gate);
+    // Two hosts, and no commit waits for the second: said, and no reason to take no pushes.
+    let promised = told["durability"].take();
+    let is_said = |text: &str| text.contains("2 hosts") && text.contains("synchronous_standby_names is empty");
+    assert!(is_said(promised.as_str().unwrap()) && is_said(&gate.log()), "{promised}\n{}", gate.log());
+    let found = serde_json::json!({
+        "ready": true, "draining": false, "store": "ok", "images": "ok", "durability": null,
+    });
+    assert_eq!((status, told), (200, found));
 
     // The primary is gone. The standby is reached, and takes nothing: no answer comes from what may be behind.
     primary.kill();
@@ -160,6 +165,7 @@ fn a_load_balancer_is_told_whether_a_push_could_be_recorded_now() {
     standby.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     standby.sql("postgres", "SELECT pg_reload_conf()");
     eventually(|| readyz(&gate).0 == 503);
+    eventually(|| !is_said(readyz(&gate).1["durability"].as_str().unwrap()));
     assert_eq!(gate.push("leave", leave("S3", &[])).0, 503);
     standby.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
     standby.sql("postgres", "SELECT pg_reload_conf()");

@@ -81,6 +81,11 @@ impl Address {
         hosts().cycle().skip(self.good_host()).take(self.hosts.len())
     }
 
+    /// How many hosts there are to ask.
+    pub(super) fn hosts(&self) -> usize {
+        self.hosts.len()
+    }
+
     /// The host that was good last.
     pub(super) fn good_host(&self) -> usize {
         self.good.load(Ordering::Relaxed)
