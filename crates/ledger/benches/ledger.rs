@@ -17,6 +17,7 @@ fn arrival(number: u64) -> Arrival {
         parking_serial: format!("20210602{number:010}"),
         enter_time: UnixMillis(event_time.0 - 3_600_000),
         event_time,
+        received_at: event_time,
         digest: Digest([u8::try_from(number % 251).unwrap(); 16]),
         seqno: Seqno(number),
         payments: vec![Payment {

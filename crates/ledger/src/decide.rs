@@ -8,7 +8,8 @@ use parkgate_wire::PushKind;
 use crate::touch::{Half, Halves, Keys, Loaded, ParkSpace, Slots};
 use crate::{Arrival, ParkId, RecordId, Space, SpaceEvent, Verdict};
 
-/// Other contents kept under one serial. More are a fault that someone must look at, not something to store.
+/// Other contents kept under one serial as conflicts of its visit: more hide what a person looks for there, and are read
+/// with every push of that serial. What is beyond goes to the quarantine.
 pub const CONFLICTS_MAX: usize = 64;
 
 /// What became of a batch, and what to write.
@@ -129,15 +130,16 @@ impl Bench {
 
     fn count(&mut self, arrival: &Arrival, slots: &Slots) -> Option<i64> {
         let park = self.parks.get_mut(slots.park)?;
+        let as_of = arrival.counts_as_of();
         if let Some(report) = arrival.space {
-            park.now.space.tell(report, arrival.event_time, &park.now.later_events);
+            park.now.space.tell(report, as_of, &park.now.later_events);
             return None;
         }
         let delta = match arrival.kind {
             PushKind::Enter => -1,
             PushKind::Leave => 1,
         };
-        let event = SpaceEvent { event_time: arrival.event_time, delta };
+        let event = SpaceEvent { as_of, delta };
         park.now.space.count(event);
         park.now.later_events.push(event);
         Some(delta)

@@ -99,14 +99,14 @@ pub fn merged_space(before: Space, epoch: Space, counted: &[SpaceEvent]) -> Spac
         (Some(before), Some(epoch)) if before.as_of > epoch.as_of => Some(before),
         (before, epoch) => epoch.or(before),
     };
-    let after = |event: &&SpaceEvent| newest.is_none_or(|snapshot| event.event_time > snapshot.as_of);
+    let after = |event: &&SpaceEvent| newest.is_none_or(|snapshot| event.as_of > snapshot.as_of);
     Space {
         snapshot: newest,
         later: counted.iter().filter(after).map(|event| event.delta).sum(),
         latest_counted: before
             .latest_counted
             .max(epoch.latest_counted)
-            .max(counted.iter().map(|event| event.event_time).max()),
+            .max(counted.iter().map(|event| event.as_of).max()),
     }
 }
 

@@ -19,7 +19,7 @@ pub mod verdict;
 pub mod visit;
 
 pub use decide::{CONFLICTS_MAX, Decision, NewPayment, NewRecord, RecordRef, decide};
-pub use space::{Shown, Snapshot, Space, SpaceEvent};
+pub use space::{AHEAD_MAX_MS, Recount, Shown, Snapshot, Space, SpaceEvent, counts_as_of};
 pub use touch::{Half, Halves, Keys, Loaded, OrderKey, ParkKey, ParkSpace, SerialKey, touches};
 pub use verdict::Verdict;
 
@@ -32,6 +32,14 @@ pub struct ParkId(pub i64);
 /// A record's key in the store: rises with the order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(pub i64);
+
+impl Arrival {
+    /// As of when it counts for free spaces.
+    #[must_use]
+    pub fn counts_as_of(&self) -> UnixMillis {
+        counts_as_of(self.event_time, self.received_at)
+    }
+}
 
 /// One verified push, reduced to what the rules look at.
 #[derive(Debug, Clone)]
@@ -46,6 +54,8 @@ pub struct Arrival {
     pub enter_time: UnixMillis,
     /// What happens: `enter_time` of an enter, `leave_time` of a leave.
     pub event_time: UnixMillis,
+    /// When the request was received: free spaces do not believe a time far later than that ([`counts_as_of`]).
+    pub received_at: UnixMillis,
     /// Equal for two pushes of the same content.
     pub digest: Digest,
     /// The name of the request; the first one's is answered to its repeats.

@@ -3,7 +3,20 @@
 //! Order of arrival must not matter: what counts is when it happened. So a park's count is the newest snapshot plus
 //! the sum of all counted events later than it, however late either arrives.
 
+use std::collections::BTreeMap;
+
 use parkgate_wire::{SpaceReport, UnixMillis};
+
+/// How far a car park's clock may be ahead of ours: more than clocks differ that anybody looks after, and little enough
+/// that a wrong one spoils no more than the next minutes.
+pub const AHEAD_MAX_MS: i64 = 10 * 60 * 1000;
+
+/// As of when a push counts: when it happened, but of what happens long after it was received only the receipt is
+/// believed. A snapshot of next year would otherwise stand against every later one.
+#[must_use]
+pub fn counts_as_of(event_time: UnixMillis, received_at: UnixMillis) -> UnixMillis {
+    if event_time.0 > received_at.0.saturating_add(AHEAD_MAX_MS) { received_at } else { event_time }
+}
 
 /// A park's count as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,14 +25,14 @@ pub struct Space {
     pub snapshot: Option<Snapshot>,
     /// The sum of counted events later than the snapshot: −1 an enter, +1 a leave.
     pub later: i64,
-    /// When the latest counted event happened, if any was ever counted.
+    /// As of when the latest counted event counts, if any was ever counted.
     pub latest_counted: Option<UnixMillis>,
 }
 
 /// Free spaces as a push told them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
-    /// As of this event time.
+    /// As of then ([`counts_as_of`]).
     pub as_of: UnixMillis,
     /// `total_parking_space`.
     pub total: u32,
@@ -30,8 +43,8 @@ pub struct Snapshot {
 /// An event that counts: a recorded push that brought no snapshot of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceEvent {
-    /// When it happened.
-    pub event_time: UnixMillis,
+    /// As of when it counts ([`counts_as_of`]).
+    pub as_of: UnixMillis,
     /// −1 an enter, +1 a leave.
     pub delta: i64,
 }
@@ -50,8 +63,8 @@ pub struct Shown {
 impl Space {
     /// Counts an event that brought no snapshot of its own.
     pub(crate) fn count(&mut self, event: SpaceEvent) {
-        self.latest_counted = self.latest_counted.max(Some(event.event_time));
-        if self.snapshot.is_none_or(|snapshot| event.event_time > snapshot.as_of) {
+        self.latest_counted = self.latest_counted.max(Some(event.as_of));
+        if self.snapshot.is_none_or(|snapshot| event.as_of > snapshot.as_of) {
             self.later += event.delta;
         }
     }
@@ -62,7 +75,7 @@ impl Space {
             return;
         }
         self.snapshot = Some(Snapshot { as_of, total: report.total, remain: report.remain });
-        self.later = counted.iter().filter(|event| event.event_time > as_of).map(|event| event.delta).sum();
+        self.later = counted.iter().filter(|event| event.as_of > as_of).map(|event| event.delta).sum();
     }
 
     /// The count as people see it; `park_total` is what the operator says of the park, used where no push told.
@@ -77,5 +90,40 @@ impl Space {
                 Shown { total: Some(total), remain: Some(remain), drift: count - i64::from(remain) }
             }
         }
+    }
+}
+
+/// A count made anew from a park's records, told one after the other in the order of arrival. What stands in the store is
+/// not asked: it may be what is wrong.
+#[derive(Debug, Clone, Default)]
+pub struct Recount {
+    snapshot: Option<Snapshot>,
+    /// What was counted later than the snapshot: the sum for each moment.
+    later: BTreeMap<UnixMillis, i64>,
+    latest_counted: Option<UnixMillis>,
+}
+
+impl Recount {
+    /// A record that brought a snapshot.
+    pub fn tell(&mut self, report: SpaceReport, as_of: UnixMillis) {
+        if self.snapshot.is_some_and(|snapshot| snapshot.as_of > as_of) {
+            return;
+        }
+        self.snapshot = Some(Snapshot { as_of, total: report.total, remain: report.remain });
+        self.later = self.later.split_off(&UnixMillis(as_of.0.saturating_add(1)));
+    }
+
+    /// A record that counts.
+    pub fn count(&mut self, event: SpaceEvent) {
+        self.latest_counted = self.latest_counted.max(Some(event.as_of));
+        if self.snapshot.is_none_or(|snapshot| event.as_of > snapshot.as_of) {
+            *self.later.entry(event.as_of).or_default() += event.delta;
+        }
+    }
+
+    /// The count.
+    #[must_use]
+    pub fn space(&self) -> Space {
+        Space { snapshot: self.snapshot, later: self.later.values().sum(), latest_counted: self.latest_counted }
     }
 }

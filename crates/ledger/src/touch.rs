@@ -51,8 +51,8 @@ pub fn touches<'a>(batch: &[&'a Arrival]) -> Keys<'a> {
             keys.parks.len() - 1
         });
         if let (Some(key), Some(_)) = (keys.parks.get_mut(park), arrival.space) {
-            let earlier = key.earliest_snapshot.is_none_or(|earliest| arrival.event_time < earliest);
-            key.earliest_snapshot = if earlier { Some(arrival.event_time) } else { key.earliest_snapshot };
+            let as_of = arrival.counts_as_of();
+            key.earliest_snapshot = Some(key.earliest_snapshot.map_or(as_of, |earliest| earliest.min(as_of)));
         }
         keys.slots.push(Slots { serial, orders: order_slots, park });
     }

@@ -24,6 +24,7 @@ pub enum Verdict {
         /// The serial that is taken.
         parking_serial: String,
     },
-    /// More other contents under one serial than are kept: nothing is recorded, so the sender must keep it (503).
+    /// More other contents under one serial than are kept as conflicts of its visit: nothing is recorded, so it must be kept
+    /// elsewhere (the quarantine) before it is answered as a conflict.
     Overflowing,
 }

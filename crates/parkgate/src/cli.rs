@@ -259,6 +259,17 @@ pub(crate) enum Park {
         after_help = "Examples:\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --since 7d\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --html check.html"
     )]
     Check(Check),
+    /// 重算剩余车位 · Counts its free spaces anew from the records, beside a running gate
+    #[command(after_help = "Example:\n  parkgate park recount 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
+    Recount {
+        /// `park_uuid`
+        uuid: String,
+        /// 输出 JSON · As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
     /// 停用 · Answer its pushes with 403
     #[command(after_help = "Example:\n  parkgate park disable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
     Disable {

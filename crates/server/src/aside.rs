@@ -16,7 +16,7 @@ use parkgate_wire::{PushKind, Refusal, Seqno};
 
 use crate::fault::Fault;
 use crate::gate::Gate;
-use crate::judge::Why;
+use crate::judge::{Why, serial_taken};
 use crate::registry::KnownPark;
 use crate::settings::Limits;
 
@@ -54,9 +54,58 @@ pub(crate) struct Refused<'a> {
     pub(crate) seqno: Seqno,
     pub(crate) received_at: i64,
     pub(crate) address: std::net::IpAddr,
-    pub(crate) why: &'a Why,
+    pub(crate) cause: Cause<'a>,
     pub(crate) sent: Sent,
-    pub(crate) files: Vec<(String, FinishedImage)>,
+    pub(crate) files: Files,
+}
+
+/// Why a push is in the quarantine.
+#[derive(Clone, Copy)]
+pub(crate) enum Cause<'a> {
+    /// It was not taken.
+    NotTaken(&'a Why),
+    /// It is genuine, but so many other contents came under its serial that it is no conflict of the visit any more.
+    SerialTaken(&'a str),
+}
+
+impl Cause<'_> {
+    fn hint(self) -> String {
+        match self {
+            Cause::NotTaken(why) => why.hint(),
+            Cause::SerialTaken(parking_serial) => serial_taken(parking_serial),
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Cause::NotTaken(why) => why.reason(),
+            Cause::SerialTaken(_) => Reason::Conflict.name(),
+        }
+    }
+}
+
+/// What came with it, by part name.
+pub(crate) enum Files {
+    /// Written aside.
+    Arrived(Vec<(String, FinishedImage)>),
+    /// Durable already: it was taken for a record.
+    Stored(Pictures),
+}
+
+impl Files {
+    /// Makes them durable.
+    async fn store(self) -> Result<Pictures, Fault> {
+        match self {
+            Files::Stored(pictures) => Ok(pictures),
+            Files::Arrived(files) => {
+                let mut pictures = Vec::with_capacity(files.len());
+                for (part, file) in files {
+                    pictures.push((part, Arc::new(file.store().await?)));
+                }
+                Ok(pictures)
+            }
+        }
+    }
 }
 
 impl Quarantine {
@@ -81,27 +130,27 @@ impl Quarantine {
         if self.is_full(park) {
             return Ok(full(gate).await);
         }
-        if !refused.files.is_empty() && !self.has_room(gate, park, &refused.files).await? {
+        if let Files::Arrived(files) = &refused.files
+            && !files.is_empty()
+            && !self.has_room(gate, park, files).await?
+        {
             return Ok(self.note_full(gate, park).await);
         }
-        let finding = match refused.why {
-            Why::Mismatched(_) => gate.doctor.ask(gate, &refused).await,
-            Why::Refused(_) => None,
+        let finding = match refused.cause {
+            Cause::NotTaken(Why::Mismatched(_)) => gate.doctor.ask(gate, &refused).await,
+            Cause::NotTaken(Why::Refused(_)) | Cause::SerialTaken(_) => None,
         };
-        let mut pictures = Vec::with_capacity(refused.files.len());
-        for (part, file) in refused.files {
-            pictures.push((part, Arc::new(file.store().await?)));
-        }
+        let pictures = refused.files.store().await?;
         let shown = finding.as_ref().filter(|finding| finding.is_known).map(|finding| finding.sentence.clone());
         let code = finding.as_ref().map(|finding| finding.code);
-        let kept = refused.sent.kept(hint(refused.why), finding.map(|finding| finding.sentence));
+        let kept = refused.sent.kept(refused.cause.hint(), finding.map(|finding| finding.sentence));
         let set_aside = SetAside {
             park,
             kind: refused.kind,
             seqno: refused.seqno,
             received_at: refused.received_at,
             address: refused.address.to_string(),
-            reason: reason(refused.why),
+            reason: refused.cause.reason(),
             finding: code,
             digest: sent::digest(&gate.content_key, refused.kind, &kept, &pictures),
             kept,
@@ -144,21 +193,6 @@ pub(crate) fn is_kept(why: &Why) -> bool {
         Why::Mismatched(_) => true,
         Why::Refused(Refusal::Method { .. } | Refusal::QuerySent | Refusal::AddressNotAllowed) => false,
         Why::Refused(refusal) => matches!(refusal.class(), RefusalClass::BadRequest | RefusalClass::Forbidden),
-    }
-}
-
-fn hint(why: &Why) -> String {
-    match why {
-        Why::Mismatched(mismatch) => mismatch.hint(),
-        Why::Refused(refusal) => refusal.hint(),
-    }
-}
-
-/// In a word: for lists and metrics.
-pub(crate) fn reason(why: &Why) -> &'static str {
-    match why {
-        Why::Mismatched(_) => Reason::Signature.name(),
-        Why::Refused(refusal) => refusal.name(),
     }
 }
 

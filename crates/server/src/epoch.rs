@@ -53,7 +53,9 @@ pub fn begin_epoch(
     // Until then a running gate may still record for the old numbering.
     std::thread::sleep(SEEN_BY_GATES);
     store.settle_epoch(own, &epoch)?;
-    let park = Arc::new(KnownPark::of(known(store)?));
+    let park = known(store)?;
+    store.recount(&park)?;
+    let park = Arc::new(KnownPark::of(park));
     let filter = ConflictFilter { park_uuid: Some(park_uuid.to_owned()), limit: usize::MAX };
     // Oldest first, as they came.
     let conflicts: Vec<Conflicting> = store.conflicts(&filter)?.into_iter().rev().collect();
@@ -61,13 +63,18 @@ pub fn begin_epoch(
     for some in conflicts.chunks(AT_ONCE) {
         let entry_of = |conflict| Some((conflict, entry(&park, conflict, entered_from, &store.content_key())?));
         let (moved, entries): (Vec<&Conflicting>, Vec<Entry>) = some.iter().filter_map(entry_of).unzip();
-        for verdict in store.record(&entries)? {
+        let mut done = Vec::with_capacity(moved.len());
+        for (conflict, verdict) in moved.iter().zip(store.record(&entries)?) {
             match verdict {
                 Verdict::Recorded { .. } | Verdict::Repeated { .. } => begun.taken += 1,
                 Verdict::Conflict { .. } | Verdict::Overflowing => begun.still_in_conflict += 1,
             }
+            // What is kept nowhere else stays where it is.
+            if verdict != Verdict::Overflowing {
+                done.push(conflict.id);
+            }
         }
-        store.forget_conflicts(&moved.iter().map(|conflict| conflict.id).collect::<Vec<_>>())?;
+        store.forget_conflicts(&done)?;
     }
     Ok(Some(begun))
 }
@@ -100,7 +107,7 @@ fn entry(
             params.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         Value::Object(object).to_string()
     };
-    let mut entry = genuine.into_entry(beside, content_key);
+    let (mut entry, _) = genuine.into_entry(beside, content_key);
     // Everything as it was sent: the same push again must be known as such.
     entry.personal = if personal.is_empty() { None } else { Some(json(personal)) };
     entry.params = json(open);

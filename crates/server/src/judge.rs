@@ -9,8 +9,9 @@ use std::sync::Arc;
 use parkgate_ledger::Arrival;
 use parkgate_store::{Entry, StoredImage};
 use parkgate_wire::push::check_required;
+use parkgate_wire::refusal::Reason;
 use parkgate_wire::signature::accept_unsigned;
-use parkgate_wire::{Form, Mismatch, Push, PushKind, Refusal, Seqno, Variant, Verified, verify};
+use parkgate_wire::{Form, Mismatch, Push, PushKind, Refusal, Seqno, UnixMillis, Variant, Verified, verify};
 
 use crate::registry::{KnownPark, Registry};
 
@@ -39,6 +40,29 @@ pub(crate) struct NotTaken {
 pub(crate) enum Why {
     Refused(Refusal),
     Mismatched(Mismatch),
+}
+
+impl Why {
+    /// As the sender is told.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Why::Refused(refusal) => refusal.hint(),
+            Why::Mismatched(mismatch) => mismatch.hint(),
+        }
+    }
+
+    /// In a word: for lists and metrics.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Why::Refused(refusal) => refusal.name(),
+            Why::Mismatched(_) => Reason::Signature.name(),
+        }
+    }
+}
+
+/// The hint of a push that is ignored for its serial (`leave.md`, note 1).
+pub(crate) fn serial_taken(parking_serial: &str) -> String {
+    format!("重复的停车流水`{parking_serial}`")
 }
 
 /// Judges a form that came from `address` at `now` (ms since 1970).
@@ -113,29 +137,31 @@ pub(crate) struct Beside {
 }
 
 impl Genuine {
-    /// Everything the writer needs, made ready here: its thread does only what nobody else can.
-    pub(crate) fn into_entry(self, beside: Beside, content_key: &[u8; 32]) -> Entry {
-        let Genuine { park, push, variant, original, .. } = self;
-        Entry {
+    /// Everything the writer needs, made ready here: its thread does only what nobody else can. And the form as it was
+    /// received.
+    pub(crate) fn into_entry(self, beside: Beside, content_key: &[u8; 32]) -> (Entry, Form) {
+        let Genuine { park, mut push, variant, original, .. } = self;
+        let entry = Entry {
             params: push.params.to_json(),
             personal: push.params.personal_json(),
             original,
             variant: variant.code(),
-            received_at: beside.received_at,
             inline: None,
             pictures: beside.pictures,
-            plate: push.plate.clone(),
+            plate: push.plate.take(),
             arrival: Arrival {
                 park: park.park.records_of(push.enter_time),
                 kind: push.kind,
                 digest: push.params.digest(push.kind, content_key),
                 seqno: beside.seqno,
                 event_time: push.event_time(),
+                received_at: UnixMillis(beside.received_at),
                 enter_time: push.enter_time,
-                parking_serial: push.parking_serial,
-                payments: push.payments,
+                parking_serial: std::mem::take(&mut push.parking_serial),
+                payments: std::mem::take(&mut push.payments),
                 space: push.space,
             },
-        }
+        };
+        (entry, push.into_form())
     }
 }

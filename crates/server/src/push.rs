@@ -17,11 +17,11 @@ use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::Recorded;
 use parkgate_store::images::FinishedImage;
 use parkgate_wire::advisory::advise;
-use parkgate_wire::{PushKind, Seqno};
+use parkgate_wire::{Form, PushKind, Seqno};
 
 use self::pictures::{ImageSink, store_pictures};
 use crate::accept::ClientAddress;
-use crate::aside::{Kept, Refused, Sent, is_kept};
+use crate::aside::{Cause, Files, Kept, Pictures, Refused, Sent, is_kept};
 use crate::fault::Fault;
 use crate::forward::Compared;
 use crate::gate::{Gate, now_ms};
@@ -40,6 +40,8 @@ enum Outcome {
     Verified,
     /// Not taken; set aside where it is worth keeping.
     Refused { why: Why, kept: Option<Kept> },
+    /// Ignored for its serial, as so many others before it that it is no conflict of the visit any more: set aside.
+    Overflowed { parking_serial: String, kept: Kept },
     /// Our own fault.
     Failed(Fault),
 }
@@ -136,8 +138,8 @@ impl Visit<'_> {
         }
         let advisories = advise(self.kind, &genuine.push.params, self.received_at);
         let pictures = store_pictures(gate, files).await?;
-        let beside = Beside { seqno: self.seqno, received_at: self.received_at, pictures };
-        let mut entry = genuine.into_entry(beside, &gate.content_key);
+        let beside = Beside { seqno: self.seqno, received_at: self.received_at, pictures: pictures.clone() };
+        let (mut entry, form) = genuine.into_entry(beside, &gate.content_key);
         entry.inline = gate.forwarder.as_ref().zip(self.compared.as_ref()).and_then(|(to, push)| to.inline(push));
         let park = entry.arrival.park;
         let recorded = gate.recorder.record(entry).await?;
@@ -146,6 +148,10 @@ impl Visit<'_> {
         }
         match (recorded.verdict(), &self.park) {
             (Verdict::Conflict { .. }, Some(park)) => gate.note_conflict(park),
+            (Verdict::Overflowing, Some(park)) => {
+                gate.note_conflict(park);
+                return self.overflowed(form, pictures).await;
+            }
             (Verdict::Recorded { .. }, Some(park)) => {
                 if let Some(forwarder) = &gate.forwarder {
                     forwarder.wake();
@@ -157,23 +163,37 @@ impl Visit<'_> {
         Ok(Outcome::Recorded(recorded))
     }
 
+    /// Nobody gets stuck on a serial, however often it was sent with other content.
+    async fn overflowed(&self, form: Form, pictures: Pictures) -> Result<Outcome, Fault> {
+        let parking_serial = form.get("parking_serial").unwrap_or_default().to_owned();
+        let by_part = pictures.into_iter().map(|(name, picture)| (format!("{name}_file"), picture));
+        let files = Files::Stored(by_part.collect());
+        let cause = Cause::SerialTaken(&parking_serial);
+        let kept = self.gate.quarantine.keep(self.gate, self.set_aside(cause, Sent::Form(form), files)).await?;
+        Ok(Outcome::Overflowed { parking_serial, kept })
+    }
+
     async fn refused(&self, why: Why, sent: Option<Sent>, files: Vec<(String, FinishedImage)>) -> Outcome {
         let (Some(sent), true, Mode::Record) = (sent, is_kept(&why), self.gate.settings.mode) else {
             return Outcome::Refused { why, kept: None };
         };
-        let refused = Refused {
+        let refused = self.set_aside(Cause::NotTaken(&why), sent, Files::Arrived(files));
+        match self.gate.quarantine.keep(self.gate, refused).await {
+            Ok(kept) => Outcome::Refused { why, kept: Some(kept) },
+            Err(fault) => Outcome::Failed(fault),
+        }
+    }
+
+    fn set_aside<'a>(&'a self, cause: Cause<'a>, sent: Sent, files: Files) -> Refused<'a> {
+        Refused {
             park: self.park.as_ref(),
             kind: self.kind,
             seqno: self.seqno,
             received_at: self.received_at,
             address: self.client.0,
-            why: &why,
+            cause,
             sent,
             files,
-        };
-        match self.gate.quarantine.keep(self.gate, refused).await {
-            Ok(kept) => Outcome::Refused { why, kept: Some(kept) },
-            Err(fault) => Outcome::Failed(fault),
         }
     }
 }

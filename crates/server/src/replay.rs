@@ -7,9 +7,10 @@ use parkgate_ledger::Verdict;
 use parkgate_store::{Entry, QuarantineFilter, Quarantined, Store, StoreError, StoredImage};
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::push::image_of_part;
+use parkgate_wire::refusal::Reason;
 
-use crate::aside::{reason, restored};
-use crate::judge::{Beside, Why, judge};
+use crate::aside::restored;
+use crate::judge::{Beside, judge, serial_taken};
 use crate::registry::Registry;
 
 /// Judged and committed together.
@@ -64,8 +65,11 @@ pub fn replay(
         }
         // Recorded first: what is then still in the quarantine is found a repeat the next time.
         let mut verdicts = store.record(&entries)?.into_iter();
-        let outcomes: Vec<Replayed> =
-            judged.into_iter().map(|stays| stays.unwrap_or_else(|| outcome(verdicts.next()))).collect();
+        let outcomes: Vec<Replayed> = judged
+            .into_iter()
+            .zip(&page)
+            .map(|(stays, entry)| stays.unwrap_or_else(|| outcome(verdicts.next(), entry)))
+            .collect();
         let done = page.iter().zip(&outcomes).filter(|(_, outcome)| !matches!(outcome, Replayed::Stays { .. }));
         store.release(&done.map(|(quarantined, _)| quarantined.id).collect::<Vec<_>>())?;
         page.iter().zip(&outcomes).for_each(|(quarantined, outcome)| tell(quarantined, outcome));
@@ -83,11 +87,7 @@ fn anew(
         restored(quarantined, limits).map_err(|hint| Replayed::Stays { reason: quarantined.reason.clone(), hint })?;
     let address = quarantined.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let genuine = judge(registry, form, quarantined.kind, address, quarantined.received_at).map_err(|not_taken| {
-        let hint = match &not_taken.why {
-            Why::Refused(refusal) => refusal.hint(),
-            Why::Mismatched(mismatch) => mismatch.hint(),
-        };
-        Replayed::Stays { reason: reason(&not_taken.why).to_owned(), hint }
+        Replayed::Stays { reason: not_taken.why.reason().to_owned(), hint: not_taken.why.hint() }
     })?;
     let pictures = quarantined.pictures.iter().map(|picture| {
         let name = image_of_part(&picture.name).unwrap_or(&picture.name).to_owned();
@@ -95,17 +95,17 @@ fn anew(
     });
     let beside =
         Beside { seqno: quarantined.seqno, received_at: quarantined.received_at, pictures: pictures.collect() };
-    Ok(genuine.into_entry(beside, content_key))
+    Ok(genuine.into_entry(beside, content_key).0)
 }
 
-fn outcome(verdict: Option<Verdict>) -> Replayed {
+fn outcome(verdict: Option<Verdict>, quarantined: &Quarantined) -> Replayed {
     match verdict {
         Some(Verdict::Recorded { .. }) => Replayed::Recorded,
         Some(Verdict::Repeated { .. }) => Replayed::Repeated,
         Some(Verdict::Conflict { .. }) => Replayed::Conflict,
-        Some(Verdict::Overflowing) | None => Replayed::Stays {
-            reason: "Overflowing".into(),
-            hint: "同一流水的不同内容过多 (too many other pushes with this serial)".into(),
-        },
+        Some(Verdict::Overflowing) | None => {
+            let parking_serial = quarantined.sent("parking_serial").unwrap_or_default();
+            Replayed::Stays { reason: Reason::Conflict.name().to_owned(), hint: serial_taken(parking_serial) }
+        }
     }
 }

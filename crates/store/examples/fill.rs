@@ -73,6 +73,7 @@ fn entry((number, parks): (u64, u64), kind: PushKind, pictures: Vec<(String, Arc
             kind,
             enter_time: UnixMillis(enter_time),
             event_time: UnixMillis(enter_time + stays),
+            received_at: UnixMillis(enter_time + stays),
             digest: Digest(digest),
             seqno: Seqno(seqno),
             payments,
@@ -85,7 +86,6 @@ fn entry((number, parks): (u64, u64), kind: PushKind, pictures: Vec<(String, Arc
         original: None,
         inline: None,
         variant: 0,
-        received_at: enter_time + stays,
         pictures,
     }
 }

@@ -126,6 +126,7 @@ fn entry(number: u64) -> Entry {
             parking_serial: serial,
             enter_time: UnixMillis(event_time - 3_600_000),
             event_time: UnixMillis(event_time),
+            received_at: UnixMillis(event_time),
             digest: Digest(digest),
             seqno: Seqno(scattered),
             payments: vec![payment],
@@ -137,7 +138,6 @@ fn entry(number: u64) -> Entry {
         original: None,
         inline: None,
         variant: 0,
-        received_at: event_time,
         pictures: Vec::new(),
     }
 }

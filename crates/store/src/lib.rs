@@ -69,8 +69,6 @@ pub struct Entry {
     pub original: Option<String>,
     /// Which documented variant of the signature matched ([`parkgate_wire::Variant::code`]).
     pub variant: u8,
-    /// When the request was received, ms since 1970.
-    pub received_at: i64,
     /// Who is asked about it before it is answered.
     pub inline: Option<Inline>,
     /// The pictures, already durable under their keys. Held until the batch is committed, so that no sweep takes them.
@@ -195,6 +193,13 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// The store cannot be read.
     fn space(&self, park: ParkId) -> Result<Space, StoreError>;
 
+    /// Makes the count of a park's newest numbering anew from the records of all of them, beside whoever records meanwhile,
+    /// and writes it.
+    ///
+    /// # Errors
+    /// The store cannot be read or written: the count is as it was.
+    fn recount(&self, park: &Park) -> Result<Space, StoreError>;
+
     /// The visits under a serial: none, one, or two where the times of entering differ (the leave's first).
     ///
     /// # Errors
@@ -257,8 +262,8 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// The store cannot be written.
     fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError>;
 
-    /// Once every gate knows of an epoch: what came for it before that goes over to it, and the count of spaces is made of
-    /// both numberings.
+    /// Once every gate knows of an epoch: what came for it before that goes over to it. The count of spaces is then to be
+    /// made anew ([`Store::recount`]).
     ///
     /// # Errors
     /// The store cannot be written. Calling again goes on.

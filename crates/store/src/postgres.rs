@@ -15,6 +15,7 @@ pub(crate) mod moving;
 mod quarantine;
 mod query;
 mod record;
+mod recount;
 mod registry;
 mod survey;
 mod text;
@@ -256,6 +257,14 @@ impl Store for PostgresStore {
 
     fn space(&self, park: ParkId) -> Result<Space, StoreError> {
         self.ask(async |link| record::space(link, park).await)
+    }
+
+    fn recount(&self, park: &Park) -> Result<Space, StoreError> {
+        let (mut counting, mut is_more) = (recount::Counting::of(park), true);
+        while is_more {
+            (counting, is_more) = self.ask_long(async |link| counting.clone().page(link).await)?;
+        }
+        self.ask_long(async |link| counting.clone().finish(link, park).await)
     }
 
     fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {

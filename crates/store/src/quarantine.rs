@@ -120,6 +120,14 @@ pub struct Quarantined {
     pub pictures: Vec<Picture>,
 }
 
+impl Quarantined {
+    /// The first value sent under that name.
+    #[must_use]
+    pub fn sent(&self, name: &str) -> Option<&str> {
+        self.kept.params.iter().find(|(other, ..)| other == name).map(|(_, value, _)| value.as_str())
+    }
+}
+
 /// What was found, and where the next page begins if this one is full.
 pub(crate) fn page_of(found: Vec<Quarantined>, limit: usize) -> Page<Quarantined> {
     let next = found.last().map(|last| last.id).filter(|_| found.len() >= limit);

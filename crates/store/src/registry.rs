@@ -62,6 +62,11 @@ impl Park {
         epoch.map_or(self.id, |epoch| epoch.records)
     }
 
+    /// The keys of all its numberings, the oldest first.
+    pub fn numberings(&self) -> impl Iterator<Item = ParkId> + '_ {
+        std::iter::once(self.id).chain(self.epochs.iter().rev().map(|epoch| epoch.records))
+    }
+
     /// The key under which its spaces are counted now: that of the newest numbering.
     #[must_use]
     pub fn counted(&self) -> ParkId {

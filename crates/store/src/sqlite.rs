@@ -9,6 +9,7 @@ mod quarantine;
 mod query;
 mod recopy;
 mod record;
+mod recount;
 mod registry;
 mod survey;
 mod transaction;
@@ -214,6 +215,12 @@ impl Store for SqliteStore {
 
     fn space(&self, park: ParkId) -> Result<Space, StoreError> {
         self.read(|reader| record::space(reader, park))
+    }
+
+    fn recount(&self, park: &Park) -> Result<Space, StoreError> {
+        let mut counting = recount::Counting::of(park);
+        while self.read(|reader| counting.page(reader))? {}
+        self.write(|writer| counting.finish(writer.connection(), park))
     }
 
     fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {

@@ -2,8 +2,8 @@
 //! is put together.
 
 use parkgate_ledger::visit::{HalfFacts, Stay, join};
-use parkgate_ledger::{ParkId, RecordId};
-use parkgate_wire::{Digest, PushKind, Secret, UnixMillis};
+use parkgate_ledger::{ParkId, RecordId, Recount, SpaceEvent, counts_as_of};
+use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, UnixMillis};
 use serde_json::{Map, Value};
 
 use crate::quarantine::{NO_PARK, QuarantineBound, SetAside};
@@ -83,6 +83,30 @@ pub(crate) fn sealed_original(seal: &Seal, entry: &Entry) -> Result<Option<Vec<u
     let Some(original) = &entry.original else { return Ok(None) };
     let place = original_place(entry.arrival.park, &entry.arrival.parking_serial, entry.arrival.kind);
     seal.seal(original.as_bytes(), &place).map(Some)
+}
+
+/// What a recount reads of a record that is no conflict.
+pub(crate) struct CountedRecord {
+    pub(crate) event_time: i64,
+    pub(crate) received_at: i64,
+    pub(crate) counted: Option<i64>,
+    /// What it sent, as JSON.
+    pub(crate) params: String,
+}
+
+impl CountedRecord {
+    pub(crate) fn add_to(&self, recount: &mut Recount) -> Result<(), StoreError> {
+        let as_of = counts_as_of(UnixMillis(self.event_time), UnixMillis(self.received_at));
+        if let Some(delta) = self.counted {
+            recount.count(SpaceEvent { as_of, delta });
+            return Ok(());
+        }
+        let params = object(self.params.as_bytes())?;
+        if let Some(report) = SpaceReport::read(|name| params.get(name).and_then(Value::as_str)) {
+            recount.tell(report, as_of);
+        }
+        Ok(())
+    }
 }
 
 /// What was signed, if it was kept apart.

@@ -12,7 +12,7 @@ pub use params::Params;
 use crate::field::{self, AMOUNTS, FIELDS, IMAGE_FIELDS, Need};
 use crate::form::{Form, UploadedFile, shortened};
 use crate::refusal::Refusal;
-use crate::signature::VerifiedForm;
+use crate::signature::{VerifiedForm, as_received};
 use crate::value::{Fen, Md5Hash, UnixMillis};
 
 /// Which call: the document has a page for each.
@@ -63,6 +63,9 @@ pub struct Push {
     pub space: Option<SpaceReport>,
     /// Everything that was sent, in its order, values as meant (after `encoding=URL`).
     pub params: Params,
+    files: Vec<UploadedFile>,
+    /// As it was received, where that differs from what is meant.
+    received: Option<Form>,
 }
 
 impl Push {
@@ -70,6 +73,12 @@ impl Push {
     #[must_use]
     pub fn event_time(&self) -> UnixMillis {
         self.leave_time.unwrap_or(self.enter_time)
+    }
+
+    /// The form as it was received.
+    #[must_use]
+    pub fn into_form(self) -> Form {
+        as_received(self.received, self.params, self.files)
     }
 }
 
@@ -80,6 +89,17 @@ pub struct SpaceReport {
     pub total: u32,
     /// `remain_parking_space`.
     pub remain: u32,
+}
+
+impl SpaceReport {
+    /// What parameters tell, if they tell it: numbers that cannot be read are no report, since a car park must not get stuck
+    /// on them (see the advisories).
+    #[must_use]
+    pub fn read<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Option<SpaceReport> {
+        let total: u32 = get("total_parking_space")?.parse().ok().filter(|total| *total > 0)?;
+        let remain: u32 = get("remain_parking_space")?.parse().ok()?;
+        Some(SpaceReport { total, remain })
+    }
 }
 
 /// One entry of `payment_list`. Amounts in fen.
@@ -138,7 +158,7 @@ impl Push {
         match read_values(&verified, kind) {
             Err(refusal) => Err(Box::new((refusal, verified.into_form()))),
             Ok(values) => {
-                let params = verified.params;
+                let VerifiedForm { params, files, received, .. } = verified;
                 Ok(Push {
                     kind,
                     parking_serial: params.get("parking_serial").unwrap_or_default().to_owned(),
@@ -146,8 +166,10 @@ impl Push {
                     enter_time: values.enter_time,
                     leave_time: values.leave_time,
                     payments: values.payments,
-                    space: space_report(&params),
+                    space: SpaceReport::read(|name| params.get(name)),
                     params,
+                    files,
+                    received,
                 })
             }
         }
@@ -201,13 +223,6 @@ pub(crate) fn amount(params: &Params, name: &str) -> Result<Option<Fen>, Refusal
 
 fn wrong(name: &str, found: &str, expected: &'static str) -> Refusal {
     Refusal::Value { name: name.to_owned(), found: shortened(found), expected }
-}
-
-/// Numbers that cannot be read are no report: a car park must not get stuck on them (see the advisories).
-fn space_report(params: &Params) -> Option<SpaceReport> {
-    let total: u32 = params.get("total_parking_space")?.parse().ok().filter(|total| *total > 0)?;
-    let remain: u32 = params.get("remain_parking_space")?.parse().ok()?;
-    Some(SpaceReport { total, remain })
 }
 
 /// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明).

@@ -72,7 +72,7 @@ pub struct VerifiedForm {
     pub(crate) params: Params,
     pub(crate) files: Vec<UploadedFile>,
     /// As it was received, where that differs from what is meant.
-    received: Option<Form>,
+    pub(crate) received: Option<Form>,
     variant: Variant,
 }
 
@@ -100,8 +100,13 @@ impl VerifiedForm {
     /// The form as it was received.
     #[must_use]
     pub fn into_form(self) -> Form {
-        self.received.unwrap_or_else(|| Form::from_parts(self.params.into_pairs(), self.files))
+        as_received(self.received, self.params, self.files)
     }
+}
+
+/// What was received is kept apart only where something else is meant.
+pub(crate) fn as_received(received: Option<Form>, meant: Params, files: Vec<UploadedFile>) -> Form {
+    received.unwrap_or_else(|| Form::from_parts(meant.into_pairs(), files))
 }
 
 /// The signature is wrong, or there is none.

@@ -72,7 +72,7 @@ proptest! {
     ) {
         let counted: Vec<SpaceEvent> = events
             .iter()
-            .map(|(at, leaves)| SpaceEvent { event_time: UnixMillis(*at), delta: if *leaves { 1 } else { -1 } })
+            .map(|(at, leaves)| SpaceEvent { as_of: UnixMillis(*at), delta: if *leaves { 1 } else { -1 } })
             .collect();
         let merged = merged_space(space(before, None), space(epoch, None), &counted);
         let newest = epoch.or(before);

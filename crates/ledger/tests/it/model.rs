@@ -65,16 +65,22 @@ pub(crate) fn spaces(arrivals: &[Arrival]) -> BTreeMap<i64, (Option<u32>, i64)> 
             .map(|index| &arrivals[index])
             .collect();
         // Of two snapshots of one moment the one that arrived later.
-        let newest = firsts.iter().filter(|arrival| arrival.space.is_some()).max_by_key(|arrival| arrival.event_time);
+        let newest = firsts.iter().filter(|arrival| arrival.space.is_some()).max_by_key(|arrival| as_of(arrival));
         let later = firsts
             .iter()
             .filter(|arrival| arrival.space.is_none())
-            .filter(|arrival| newest.is_none_or(|newest| arrival.event_time > newest.event_time))
+            .filter(|arrival| newest.is_none_or(|newest| as_of(arrival) > as_of(newest)))
             .map(|arrival| if arrival.kind == PushKind::Enter { -1 } else { 1 })
             .sum();
         spaces.insert(park.0, (newest.and_then(|newest| newest.space).map(|space| space.remain), later));
     }
     spaces
+}
+
+/// When it happened; but what is told for later than ten minutes after it was received, as of the receipt.
+fn as_of(arrival: &Arrival) -> i64 {
+    let is_ahead = arrival.event_time.0 - arrival.received_at.0 > 600_000;
+    if is_ahead { arrival.received_at.0 } else { arrival.event_time.0 }
 }
 
 /// Contents are told apart by all that the rules look at.

@@ -15,8 +15,10 @@ fn arrival() -> impl Strategy<Value = Arrival> {
         ..Payment::default()
     });
     let space = proptest::option::of((0..120_u32).prop_map(|remain| SpaceReport { total: 100, remain }));
-    (0..2_i64, any::<bool>(), 0..8_u8, 0..30_i64, proptest::collection::vec(payment, 0..3), space).prop_map(
-        |(park, enters, serial, event_time, payments, space)| {
+    // Received ten minutes before the moments that events are of, or at the end of them: some clocks are ahead.
+    let received_at = prop_oneof![Just(30_i64), -600_000..-599_970_i64, -600_030..-600_000_i64];
+    (0..2_i64, any::<bool>(), 0..8_u8, (0..30_i64, received_at), proptest::collection::vec(payment, 0..3), space)
+        .prop_map(|(park, enters, serial, (event_time, received_at), payments, space)| {
             let kind = if enters { PushKind::Enter } else { PushKind::Leave };
             let payments = if enters { Vec::new() } else { payments };
             let text = format!("{event_time} {payments:?} {space:?}");
@@ -26,13 +28,13 @@ fn arrival() -> impl Strategy<Value = Arrival> {
                 parking_serial: format!("S{serial}"),
                 enter_time: UnixMillis(event_time),
                 event_time: UnixMillis(event_time),
+                received_at: UnixMillis(received_at),
                 digest: model::digest(&text),
                 seqno: Seqno(0),
                 payments,
                 space,
             }
-        },
-    )
+        })
 }
 
 fn stream() -> impl Strategy<Value = Vec<Arrival>> {
@@ -50,6 +52,7 @@ fn distinct_stream() -> impl Strategy<Value = Vec<Arrival>> {
         for (index, arrival) in arrivals.iter_mut().enumerate() {
             arrival.parking_serial = format!("S{index}");
             arrival.event_time = UnixMillis(arrival.event_time.0 * 100 + index as i64);
+            arrival.received_at = UnixMillis(arrival.received_at.0 * 100 + index as i64);
         }
         arrivals
     })
@@ -129,6 +132,15 @@ proptest! {
         prop_assert_eq!(counts(&in_order), counts(&out_of_order));
     }
 
+    /// A count made anew from the records is the one that stands.
+    #[test]
+    fn a_recount_changes_nothing_of_a_right_count(arrivals in stream(), cut in 1..20_usize) {
+        let (shelf, _) = in_batches(&arrivals, &[cut]);
+        for (park, space) in &shelf.spaces {
+            prop_assert_eq!(shelf.recounted(*park), *space);
+        }
+    }
+
     /// A conflict takes no order and counts nothing.
     #[test]
     fn conflicts_change_nothing_else(arrivals in stream()) {
@@ -179,6 +191,7 @@ fn conflicts_are_bounded() {
         parking_serial: "S".into(),
         enter_time: UnixMillis(1),
         event_time: UnixMillis(1),
+        received_at: UnixMillis(1),
         digest: parkgate_wire::Digest([number; 16]),
         seqno: Seqno(u64::from(number)),
         payments: Vec::new(),
@@ -189,4 +202,35 @@ fn conflicts_are_bounded() {
     assert!(verdicts[1..=64].iter().all(|verdict| matches!(verdict, Verdict::Conflict { .. })));
     assert_eq!(verdicts[65], Verdict::Overflowing);
     assert_eq!(shelf.records.len(), 65);
+}
+
+/// One push from next century must not stand against every later report.
+#[test]
+fn a_snapshot_from_the_future_counts_as_of_its_receipt() {
+    let now = 1_700_000_000_000;
+    let told = |serial: &str, event_time, received_at, remain: Option<u32>| Arrival {
+        park: ParkId(1),
+        kind: PushKind::Leave,
+        parking_serial: serial.into(),
+        enter_time: UnixMillis(1),
+        event_time: UnixMillis(event_time),
+        received_at: UnixMillis(received_at),
+        digest: model::digest(serial),
+        seqno: Seqno(1),
+        payments: Vec::new(),
+        space: remain.map(|remain| SpaceReport { total: 100, remain }),
+    };
+    let mut shelf = Shelf::default();
+    let remain = |shelf: &Shelf| shelf.spaces[&1].shown(None).remain;
+    shelf.record(&[told("ahead", 9_999_999_999_999, now, Some(0))]);
+    assert_eq!(remain(&shelf), Some(0));
+    shelf.record(&[told("counted", 9_999_999_999_998, now + 1, None)]);
+    assert_eq!(remain(&shelf), Some(1), "an event from the future counts as of its receipt, too");
+    shelf.record(&[told("right", now + 5, now + 6, Some(40))]);
+    assert_eq!(remain(&shelf), Some(40));
+    // At the bound it is believed, one millisecond later it is not.
+    shelf.record(&[told("at", now + 600_010, now + 10, Some(30)), told("before", now + 600_009, now + 11, Some(20))]);
+    assert_eq!(remain(&shelf), Some(30));
+    shelf.record(&[told("past", now + 600_021, now + 20, Some(10))]);
+    assert_eq!(remain(&shelf), Some(30), "as of its receipt it is older than what stands");
 }

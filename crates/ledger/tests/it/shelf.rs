@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parkgate_ledger::{
-    Arrival, Half, Halves, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Space, SpaceEvent, Verdict, decide,
-    touches,
+    Arrival, Half, Halves, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Recount, Space, SpaceEvent, Verdict,
+    decide, touches,
 };
 use parkgate_wire::PushKind;
 
@@ -33,7 +33,7 @@ impl Shelf {
                 RecordRef::New(index) => RecordId((first + index) as i64),
             });
             if let Some(delta) = new.counted {
-                self.counted.push((arrival.park.0, SpaceEvent { event_time: arrival.event_time, delta }));
+                self.counted.push((arrival.park.0, SpaceEvent { as_of: arrival.counts_as_of(), delta }));
             }
             self.records.push((arrival.clone(), conflict_with, new.refused_orders.clone()));
         }
@@ -50,6 +50,23 @@ impl Shelf {
         decision.verdicts
     }
 
+    /// The count of a park, made anew from its records.
+    pub(crate) fn recounted(&self, park: i64) -> Space {
+        let mut recount = Recount::default();
+        let standing =
+            self.records.iter().filter(|(arrival, conflict, _)| arrival.park.0 == park && conflict.is_none());
+        for (arrival, ..) in standing {
+            let as_of = arrival.counts_as_of();
+            match arrival.space {
+                Some(report) => recount.tell(report, as_of),
+                None => {
+                    recount.count(SpaceEvent { as_of, delta: if arrival.kind == PushKind::Enter { -1 } else { 1 } })
+                }
+            }
+        }
+        recount.space()
+    }
+
     fn load(&self, keys: &Keys<'_>) -> Loaded {
         let serials = keys.serials.iter().map(|key| Halves {
             enter: self.half(key.park, key.parking_serial, PushKind::Enter),
@@ -63,7 +80,7 @@ impl Shelf {
             let mine = self.counted.iter().filter(|(park, _)| *park == key.park.0).map(|(_, event)| *event);
             let later_events = match key.needs_events_after(&space) {
                 None => Vec::new(),
-                Some(after) => mine.filter(|event| event.event_time > after).collect(),
+                Some(after) => mine.filter(|event| event.as_of > after).collect(),
             };
             ParkSpace { space, later_events }
         });

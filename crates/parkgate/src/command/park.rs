@@ -65,6 +65,7 @@ pub(super) fn run(command: Park) -> anyhow::Result<()> {
             rotate(&uuid, &secret, keep_old.as_deref(), json, &place)
         }
         Park::Check(args) => check::run(&args),
+        Park::Recount { uuid, json, place } => recount(open(&place)?.as_ref(), &uuid, json),
         Park::Disable { uuid, place } => {
             change_park(&place, &uuid, &ParkChange { enabled: Some(false), ..ParkChange::default() })
         }
@@ -206,6 +207,26 @@ fn show(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
         return output::json(&value);
     }
     output::sheet(&value)
+}
+
+/// Says what was counted before and what is now.
+fn recount(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
+    let parks = store.parks()?;
+    let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else { return require(false, uuid) };
+    let before = store.space(park.counted())?.shown(park.total_parking_space);
+    let now = store.recount(park)?.shown(park.total_parking_space);
+    if json {
+        return output::json(&json!({
+            "park_uuid": uuid,
+            "total_parking_space": now.total,
+            "remain_parking_space": now.remain,
+            "drift": now.drift,
+            "remain_parking_space_before": before.remain,
+            "drift_before": before.drift,
+        }));
+    }
+    let text = |remain: Option<u32>| remain.map_or_else(|| "-".to_owned(), |remain| remain.to_string());
+    output::line(&format!("{uuid} 剩余车位 free spaces {} → {}", text(before.remain), text(now.remain)))
 }
 
 fn shown(store: &dyn Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {

@@ -115,12 +115,8 @@ fn ids(ids: &[i64]) -> Option<String> {
     (!named.is_empty()).then(|| named.join(" "))
 }
 
-fn sent<'a>(entry: &'a Quarantined, name: &str) -> Option<&'a str> {
-    entry.kept.params.iter().find(|(other, ..)| other == name).map(|(_, value, _)| value.as_str())
-}
-
 fn serial(entry: &Quarantined) -> String {
-    sent(entry, "parking_serial").unwrap_or("-").to_owned()
+    entry.sent("parking_serial").unwrap_or("-").to_owned()
 }
 
 fn value(entry: &Quarantined) -> Value {
@@ -133,7 +129,7 @@ fn value(entry: &Quarantined) -> Value {
         "finding": entry.kept.finding,
         "finding_code": entry.finding,
         "kind": entry.kind.name(),
-        "parking_serial": sent(entry, "parking_serial"),
+        "parking_serial": entry.sent("parking_serial"),
         "seqno": entry.seqno.to_string(),
         "address": entry.address,
         "times": entry.times,

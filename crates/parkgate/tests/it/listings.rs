@@ -25,6 +25,7 @@ pub(crate) fn entered(number: i64) -> Entry {
             parking_serial: format!("S{number}"),
             enter_time: at,
             event_time: at,
+            received_at: UnixMillis(T + number),
             digest: Digest(digest),
             seqno,
             payments: Vec::new(),
@@ -36,7 +37,6 @@ pub(crate) fn entered(number: i64) -> Entry {
         original: None,
         inline: None,
         variant: 1,
-        received_at: T + number,
         pictures: Vec::new(),
     }
 }

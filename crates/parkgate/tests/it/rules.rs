@@ -88,6 +88,77 @@ fn free_spaces_are_the_newest_snapshot_and_what_came_after_it() {
 }
 
 #[test]
+fn a_push_from_the_future_does_not_freeze_free_spaces_and_a_recount_mends_a_frozen_count() {
+    let gate = demo();
+    let told = |serial: &str, leave_time: &str, remain: &str| {
+        let told = [("leave_time", leave_time), ("total_parking_space", "100"), ("remain_parking_space", remain)];
+        gate.taken("leave", leave(serial, &told));
+    };
+    told("S1", "9999999999999", "0");
+    assert_eq!(spaces(&gate).0, 0);
+    assert_eq!(gate.visit("S1")["leave_time"], 9999999999999_i64, "recorded as it was sent");
+    let now = gate.visit("S1")["params"].clone();
+    assert_eq!(now["leave_time"], "9999999999999");
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    told("S2", &format!("{}000", seconds + 60), "40");
+    assert_eq!(spaces(&gate).0, 40);
+    // As a program before this rule left it.
+    let database = rusqlite::Connection::open(gate.data().join("parkgate.db")).unwrap();
+    let frozen = "UPDATE spaces SET remain = 0, as_of = 9999999999999, later = 7";
+    assert_eq!(database.execute(frozen, []).unwrap(), 1);
+    told("S3", &format!("{}000", seconds + 61), "50");
+    assert_eq!(spaces(&gate).0, 7);
+    let recounted = gate.json(&["park", "recount", DEMO_PARK]);
+    assert_eq!(
+        (&recounted["remain_parking_space_before"], &recounted["remain_parking_space"]),
+        (&json!(7), &json!(50))
+    );
+    gate.taken("leave", leave("S4", &[("leave_time", &format!("{}000", seconds + 62))]));
+    assert_eq!(spaces(&gate), (json!(51), json!(0)));
+    let said = gate.ok(&["park", "recount", DEMO_PARK]);
+    assert!(said.contains("51 → 51"), "{said}");
+}
+
+#[test]
+fn nobody_gets_stuck_on_a_serial_however_often_it_comes_with_other_content() {
+    let gate = demo();
+    gate.taken("leave", leave("S1", &[]));
+    let hash = parkgate_testbed::md5_hex(b"picture");
+    let other = |number: u32| {
+        let changes = [("car_desc", format!("other {number}")), ("leave_image_hash", hash.clone())];
+        let changes: Vec<(&str, &str)> = changes.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        gate.push_files("leave", leave("S1", &changes), &[("leave_image_file", b"picture")])
+    };
+    let mut last = Value::Null;
+    for number in 0..=65 {
+        let (status, reply) = other(number);
+        assert_eq!(
+            (status, &reply["code"], &reply["message"]),
+            (200, &json!("200"), &json!("已忽略当前请求")),
+            "{number}"
+        );
+        assert_eq!(reply["hint"], "重复的停车流水`S1`");
+        last = reply;
+    }
+    let (_, again) = other(65);
+    assert_eq!(again["seqno"], last["seqno"], "known again");
+    let kept = gate.json(&["quarantine", "list"]);
+    let reasons: Vec<&Value> = kept.as_array().unwrap().iter().map(|row| &row["reason"]).collect();
+    assert_eq!(reasons, ["Conflict", "Conflict"]);
+    assert_eq!((&kept[1]["seqno"], &kept[1]["times"]), (&last["seqno"], &json!(2)));
+    let replay = || gate.json(&["quarantine", "replay"]);
+    assert!(replay().as_array().unwrap().iter().all(|outcome| outcome["outcome"] == "stays"), "it does not loop");
+    assert_eq!(gate.json(&["conflict", "list", "--limit", "1000"]).as_array().unwrap().len(), 64);
+    let whole = gate.json(&["quarantine", "show", &kept[0]["id"].to_string()]);
+    assert_eq!((&whole["images"][0]["part"], &whole["images"][0]["md5"]), (&json!("leave_image_file"), &json!(hash)));
+    // In a new numbering the first of the others has the serial, and with it there is room for one more.
+    gate.ok(&["park", "set", DEMO_PARK, "--new-serial-epoch", "1624874732253"]);
+    let outcomes = replay();
+    let outcomes: Vec<&Value> = outcomes.as_array().unwrap().iter().map(|outcome| &outcome["outcome"]).collect();
+    assert_eq!(outcomes, ["conflict", "stays"]);
+}
+
+#[test]
 fn the_count_lies_within_the_total_and_the_rest_shows_as_drift() {
     let gate = demo();
     let told = [("leave_time", "1624874735000"), ("total_parking_space", "100"), ("remain_parking_space", "100")];

@@ -12,10 +12,10 @@ use parkgate_wire::{PushKind, Seqno};
 
 use super::Outcome;
 use crate::accept::ClientAddress;
-use crate::aside::{Kept, reason};
+use crate::aside::Kept;
 use crate::forward::{Upstream, summary};
 use crate::gate::Gate;
-use crate::judge::Why;
+use crate::judge::{Why, serial_taken};
 use crate::metrics::Result as Counted;
 use crate::registry::KnownPark;
 
@@ -108,22 +108,25 @@ fn leaves_rest_unread(class: RefusalClass) -> bool {
 
 fn row(outcome: &Outcome, seqno: Seqno) -> Row {
     let ok = |hint, seqno, counted| Row { status: StatusCode::OK, answer: Answer::Ok, hint, seqno, counted };
+    let conflict = |parking_serial: &str, seqno| Row {
+        answer: Answer::Ignored,
+        ..ok(Some(serial_taken(parking_serial)), seqno, Counted::Conflict)
+    };
     match outcome {
         Outcome::Verified => ok(None, seqno, Counted::Recorded),
         Outcome::Recorded(recorded) => match recorded.verdict() {
             Verdict::Recorded { refused_orders } => ok(refused_hint(refused_orders), seqno, Counted::Recorded),
             Verdict::Repeated { seqno, refused_orders } => ok(refused_hint(refused_orders), *seqno, Counted::Repeated),
-            Verdict::Conflict { seqno, parking_serial } => Row {
-                answer: Answer::Ignored,
-                ..ok(Some(format!("重复的停车流水`{parking_serial}`")), *seqno, Counted::Conflict)
-            },
+            Verdict::Conflict { seqno, parking_serial } => conflict(parking_serial, *seqno),
+            // Kept nowhere.
             Verdict::Overflowing => Row {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 answer: Answer::Unavailable,
                 ..ok(None, seqno, Counted::Unavailable)
             },
         },
-        Outcome::Refused { kept: Some(Kept::Full), .. } => {
+        Outcome::Overflowed { parking_serial, kept: Kept::As(first, _) } => conflict(parking_serial, *first),
+        Outcome::Refused { kept: Some(Kept::Full), .. } | Outcome::Overflowed { kept: Kept::Full, .. } => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             Row { status, answer: Answer::Unavailable, hint: None, seqno, counted: Counted::QuarantineFull }
         }
@@ -199,18 +202,23 @@ fn log(
             Verdict::Conflict { .. } => {
                 tracing::warn!(%seqno, park_uuid, kind, "serial taken by another push, ignored")
             }
-            Verdict::Overflowing => tracing::error!(%seqno, park_uuid, kind, "too many other pushes with one serial"),
+            Verdict::Overflowing => {
+                tracing::error!(%seqno, park_uuid, kind, "too many other pushes with one serial, not kept")
+            }
         },
         Outcome::Refused { why, kept: Some(Kept::Full) } => {
-            tracing::debug!(%seqno, %address, park_uuid, kind, reason = reason(why), "refused, and no room to set it aside");
+            tracing::debug!(%seqno, %address, park_uuid, kind, reason = why.reason(), "refused, and no room to set it aside");
         }
         // The reason's name only: what was sent may be personal.
         Outcome::Refused { why: why @ Why::Mismatched(_), .. } => {
-            tracing::warn!(%seqno, %address, park_uuid, kind, reason = reason(why), "signature wrong, set aside");
+            tracing::warn!(%seqno, %address, park_uuid, kind, reason = why.reason(), "signature wrong, set aside");
         }
         Outcome::Refused { why, kept } => {
             let status = row.status.as_u16();
-            tracing::info!(%seqno, %address, park_uuid, kind, reason = reason(why), status, set_aside = kept.is_some(), "refused");
+            tracing::info!(%seqno, %address, park_uuid, kind, reason = why.reason(), status, set_aside = kept.is_some(), "refused");
+        }
+        Outcome::Overflowed { .. } => {
+            tracing::warn!(%seqno, %address, park_uuid, kind, status = row.status.as_u16(), "serial taken by many other pushes, set aside");
         }
         Outcome::Failed(error) => tracing::error!(%seqno, park_uuid, kind, %error, "not recorded"),
     }

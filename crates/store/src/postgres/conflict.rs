@@ -88,16 +88,7 @@ pub(super) async fn serial_reuse(link: &Link, park_uuid: &str) -> Result<Option<
     Ok(serials_anew(count(0)?, count(1)?, row.try_get(2)?))
 }
 
-const PUT_SPACE: &str = "WITH told AS (SELECT total, remain, as_of FROM spaces WHERE park_id IN ($1, $2) \
-    AND as_of IS NOT NULL ORDER BY as_of DESC LIMIT 1) \
-    UPDATE spaces s SET total = (SELECT total FROM told), remain = (SELECT remain FROM told), \
-    as_of = (SELECT as_of FROM told), later = c.later, touched = s.touched + 1, \
-    latest_counted = greatest(s.latest_counted, c.latest) \
-    FROM (SELECT coalesce(sum(counted), 0)::bigint AS later, max(event_time) AS latest FROM records \
-    WHERE counted IS NOT NULL AND park_id IN ($1, $2) AND event_time > coalesce((SELECT as_of FROM told), -1)) AS c \
-    WHERE s.park_id = $1";
-
-/// Records that came while gates did not know of the epoch go over to it, and the count is made anew of both.
+/// Records that came while gates did not know of the epoch go over to it.
 pub(super) async fn settle_epoch(link: &Link, seal: &Seal, park: ParkId, epoch: &Epoch) -> Result<(), Fault> {
     link.begin().await?;
     let before = before(link, park, epoch.records.0).await?;
@@ -114,7 +105,6 @@ pub(super) async fn settle_epoch(link: &Link, seal: &Seal, park: ParkId, epoch: 
         link.execute(&sql, &[&before, &going.twins]).await?;
     }
     link.execute("DELETE FROM records WHERE park_id = $1 AND id = ANY($2)", &[&before, &going.twins]).await?;
-    link.execute(PUT_SPACE, &[&epoch.records.0, &before]).await?;
     link.commit().await
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::try_join5;
 use parkgate_ledger::{
     Arrival, Decision, Half, Halves, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent,
-    Verdict, decide, touches,
+    Verdict, counts_as_of, decide, touches,
 };
 use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
 use tokio_postgres::Row;
@@ -47,7 +47,8 @@ const ORDERS: &str = "SELECT k.slot FROM UNNEST($1::bigint[], $2::text[], $3::te
     AS k (park_id, parking_order, pay_type, slot) \
     CROSS JOIN LATERAL (SELECT 1 FROM payments p WHERE p.park_id = k.park_id AND p.parking_order = k.parking_order \
     AND p.pay_type = k.pay_type OFFSET 0) AS p";
-const COUNTED: &str = "SELECT k.slot, r.event_time, r.counted::bigint \
+/// With some that count as of an earlier time than theirs: the ledger tells.
+const COUNTED: &str = "SELECT k.slot, r.event_time, r.received_at, r.counted::bigint \
     FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) AS k (slot, park_id, after) \
     CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.counted IS NOT NULL \
     AND r.event_time > k.after OFFSET 0) AS r";
@@ -255,8 +256,8 @@ async fn load_counted(link: &Link, keys: &Keys<'_>, loaded: &mut Loaded) -> Resu
     }
     for row in link.query(COUNTED, &[&slots, &parks, &afters]).await? {
         if let Some(park) = at(&mut loaded.parks, row.try_get(0)?) {
-            let event = SpaceEvent { event_time: UnixMillis(row.try_get(1)?), delta: row.try_get(2)? };
-            park.later_events.push(event);
+            let as_of = counts_as_of(UnixMillis(row.try_get(1)?), UnixMillis(row.try_get(2)?));
+            park.later_events.push(SpaceEvent { as_of, delta: row.try_get(3)? });
         }
     }
     Ok(())

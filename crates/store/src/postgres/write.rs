@@ -55,7 +55,7 @@ pub(super) async fn write(
     }
     // Each is sent only once the one before it is; when one fails, the rest is not looked at and the connection given up.
     let rows = try_join(records.add(link), records.tell(link, blocks.is_told));
-    try_join5(rows, payments.add(link), images.add(link), put(link, &spaces), link.commit()).await?;
+    try_join5(rows, payments.add(link), images.add(link), put_spaces(link, &spaces), link.commit()).await?;
     Ok(())
 }
 
@@ -100,7 +100,7 @@ impl<'a> Records<'a> {
             all.plates.push(entry.plate.as_deref().map(text::kept));
             all.digests.push(&arrival.digest.0);
             all.seqnos.push(arrival.seqno.0 as i64);
-            all.received.push(entry.received_at);
+            all.received.push(entry.arrival.received_at.0);
             all.inline.push(entry.inline.map(|inline| inline.subscriber));
             all.inline_until.push(entry.inline.map(|inline| inline.until));
             all.variants.push(i16::from(entry.variant));
@@ -255,7 +255,7 @@ impl<'a> Images<'a> {
     }
 }
 
-async fn put(link: &Link, spaces: &[(ParkId, Space)]) -> Result<(), Fault> {
+pub(super) async fn put_spaces(link: &Link, spaces: &[(ParkId, Space)]) -> Result<(), Fault> {
     let parks: Vec<i64> = spaces.iter().map(|(park, _)| park.0).collect();
     let snapshots: Vec<_> = spaces.iter().map(|(_, space)| space.snapshot).collect();
     let totals: Vec<Option<i64>> = snapshots.iter().map(|told| told.map(|told| told.total.into())).collect();

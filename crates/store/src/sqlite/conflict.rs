@@ -101,7 +101,7 @@ pub(super) fn serial_reuse(connection: &Connection, park_uuid: &str) -> Result<O
     Ok(serials_anew(looked_at, suspicious, entered_from))
 }
 
-/// Records that came while gates did not know of the epoch go over to it, and the count is made anew of both.
+/// Records that came while gates did not know of the epoch go over to it.
 pub(super) fn settle_epoch(
     connection: &mut Connection,
     seal: &Seal,
@@ -135,17 +135,6 @@ pub(super) fn settle_epoch(
         }
         transaction.execute("DELETE FROM records WHERE id = ?1", [id])?;
     }
-    transaction.execute(
-        "WITH told AS (SELECT total, remain, as_of FROM spaces WHERE park_id IN (?1, ?2) AND as_of IS NOT NULL \
-         ORDER BY as_of DESC LIMIT 1) \
-         INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted) \
-         SELECT ?1, (SELECT total FROM told), (SELECT remain FROM told), (SELECT as_of FROM told), \
-         coalesce(sum(counted), 0), max(event_time) FROM records \
-         WHERE counted IS NOT NULL AND park_id IN (?1, ?2) AND event_time > coalesce((SELECT as_of FROM told), -1) \
-         ON CONFLICT (park_id) DO UPDATE SET total = excluded.total, remain = excluded.remain, as_of = excluded.as_of, \
-         later = excluded.later, latest_counted = max(coalesce(latest_counted, 0), coalesce(excluded.latest_counted, 0))",
-        params![epoch.records.0, before],
-    )?;
     Ok(transaction.commit()?)
 }
 

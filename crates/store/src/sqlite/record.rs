@@ -4,7 +4,7 @@ use std::path::Path;
 
 use parkgate_ledger::{
     Arrival, Half, Halves, Keys, Loaded, NewRecord, ParkId, ParkKey, ParkSpace, RecordId, RecordRef, SerialKey,
-    Snapshot, Space, SpaceEvent, Verdict, decide, touches,
+    Snapshot, Space, SpaceEvent, Verdict, counts_as_of, decide, touches,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -24,7 +24,8 @@ const HALVES: &str = "SELECT kind, id, digest, seqno, refused_orders FROM record
 const CONFLICTS: &str = "SELECT digest, seqno FROM records WHERE conflict_with = ?1 ORDER BY id";
 const ORDER: &str = "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3";
 const SPACE: &str = "SELECT total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ?1";
-const COUNTED: &str = "SELECT event_time, counted FROM records \
+/// With some that count as of an earlier time than theirs: the ledger tells.
+const COUNTED: &str = "SELECT event_time, received_at, counted FROM records \
     WHERE counted IS NOT NULL AND event_time > ?1 AND park_id = ?2";
 const NEXT_ID: &str = "SELECT coalesce(max(id), 0) + 1 FROM records";
 const ADD_RECORD: &str = "INSERT INTO records (id, park_id, kind, parking_serial, enter_time, event_time, counted, plate, \
@@ -90,7 +91,7 @@ fn write(connection: &Connection, batch: &[Entry], seal: &Seal) -> Result<Vec<Ve
             let (subscriber, until) = entry.inline.map(|inline| (inline.subscriber, inline.until)).unzip();
             let is_ignored = record.conflict_with.is_some();
             let kind = kind_code(arrival.kind);
-            let values = params![id, arrival.park.0, kind, entry.received_at, is_ignored, subscriber, until];
+            let values = params![id, arrival.park.0, kind, arrival.received_at.0, is_ignored, subscriber, until];
             connection.prepare_cached(delivery::ADD)?.execute(values)?;
         }
         for (name, picture) in &entry.pictures {
@@ -143,7 +144,7 @@ fn add_one(
         entry.plate,
         arrival.digest.0,
         arrival.seqno.0 as i64,
-        entry.received_at,
+        arrival.received_at.0,
         entry.variant,
         conflict_with,
         refused_orders,
@@ -209,7 +210,8 @@ fn load_space(connection: &Connection, key: &ParkKey) -> Result<ParkSpace, Store
     if let Some(after) = key.needs_events_after(&space) {
         let mut counted = connection.prepare_cached(COUNTED)?;
         let events = counted.query_map(params![after.0, key.park.0], |row| {
-            Ok(SpaceEvent { event_time: UnixMillis(row.get(0)?), delta: row.get(1)? })
+            let as_of = counts_as_of(UnixMillis(row.get(0)?), UnixMillis(row.get(1)?));
+            Ok(SpaceEvent { as_of, delta: row.get(2)? })
         })?;
         later_events = events.collect::<Result<_, _>>()?;
     }
@@ -232,7 +234,7 @@ pub(super) fn space(connection: &Connection, park: ParkId) -> Result<Space, Stor
     Ok(found.unwrap_or_default())
 }
 
-fn put_spaces(connection: &Connection, spaces: &[(ParkId, Space)]) -> Result<(), StoreError> {
+pub(super) fn put_spaces(connection: &Connection, spaces: &[(ParkId, Space)]) -> Result<(), StoreError> {
     let mut put = connection.prepare_cached(PUT_SPACE)?;
     for (park, space) in spaces {
         let snapshot = space.snapshot;

@@ -18,6 +18,8 @@ on_every_store! {
     an_order_is_taken_once_for_each_way_of_payment,
     odd_payments_do_not_hide_a_visit,
     a_late_snapshot_keeps_what_was_counted_after_it,
+    a_snapshot_from_the_future_counts_as_of_its_receipt,
+    a_recount_is_made_of_the_records_alone,
     a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own,
     two_times_of_entering_are_two_visits,
     visits_are_filtered_newest_first,
@@ -138,6 +140,41 @@ fn a_late_snapshot_keeps_what_was_counted_after_it(store: &dyn Store) {
     store.record(&[leave("8", 8, T, T + 22).space(200, 80)]).unwrap();
     assert_eq!((shown().total, shown().remain), (Some(200), Some(80)));
     assert_eq!(store.space(ParkId(77)).unwrap(), parkgate_ledger::Space::default());
+}
+
+fn a_snapshot_from_the_future_counts_as_of_its_receipt(store: &dyn Store) {
+    const CENTURY: i64 = 3_153_600_000_000;
+    let remain = || store.space(ParkId(1)).unwrap().shown(None).remain;
+    store.record(&[leave("future", 1, T, T + CENTURY).received_at(T).space(100, 0)]).unwrap();
+    store.record(&[leave("counted", 2, T, T + CENTURY).received_at(T + 5)]).unwrap();
+    assert_eq!(remain(), Some(1));
+    // Counted as of T + 5, so a snapshot of T + 4 keeps it and one of T + 6 does not.
+    store.record(&[leave("before", 3, T, T + 4).received_at(T + 6).space(100, 40)]).unwrap();
+    assert_eq!(remain(), Some(41));
+    store.record(&[leave("after", 4, T, T + 6).received_at(T + 7).space(100, 50)]).unwrap();
+    assert_eq!(remain(), Some(50));
+    let late = store.visit("a", "future").unwrap();
+    assert_eq!(late[0].leave_time, Some(UnixMillis(T + CENTURY)), "it is kept as it was sent");
+}
+
+fn a_recount_is_made_of_the_records_alone(store: &dyn Store) {
+    let park = || store.parks().unwrap().into_iter().find(|park| park.park_uuid == "a").unwrap();
+    assert_eq!(store.recount(&park()).unwrap(), parkgate_ledger::Space::default());
+    // More than a page of them, some of another park.
+    let mut batch: Vec<_> = (0..1100).map(|n| enter(&format!("e{n}"), n + 10, T + n as i64)).collect();
+    batch.push(leave("told", 1, T, T + 500).space(100, 40));
+    batch.extend((0..5).map(|n| leave(&format!("b{n}"), n + 2000, T, T + 900).park(2).space(9, 9)));
+    batch.push(leave("told", 2, T, T + 800).content(9).space(100, 90));
+    batch.chunks(500).for_each(|some| drop(store.record(some).unwrap()));
+    let before = store.space(ParkId(1)).unwrap();
+    assert_eq!((before.snapshot.unwrap().remain, before.later), (40, -599));
+    assert_eq!(store.recount(&park()).unwrap(), before);
+    // In a new numbering the count goes on, whichever numbering a record is of.
+    let epoch = store.begin_epoch(ParkId(1), UnixMillis(T + 5000)).unwrap();
+    store.record(&[leave("new", 3, T + 5000, T + 6000).park(epoch.records.0)]).unwrap();
+    store.record(&[leave("late", 4, T, T + 7000)]).unwrap();
+    assert_eq!(store.recount(&park()).unwrap().later, -597);
+    assert_eq!(store.space(epoch.records).unwrap().later, -597);
 }
 
 fn a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own(store: &dyn Store) {

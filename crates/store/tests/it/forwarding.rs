@@ -298,10 +298,9 @@ fn the_time_of_a_delivery_begins_when_it_could_first_be_sent(store: &dyn Store) 
 
 fn a_replay_finds_what_is_between_older_ones(store: &dyn Store) {
     const OLDER: u64 = 5100;
-    let received = |entry: parkgate_store::Entry, received_at| parkgate_store::Entry { received_at, ..entry };
-    store.record(&[received(leave("new", 1, T, T), T + 100_000_000)]).unwrap();
+    store.record(&[leave("new", 1, T, T).received_at(T + 100_000_000)]).unwrap();
     // Out of the quarantine: received long ago, recorded just now.
-    let older: Vec<_> = (0..OLDER).map(|n| received(leave(&format!("old {n}"), n + 2, T, T), T)).collect();
+    let older: Vec<_> = (0..OLDER).map(|n| leave(&format!("old {n}"), n + 2, T, T).received_at(T)).collect();
     older.chunks(500).for_each(|some| drop(store.record(some).unwrap()));
     store.add_subscriber(&subscriber("city")).unwrap();
     assert_eq!(store.replay("city", T + 1, T).unwrap(), Some(1));

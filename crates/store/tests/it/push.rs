@@ -88,6 +88,7 @@ fn entry(kind: PushKind, serial: &str, seqno: u64, enter_time: i64, event_time: 
             parking_serial: serial.into(),
             enter_time: UnixMillis(enter_time),
             event_time: UnixMillis(event_time),
+            received_at: UnixMillis(event_time + 1),
             digest: Digest(digest),
             seqno: Seqno(seqno),
             payments: Vec::new(),
@@ -99,7 +100,6 @@ fn entry(kind: PushKind, serial: &str, seqno: u64, enter_time: i64, event_time: 
         original: None,
         inline: None,
         variant: 1,
-        received_at: event_time + 1,
         pictures: Vec::new(),
     }
 }
@@ -111,6 +111,7 @@ pub(crate) trait With {
     fn space(self, total: u32, remain: u32) -> Self;
     fn payments(self, list: &str) -> Self;
     fn personal(self, json: &str) -> Self;
+    fn received_at(self, received_at: i64) -> Self;
 }
 
 impl With for Entry {
@@ -131,6 +132,8 @@ impl With for Entry {
 
     fn space(mut self, total: u32, remain: u32) -> Self {
         self.arrival.space = Some(SpaceReport { total, remain });
+        self.params.pop();
+        self.params.push_str(&format!(r#","total_parking_space":"{total}","remain_parking_space":"{remain}"}}"#));
         self
     }
 
@@ -152,6 +155,11 @@ impl With for Entry {
 
     fn personal(mut self, json: &str) -> Self {
         self.personal = Some(json.into());
+        self
+    }
+
+    fn received_at(mut self, received_at: i64) -> Self {
+        self.arrival.received_at = UnixMillis(received_at);
         self
     }
 }

@@ -5,7 +5,8 @@ use crate::doctor::Kind;
 
 macro_rules! reasons {
     ($($name:ident $zh:literal $en:literal;)*) => {
-        /// Why a push was refused, without what was sent: each [`Refusal`], and the wrong signature.
+        /// Why a push was refused, without what was sent: each [`Refusal`], the wrong signature, and the serial that too many
+        /// others have.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Reason {
             $(#[doc = $en] $name,)*
@@ -65,6 +66,7 @@ reasons! {
     FileMissing "哈希缺少其文件" "hash without its file";
     HashDiffers "哈希与文件不符" "hash is not the file's";
     Signature "签名不正确" "signature wrong";
+    Conflict "流水号已被其他推送占用" "serial taken by other pushes";
 }
 
 impl Reason {
