@@ -96,6 +96,10 @@ fn entry(
     let form = Form::restored(params.map(|(name, value)| (name, value, None)), Vec::new());
     let Verified::Matched(verified) = accept_unsigned(form, record.kind) else { return None };
     let push = Push::read(verified, record.kind).ok().filter(|push| push.enter_time >= entered_from)?;
+    // It went over with the record that has its serial: it would be found its own repeat, and then be forgotten.
+    if park.park.records_of(push.enter_time) == conflict.numbering {
+        return None;
+    }
     let pictures = record.pictures.iter().map(|picture| (picture.name.clone(), Arc::new(StoredImage::kept(picture))));
     let beside = Beside { seqno: record.seqno, received_at: record.received_at, pictures: pictures.collect() };
     let genuine =

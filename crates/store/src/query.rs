@@ -1,5 +1,6 @@
 //! What may be asked of the store, and the rows it answers with.
 
+use parkgate_ledger::ParkId;
 use parkgate_ledger::visit::VisitNote;
 use parkgate_wire::{Digest, Md5Hash, PushKind, Seqno, UnixMillis};
 use serde_json::{Map, Value};
@@ -127,6 +128,8 @@ pub struct ConflictFilter {
 pub struct Conflicting {
     /// The ignored push's row.
     pub id: i64,
+    /// The key of the numbering it is ignored in.
+    pub numbering: ParkId,
     /// Whose.
     pub park_uuid: String,
     /// The serial both have.

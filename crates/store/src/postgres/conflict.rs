@@ -53,7 +53,17 @@ pub(super) async fn list(
         let original = original_of(seal, row.try_get(6)?, key.park, &parking_serial, ignored.kind)?;
         let differing = differing(&standing.params, &ignored.params);
         let digest = digest(&row, 5)?;
-        found.push(Conflicting { id, park_uuid, parking_serial, digest, standing, ignored, original, differing });
+        found.push(Conflicting {
+            id,
+            numbering: key.park,
+            park_uuid,
+            parking_serial,
+            digest,
+            standing,
+            ignored,
+            original,
+            differing,
+        });
     }
     Ok(Page { rows: found, next: last.filter(|_| !is_last) })
 }

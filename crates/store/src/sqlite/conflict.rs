@@ -64,7 +64,17 @@ fn one(
     let original = original_of(seal, row.get(5)?, key.park, &parking_serial, ignored.kind)?;
     let differing = differing(&standing.params, &ignored.params);
     let digest = Digest(row.get(4)?);
-    Ok(Some(Conflicting { id, park_uuid, parking_serial, digest, standing, ignored, original, differing }))
+    Ok(Some(Conflicting {
+        id,
+        numbering: key.park,
+        park_uuid,
+        parking_serial,
+        digest,
+        standing,
+        ignored,
+        original,
+        differing,
+    }))
 }
 
 pub(super) fn forget(connection: &mut Connection, ids: &[i64]) -> Result<usize, StoreError> {
