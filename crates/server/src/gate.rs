@@ -228,12 +228,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 async fn sweep(images: Images, store: Arc<dyn Store>) {
     loop {
-        let store = Arc::clone(&store);
+        let (asked, store) = (Arc::clone(&store), Arc::clone(&store));
         let keeps = move |keys: &[parkgate_store::ImageKey]| store.keeps_images(keys);
-        match images.sweep_in_turn(STRAY_AFTER, keeps).await {
-            Ok(None | Some(0)) => {}
-            Ok(Some(swept)) => tracing::info!(swept, "stray pictures removed"),
-            Err(error) => tracing::warn!(%error, "stray pictures could not be removed"),
+        match tokio::task::spawn_blocking(move || asked.id()).await {
+            Ok(Ok(store)) => match images.sweep_in_turn(&store, STRAY_AFTER, keeps).await {
+                Ok(None | Some(0)) => {}
+                Ok(Some(swept)) => tracing::info!(swept, "stray pictures removed"),
+                Err(error) => tracing::warn!(%error, "stray pictures could not be removed"),
+            },
+            Ok(Err(error)) => tracing::warn!(%error, "stray pictures could not be removed"),
+            Err(error) => tracing::error!(%error, "asking the store for its number failed"),
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }

@@ -388,6 +388,12 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// It cannot, and why.
     fn probe(&self) -> Result<(), StoreError>;
 
+    /// A number of its own, by which it is known beside other stores, and which stays.
+    ///
+    /// # Errors
+    /// The store cannot be read, or written when it is asked for the first time.
+    fn id(&self) -> Result<String, StoreError>;
+
     /// Where this store, as it is set up, keeps less than an answer promises: a sentence for each. For whoever runs it;
     /// pushes are taken all the same.
     ///

@@ -362,6 +362,10 @@ impl Store for PostgresStore {
         store::registry::old_secrets_used(self, used)
     }
 
+    fn id(&self) -> Result<String, StoreError> {
+        crate::store::identity::id(self)
+    }
+
     fn probe(&self) -> Result<(), StoreError> {
         self.batch(async |link, _| registry::probe(link).await)
     }

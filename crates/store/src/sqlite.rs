@@ -303,6 +303,10 @@ impl Store for SqliteStore {
         store::registry::old_secrets_used(self, used)
     }
 
+    fn id(&self) -> Result<String, StoreError> {
+        crate::store::identity::id(self)
+    }
+
     fn probe(&self) -> Result<(), StoreError> {
         if free_bytes(&self.path) < ROOM_BYTES_MIN {
             return Err(StoreError::Full(self.path.display().to_string()));

@@ -2,6 +2,7 @@
 
 pub(crate) mod deliveries;
 mod forwarding;
+pub(crate) mod identity;
 mod records;
 pub(crate) mod registry;
 pub(crate) mod subscribers;

@@ -94,11 +94,14 @@ impl Bucket {
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
-                if path.is_dir() { folders.push(path) } else { found.push(path) }
+                // Marks and notes are no pictures.
+                match path.file_name().unwrap().to_string_lossy().starts_with('.') {
+                    true => {}
+                    false if path.is_dir() => folders.push(path),
+                    false => found.push(path),
+                }
             }
         }
-        // Its own notes beside an object begin with a dot.
-        found.retain(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
         found
     }
 

@@ -26,6 +26,10 @@ impl Folder {
         Ok(Folder { folder: folder.to_owned(), objects, durable_folders: Mutex::default() })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.folder
+    }
+
     /// Moves a picture from aside to its place; false if it was there already. Blocks.
     pub(super) fn put(&self, aside: &Path, file: &File, key: &ImageKey, size: u64) -> Result<bool, ImageError> {
         let path = self.folder.join(key.to_string());

@@ -74,7 +74,8 @@ impl Drop for Incoming {
     }
 }
 
-fn private(path: &Path) -> io::Result<File> {
+/// A new file, for its owner only.
+pub(super) fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -72,18 +72,35 @@ impl Drop for Removal<'_> {
 
 impl Images {
     /// [`Images::sweep`], where it is due: a bucket is swept by one of its gates once a day, a folder whenever it is asked.
-    /// How many, or nothing if it was not due.
+    /// How many, or nothing if it was not due. Where another store keeps pictures, too, none is removed: this one, known by
+    /// its number, does not know which those are.
     ///
     /// # Errors
     /// The folder, the bucket or the store cannot be read.
-    pub async fn sweep_in_turn(&self, older_than: Duration, keeps: impl Keeps) -> Result<Option<usize>, ImageError> {
+    pub async fn sweep_in_turn(
+        &self,
+        store: &str,
+        older_than: Duration,
+        keeps: impl Keeps,
+    ) -> Result<Option<usize>, ImageError> {
         // A store that is away or has moved takes no turn from the others.
         ask(&keeps, Vec::new()).await?;
+        self.mark(store).await?;
         let is_due = match &self.shared.place {
             Place::Folder(_) => true,
             Place::Bucket(bucket) => bucket.take_turn().await?,
         };
-        if is_due { self.sweep(older_than, keeps).await.map(Some) } else { Ok(None) }
+        if !is_due {
+            return Ok(None);
+        }
+        if let Some(other) = self.another_mark(store).await? {
+            tracing::warn!(
+                other,
+                "another store keeps pictures in the same place, so strays stay: remove its mark there if it is no more"
+            );
+            return Ok(None);
+        }
+        self.sweep(older_than, keeps).await.map(Some)
     }
 
     /// Removes pictures older than `older_than` that nothing keeps; how many.

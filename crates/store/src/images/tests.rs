@@ -59,6 +59,25 @@ async fn two_stores_of_one_folder_take_nothing_from_each_other() {
     assert_eq!((files(folder.path()), files(&folder.path().join("incoming"))), (2, 0));
 }
 
+/// Each would take the other's pictures for strays.
+#[tokio::test]
+async fn a_folder_of_two_stores_is_swept_by_neither_until_one_takes_its_mark_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = Images::open(folder.path()).unwrap();
+    let nothing = |_: &[ImageKey]| Ok(HashSet::new());
+    let young = Duration::from_secs(60);
+    for _ in 0..2 {
+        assert_eq!(images.sweep_in_turn("one", young, nothing).await.unwrap(), Some(0));
+    }
+    let of_two = finished(&images, b"of two").await.store().await.unwrap().key;
+    for store in ["two", "one"] {
+        assert_eq!(images.sweep_in_turn(store, Duration::ZERO, nothing).await.unwrap(), None);
+    }
+    assert!(images.read(&of_two).await.is_ok());
+    std::fs::remove_file(folder.path().join(".stores/two")).unwrap();
+    assert_eq!(images.sweep_in_turn("one", Duration::ZERO, nothing).await.unwrap(), Some(1));
+}
+
 #[tokio::test]
 async fn only_the_owner_reads_pictures_and_their_folders() {
     use std::os::unix::fs::PermissionsExt;

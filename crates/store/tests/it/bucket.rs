@@ -65,6 +65,17 @@ async fn an_upload_carries_its_sha256_and_one_that_was_changed_on_the_way_is_ref
 }
 
 #[tokio::test]
+async fn a_bucket_of_two_stores_is_not_swept() {
+    let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let images = Images::open_bucket(&bucket.url("a"), bucket.variables(None), aside.path()).unwrap();
+    let key = stored(&images, b"of two").await.key;
+    let nothing = |_: &[ImageKey]| Ok(HashSet::new());
+    assert_eq!(images.sweep_in_turn("two", Duration::from_secs(60), nothing).await.unwrap(), Some(0));
+    assert_eq!(images.sweep_in_turn("one", Duration::ZERO, nothing).await.unwrap(), None);
+    assert!(images.read(&key).await.is_ok());
+}
+
+#[tokio::test]
 async fn it_is_ready_only_while_a_picture_can_be_put() {
     let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
     let open = |url: &str| Images::open_bucket(url, bucket.variables(None), aside.path()).unwrap();
@@ -81,7 +92,7 @@ async fn of_many_gates_one_sweeps_a_bucket_once_a_day() {
     let nothing = |_: &[ImageKey]| Ok(HashSet::new());
     let moved = |_: &[ImageKey]| Err(StoreError::Busy("moved".into()));
     let day = Duration::from_secs(24 * 60 * 60);
-    assert!(open().sweep_in_turn(day, moved).await.is_err(), "and it takes no turn");
-    assert_eq!(open().sweep_in_turn(day, nothing).await.unwrap(), Some(0));
-    assert_eq!(open().sweep_in_turn(day, nothing).await.unwrap(), None);
+    assert!(open().sweep_in_turn("one", day, moved).await.is_err(), "and it takes no turn");
+    assert_eq!(open().sweep_in_turn("one", day, nothing).await.unwrap(), Some(0));
+    assert_eq!(open().sweep_in_turn("one", day, nothing).await.unwrap(), None);
 }

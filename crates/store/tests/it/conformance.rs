@@ -28,6 +28,7 @@ on_every_store! {
     a_survey_passes_by_a_parks_records_oldest_first,
     no_text_is_too_long_or_too_odd,
     parks_are_added_once_and_changed,
+    a_store_has_a_number_that_stays,
     apps_are_added_whole_or_not_at_all,
     the_quarantine_keeps_each_push_once_within_its_parks_bound,
 }
@@ -405,6 +406,12 @@ fn a_survey_passes_by_a_parks_records_oldest_first(store: &dyn Store) {
     assert_eq!(count, 2);
     let refused = store.refused("a", T).unwrap().by_reason;
     assert_eq!(refused.into_iter().collect::<Vec<_>>(), [(("Signature".into(), Some("signed_in_gbk".into())), 2)]);
+}
+
+fn a_store_has_a_number_that_stays(store: &dyn Store) {
+    let id = store.id().unwrap();
+    assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    assert_eq!(store.id().unwrap(), id);
 }
 
 fn no_text_is_too_long_or_too_odd(store: &dyn Store) {
