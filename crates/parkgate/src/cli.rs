@@ -155,7 +155,7 @@ pub(crate) enum Park {
         after_help = "Example:\n  parkgate park add --uuid 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --name 东门停车场 --total 100"
     )]
     Add {
-        /// `park_uuid`
+        /// `park_uuid`: ASCII letters, digits and -_.: (64 at most)
         #[arg(long, value_name = "U")]
         uuid: String,
         #[command(flatten)]
@@ -327,7 +327,7 @@ pub(crate) enum App {
         after_help = "Example:\n  parkgate app add --id op1234567723122 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a"
     )]
     Add {
-        /// `app_id`
+        /// `app_id`: ASCII letters, digits and -_.: (64 at most)
         #[arg(long, value_name = "A")]
         id: String,
         #[command(flatten)]

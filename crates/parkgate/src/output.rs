@@ -218,6 +218,16 @@ pub(crate) fn time(ms: i64) -> String {
     }
 }
 
+/// A length of time as people say it: `0.5s`, `12s`, `5min`, `6h`, `7d`.
+pub(crate) fn span(ms: i64) -> String {
+    let seconds = ms as f64 / 1000.0;
+    let units = [(86_400.0, "d"), (3600.0, "h"), (60.0, "min")];
+    // From two of a unit on: 47 hours say more than 2 days.
+    let (length, unit) = units.iter().find(|(length, _)| seconds >= 2.0 * length).copied().unwrap_or((1.0, "s"));
+    let text = format!("{:.1}", seconds / length);
+    format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +271,21 @@ mod tests {
         assert!(text.lines().skip(1).all(|line| line.starts_with("    ")), "{text}");
         assert_eq!(wrapped("a ", "", 2), "a ");
         assert_eq!(wrapped("", &"x".repeat(81), 0).lines().count(), 2);
+    }
+
+    #[test]
+    fn lengths_of_time_are_said_as_people_do() {
+        for (ms, text) in [
+            (0, "0s"),
+            (1_530, "1.5s"),
+            (119_000, "119s"),
+            (120_000, "2min"),
+            (6 * 3_600_000, "6h"),
+            (168 * 3_600_000, "7d"),
+            (-20_000, "-20s"),
+        ] {
+            assert_eq!(span(ms), text);
+        }
     }
 
     #[test]

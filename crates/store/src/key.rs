@@ -68,7 +68,7 @@ impl MasterKey {
                 // Another process may be starting, too: whoever links first makes the key of both.
                 make(data, &path).map_err(|error| KeyError::File(name.clone(), error))?;
                 tracing::warn!(
-                    path = name,
+                    path = %std::path::absolute(&path).unwrap_or(path.clone()).display(),
                     "a master key was made: keep a copy apart from the data; every node needs it"
                 );
                 let text = std::fs::read_to_string(&path).map_err(|error| KeyError::File(name.clone(), error))?;

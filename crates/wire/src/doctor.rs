@@ -104,7 +104,7 @@ pub fn diagnose(form: &Form, candidates: &[Candidate<'_>], budget: Budget) -> Di
     let found = search.run();
     let (hashes_spent, is_exhausted) = (search.hashes_spent(), search.is_exhausted());
     let finding = match found {
-        Some(found) => Finding::of(&found, &target, &request, candidates),
+        Some(found) => Finding::of(&found, &target, &request, candidates).beside_misread(form),
         // Last of all: text may be lost, and the sign wrong for another reason.
         None if target.is_whole() => Finding::lost(form).unwrap_or_else(|| Finding::none(form, &request)),
         None => Finding::plain(Kind::SignNotMd5, &sign.chars().count().to_string()),

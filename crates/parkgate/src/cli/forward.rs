@@ -108,7 +108,7 @@ pub(crate) enum Subscriber {
 
 #[derive(Debug, Args)]
 pub(crate) struct AddSubscriber {
-    /// Name for people, unique
+    /// Its name in commands, unique: letters, digits and -_.: (64 at most)
     #[arg(long, value_name = "N")]
     pub(crate) name: String,
     /// Where it listens; `{event}` becomes enter or leave. A relay may name the platform's root

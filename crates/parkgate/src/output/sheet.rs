@@ -26,16 +26,19 @@ pub(crate) fn sheet(object: &Value) -> anyhow::Result<()> {
                     line(&wrapped("  - ", &one_line(value), 4))?;
                 }
             }
-            value
-                if (name.ends_with("_time") || name.ends_with("_at") || name.ends_with("_until")) && value.is_i64() =>
-            {
-                let ms = value.as_i64().unwrap_or(0);
-                line(&row(name, &format!("{ms}  ({})", time(ms))))?;
-            }
-            value => line(&row(name, &one_line(value)))?,
+            value => match moment(name, value) {
+                Some(ms) => line(&row(name, &format!("{ms}  ({})", time(ms))))?,
+                None => line(&row(name, &one_line(value)))?,
+            },
         }
     }
     Ok(())
+}
+
+/// Milliseconds, by the name of what they are.
+fn moment(name: &str, value: &Value) -> Option<i64> {
+    let is_time = ["_time", "_at", "_until"].iter().any(|end| name.ends_with(end));
+    value.as_i64().filter(|_| is_time)
 }
 
 fn row(name: &str, text: &str) -> String {
@@ -50,9 +53,11 @@ fn one_line(value: &Value) -> String {
             (Some(Value::String(code)), Some(Value::String(message))) => format!("{code}: {message}"),
             _ => {
                 let pairs = object.iter().filter(|(_, value)| !value.is_null());
-                pairs.map(|(name, value)| format!("{name} {}", one_line(value))).collect::<Vec<_>>().join(", ")
+                let shown = |name: &String, value| moment(name, value).map_or_else(|| one_line(value), time);
+                pairs.map(|(name, value)| format!("{name} {}", shown(name, value))).collect::<Vec<_>>().join(", ")
             }
         },
+        Value::Array(list) => list.iter().map(one_line).collect::<Vec<_>>().join(" "),
         value => value.to_string(),
     };
     text.replace(char::is_control, " ")

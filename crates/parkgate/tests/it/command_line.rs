@@ -224,6 +224,15 @@ fn an_empty_listing_says_so_and_by_which_filter() {
     assert_eq!(gate.ok(&differences), "没有符合 x 的答复差异 (no differences match)\n");
     let other = Gate::with(PARKGATE, &[]);
     assert_eq!(other.ok(&["park", "list"]), "没有停车场 (no parks)\n");
+    let agent = gate.data().join("agent.toml");
+    let settings = format!(
+        "data = \"{}\"\nlisten = \"127.0.0.1:0\"\n[platform]\nurl = \"{}\"\npark_uuid = \"{DEMO_PARK}\"\nsecret = \"123\"\n",
+        gate.data().join("agent").display(),
+        gate.url
+    );
+    std::fs::write(&agent, settings).unwrap();
+    let dead = parkgate(Path::new(PARKGATE), &["agent", "dead", "list", "--config", agent.to_str().unwrap()]);
+    assert_eq!(String::from_utf8(dead.stdout).unwrap(), "没有被拒记录 (no refused records)\n");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::value_edit::{JAVA, JS};
 use super::{Candidate, Role, wording};
 use crate::canonical::is_url_encoded;
 use crate::form::{Form, shortened, url_decoded};
-use crate::lost_text::{described, lost_text};
+use crate::lost_text::{LostText, Trace, described, lost_text};
 
 /// What is wrong with a signature, for people and for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,18 +76,28 @@ impl Finding {
 
     /// No known mistake matches, and text was lost on the way: what was signed cannot be told any more.
     pub(super) fn lost(form: &Form) -> Option<Finding> {
-        let url_encoded = is_url_encoded(form);
-        let meant = form.params().filter(|param| param.name != "sign").map(|param| {
-            let decoded = if url_encoded { url_decoded(param.value).ok().flatten() } else { None };
-            (param.name, decoded.map_or(Cow::Borrowed(param.value), Cow::Owned))
-        });
-        let meant: Vec<(&str, Cow<'_, str>)> = meant.collect();
-        let lost = lost_text(meant.iter().map(|(name, value)| (*name, value.as_ref())));
+        let lost = lost_in(form);
         if lost.is_empty() {
             return None;
         }
         let (zh, en) = described(&lost);
         Some(Finding::saying(&[(Kind::LostText, zh)], &en))
+    }
+
+    /// What was signed in another charset may be right, and what was sent misread: the bytes are the same.
+    pub(super) fn beside_misread(mut self, form: &Form) -> Finding {
+        let of_charset = [Kind::SignedInGbk, Kind::SignedInGb18030, Kind::SignedInLatin1, Kind::Mojibake];
+        if !self.kinds.iter().any(|kind| of_charset.contains(kind)) {
+            return self;
+        }
+        let mut lost = lost_in(form);
+        lost.retain(|lost| lost.found == Trace::Misread);
+        if !lost.is_empty() {
+            let (zh, en) = described(&lost);
+            self.zh.push_str(&format!(" (或签名无误, 而发送的{zh})"));
+            self.en.push_str(&format!(" (or the signature is right, and of what was sent {en})"));
+        }
+        self
     }
 
     /// A recipe gave the sign.
@@ -123,6 +133,17 @@ impl Finding {
             suspects: Vec::new(),
         }
     }
+}
+
+/// Where text was lost, values as they were meant.
+fn lost_in(form: &Form) -> Vec<LostText> {
+    let url_encoded = is_url_encoded(form);
+    let meant = form.params().filter(|param| param.name != "sign").map(|param| {
+        let decoded = if url_encoded { url_decoded(param.value).ok().flatten() } else { None };
+        (param.name, decoded.map_or(Cow::Borrowed(param.value), Cow::Owned))
+    });
+    let meant: Vec<(&str, Cow<'_, str>)> = meant.collect();
+    lost_text(meant.iter().map(|(name, value)| (*name, value.as_ref())))
 }
 
 fn of_role(role: Role) -> Kind {

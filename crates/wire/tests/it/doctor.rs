@@ -334,6 +334,12 @@ fn lost_text_is_named_only_where_no_mistake_matches() {
     assert!(finding.zh.contains("`plate`第1个字符是`?`, `car_desc`第1个字符是`?`"), "{finding:?}");
     assert!(finding.en.contains("character 1 of `plate` is `?`") && finding.en.contains("encoding=URL"), "{finding:?}");
     assert_eq!((finding.strings, finding.suspects), (None, Vec::new()));
+    // Signed right and sent misread looks as if it were signed in that charset: both are said.
+    let misread = "car_desc=%E6%B6%93%E5%AD%98%E6%A4%82&park_uuid=P";
+    let sign_of_meant = md5(format!("car_desc=临时&park_uuid=P{end}").as_bytes());
+    let finding = seen_by(&form(&format!("{misread}&sign={sign_of_meant}")), &[(SECRET, Role::Park)]).finding;
+    assert_eq!(finding.kinds, [Kind::SignedInGbk]);
+    assert!(finding.zh.contains("`car_desc`从第1个字符起是乱码") && finding.en.contains("misread"), "{finding:?}");
     // Lost and signed so: nothing is wrong with the signature.
     let lost = form("plate=%3FKKKKKK&park_uuid=P");
     let right = sign(lost.params().map(|param| (param.name, param.value)), &secret).1;

@@ -11,8 +11,6 @@ use super::{Line, Wanted, line_json};
 use crate::command::visit::sent;
 use crate::output;
 
-const HOUR_MS: i64 = 60 * 60 * 1000;
-
 /// Counts of a time.
 pub(super) struct Survey {
     since: i64,
@@ -161,7 +159,6 @@ impl Survey {
         let none = self.pushes() == 0;
         let pushes = format!("离场 leaves {}, 入场 enters {}", self.leaves, self.enters);
         let (silences, longest, from) = self.silences();
-        let hours = |ms: i64| format!("{:.1}h", ms as f64 / HOUR_MS as f64);
         vec![
             line("pushes", "推送 pushes", pushes, Some(!none)),
             line("refused", "未受理 refused", self.refused_text(), Some(self.refused.is_empty())),
@@ -171,7 +168,11 @@ impl Survey {
             line(
                 "enters_without_leave",
                 "有入无出 no leave",
-                format!("{} (入场已超过 entered over {} ago)", self.enters_left_open, hours(self.wanted.stay_max_ms)),
+                format!(
+                    "{} (入场已超过 entered over {} ago)",
+                    self.enters_left_open,
+                    output::span(self.wanted.stay_max_ms)
+                ),
                 Some(self.enters_left_open == 0),
             ),
             self.share_line("on_time", "及时 on time", self.on_time, self.pushes(), self.wanted.on_time_share),
@@ -183,9 +184,9 @@ impl Survey {
                 "静默 silence",
                 format!(
                     "最长 longest {} 自 since {}; 超过{}的 over it: {silences}",
-                    hours(longest),
+                    output::span(longest),
                     output::time(from),
-                    hours(self.wanted.silence_ms)
+                    output::span(self.wanted.silence_ms)
                 ),
                 Some(silences == 0),
             ),
@@ -226,16 +227,16 @@ impl Survey {
     }
 
     fn clock_text(&self) -> String {
-        let delay = self.median_delay().map_or_else(|| "-".into(), |ms| format!("{:.1}s", ms as f64 / 1000.0));
+        let delay = self.median_delay().map_or_else(|| "-".into(), output::span);
         let ahead = match self.clock() {
             None => "未见超前 not ahead".to_owned(),
-            Some(ahead) => format!("超前 ahead {:.1}s", -ahead as f64 / 1000.0),
+            Some(ahead) => format!("超前 ahead {}", output::span(-ahead)),
         };
         format!("{ahead}; 到达延迟中位数 median delay {delay}")
     }
 }
 
 fn counts<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
-    let text = counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
+    let text = counts.iter().map(|(name, count)| format!("{name} ×{count}")).collect::<Vec<_>>().join(", ");
     if text.is_empty() { "0".into() } else { text }
 }
