@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parkgate_client::{Backoff, Client, ClientError, Credentials};
+use parkgate_seal::disk::{keep_from_others, make_folder, make_shared_folder, tighten};
 use parkgate_wire::Secret;
 use serde::Deserialize;
 
-use crate::outbox::{Outbox, OutboxError};
+use crate::outbox::{OURS, Outbox, OutboxError};
 use crate::space::SpaceSource;
 
 /// The agent's file, as written.
@@ -259,11 +260,27 @@ impl Config {
         Ok(SpaceSource { file: self.space.file.clone(), max_age })
     }
 
+    /// Makes the folder of the outbox, and keeps what is the agent's from others. Where others come through it, since the spool
+    /// folder is in it, it stays open, and only what is in it is kept from them.
+    pub(crate) fn make_folder(&self) -> std::io::Result<()> {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let data = absolute(&self.data);
+        if self.spool.iter().chain(&self.space.file).any(|shared| absolute(shared).starts_with(&data)) {
+            make_shared_folder(&data)?;
+            OURS.iter().map(|name| data.join(name)).filter(|path| path.exists()).for_each(|path| tighten(&path));
+            return Ok(());
+        }
+        make_folder(&data)?;
+        keep_from_others(&data, &OURS);
+        Ok(())
+    }
+
     /// The outbox in its folder.
     ///
     /// # Errors
     /// It cannot be opened.
     pub fn outbox(&self) -> Result<Outbox, OutboxError> {
+        self.make_folder().map_err(|error| OutboxError::File(self.data.clone(), error))?;
         Outbox::open(&self.data, self.disk.clone(), self.space_source().unwrap_or_default())
     }
 

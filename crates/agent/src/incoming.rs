@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use md5::{Digest, Md5};
 use parkgate_intake::{FileSink, Written};
+use parkgate_seal::disk::new_file;
 use parkgate_wire::Md5Hash;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
@@ -50,7 +51,9 @@ impl FileSink for Incoming {
         getrandom::fill(&mut unique).map_err(io::Error::other)?;
         // Never a name that was sent.
         let path = self.0.join(format!("{:032x}", u128::from_le_bytes(unique)));
-        let file = File::create_new(&path).await?;
+        let made = path.clone();
+        let file = tokio::task::spawn_blocking(move || new_file(&made)).await.map_err(io::Error::other)??;
+        let file = File::from_std(file);
         Ok(Writing { picture: IncomingPicture(path), file, md5: Md5::new(), size: 0 })
     }
 

@@ -168,7 +168,11 @@ fn failed(error: &OutboxError) -> Response {
     let status = match error {
         OutboxError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
         OutboxError::Taken(_) => StatusCode::CONFLICT,
-        OutboxError::Database(_) | OutboxError::File(..) => StatusCode::SERVICE_UNAVAILABLE,
+        OutboxError::Database(_)
+        | OutboxError::File(..)
+        | OutboxError::Key(_)
+        | OutboxError::Seal(_)
+        | OutboxError::Damaged(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     tracing::error!(%error, "a record was not taken");
     json_response(status, &json!({ "error": error.to_string() }))

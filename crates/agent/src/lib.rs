@@ -6,10 +6,10 @@
 pub mod check;
 pub mod config;
 mod denials;
-mod disk;
 mod guard;
 mod incoming;
 mod intake;
+mod lock;
 pub mod outbox;
 mod problem;
 pub mod record;
@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parkgate_seal::disk::make_folder;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
@@ -35,6 +36,7 @@ pub use space::{Space, SpaceSource};
 use crate::guard::{Guard, guarded};
 use crate::incoming::Incoming;
 use crate::intake::Intake;
+use crate::lock::Lock;
 use crate::sender::Sender;
 
 /// How often what was sent long ago is forgotten; at the start, too.
@@ -49,14 +51,14 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> io::Result<()> {
-    disk::make_folder(&config.data)?;
-    let _lock = disk::Lock::take(&config.data)?;
+    config.make_folder()?;
+    let _lock = Lock::take(&config.data)?;
     let outbox = Arc::new(config.outbox().map_err(io::Error::other)?);
     let incoming = config.data.join("incoming");
     if incoming.exists() {
         std::fs::remove_dir_all(&incoming)?;
     }
-    std::fs::create_dir_all(&incoming)?;
+    make_folder(&incoming)?;
     let added = Arc::new(Notify::new());
     let (stopping, stopped) = watch::channel(false);
     let sender = Sender {

@@ -14,21 +14,24 @@ mod schema;
 mod settle;
 mod types;
 mod upkeep;
+mod vault;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parkgate_seal::disk::{make_folder, open_file};
+use parkgate_seal::{KeyError, SealError};
 use parkgate_wire::PushKind;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::config::Disk;
-use crate::disk;
 use crate::record::Record;
 use crate::sender::now_ms;
 use crate::space::{Space, SpaceSource};
 
 use upkeep::Age;
+use vault::Vault;
 
 pub use types::{Added, Aside, Claimed, Counts, Settled};
 
@@ -41,6 +44,15 @@ pub enum OutboxError {
     /// A picture, or the folder.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
+    /// The master key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// ID data cannot be sealed or opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A record is not what was written.
+    #[error("damaged on disk: {0}")]
+    Damaged(String),
     /// As many records wait as may.
     #[error("发件箱已满: {0}条待发 (the outbox is full)")]
     Full(u64),
@@ -58,7 +70,13 @@ pub struct Outbox {
     disk: Disk,
     space: SpaceSource,
     age: Age,
+    vault: Vault,
 }
+
+/// In the outbox's folder.
+const FILE: &str = "outbox.db";
+/// What of its folder is the agent's, beside the master key.
+pub(crate) const OURS: [&str; 6] = [FILE, "outbox.db-wal", "outbox.db-shm", "agent.lock", "pictures", "incoming"];
 
 impl Outbox {
     /// Opens the outbox in a folder, making it on first use.
@@ -66,13 +84,18 @@ impl Outbox {
     /// # Errors
     /// The folder or the database cannot be made or read.
     pub fn open(data: &Path, disk: Disk, space: SpaceSource) -> Result<Outbox, OutboxError> {
-        let files = data.join("pictures");
-        disk::make_folder(&files).map_err(|error| OutboxError::File(files.clone(), error))?;
-        let mut connection = Connection::open(data.join("outbox.db"))?;
+        let (files, path) = (data.join("pictures"), data.join(FILE));
+        let unmade = |path: &PathBuf, error| OutboxError::File(path.clone(), error);
+        make_folder(&files).map_err(|error| unmade(&files, error))?;
+        // Before SQLite does, so that only its owner reads it, and what SQLite puts beside it.
+        open_file(&path).map_err(|error| unmade(&path, error))?;
+        let vault = Vault::open(data)?;
+        let mut connection = Connection::open(path)?;
         schema::prepare(&mut connection)?;
+        vault.seal_stored(&mut connection)?;
         let age = Age::read(&connection, now_ms())?;
         let claimed = Mutex::new(HashSet::new());
-        Ok(Outbox { connection: Mutex::new(connection), claimed, files, disk, space, age })
+        Ok(Outbox { connection: Mutex::new(connection), claimed, files, disk, space, age, vault })
     }
 
     /// Takes a record; when this returns, it is on disk.
@@ -83,7 +106,7 @@ impl Outbox {
         let on_their_way = if record.files.is_empty() { HashSet::new() } else { self.claimed() };
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut removed = match known(&transaction, record)? {
+        let mut removed = match known(&transaction, record, &self.vault)? {
             Known::Not => Vec::new(),
             Known::Mended(pictures) => pictures,
             Known::As(added) => return Ok(added),
@@ -96,19 +119,21 @@ impl Outbox {
         let mut params = with_enter_time(&transaction, record)?;
         let told = schema::space(&transaction)?;
         self.space.attach(record.happened_at, &mut params, told, now);
+        let (params, personal) = self.vault.split(record, params)?;
         let json = serde_json::to_string(&params).unwrap_or_default();
         transaction
             .prepare_cached(
-                "INSERT INTO records (kind, serial, digest, params, enter_time, state, attempts, due, added_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, ?6)",
+                "INSERT INTO records (kind, serial, digest, params, enter_time, state, attempts, due, added_at, personal) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, ?6, ?7)",
             )?
             .execute(params![
                 code(record.kind),
                 record.parking_serial,
-                record.digest(),
+                self.vault.digest(record),
                 json,
                 record.enter_time,
-                now
+                now,
+                personal
             ])?;
         let id = transaction.last_insert_rowid();
         removed.extend(self.add_files(&transaction, id, &record.files, &on_their_way)?);
@@ -157,14 +182,14 @@ enum Known {
 }
 
 /// Is it there or sent already? One that is aside and comes with other content is mended: the new one takes its place.
-fn known(transaction: &Transaction<'_>, record: &Record) -> Result<Known, OutboxError> {
+fn known(transaction: &Transaction<'_>, record: &Record, vault: &Vault) -> Result<Known, OutboxError> {
     let key = params![record.parking_serial, code(record.kind)];
     let queued: Option<(i64, [u8; 16], i64)> = transaction
         .prepare_cached("SELECT id, digest, state FROM records WHERE serial = ?1 AND kind = ?2")?
         .query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     match queued {
-        Some((id, digest, _)) if digest == record.digest() => return Ok(Known::As(Added::Known(id))),
+        Some((id, digest, _)) if vault.is_digest(digest, record) => return Ok(Known::As(Added::Known(id))),
         Some((_, _, 0)) => return Err(OutboxError::Taken(record.parking_serial.clone())),
         Some((id, ..)) => return Ok(Known::Mended(settle::forget(transaction, id)?)),
         None => {}
@@ -174,7 +199,7 @@ fn known(transaction: &Transaction<'_>, record: &Record) -> Result<Known, Outbox
         .query_row(key, |row| row.get(0))
         .optional()?;
     match sent {
-        Some(digest) if digest == record.digest() => Ok(Known::As(Added::Sent)),
+        Some(digest) if vault.is_digest(digest, record) => Ok(Known::As(Added::Sent)),
         Some(_) => Err(OutboxError::Taken(record.parking_serial.clone())),
         None => Ok(Known::Not),
     }

@@ -236,6 +236,7 @@ impl Sender {
         match outcome {
             Ok(Outcome::TryLater { reason, retry_after }) => {
                 work.circuit.failed(&self.backoff, retry_after, chance(), Instant::now());
+                let reason = without_personal(&reason, &attempt.personal);
                 tracing::warn!(reason, "not sent: it stays in the outbox");
                 self.later(attempt, retry_after, reason)
             }

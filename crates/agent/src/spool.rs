@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parkgate_seal::disk::make_shared_folder;
 use parkgate_wire::PushKind;
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 
 use self::arriving::Pictures;
-use crate::disk;
 use crate::outbox::{Outbox, OutboxError};
 use crate::record::Record;
 use crate::sender::now_ms;
@@ -46,7 +46,7 @@ pub(crate) async fn watch(
 
 /// Takes every file there is; how many.
 pub(crate) fn empty(folder: &Path, outbox: &Outbox, arriving: &mut Arriving) -> std::io::Result<usize> {
-    disk::make_folder(folder)?;
+    make_shared_folder(folder)?;
     let mut paths: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
@@ -120,8 +120,9 @@ fn take(
             go_without(&record.parking_serial, &missing, outbox);
             Became::Taken
         }
-        Err(OutboxError::Full(_) | OutboxError::Database(_) | OutboxError::File(..)) => Became::Full,
         Err(error @ OutboxError::Taken(_)) => Became::Bad(error.to_string()),
+        // Of the outbox, not of the file.
+        Err(_) => Became::Full,
     }
 }
 
@@ -154,7 +155,7 @@ fn read(text: &str, folder: &Path) -> Result<Record, String> {
 
 fn put_aside(folder: &Path, path: &Path, why: &str) -> std::io::Result<()> {
     let bad = folder.join(BAD);
-    disk::make_folder(&bad)?;
+    make_shared_folder(&bad)?;
     let name = path.file_name().unwrap_or_default();
     tracing::error!(file = %path.display(), why, "no record: moved to the folder `bad`");
     std::fs::rename(path, bad.join(name))?;

@@ -10,7 +10,7 @@ mod value;
 pub(crate) use value::{Row, Value};
 
 use crate::StoreError;
-use crate::seal::Seal;
+use parkgate_seal::Seal;
 
 /// How a transaction is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,7 @@
 mod alarm;
 mod backend;
 pub mod delivery;
-mod disk;
 pub mod images;
-mod key;
 mod listing;
 pub mod months;
 pub mod moving;
@@ -18,7 +16,6 @@ pub mod quarantine;
 pub mod query;
 pub mod recorder;
 pub mod registry;
-mod seal;
 mod sqlite;
 mod store;
 mod stored;
@@ -30,6 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
+use parkgate_seal::SealError;
 use parkgate_wire::UnixMillis;
 
 pub use alarm::Alarm;
@@ -37,11 +35,11 @@ pub use delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, Forwarding, Inline,
     NewSubscriber, Outgoing, Settled, Subscriber, SubscriberSettings,
 };
-pub use disk::make_folder;
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
-pub use key::{KeyError, MasterKey};
 pub use listing::{Page, Take};
 pub use months::{HeldMonth, Month, Months, Reduced};
+pub use parkgate_seal::disk::make_folder;
+pub use parkgate_seal::{KeyError, MasterKey};
 pub use postgres::PostgresStore;
 pub use quarantine::{Aside, Kept, NO_PARK, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 pub use query::{
@@ -100,6 +98,12 @@ pub enum StoreError {
     /// Damage, or a fault of ours.
     #[error("the store is broken: {0}")]
     Broken(String),
+}
+
+impl From<SealError> for StoreError {
+    fn from(error: SealError) -> StoreError {
+        StoreError::Broken(error.to_string())
+    }
 }
 
 impl StoreError {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::tables::{Kind, TABLES, Table};
-use crate::{ImageKey, StoreError, disk, postgres, sqlite};
+use crate::{ImageKey, StoreError, postgres, sqlite};
 
 pub use pictures::{MissingPictures, move_pictures};
 
@@ -300,13 +300,13 @@ fn bring_key(from: &Path, to: &Path) -> Result<(), StoreError> {
         // By the environment, then; it is proved when a store is opened.
         return Ok(());
     }
-    disk::make_folder(to).map_err(away)?;
+    parkgate_seal::disk::make_folder(to).map_err(away)?;
     if !new.exists() {
         let aside = to.join("master.key.moving");
         std::fs::copy(&old, &aside).map_err(away)?;
         std::fs::File::open(&aside).and_then(|file| file.sync_all()).map_err(away)?;
         std::fs::rename(&aside, &new).map_err(away)?;
-        return disk::sync_folder(to).map_err(away);
+        return parkgate_seal::disk::sync_folder(to).map_err(away);
     }
     if std::fs::read(&old).map_err(away)? != std::fs::read(&new).map_err(away)? {
         let text = format!("{} is another key than {}: a store moves with its key", new.display(), old.display());

@@ -39,9 +39,10 @@ use crate::months::Months;
 use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor, VisitFilter};
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
-use crate::seal::Seal;
 use crate::survey::{RefusedCounts, Surveyed};
 use crate::{Alarm, Entry, ImageKey, Store, StoreError, store};
+use parkgate_seal::Seal;
+use parkgate_seal::disk::keep_from_others;
 
 /// How long a call is tried anew before its sender is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -86,6 +87,7 @@ impl PostgresStore {
     pub fn open(data: &Path, url: &str) -> Result<PostgresStore, StoreError> {
         let (address, name) = Address::read(url)?;
         let hosts = address.hosts();
+        keep_from_others(data, &crate::sqlite::OURS);
         let (batches, questions) = (Pool::new(address.clone(), Role::Batches), Pool::new(address, Role::Questions));
         let key = attempt(&questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
             let key = migrate::prepare(link, data, &name).await?;

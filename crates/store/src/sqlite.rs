@@ -29,18 +29,20 @@ use self::checkpoint::Checkpointer;
 use self::record::Writer;
 use self::transaction::Statements;
 use crate::backend::{Access, Backend, Work};
-use crate::disk::make_folder;
-use crate::key::MasterKey;
 use crate::listing::Page;
 use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
 use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor, VisitFilter};
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
-use crate::seal::Seal;
 use crate::survey::{RefusedCounts, Surveyed};
 use crate::{Alarm, Entry, ImageKey, Store, StoreError, store};
+use parkgate_seal::MasterKey;
+use parkgate_seal::Seal;
+use parkgate_seal::disk::{keep_from_others, make_folder};
 
 /// In the data folder.
 pub(crate) const FILE: &str = "parkgate.db";
+/// Of a data folder, beside the master key.
+pub(crate) const OURS: [&str; 5] = [FILE, "parkgate.db-wal", "parkgate.db-shm", "serve.lock", "images"];
 /// Measured: with 4 KiB more pages are written whole for a batch, and with 16 KiB more bytes.
 const PAGE_BYTES: u32 = 8192;
 /// How long a writer of another process (the command line) is waited for.
@@ -77,7 +79,8 @@ impl SqliteStore {
     /// The folder or the database cannot be made, read or migrated.
     pub fn open(data: &Path) -> Result<SqliteStore, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
-        let key = MasterKey::beside_a_file(data).map_err(|error| StoreError::Broken(error.to_string()))?;
+        keep_from_others(data, &OURS);
+        let key = MasterKey::beside(data, FILE).map_err(|error| StoreError::Broken(error.to_string()))?;
         let path = data.join(FILE);
         make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
         let mut writer = Writer::open(&path)?;
@@ -334,11 +337,7 @@ const ROOM_BYTES_MIN: u64 = 1024 * 1024;
 
 /// Makes the file before SQLite does, so that only its owner reads it, and what SQLite puts beside it.
 fn make_file(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    parkgate_seal::disk::open_file(path).map(drop)
 }
 
 /// What a connection is for.

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::quarantine::{NO_PARK, QuarantineBound, SetAside};
 use crate::query::{Conflict, RecordView, SerialReuse, TakenPayment, Visit};
-use crate::seal::Seal;
 use crate::{Entry, StoreError};
+use parkgate_seal::Seal;
 
 /// A known text sealed under the master key, by which another key is noticed at the start.
 pub(crate) const KEY_PROOF: &[u8] = b"parkgate";
@@ -70,7 +70,7 @@ pub(crate) fn personal_place(park: ParkId, parking_serial: &str, kind: PushKind)
 pub(crate) fn sealed_personal(seal: &Seal, entry: &Entry) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(personal) = &entry.personal else { return Ok(None) };
     let place = personal_place(entry.arrival.park, &entry.arrival.parking_serial, entry.arrival.kind);
-    seal.seal(personal.as_bytes(), &place).map(Some)
+    Ok(Some(seal.seal(personal.as_bytes(), &place)?))
 }
 
 /// What the signed values of a record are bound to.
@@ -82,7 +82,7 @@ fn original_place(park: ParkId, parking_serial: &str, kind: PushKind) -> String 
 pub(crate) fn sealed_original(seal: &Seal, entry: &Entry) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(original) = &entry.original else { return Ok(None) };
     let place = original_place(entry.arrival.park, &entry.arrival.parking_serial, entry.arrival.kind);
-    seal.seal(original.as_bytes(), &place).map(Some)
+    Ok(Some(seal.seal(original.as_bytes(), &place)?))
 }
 
 /// What a recount reads of a record that is no conflict.

@@ -13,20 +13,22 @@ impl Outbox {
     pub fn aside(&self) -> Result<Vec<Aside>, OutboxError> {
         let connection = self.lock();
         let mut statement = connection.prepare(
-            "SELECT id, kind, serial, params, coalesce(hint, ''), state FROM records WHERE state <> 0 ORDER BY id",
+            "SELECT id, kind, serial, params, coalesce(hint, ''), state, personal FROM records WHERE state <> 0 ORDER BY id",
         )?;
-        let rows = statement.query_map([], |row| {
-            let json: String = row.get(3)?;
-            Ok(Aside {
-                id: row.get(0)?,
-                kind: kind(row.get(1)?),
-                parking_serial: row.get(2)?,
-                params: serde_json::from_str(&json).unwrap_or_default(),
-                hint: row.get(4)?,
-                is_held: row.get::<_, i64>(5)? == 2,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut rows = statement.query([])?;
+        let mut aside = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (kind, parking_serial): (_, String) = (kind(row.get(1)?), row.get(2)?);
+            let mut params: Vec<(String, String)> =
+                serde_json::from_str(row.get_ref(3)?.as_str().unwrap_or_default()).unwrap_or_default();
+            match self.vault.opened(kind, &parking_serial, row.get_ref(6)?.as_blob_or_null().unwrap_or_default()) {
+                Ok(personal) => params.extend(personal),
+                Err(error) => tracing::error!(%error, parking_serial, "ID data cannot be shown"),
+            }
+            let (hint, is_held) = (row.get(4)?, row.get::<_, i64>(5)? == 2);
+            aside.push(Aside { id: row.get(0)?, kind, parking_serial, params, hint, is_held });
+        }
+        Ok(aside)
     }
 
     /// Sends records that are aside once more; how many. None named: all.

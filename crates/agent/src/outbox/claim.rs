@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{MutexGuard, PoisonError};
 
 use parkgate_wire::PushKind;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Claimed, Outbox, OutboxError, kind};
 
@@ -25,7 +25,7 @@ impl Outbox {
         let connection = self.lock();
         let order = if newest_first { "DESC" } else { "ASC" };
         let sql = format!(
-            "SELECT id, kind, serial, params, attempts FROM records r WHERE state = 0 AND due <= ?1 AND \
+            "SELECT id, kind, serial, params, attempts, personal FROM records r WHERE state = 0 AND due <= ?1 AND \
              (kind = 0 OR NOT EXISTS (SELECT 1 FROM records e WHERE e.serial = r.serial AND e.kind = 0 AND e.state = 0)) \
              ORDER BY id {order} LIMIT ?2"
         );
@@ -41,15 +41,8 @@ impl Outbox {
                 if taken.contains(&id) {
                     continue;
                 }
-                match serde_json::from_str(row.get_ref(3)?.as_str().unwrap_or_default()) {
-                    Ok(params) => claimed.push(Claimed {
-                        id,
-                        kind: kind(row.get(1)?),
-                        parking_serial: row.get(2)?,
-                        params,
-                        files: Vec::new(),
-                        attempts: row.get(4)?,
-                    }),
+                match self.stored(row) {
+                    Ok(record) => claimed.push(record),
                     Err(error) => damaged.push((id, error.to_string())),
                 }
             }
@@ -67,6 +60,19 @@ impl Outbox {
             taken.insert(record.id);
         }
         Ok(claimed)
+    }
+
+    /// A row as it is to be sent; an error is of this row alone.
+    fn stored(&self, row: &Row<'_>) -> Result<Claimed, OutboxError> {
+        let (kind, parking_serial): (_, String) = (kind(row.get(1)?), row.get(2)?);
+        let mut params: Vec<(String, String)> = serde_json::from_str(row.get_ref(3)?.as_str().unwrap_or_default())
+            .map_err(|error| OutboxError::Damaged(error.to_string()))?;
+        params.extend(self.vault.opened(
+            kind,
+            &parking_serial,
+            row.get_ref(5)?.as_blob_or_null().unwrap_or_default(),
+        )?);
+        Ok(Claimed { id: row.get(0)?, kind, parking_serial, params, files: Vec::new(), attempts: row.get(4)? })
     }
 
     /// When the next pause of a record ends after `now`.

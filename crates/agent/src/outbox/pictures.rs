@@ -6,10 +6,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
+use parkgate_seal::disk::{open_file, sync_folder, tighten};
 use rusqlite::{Connection, Transaction, params};
 
 use super::{Claimed, Outbox, OutboxError, schema};
-use crate::disk;
 
 /// Read and written at a time.
 const PIECE: usize = 128 * 1024;
@@ -28,6 +28,9 @@ impl Outbox {
             let age = entry.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default());
             if age.is_ok_and(|age| age > STRAY_AFTER) && !kept.exists([&name])? {
                 self.remove(&name);
+            } else {
+                // Of an earlier version.
+                tighten(&entry.path());
             }
         }
         Ok(())
@@ -63,7 +66,7 @@ impl Outbox {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        disk::sync_folder(&self.files).map_err(|error| OutboxError::File(self.files.clone(), error))?;
+        sync_folder(&self.files).map_err(|error| OutboxError::File(self.files.clone(), error))?;
         self.drop_pictures(transaction, on_their_way)
     }
 
@@ -145,7 +148,9 @@ impl Outbox {
 
 /// Copies and syncs a picture; its size and MD5, upper case as the document prints it.
 fn copied(from: &Path, to: &Path) -> std::io::Result<(i64, String)> {
-    let (mut source, mut target) = (File::open(from)?, File::create(to)?);
+    let (mut source, mut target) = (File::open(from)?, open_file(to)?);
+    // One that a process left that was killed.
+    target.set_len(0)?;
     let (mut md5, mut size) = (Md5::new(), 0_usize);
     let mut piece = vec![0; PIECE];
     loop {

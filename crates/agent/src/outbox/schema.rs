@@ -17,7 +17,8 @@ CREATE TABLE IF NOT EXISTS records (
     attempts INTEGER NOT NULL,
     due INTEGER NOT NULL,
     added_at INTEGER NOT NULL,
-    hint TEXT
+    hint TEXT,
+    personal BLOB                         -- ID data, sealed: a JSON array of name and value
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS records_by_serial ON records (serial, kind);
 CREATE INDEX IF NOT EXISTS records_waiting ON records (id) WHERE state = 0;
@@ -49,6 +50,15 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), OutboxError> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "cache_size", -2 * 1024)?;
     connection.execute_batch(SCHEMA)?;
+    // An outbox of an earlier version has none.
+    let has_personal = "SELECT 1 FROM pragma_table_info('records') WHERE name = 'personal'";
+    if !connection.prepare(has_personal)?.exists([])?
+        && let Err(error) = connection.execute_batch("ALTER TABLE records ADD COLUMN personal BLOB")
+        // Another process may have been first.
+        && !connection.prepare(has_personal)?.exists([])?
+    {
+        return Err(error.into());
+    }
     Ok(())
 }
 
@@ -85,7 +95,7 @@ pub(super) fn space(connection: &Connection) -> Result<Option<(Space, i64)>, Out
     Ok({ read }().map(|(total, remain, at)| (Space { total, remain }, at)))
 }
 
-fn noted(connection: &Connection, name: &str) -> Result<Option<String>, OutboxError> {
+pub(super) fn noted(connection: &Connection, name: &str) -> Result<Option<String>, OutboxError> {
     Ok(connection
         .prepare_cached("SELECT value FROM notes WHERE name = ?1")?
         .query_row([name], |row| row.get(0))

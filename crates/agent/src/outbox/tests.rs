@@ -1,6 +1,7 @@
 //! What the sender may rest on.
 
 use parkgate_wire::PushKind;
+use rusqlite::params;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -237,4 +238,107 @@ fn what_was_sent_is_forgotten_by_the_outboxes_own_age_and_not_by_the_date() {
     };
     assert_eq!(aged(upkeep::REMEMBERED_MS - 60_000), 1);
     assert_eq!(aged(upkeep::REMEMBERED_MS + 1), 0);
+}
+
+const ID: &str = "110101199003070011";
+const NAME: &str = "阿Q正传";
+
+/// Every file below a folder that holds this text, in any of its encodings.
+fn holds(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(holds(&path, text));
+        } else if std::fs::read(&path).unwrap().windows(text.len()).any(|piece| piece == text.as_bytes()) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn with_id(serial: &str) -> Record {
+    record(
+        PushKind::Leave,
+        serial,
+        &json!({ "idcard_no": ID, "idcard_name": NAME, "idcard_image": "https://id/1.jpg" }),
+    )
+}
+
+#[test]
+fn id_data_is_nowhere_on_the_disk_and_goes_to_the_platform() {
+    let kept = outbox();
+    let (first, second) = (kept.add(&with_id("S1")), kept.add(&with_id("S2")));
+    let claimed = kept.outbox.claim(9, NOW, false).unwrap();
+    for name in ["idcard_no", "idcard_name", "idcard_image"] {
+        assert!(claimed[0].params.iter().any(|(other, value)| other == name && !value.is_empty()), "{name}");
+    }
+    assert!(matches!(kept.outbox.add(&with_id("S1"), NOW), Ok(Added::Known(id)) if id == first));
+    let other = record(PushKind::Leave, "S1", &json!({ "idcard_no": "110101199003070012", "idcard_name": NAME }));
+    assert!(matches!(kept.outbox.add(&other, NOW), Err(OutboxError::Taken(_))), "ID data is part of what a record is");
+    kept.outbox.settle(&[(first, SENT), (second, Settled::Dead { hint: "no".into() })], NOW).unwrap();
+    assert!(matches!(kept.outbox.add(&with_id("S1"), NOW), Ok(Added::Sent)));
+    assert!(kept.outbox.aside().unwrap()[0].params.contains(&("idcard_no".into(), ID.into())));
+    for text in [ID, NAME, "https://id/1.jpg"] {
+        assert_eq!(holds(kept.folder.path(), text), Vec::<std::path::PathBuf>::new(), "{text}");
+    }
+    assert!(!holds(kept.folder.path(), "\"S2\"").is_empty(), "it is looked for in the right place");
+}
+
+#[test]
+fn an_outbox_of_an_earlier_version_is_sealed_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = rusqlite::Connection::open(folder.path().join("outbox.db")).unwrap();
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE records (id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, serial TEXT NOT NULL, \
+             digest BLOB NOT NULL, params TEXT NOT NULL, enter_time INTEGER NOT NULL, state INTEGER NOT NULL, \
+             attempts INTEGER NOT NULL, due INTEGER NOT NULL, added_at INTEGER NOT NULL, hint TEXT) STRICT; \
+             CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+        )
+        .unwrap();
+    let stored = |record: &Record, hint: Option<&str>| {
+        let params = serde_json::to_string(&record.params).unwrap();
+        let sql = "INSERT INTO records (kind, serial, digest, params, enter_time, state, attempts, due, added_at, hint) \
+                   VALUES (1, ?1, ?2, ?3, ?4, ?5, 0, 0, 1, ?6)";
+        let state = i64::from(hint.is_some());
+        let row = params![record.parking_serial, record.digest(), params, record.enter_time, state, hint];
+        connection.execute(sql, row).unwrap();
+    };
+    let hint = format!("签名验证不通过[car=1&idcard_no={ID}&app_secret=***]");
+    stored(&with_id("S1"), None);
+    stored(&with_id("S2"), Some(&hint));
+    stored(&with_id("S3"), None);
+    // Freed pages hold it, too.
+    connection.execute("DELETE FROM records WHERE serial = 'S3'", []).unwrap();
+    connection.execute("INSERT INTO notes VALUES ('last_hint', ?1)", [&hint]).unwrap();
+    drop(connection);
+    assert!(!holds(folder.path(), ID).is_empty());
+    let outbox = open(&folder);
+    for text in [ID, NAME] {
+        assert_eq!(holds(folder.path(), text), Vec::<std::path::PathBuf>::new(), "{text}");
+    }
+    assert!(matches!(outbox.add(&with_id("S1"), NOW), Ok(Added::Known(1))), "known by its digest of then");
+    let claimed = outbox.claim(9, NOW, false).unwrap();
+    assert!(claimed[0].params.contains(&("idcard_no".into(), ID.into())));
+    let aside = outbox.aside().unwrap();
+    assert_eq!(aside[0].hint, "签名验证不通过[car=1&idcard_no=***&app_secret=***]");
+    assert!(aside[0].params.contains(&("idcard_name".into(), NAME.into())));
+}
+
+#[test]
+fn what_was_sealed_under_a_lost_key_is_aside_until_the_key_is_back_and_the_others_go_on() {
+    let kept = outbox();
+    let (sealed, open_one) = (kept.add(&with_id("S1")), kept.add(&leave("S2")));
+    let key = kept.folder.path().join("master.key");
+    let lost = kept.folder.path().join("lost.key");
+    std::fs::rename(&key, &lost).unwrap();
+    let claimed: Vec<i64> = open(&kept.folder).claim(9, NOW, false).unwrap().iter().map(|one| one.id).collect();
+    assert_eq!(claimed, [open_one]);
+    assert!(kept.outbox.aside().unwrap()[0].hint.contains("master key"));
+    std::fs::rename(&lost, &key).unwrap();
+    let again = open(&kept.folder);
+    again.retry(&[sealed]).unwrap();
+    assert_eq!(again.claim(1, NOW, false).unwrap()[0].id, sealed);
 }

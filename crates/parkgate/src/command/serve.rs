@@ -109,7 +109,7 @@ fn aws_variables() -> impl Iterator<Item = (String, String)> {
 /// One gate a folder. Held until the process ends.
 pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
     let path = data.join("serve.lock");
-    let open = parkgate_store::make_folder(data).and_then(|()| File::create(&path));
+    let open = parkgate_store::make_folder(data).and_then(|()| parkgate_seal::disk::open_file(&path));
     let file = open.with_context(|| format!("数据目录 data folder {}", data.display()))?;
     let begun = Instant::now();
     loop {

@@ -15,6 +15,7 @@ mod durable_folders;
 mod explain;
 mod faults;
 mod faults_of_many;
+mod for_the_owner_only;
 mod forward;
 mod forward_answers;
 mod images_in_a_bucket;

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use object_store::local::LocalFileSystem;
 
 use super::{ImageError, ImageKey, lock};
-use crate::disk::{make_folder, make_one};
+use parkgate_seal::disk::{keep_from_others, make_folder, make_one};
 
 pub(super) struct Folder {
     folder: PathBuf,
@@ -22,6 +22,7 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn open(folder: &Path) -> Result<Folder, ImageError> {
         make_folder(folder)?;
+        keep_from_others(folder, &["incoming"]);
         let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| ImageError::Away(error.to_string()))?;
         Ok(Folder { folder: folder.to_owned(), objects, durable_folders: Mutex::default() })
     }

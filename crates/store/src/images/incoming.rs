@@ -4,13 +4,13 @@
 //! folder; whoever cleans up takes the lock first, removes the folder, and the file of the lock last. So nothing is removed
 //! that somebody writes to, and what a process leaves behind that was killed goes with the next start of any.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::disk::{make_folder, make_one};
+use parkgate_seal::disk::{make_folder, make_one, new_file};
 
 /// Of every process, in the folder of pictures.
 const INCOMING: &str = "incoming";
@@ -39,7 +39,7 @@ impl Incoming {
             getrandom::fill(&mut name).map_err(io::Error::other)?;
             let folder = all.join(hex::encode(name));
             let lock = folder.with_extension(LOCK);
-            let file = private(&lock)?;
+            let file = new_file(&lock)?;
             // Unless somebody who cleans up had it first.
             if file.try_lock().is_ok() && lock.exists() {
                 make_one(&folder)?;
@@ -52,11 +52,11 @@ impl Incoming {
     /// A new file, for its owner only. Blocks.
     pub(super) fn create(&self) -> io::Result<(PathBuf, File)> {
         let path = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
-        match private(&path) {
+        match new_file(&path) {
             // Somebody took the folder away: an older version does so when it starts.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 make_folder(&self.folder)?;
-                private(&path).map(|file| (path, file))
+                new_file(&path).map(|file| (path, file))
             }
             made => made.map(|file| (path, file)),
         }
@@ -72,15 +72,6 @@ impl Drop for Incoming {
             tracing::warn!(%error, path = %self.lock.display(), "a lock could not be removed");
         }
     }
-}
-
-/// A new file, for its owner only.
-pub(super) fn private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 fn clean(all: &Path) -> io::Result<()> {

@@ -10,7 +10,7 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt};
 
 use super::{ImageError, Images, Place, away, blocking};
-use crate::disk::make_folder;
+use parkgate_seal::disk::{make_folder, new_file};
 
 /// Of marks, called by the stores' own numbers.
 const STORES: &str = ".stores";
@@ -23,7 +23,7 @@ impl Images {
                 let path = folder.path().join(STORES).join(store);
                 blocking(move || {
                     make_folder(path.parent().unwrap_or(&path))?;
-                    match super::incoming::private(&path) {
+                    match new_file(&path) {
                         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
                         Ok(_) | Err(_) => Ok(()),
                     }

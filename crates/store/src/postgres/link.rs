@@ -20,6 +20,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::LANES_SET_MAX;
 use super::address::Address;
 use super::drive::Driver;
+use parkgate_seal::SealError;
+
 use crate::StoreError;
 
 /// Connections kept open for questions; batches keep as many as there are lanes.
@@ -59,6 +61,12 @@ impl Fault {
     /// Is the server or the way to it in doubt?
     fn is_of_the_line(&self) -> bool {
         matches!(self.error(), StoreError::Away(_))
+    }
+}
+
+impl From<SealError> for Fault {
+    fn from(error: SealError) -> Fault {
+        StoreError::from(error).into()
     }
 }
 

@@ -11,9 +11,9 @@ use std::path::Path;
 use super::link::{Fault, Link};
 use super::months::patiently;
 use crate::StoreError;
-use crate::key::MasterKey;
-use crate::seal::Seal;
 use crate::stored::{KEY_PLACE, KEY_PROOF};
+use parkgate_seal::MasterKey;
+use parkgate_seal::Seal;
 
 /// In order; the n-th brings a database to version n.
 const MIGRATIONS: [&str; 6] = [

@@ -14,8 +14,8 @@ use crate::StoreError;
 use crate::listing::{Page, QUARANTINE_PAGE};
 use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside, page_of};
 use crate::query::Picture;
-use crate::seal::Seal;
 use crate::stored::{aside_bytes, aside_place, fits, kind_code, kind_of};
+use parkgate_seal::Seal;
 
 const MAKE: &str =
     "INSERT INTO quarantine_use (park_id) SELECT id FROM UNNEST($1::bigint[]) AS id ORDER BY id ON CONFLICT DO NOTHING";

@@ -18,8 +18,8 @@ use crate::StoreError;
 use crate::images::ImageKey;
 use crate::listing::{PAGE, Page};
 use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter};
-use crate::seal::Seal;
 use crate::stored::{Found, differing, kind_of, listed_payments, object, personal_place, stays_of, visit_of};
+use parkgate_seal::Seal;
 
 pub(super) const COLUMNS: &str = "r.id, r.kind, r.enter_time, r.event_time, r.plate, r.seqno, r.received_at, r.variant, \
     r.params, r.personal, r.conflict_with";

@@ -15,8 +15,8 @@ use tokio_postgres::error::SqlState;
 
 use super::link::{Fault, Link};
 use super::{text, write};
-use crate::seal::Seal;
 use crate::{Entry, StoreError};
+use parkgate_seal::Seal;
 
 /// Numbers of a block of `record_blocks`.
 const BLOCK: i64 = 512;

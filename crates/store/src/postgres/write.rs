@@ -10,8 +10,8 @@ use super::link::{Fault, Link};
 use super::record::Blocks;
 use super::text;
 use crate::Entry;
-use crate::seal::Seal;
 use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
+use parkgate_seal::Seal;
 
 const ADD_RECORDS: &str = "INSERT INTO records (park_id, id, kind, parking_serial, long_serial, enter_time, event_time, \
     counted, plate, digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original) \

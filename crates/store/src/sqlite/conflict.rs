@@ -9,10 +9,10 @@ use crate::StoreError;
 use crate::listing::{PAGE, Page};
 use crate::query::{ConflictFilter, Conflicting, SerialReuse};
 use crate::registry::Epoch;
-use crate::seal::Seal;
 use crate::stored::{
     FAR_LATER_MS, FIRST_EPOCH, GoingOver, LOOKED_AT, Misplaced, differing, kind_of, original_of, serials_anew,
 };
+use parkgate_seal::Seal;
 
 /// The next ones by the index of conflicts, which knows no parks: a page of a park's may be empty.
 pub(super) fn list(

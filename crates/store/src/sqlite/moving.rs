@@ -7,14 +7,14 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior, params};
 
 use super::{FILE, Role, checkpoint, connect, lock, make_file, migrate, recopy, registry};
-use crate::disk::make_folder;
-use crate::key::MasterKey;
 use crate::moving::tables::{NUMBERED, TABLES, Table};
 use crate::moving::{
     End, FROM, FROZEN, Found, ID, MOVED, PAGE_BYTES_MAX, TO, Value, names, new_id, not_empty, overtaken,
 };
-use crate::seal::Seal;
 use crate::{ImageKey, StoreError};
+use parkgate_seal::MasterKey;
+use parkgate_seal::Seal;
+use parkgate_seal::disk::make_folder;
 
 /// Nobody waits for a move, so small steps do.
 const COPIED_FROM_FRAMES: u64 = 4000;
@@ -27,7 +27,7 @@ pub(crate) struct SqliteEnd {
 impl SqliteEnd {
     pub(crate) fn open(data: &Path) -> Result<SqliteEnd, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
-        let key = MasterKey::beside_a_file(data).map_err(|error| StoreError::Broken(error.to_string()))?;
+        let key = MasterKey::beside(data, FILE).map_err(|error| StoreError::Broken(error.to_string()))?;
         let path = data.join(FILE);
         make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
         let mut connection = connect(&path, Role::Writer)?;

@@ -10,8 +10,8 @@ use crate::StoreError;
 use crate::listing::{Page, QUARANTINE_PAGE};
 use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside, page_of};
 use crate::query::Picture;
-use crate::seal::Seal;
 use crate::stored::{aside_bytes, aside_place, fits, kind_of};
+use parkgate_seal::Seal;
 
 /// One durable transaction for all.
 pub(super) fn set_aside(

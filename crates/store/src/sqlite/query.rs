@@ -13,8 +13,8 @@ use crate::StoreError;
 use crate::images::ImageKey;
 use crate::listing::{LOOKED_AT_FOR_A_PAGE, PAGE, Page};
 use crate::query::{Conflict, Picture, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter};
-use crate::seal::Seal;
 use crate::stored::{Found, differing, kind_of, listed_payments, object, personal_place, stays_of, visit_of};
+use parkgate_seal::Seal;
 
 pub(super) const COLUMNS: &str =
     "id, kind, enter_time, event_time, plate, seqno, received_at, variant, params, personal";

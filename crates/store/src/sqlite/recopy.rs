@@ -16,7 +16,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::checkpoint::{Wal, looked, passive};
 use super::{Role, connect};
 use crate::StoreError;
-use crate::disk::sync_folder;
+use parkgate_seal::disk::sync_folder;
 
 /// The format of the WAL: <https://sqlite.org/fileformat2.html#the_write_ahead_log>.
 const HEADER_BYTES: u64 = 32;

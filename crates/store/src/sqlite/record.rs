@@ -10,9 +10,9 @@ use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Role, connect, delivery, migrate};
-use crate::seal::Seal;
 use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
 use crate::{Entry, StoreError};
+use parkgate_seal::Seal;
 
 /// The one connection that writes.
 pub(super) struct Writer {

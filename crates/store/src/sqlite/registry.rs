@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::moving;
 use crate::StoreError;
-use crate::seal::Seal;
 use crate::stored::{KEY_PLACE, KEY_PROOF};
+use parkgate_seal::Seal;
 
 /// Refuses a master key that is not this database's; the first one to come is.
 pub(super) fn prove_key(connection: &mut Connection, seal: &Seal) -> Result<(), StoreError> {

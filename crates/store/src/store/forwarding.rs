@@ -17,8 +17,8 @@ use crate::delivery::{
 };
 use crate::listing::Page;
 use crate::query::Picture;
-use crate::seal::Seal;
 use crate::stored::{GONE, kind_of, original_of};
+use parkgate_seal::Seal;
 
 impl<B: Backend> Forwarding for B {
     fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError> {

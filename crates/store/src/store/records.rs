@@ -9,8 +9,8 @@ use crate::StoreError;
 use crate::backend::{Row, Transaction, Value};
 use crate::images::ImageKey;
 use crate::query::{Picture, RecordView};
-use crate::seal::Seal;
 use crate::stored::{Found, kind_of, object, personal_place};
+use parkgate_seal::Seal;
 
 /// Read by [`record`].
 pub(super) const COLUMNS: &str = "r.id, r.kind, r.enter_time, r.event_time, r.plate, r.seqno, r.received_at, \

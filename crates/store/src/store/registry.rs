@@ -8,8 +8,8 @@ use parkgate_wire::UnixMillis;
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
-use crate::seal::Seal;
 use crate::stored::{app_place, opened, park_place};
+use parkgate_seal::Seal;
 
 pub(crate) fn version(backend: &dyn Backend) -> Result<i64, StoreError> {
     backend.transaction(Access::Read, |transaction| {

@@ -10,8 +10,8 @@ use crate::backend::{Access, Backend, Row, Value};
 use crate::delivery::{
     Backlog, DIFFERENCES_MAX, Difference, Format, NewSubscriber, REMOVED_AT_ONCE, Subscriber, SubscriberSettings,
 };
-use crate::seal::Seal;
 use crate::stored::{kind_code, kind_of, opened, subscriber_place};
+use parkgate_seal::Seal;
 
 pub(crate) fn subscribers(backend: &dyn Backend, seal: &Seal) -> Result<Vec<Subscriber>, StoreError> {
     let all = "SELECT id, name, settings, secret, all_parks, enters, leaves, paused, delivered, delivered_at \

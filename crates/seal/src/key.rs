@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
-use crate::disk::make_folder;
-use crate::sqlite::FILE as DATABASE;
+use crate::disk::{is_open_to_others, make_folder, new_file, sync_folder};
 
 /// In the data folder; made at first start, readable by its owner only.
-const FILE: &str = "master.key";
+pub(crate) const FILE: &str = "master.key";
 /// In place of the file, as 64 hex digits.
 const VARIABLE: &str = "PARKGATE_MASTER_KEY";
 
@@ -48,7 +47,7 @@ impl MasterKey {
     ///
     /// # Errors
     /// It cannot be made or read, or others can read it.
-    pub(crate) fn of(data: &Path, sealed_under: Option<&str>) -> Result<MasterKey, KeyError> {
+    pub fn of(data: &Path, sealed_under: Option<&str>) -> Result<MasterKey, KeyError> {
         if let Ok(mut text) = std::env::var(VARIABLE) {
             let key = parse(&text).ok_or_else(|| KeyError::Malformed(VARIABLE.into()));
             text.zeroize();
@@ -58,7 +57,9 @@ impl MasterKey {
         let name = path.display().to_string();
         match std::fs::read_to_string(&path) {
             Ok(text) => {
-                refuse_open(&path)?;
+                if is_open_to_others(&path).map_err(|error| KeyError::File(name.clone(), error))? {
+                    return Err(KeyError::Open(name));
+                }
                 parse(&text).ok_or(KeyError::Malformed(name))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -78,9 +79,12 @@ impl MasterKey {
         }
     }
 
-    /// The same, with SQLite's file beside it.
-    pub(crate) fn beside_a_file(data: &Path) -> Result<MasterKey, KeyError> {
-        let (database, path) = (data.join(DATABASE), data.join(FILE));
+    /// The same, with a database beside it whose file has this name: that was sealed under the key.
+    ///
+    /// # Errors
+    /// As [`MasterKey::of`].
+    pub fn beside(data: &Path, database: &str) -> Result<MasterKey, KeyError> {
+        let (database, path) = (data.join(database), data.join(FILE));
         // Looked at in this order: who makes the two makes the key first.
         let lost = database.exists() && !path.exists();
         MasterKey::of(data, lost.then(|| database.display().to_string()).as_deref())
@@ -117,11 +121,7 @@ fn make(data: &Path, path: &Path) -> std::io::Result<()> {
     let mut suffix = [0; 8];
     getrandom::fill(&mut suffix).map_err(std::io::Error::other)?;
     let aside = path.with_extension(format!("key.{}", hex::encode(suffix)));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&aside)?;
+    let mut file = new_file(&aside)?;
     writeln!(file, "{}", hex::encode(bytes))?;
     file.sync_all()?;
     bytes.zeroize();
@@ -129,32 +129,21 @@ fn make(data: &Path, path: &Path) -> std::io::Result<()> {
     std::fs::remove_file(&aside)?;
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => crate::disk::sync_folder(path.parent().unwrap_or(Path::new("."))),
+        Ok(()) | Err(_) => sync_folder(path.parent().unwrap_or(Path::new("."))),
     }
-}
-
-fn refuse_open(path: &Path) -> Result<(), KeyError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let name = path.display().to_string();
-        let metadata = std::fs::metadata(path).map_err(|error| KeyError::File(name.clone(), error))?;
-        if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(KeyError::Open(name));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DATABASE: &str = "parkgate.db";
+
     #[test]
     fn no_key_is_made_beside_a_database() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(DATABASE), "").unwrap();
-        assert!(matches!(MasterKey::beside_a_file(folder.path()), Err(KeyError::Lost(..))));
+        assert!(matches!(MasterKey::beside(folder.path(), DATABASE), Err(KeyError::Lost(..))));
         assert!(!folder.path().join(FILE).exists());
     }
 

@@ -1,0 +1,26 @@
+//! One agent a folder.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use parkgate_seal::disk::open_file;
+
+/// Held as long as the agent runs: one folder has one sender.
+pub(crate) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+
+impl Lock {
+    /// Locks a folder for this process; the lock ends with the process, however it ends.
+    pub(crate) fn take(folder: &Path) -> io::Result<Lock> {
+        let path = folder.join("agent.lock");
+        let file = open_file(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Err(io::Error::other(format!(
+                "{}: 已有代理在用此目录 (another agent runs on this folder)",
+                folder.display()
+            ))),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+}

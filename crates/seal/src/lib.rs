@@ -1,0 +1,9 @@
+//! What lies on a disk is for its owner only: secrets and personal data sealed under a master key, folders and files that no
+//! other user can open, and names that outlive a power cut. Gate and agent keep theirs alike.
+
+pub mod disk;
+mod key;
+mod seal;
+
+pub use key::{KeyError, MasterKey};
+pub use seal::{Seal, SealError};
