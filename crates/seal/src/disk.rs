@@ -5,7 +5,7 @@
 //! above it, also where it was there before: who made it may have ended in between.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Who may use what is made.
@@ -86,6 +86,16 @@ pub fn open_file(path: &Path) -> io::Result<File> {
     owners(OpenOptions::new().write(true).create(true).truncate(false)).open(path)
 }
 
+/// Writes a whole file, for its owner only.
+///
+/// # Errors
+/// It cannot be made or written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = open_file(path)?;
+    file.set_len(0)?;
+    file.write_all(bytes)
+}
+
 fn owners(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
@@ -157,7 +167,7 @@ fn sync_name(folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -177,11 +187,11 @@ mod tests {
         assert!(make_folder(&top.path().join("file/a")).is_err());
     }
 
-    fn mode(path: &Path) -> u32 {
+    pub(crate) fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
-    fn set_mode(path: &Path, mode: u32) {
+    pub(crate) fn set_mode(path: &Path, mode: u32) {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 

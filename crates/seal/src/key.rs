@@ -136,6 +136,7 @@ fn make(data: &Path, path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::tests::{mode, set_mode};
 
     const DATABASE: &str = "parkgate.db";
 
@@ -152,10 +153,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = MasterKey::of(folder.path(), None).unwrap();
         assert_eq!(MasterKey::of(folder.path(), None).unwrap().bytes(), first.bytes());
-        use std::os::unix::fs::PermissionsExt;
         let path = folder.path().join(FILE);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        set_mode(&path, 0o640);
         assert!(matches!(MasterKey::of(folder.path(), None), Err(KeyError::Open(_))));
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn prepare(store: &dyn Store, state: &State) -> anyhow::Result<Demo> 
     let folder = state.data.join("demo");
     parkgate_store::make_folder(&folder).with_context(|| folder.display().to_string())?;
     let picture = std::path::absolute(folder.join("leave.gif"))?;
-    std::fs::write(&picture, GIF).with_context(|| picture.display().to_string())?;
+    parkgate_seal::disk::write_file(&picture, GIF).with_context(|| picture.display().to_string())?;
     Ok(Demo { picture, state: state.clone() })
 }
 
