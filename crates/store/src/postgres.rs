@@ -213,12 +213,11 @@ impl Store for PostgresStore {
     }
 
     fn lanes(&self, set: usize) -> usize {
-        if set > 0 {
-            return set.min(LANES_SET_MAX);
-        }
         // The gate and, often, the database share the machine: more lanes than half its cores make smaller batches, not more.
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        (cores / 2).clamp(1, LANES_MAX)
+        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let lanes = if set > 0 { set.min(LANES_SET_MAX) } else { (cores() / 2).clamp(1, LANES_MAX) };
+        self.batches.keep(lanes);
+        lanes
     }
 
     fn alarm(&self) -> &Alarm {
@@ -230,6 +229,8 @@ impl Store for PostgresStore {
     }
 
     fn registry_version(&self) -> Result<i64, StoreError> {
+        self.batches.trim();
+        self.questions.trim();
         store::registry::version(self)
     }
 

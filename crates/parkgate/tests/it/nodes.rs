@@ -174,6 +174,43 @@ fn a_load_balancer_is_told_whether_a_push_could_be_recorded_now() {
 }
 
 #[test]
+fn however_many_ask_whether_it_is_ready_few_connections_are_made_and_fewer_stay() {
+    let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
+    let url = cluster.database();
+    let database = url.rsplit_once('/').unwrap().1.to_owned();
+    let mut gate = Gate::stopped(PARKGATE, folder.path(), &["--store", &url, "--demo"]);
+    gate.variables = vec![("PARKGATE_LIMITS_LANES".into(), "2".into())];
+    gate.start();
+    let counted = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
+    let connections = || cluster.sql("postgres", &counted).parse::<usize>().unwrap();
+    let asked: Vec<_> = (0..200)
+        .map(|number| {
+            let url = format!("{}/readyz", if number % 2 == 0 { &gate.url } else { &gate.admin_url });
+            std::thread::spawn(move || reqwest::blocking::get(url).unwrap().status().as_u16())
+        })
+        .collect();
+    let mut most = 0;
+    while asked.iter().any(|asking| !asking.is_finished()) {
+        most = most.max(connections());
+    }
+    assert!(asked.into_iter().all(|asking| asking.join().unwrap() == 200));
+    // Two lanes, one for what is refused, the question, the registry's and the notes'.
+    assert!(most <= 6, "{most} connections");
+    // Questions that each need one at the same time; what is left open for the next goes when it does not come.
+    let pairs = vec![("park_uuid".to_owned(), DEMO_PARK.to_owned()), ("timestamp".into(), "1".into())];
+    let url = format!("{}/gate/1.0/parking/realtime/space?{}", gate.url, parkgate_testbed::body(&signed(pairs, "123")));
+    let spaces: Vec<_> = (0..64).map(|_| url.clone()).collect();
+    let spaces: Vec<_> = spaces
+        .into_iter()
+        .map(|url| std::thread::spawn(move || reqwest::blocking::get(url).unwrap().status()))
+        .collect();
+    assert!(spaces.into_iter().all(|asking| asking.join().unwrap() == 200));
+    gate.taken("leave", leave("S1", &[]));
+    eventually(|| connections() <= 4);
+    assert!(connections() > 0, "counted in the wrong database");
+}
+
+#[test]
 fn a_gate_leaves_a_primary_that_hangs_for_the_one_that_took_over() {
     let primary = Postgres::start(&["wal_level=replica", "max_wal_senders=4"]);
     let (database, folder) = (primary.database(), tempfile::tempdir().unwrap());

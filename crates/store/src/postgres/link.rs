@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,8 +24,12 @@ use parkgate_seal::SealError;
 
 use crate::StoreError;
 
-/// Connections kept open for questions; batches keep as many as there are lanes.
-const QUESTIONS_MAX: usize = 8;
+/// Connections kept open for questions; batches keep as many as there are lanes. A server has a hundred for all who ask.
+const QUESTIONS_KEPT: usize = 2;
+/// Others are kept so long after their last use: under load they are not made anew for every call.
+const UNUSED_FOR: Duration = Duration::from_secs(2);
+/// Kept open between calls, of each role, however much there is to do.
+const IDLE_MAX: usize = LANES_SET_MAX;
 
 /// What holds for every session. An unknown name (an older server, another database of this protocol) is left out.
 /// `synchronous_commit` is never weaker than on, whatever the server's default: an answer means on disk.
@@ -135,27 +139,41 @@ pub(super) enum Role {
     Questions,
 }
 
-impl Role {
-    /// Connections kept open between calls.
-    fn idle_max(self) -> usize {
-        match self {
-            Role::Batches => LANES_SET_MAX,
-            Role::Questions => QUESTIONS_MAX,
-        }
-    }
-}
-
 /// Connections of one role.
 pub(super) struct Pool {
     address: Address,
     role: Role,
-    idle: Mutex<Vec<Link>>,
+    /// The one used last at the end, each with the time since when it is not used.
+    idle: Mutex<Vec<(Instant, Link)>>,
+    /// So many stay open however long they are not used.
+    kept: AtomicUsize,
     closed: AtomicBool,
 }
 
 impl Pool {
     pub(super) fn new(address: Address, role: Role) -> Pool {
-        Pool { address, role, idle: Mutex::default(), closed: AtomicBool::new(false) }
+        let kept = match role {
+            Role::Batches => 1,
+            Role::Questions => QUESTIONS_KEPT,
+        };
+        Pool { address, role, idle: Mutex::default(), kept: AtomicUsize::new(kept), closed: AtomicBool::new(false) }
+    }
+
+    /// Keeps so many connections open.
+    pub(super) fn keep(&self, kept: usize) {
+        self.kept.store(kept, Ordering::Relaxed);
+    }
+
+    /// Closes those that were not used for a while, but for those that are kept. Whoever asks every now and then calls it,
+    /// since a pool that is not used notices nothing itself.
+    pub(super) fn trim(&self) {
+        let mut idle = lock(&self.idle);
+        let beyond = idle.len().saturating_sub(self.kept.load(Ordering::Relaxed));
+        let unused = idle.iter().take(beyond).take_while(|(since, _)| since.elapsed() >= UNUSED_FOR).count();
+        let closing: Vec<_> = idle.drain(..unused).collect();
+        // Nobody waits for the pool while connections are closed.
+        drop(idle);
+        drop(closing);
     }
 
     /// Does the work on one of the connections, within that time. Whatever goes wrong, the connection is given up.
@@ -195,7 +213,7 @@ impl Pool {
         }
         loop {
             let idle = lock(&self.idle).pop();
-            let Some(link) = idle else { return Link::open(&self.address, self.role, until) };
+            let Some((_, link)) = idle else { return Link::open(&self.address, self.role, until) };
             link.driver.catch_up()?;
             // Not to a host that another has taken over from: it may be back, and not know of that.
             if !link.client.is_closed() && link.host == self.address.good_host() {
@@ -207,8 +225,8 @@ impl Pool {
     /// Gives back what is in order.
     fn give(&self, link: Link) {
         let mut idle = lock(&self.idle);
-        if idle.len() < self.role.idle_max() && !self.closed.load(Ordering::Relaxed) {
-            idle.push(link);
+        if idle.len() < IDLE_MAX && !self.closed.load(Ordering::Relaxed) {
+            idle.push((Instant::now(), link));
         }
     }
 
