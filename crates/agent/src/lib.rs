@@ -27,6 +27,7 @@ use std::time::Duration;
 use parkgate_seal::disk::make_folder;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 
 pub use config::Config;
 pub use outbox::{Added, Outbox};
@@ -42,15 +43,31 @@ use crate::sender::Sender;
 /// How often what was sent long ago is forgotten; at the start, too.
 const UPKEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Why an agent did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not start: the settings are wrong, another agent runs on the folder, the outbox cannot be opened, or the
+    /// address is taken.
+    #[error(transparent)]
+    Start(#[from] io::Error),
+    /// A part that must run all the time ended by a fault of ours. The process must end and be started anew: what was on its
+    /// way is sent again then.
+    #[error("a part of the agent ended: {0}")]
+    Ended(&'static str),
+}
+
+/// What is on its way when the agent is told to stop has so long; after that it is sent again next time.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(10);
+
 /// Runs until `stop` is ready, and then finishes what is on its way. `listening` is told the address.
 ///
 /// # Errors
-/// The settings are wrong, another agent runs on the folder, the outbox cannot be opened, or the address is taken.
+/// It could not start, or one of its parts ended.
 pub async fn run(
     config: Config,
     stop: impl Future<Output = ()> + Send + 'static,
     listening: impl FnOnce(SocketAddr),
-) -> io::Result<()> {
+) -> Result<(), RunError> {
     config.make_folder()?;
     let _lock = Lock::take(&config.data)?;
     let outbox = Arc::new(config.outbox().map_err(io::Error::other)?);
@@ -73,22 +90,49 @@ pub async fn run(
         added: Arc::clone(&added),
     };
     let picture_wait = config.spool_picture_wait().map_err(io::Error::other)?;
-    let sending = tokio::spawn(sender.run(stopped.clone()));
-    let watching = config.spool.clone().map(|folder| {
+    let listener = TcpListener::bind(config.listen).await?;
+    let address = listener.local_addr()?;
+    let mut sending = tokio::spawn(sender.run(stopped.clone()));
+    let mut watching = config.spool.clone().map(|folder| {
         let (outbox, added) = (Arc::clone(&outbox), Arc::clone(&added));
         tokio::spawn(spool::watch(folder, picture_wait, outbox, added, stopped.clone()))
     });
-    let listener = TcpListener::bind(config.listen).await?;
-    listening(listener.local_addr()?);
     let guard = Guard::new(config.listen, &config.hosts, config.token.as_deref());
     let router = guarded(intake::router(Intake { outbox, added, incoming: Incoming(incoming) }), guard);
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop);
-    let served = serving.await;
+    let serving = axum::serve(listener, router).with_graceful_shutdown(told(stopped));
+    let mut serving = tokio::spawn(async move { serving.await });
+    listening(address);
+    let ended = tokio::select! {
+        () = stop => None,
+        _ = &mut sending => Some("sending"),
+        () = finished(&mut watching) => Some("the spool folder"),
+        _ = &mut serving => Some("taking records"),
+    };
+    if let Some(part) = ended {
+        tracing::error!(part, "a part of the agent ended: the agent must be started anew");
+        return Err(RunError::Ended(part));
+    }
     // The receivers live as long as the tasks do.
     let _ = stopping.send(true);
-    if let Some(watching) = watching {
-        watching.await.map_err(io::Error::other)?;
+    if tokio::time::timeout(STOP_WITHIN, &mut serving).await.is_err() {
+        tracing::warn!("a request did not end in time: its sender still has the record");
+        serving.abort();
     }
-    sending.await.map_err(io::Error::other)?;
-    served
+    if watching.is_some() {
+        finished(&mut watching).await;
+    }
+    sending.await.map_err(|_| RunError::Ended("sending"))
+}
+
+/// Ready when the task ended, however; never, if there is none.
+async fn finished(task: &mut Option<JoinHandle<()>>) {
+    match task {
+        Some(task) => drop(task.await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn told(mut stopped: watch::Receiver<bool>) {
+    // Told as well when nobody is left to tell.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }

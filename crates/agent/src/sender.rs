@@ -14,6 +14,7 @@ use parkgate_wire::{is_personal, without_personal};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::STOP_WITHIN;
 use crate::config::{OnHint, OnTooLarge};
 use crate::denials::{Denials, Scope};
 use crate::outbox::{Claimed, Outbox, OutboxError, Settled};
@@ -23,8 +24,6 @@ use crate::problem::Problem;
 const CLAIM_MAX: usize = 256;
 /// Without a notice the outbox is looked at so often: another process may have added to it, a pause may be over.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// What is on its way when the agent is told to stop has so long; after that it is sent again next time.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// What sending needs.
 pub(crate) struct Sender {
@@ -390,9 +389,10 @@ async fn turned(turn: &mut Option<JoinHandle<Turned>>) -> Turned {
     let Some(under_way) = turn.as_mut() else { return pending().await };
     let ended = under_way.await;
     *turn = None;
-    ended.unwrap_or_else(|error| {
-        tracing::error!(%error, "a turn at the outbox ended in a fault of ours");
-        Turned::default()
+    ended.unwrap_or_else(|error| match error.try_into_panic() {
+        // What it was to write down is lost with it, and what it had claimed would wait until the next start: begun there.
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Turned::default(),
     })
 }
 

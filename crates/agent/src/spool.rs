@@ -38,6 +38,7 @@ pub(crate) async fn watch(
             Ok(Ok(0)) => {}
             Ok(Ok(_)) => added.notify_one(),
             Ok(Err(error)) => tracing::warn!(%error, "the spool folder could not be read"),
+            // The next look begins anew: of this one nothing is kept in memory.
             Err(error) => tracing::error!(%error, "reading the spool folder failed"),
         }
         tokio::select! { () = tokio::time::sleep(LOOK_EVERY) => {}, _ = stop.changed() => {} }

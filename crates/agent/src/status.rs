@@ -35,6 +35,7 @@ pub fn json(counts: &Counts, now: i64) -> Value {
 #[must_use]
 pub fn metrics(counts: &Counts, now: i64) -> String {
     let oldest = counts.oldest.map_or(0, |oldest| (now - oldest).max(0) / 1000);
+    let log = parkgate_log::lines();
     let mut text = String::new();
     for (name, kind, help, value) in [
         ("queued", "gauge", "Records waiting to be sent", counts.queued),
@@ -47,6 +48,8 @@ pub fn metrics(counts: &Counts, now: i64) -> String {
         ("pictures_dropped_total", "counter", "Pictures given up for want of room", counts.pictures_dropped),
         ("pictures_too_large_total", "counter", "Pictures left out of pushes too large", counts.pictures_too_large),
         ("pictures_missing_total", "counter", "Pictures that were not there to be sent", counts.pictures_missing),
+        ("log_lines_dropped_total", "counter", "Lines of the log that nobody will read", log.dropped),
+        ("log_lines_waiting", "gauge", "Lines of the log not written yet", log.waiting),
     ] {
         // Writing into memory cannot fail.
         let _ = writeln!(text, "# HELP parkgate_agent_{name} {help}\n# TYPE parkgate_agent_{name} {kind}");

@@ -11,6 +11,7 @@ mod moving;
 mod park;
 mod push;
 mod quarantine;
+mod running;
 mod secret;
 mod serve;
 mod sign;

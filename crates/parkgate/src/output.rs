@@ -8,6 +8,7 @@ pub(crate) use sheet::sheet;
 
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -40,11 +41,22 @@ pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
-/// Says what went wrong and what to do next.
+/// Says what went wrong and what to do next. Whoever reads stderr may have stopped: the end of the process waits no longer
+/// than a moment for that.
 pub(crate) fn complain(error: &anyhow::Error) {
-    // With stderr gone there is nobody left to tell.
-    let _ = writeln!(anstream::stderr(), "错误 error: {error:#}");
+    let (text, (done, is_done)) = (format!("错误 error: {error:#}\n"), std::sync::mpsc::channel());
+    let writing = std::thread::Builder::new().spawn(move || {
+        // With stderr gone there is nobody left to tell, and the end of the process has waited long enough.
+        let _ = anstream::stderr().write_all(text.as_bytes());
+        let _ = done.send(());
+    });
+    if writing.is_ok() {
+        // Ready as well when the thread ended otherwise.
+        let _ = is_done.recv_timeout(COMPLAIN_MAX);
+    }
 }
+
+const COMPLAIN_MAX: Duration = Duration::from_secs(1);
 
 /// The command was used wrongly: exit code 2, as clap's own.
 #[derive(Debug)]
@@ -63,9 +75,24 @@ pub(crate) fn misuse(text: impl Into<String>) -> anyhow::Error {
     Misuse(text.into()).into()
 }
 
-/// 2 if the command was used wrongly, else 1.
+/// A part of a program that runs for long ended by a fault of ours, or of the disk: exit code 70, as `sysexits.h` has it
+/// for that. Whatever starts it should start it anew.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Broken(pub(crate) String);
+
+/// The exit code of a [`Broken`] program.
+pub(crate) const BROKEN: u8 = 70;
+
+/// 2 if the command was used wrongly, 70 if the program must not go on, else 1.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.downcast_ref::<Misuse>().is_some() { 2 } else { 1 }
+    if error.downcast_ref::<Misuse>().is_some() {
+        2
+    } else if error.downcast_ref::<Broken>().is_some() {
+        BROKEN
+    } else {
+        1
+    }
 }
 
 /// A word on the side.
@@ -298,5 +325,6 @@ mod tests {
     fn wrong_use_is_told_from_failure_through_any_context() {
         assert_eq!(exit_code(&misuse("x").context("y").context("z")), 2);
         assert_eq!(exit_code(&anyhow::anyhow!("x").context("y")), 1);
+        assert_eq!(exit_code(&anyhow::Error::from(Broken("x".into())).context("y")), 70);
     }
 }

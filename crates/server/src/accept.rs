@@ -8,7 +8,7 @@ mod stream;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,6 +22,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use parkgate_store::StoreError;
 use parkgate_wire::reply::Answer;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,6 +33,7 @@ use crate::admin;
 use crate::gate::Gate;
 use crate::push::{self, RETRY_AFTER_SECONDS};
 use crate::router::Routes;
+use crate::upkeep::Supervised;
 
 pub(crate) use self::client_address::ClientAddress;
 pub use self::client_address::TrustedProxies;
@@ -41,6 +43,8 @@ pub(crate) use self::descriptors::connections_within;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 const TOO_MANY: &str = "此地址的连接过多 (too many connections from this address)";
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// When the process must end, its connections have so long.
+const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// The addresses of a gate.
 #[derive(Debug)]
@@ -51,13 +55,30 @@ pub struct Listeners {
     pub admin: Option<TcpListener>,
 }
 
-/// Serves until `stop` is ready, then drains and closes the gate. The admin address answers to the end.
+/// Why serving ended otherwise than by a stop that went well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A part of the gate found that the process must end, and why. The store was not closed: what is in doubt is looked at
+    /// by the next start.
+    #[error("{0}")]
+    Alarm(String),
+    /// The store could not be closed. Nothing is lost, the next start does it.
+    #[error(transparent)]
+    Close(#[from] StoreError),
+}
+
+/// Serves until `stop` is ready, then drains and closes the gate. The admin address answers to the end. When the gate's
+/// alarm is raised, connections end soon and nothing is closed.
 ///
 /// # Errors
-/// The store could not be closed.
-pub async fn serve(gate: Arc<Gate>, listeners: Listeners, stop: impl Future<Output = ()>) -> io::Result<()> {
+/// The alarm was raised; or the store could not be closed.
+pub async fn serve(gate: Arc<Gate>, listeners: Listeners, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
     let Listeners { public: listener, admin } = listeners;
-    let admin = admin.map(|listener| tokio::spawn(admin::serve(Arc::clone(&gate), listener)));
+    let admin = admin
+        .map(|listener| Supervised::endless(gate.alarm(), "admin address", admin::serve(Arc::clone(&gate), listener)));
+    let alarm = gate.alarm().clone();
+    let alarmed = alarm.wait();
+    tokio::pin!(alarmed);
     let entrance = Arc::new(Entrance::new(Arc::clone(&gate)));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
@@ -68,6 +89,7 @@ pub async fn serve(gate: Arc<Gate>, listeners: Listeners, stop: impl Future<Outp
         let admitted = tokio::select! {
             admitted = entrance.next(&listener) => admitted,
             () = &mut stop => break,
+            _ = &mut alarmed => break,
         };
         let Admitted { stream, address, activity, place, counted } = admitted;
         let stream = TimedStream::new(stream, Arc::clone(&activity), &gate.settings.limits);
@@ -88,15 +110,34 @@ pub async fn serve(gate: Arc<Gate>, listeners: Listeners, stop: impl Future<Outp
         });
     }
     drop(listener);
-    let drained = drain(gate, graceful).await;
+    gate.draining.store(true, Ordering::Relaxed);
+    // Either may find the alarm raised: before it began, or meanwhile.
+    let drained = if alarm.is_raised() {
+        give_up(graceful).await;
+        Ok(())
+    } else {
+        tokio::select! {
+            drained = drain(gate, graceful) => drained,
+            _ = &mut alarmed => Ok(()),
+        }
+    };
     if let Some(admin) = admin {
         admin.abort();
     }
-    drained
+    match alarm.raised() {
+        Some(reason) => Err(ServeError::Alarm(reason)),
+        None => Ok(drained?),
+    }
 }
 
-async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> io::Result<()> {
-    gate.draining.store(true, Ordering::Relaxed);
+/// Nothing is acknowledged any more: who waits for an answer is told so, and connections end.
+async fn give_up(graceful: GracefulShutdown) {
+    if tokio::time::timeout(GIVE_UP_WITHIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+}
+
+async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> Result<(), StoreError> {
     tracing::info!("stopping: finishing what is in flight");
     if tokio::time::timeout(gate.settings.limits.drain_timeout, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end in time");
@@ -105,7 +146,7 @@ async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> io::Result<()> {
         forwarder.stop().await;
     }
     let closed = tokio::task::spawn_blocking(move || gate.close()).await;
-    closed.map_err(io::Error::other)?.map_err(io::Error::other)
+    closed.map_err(|error| StoreError::Broken(error.to_string()))?
 }
 
 /// What every connection passes, and every request on it.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
-use parkgate_store::{Aside, NO_PARK, QuarantineBound, Recorder, SetAside, Store, StoreError, StoredImage};
+use parkgate_store::{Alarm, Aside, NO_PARK, QuarantineBound, Recorder, SetAside, Store, StoreError, StoredImage};
 use parkgate_wire::refusal::{Reason, RefusalClass};
 use parkgate_wire::{PushKind, Refusal, Seqno};
 
@@ -109,15 +109,20 @@ impl Files {
 }
 
 impl Quarantine {
-    pub(crate) fn start(store: Arc<dyn Store>, limits: &Limits) -> Quarantine {
+    pub(crate) fn start(alarm: &Alarm, store: Arc<dyn Store>, limits: &Limits) -> Quarantine {
         let bound = limits.quarantine();
         let record = move |batch: &[SetAside]| store.set_aside(batch, &bound);
-        let recorder = Recorder::start_lanes(record, QUEUE_MAX, BATCH_MAX, 1, |refused| refused.park);
+        let recorder = Recorder::start_lanes(alarm, record, QUEUE_MAX, BATCH_MAX, 1, |refused| refused.park);
         Quarantine { recorder, bound, full_since: Mutex::default() }
     }
 
     pub(crate) fn stop(&self) {
         self.recorder.stop();
+    }
+
+    /// How long its oldest batch has been under way, if it is longer than that.
+    pub(crate) fn stalled(&self, longer_than: Duration) -> Option<Duration> {
+        self.recorder.stalled(longer_than)
     }
 
     fn is_full(&self, park: ParkId) -> bool {

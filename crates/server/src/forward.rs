@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parkgate_store::{Images, NewSubscriber, Store, StoreError, Subscriber};
+use parkgate_store::{Alarm, Images, NewSubscriber, Store, StoreError, Subscriber};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -30,9 +30,12 @@ use self::request::Sender;
 use self::worker::Worker;
 use crate::metrics::Forwarded;
 use crate::registry::Registry;
+use crate::upkeep::Supervised;
 
 /// How often it is looked whether subscribers came or went, and how much waits for them.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// A subscriber's loop that failed begins anew after this long: what made it fail may still be there.
+const REST: Duration = Duration::from_secs(10);
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 /// Beyond the time for an answer: how long a delivery is its taker's alone.
 const SEND_GRACE: Duration = Duration::from_secs(10);
@@ -71,7 +74,8 @@ pub(crate) struct Forwarder {
     recorded: Arc<Notify>,
     parts: Parts,
     stop: watch::Sender<bool>,
-    supervisor: Mutex<Option<JoinHandle<()>>>,
+    supervisor: Mutex<Option<Supervised>>,
+    counter: Supervised,
 }
 
 /// What every loop works with.
@@ -105,6 +109,7 @@ impl Parts {
 
 impl Forwarder {
     pub(crate) fn start(
+        alarm: &Alarm,
         settings: Forward,
         registry: Arc<ArcSwap<Registry>>,
         store: Arc<dyn Store>,
@@ -126,9 +131,15 @@ impl Forwarder {
             store_calls: Arc::new(Semaphore::new(STORE_CALLS_MAX)),
             stop: stopped,
         };
-        tokio::spawn(count(parts.clone(), Arc::clone(&registry)));
-        let supervisor = Mutex::new(Some(tokio::spawn(supervise(parts.clone(), registry))));
-        Ok(Forwarder { recorded, parts, stop, supervisor })
+        let is_told = || {
+            let stop = parts.stop.clone();
+            move || *stop.borrow()
+        };
+        let counting = count(parts.clone(), Arc::clone(&registry));
+        let counter = Supervised::spawn(alarm, "count of deliveries", is_told(), counting);
+        let supervising = supervise(parts.clone(), registry);
+        let supervisor = Mutex::new(Some(Supervised::spawn(alarm, "forwarding", is_told(), supervising)));
+        Ok(Forwarder { recorded, parts, stop, supervisor, counter })
     }
 
     /// Something was recorded: perhaps somebody waits for it.
@@ -141,11 +152,15 @@ impl Forwarder {
     pub(crate) async fn stop(&self) {
         let _ = self.stop.send(true);
         let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(supervisor) = supervisor
-            && let Err(error) = supervisor.await
-        {
-            tracing::error!(%error, "forwarding did not end well");
+        if let Some(supervisor) = supervisor {
+            supervisor.join().await;
         }
+    }
+
+    /// Which of its loops does not run any more, though nobody stopped it.
+    pub(crate) fn ended(&self) -> Option<&'static str> {
+        let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+        self.counter.ended().or_else(|| supervisor.as_ref()?.ended()).filter(|_| !*self.parts.stop.borrow())
     }
 }
 
@@ -174,6 +189,7 @@ impl Running {
 /// A loop for each subscriber that is not paused, begun anew when it is told otherwise from now on.
 async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
     let mut running: HashMap<i64, Running> = HashMap::new();
+    let mut resting = HashMap::new();
     let mut stop = parts.stop.clone();
     let mut looked = tokio::time::Instant::now();
     while !*stop.borrow_and_update() {
@@ -185,11 +201,18 @@ async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
                 let _ = one.end.send(true);
             }
         }
-        // However it ended: one that failed begins anew.
-        running.retain(|_, one| !one.task.is_finished());
+        for (id, ended) in running.extract_if(|_, one| one.task.is_finished()) {
+            // One that failed begins anew, after a while. That is right: what it had taken is anybody's again when its time
+            // is over, and at worst is sent twice, as deliveries may be; how it was with its subscriber is kept outside.
+            if let Err(error) = ended.task.await {
+                tracing::error!(%error, subscriber = ended.told.name, "a subscriber's loop failed and begins anew");
+                resting.insert(id, tokio::time::Instant::now() + REST);
+            }
+        }
+        resting.retain(|_, until| *until > tokio::time::Instant::now());
         parts.circuits.keep(|id| subscribers.iter().any(|known| known.id == id));
         for subscriber in subscribers {
-            if !subscriber.paused && !running.contains_key(&subscriber.id) {
+            if !subscriber.paused && !resting.contains_key(&subscriber.id) && !running.contains_key(&subscriber.id) {
                 running.insert(subscriber.id, Running::begin(&parts, subscriber));
             }
         }

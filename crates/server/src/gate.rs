@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use parkgate_ledger::ParkId;
-use parkgate_store::{Entry, Images, Recorder, Store, StoreError};
+use parkgate_store::{Alarm, Entry, Images, Recorder, Store, StoreError};
 use parkgate_wire::Seqno;
 
 use crate::accept::connections_within;
@@ -15,15 +15,14 @@ use crate::aside::{Doctor, Quarantine};
 use crate::forward::Forwarder;
 use crate::health::Readiness;
 use crate::metrics::Metrics;
+use crate::refusal_log::RefusalLog;
 use crate::registry::{self, KnownPark, Registry};
 use crate::settings::{Mode, Settings};
+use crate::upkeep::{self, Supervised};
 
-/// Pictures that no record keeps go after this long: the push they came with was never recorded.
-const STRAY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 const NOTES_EVERY: Duration = Duration::from_secs(2);
-const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
-/// Between two looks whether a month is over.
-const TURN_EVERY: Duration = Duration::from_secs(60 * 60);
+/// A batch that takes longer than all that is tried within one: the store hangs.
+const BATCH_STALLED: Duration = Duration::from_secs(30);
 
 /// The running gate, shared by all requests.
 pub struct Gate {
@@ -38,13 +37,15 @@ pub struct Gate {
     pub(crate) forwarder: Option<Forwarder>,
     pub(crate) content_key: [u8; 32],
     pub(crate) readiness: Readiness,
+    pub(crate) refusal_log: RefusalLog,
     pub(crate) draining: AtomicBool,
     seqnos: AtomicU64,
     /// When each park last used a rotated secret, until it is written down.
     old_secrets: Mutex<HashMap<ParkId, i64>>,
     /// Parks with conflicts, and how many of these looked like serials used anew the last time.
     conflicts: Mutex<HashMap<String, u64>>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    alarm: Alarm,
+    upkeep: Vec<Supervised>,
 }
 
 impl Gate {
@@ -65,18 +66,24 @@ impl Gate {
         let registry = Arc::new(ArcSwap::from_pointee(Registry::load(store.as_ref())?));
         let mut start = [0; 8];
         getrandom::fill(&mut start).map_err(|error| StoreError::Broken(error.to_string()))?;
-        let tasks = vec![
-            tokio::spawn(registry::follow(Arc::clone(&registry), Arc::clone(&store), version)),
-            tokio::spawn(sweep(images.clone(), Arc::clone(&store))),
-            tokio::spawn(turn_months(Arc::clone(&store))),
-            tokio::spawn(age(Arc::clone(&store), settings.limits.quarantine_days)),
+        let alarm = store.alarm().clone();
+        let following = registry::follow(Arc::clone(&registry), Arc::clone(&store), version);
+        let ageing = upkeep::age(Arc::clone(&store), settings.limits.quarantine_days);
+        let mut upkeep = vec![
+            Supervised::endless(&alarm, "registry", following),
+            Supervised::endless(&alarm, "sweep of pictures", upkeep::sweep(images.clone(), Arc::clone(&store))),
+            Supervised::endless(&alarm, "age of the quarantine", ageing),
         ];
+        if store.months().is_some() {
+            upkeep.push(Supervised::endless(&alarm, "months", upkeep::turn_months(Arc::clone(&store))));
+        }
         let record = Arc::clone(&store);
         let record = move |batch: &[Entry]| record.record(batch);
         let metrics = Metrics::default();
         let forwarder = match settings.mode {
             Mode::VerifyOnly => None,
             Mode::Record => Some(Forwarder::start(
+                &alarm,
                 settings.forward,
                 Arc::clone(&registry),
                 Arc::clone(&store),
@@ -84,32 +91,61 @@ impl Gate {
                 metrics.forwarded.clone(),
             )?),
         };
-        let gate = Arc::new(Gate {
-            forwarder,
-            metrics,
-            recorder: Recorder::start_lanes(
-                record,
-                settings.limits.queue_max,
-                settings.limits.batch_max,
-                store.lanes(settings.limits.lanes),
-                park_of,
-            ),
-            quarantine: Quarantine::start(Arc::clone(&store), &settings.limits),
-            doctor: Doctor::new(settings.limits.doctor_per_minute),
-            old_secrets: Mutex::default(),
-            conflicts: Mutex::default(),
-            content_key: store.content_key(),
-            readiness: Readiness::default(),
-            draining: AtomicBool::new(false),
-            seqnos: AtomicU64::new(u64::from_le_bytes(start)),
-            settings,
-            registry,
-            store,
-            images,
-            tasks,
-        });
-        tokio::spawn(write_notes(Arc::downgrade(&gate)));
-        Ok(gate)
+        let recorder = Recorder::start_lanes(
+            &alarm,
+            record,
+            settings.limits.queue_max,
+            settings.limits.batch_max,
+            store.lanes(settings.limits.lanes),
+            park_of,
+        );
+        let quarantine = Quarantine::start(&alarm, Arc::clone(&store), &settings.limits);
+        Ok(Arc::new_cyclic(|gate: &Weak<Gate>| {
+            let (notes, is_gone) = (write_notes(gate.clone()), gate.clone());
+            upkeep.push(Supervised::spawn(&alarm, "notes", move || is_gone.strong_count() == 0, notes));
+            Gate {
+                forwarder,
+                metrics,
+                recorder,
+                quarantine,
+                doctor: Doctor::new(settings.limits.doctor_per_minute),
+                old_secrets: Mutex::default(),
+                conflicts: Mutex::default(),
+                content_key: store.content_key(),
+                readiness: Readiness::default(),
+                refusal_log: RefusalLog::default(),
+                draining: AtomicBool::new(false),
+                seqnos: AtomicU64::new(u64::from_le_bytes(start)),
+                settings,
+                registry,
+                store,
+                images,
+                alarm,
+                upkeep,
+            }
+        }))
+    }
+
+    /// Raised by whatever finds that the process must end.
+    #[must_use]
+    pub fn alarm(&self) -> &Alarm {
+        &self.alarm
+    }
+
+    /// What of the parts that must run all the time does not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if let Some(reason) = self.alarm.raised() {
+            return Err(reason);
+        }
+        let forwarding = self.forwarder.as_ref().and_then(Forwarder::ended);
+        if let Some(name) = self.upkeep.iter().find_map(Supervised::ended).or(forwarding) {
+            return Err(format!("ended: {name}"));
+        }
+        let stalled = self.recorder.stalled(BATCH_STALLED);
+        match stalled.or_else(|| self.quarantine.stalled(BATCH_STALLED)) {
+            Some(since) => Err(format!("a batch has been under way for {} s", since.as_secs())),
+            None => Ok(()),
+        }
     }
 
     /// Unique within the process by counting, between processes by where the count starts.
@@ -168,6 +204,7 @@ impl Gate {
     fn look_after_notes(&self) {
         self.write_old_secrets();
         self.look_at_conflicts();
+        self.refusal_log.look();
     }
 
     /// Finishes what is queued and closes the store. Requests must have ended.
@@ -175,9 +212,7 @@ impl Gate {
     /// # Errors
     /// The store could not be closed; nothing is lost, the next start does it.
     pub(crate) fn close(&self) -> Result<(), StoreError> {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.upkeep.iter().for_each(Supervised::abort);
         self.recorder.stop();
         self.quarantine.stop();
         self.write_old_secrets();
@@ -196,23 +231,8 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// What was set aside is kept so long, and no longer.
-async fn age(store: Arc<dyn Store>, days: u32) {
-    loop {
-        let store = Arc::clone(&store);
-        let before = now_ms() - i64::from(days) * 24 * 60 * 60 * 1000;
-        match tokio::task::spawn_blocking(move || store.release_before(before)).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(released)) => tracing::warn!(released, "pushes in quarantine reached their age and are gone"),
-            Ok(Err(error)) => tracing::warn!(%error, "the quarantine could not be aged"),
-            Err(error) => tracing::error!(%error, "ageing the quarantine failed"),
-        }
-        tokio::time::sleep(SWEEP_EVERY).await;
-    }
-}
-
 /// Writes down what is only noted in memory, until the gate is gone.
-async fn write_notes(gate: std::sync::Weak<Gate>) {
+async fn write_notes(gate: Weak<Gate>) {
     loop {
         tokio::time::sleep(NOTES_EVERY).await;
         let Some(gate) = gate.upgrade() else { return };
@@ -224,38 +244,4 @@ async fn write_notes(gate: std::sync::Weak<Gate>) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn sweep(images: Images, store: Arc<dyn Store>) {
-    loop {
-        let (asked, store) = (Arc::clone(&store), Arc::clone(&store));
-        let keeps = move |keys: &[parkgate_store::ImageKey]| store.keeps_images(keys);
-        match tokio::task::spawn_blocking(move || asked.id()).await {
-            Ok(Ok(store)) => match images.sweep_in_turn(&store, STRAY_AFTER, keeps).await {
-                Ok(None | Some(0)) => {}
-                Ok(Some(swept)) => tracing::info!(swept, "stray pictures removed"),
-                Err(error) => tracing::warn!(%error, "stray pictures could not be removed"),
-            },
-            Ok(Err(error)) => tracing::warn!(%error, "stray pictures could not be removed"),
-            Err(error) => tracing::error!(%error, "asking the store for its number failed"),
-        }
-        tokio::time::sleep(SWEEP_EVERY).await;
-    }
-}
-
-/// Begins a month when the one before is over, where the store is cut by months.
-async fn turn_months(store: Arc<dyn Store>) {
-    if store.months().is_none() {
-        return;
-    }
-    loop {
-        let store = Arc::clone(&store);
-        match tokio::task::spawn_blocking(move || store.months().map_or(Ok(None), |months| months.turn())).await {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(number))) => tracing::info!(number, "another month begun"),
-            Ok(Err(error)) => tracing::warn!(%error, "the next month could not be begun; tried again later"),
-            Err(error) => tracing::error!(%error, "beginning a month failed"),
-        }
-        tokio::time::sleep(TURN_EVERY).await;
-    }
 }

@@ -37,9 +37,10 @@ pub(crate) async fn ready(State(gate): State<Arc<Gate>>) -> Response {
 pub(crate) async fn ready_in_detail(State(gate): State<Arc<Gate>>) -> Response {
     let found = look(gate).await;
     let ready = found.is_ready();
-    let Found { draining, probed: Probed { store, images, durability } } = found;
+    let Found { draining, parts, probed: Probed { store, images, durability } } = found;
     let body = json!({
-        "ready": ready, "draining": draining, "store": store, "images": images, "durability": durability,
+        "ready": ready, "draining": draining, "parts": parts, "store": store, "images": images,
+        "durability": durability,
     });
     json_response(status(ready), body.to_string())
 }
@@ -58,6 +59,8 @@ fn status(ready: bool) -> StatusCode {
 #[derive(Debug, Clone)]
 struct Found {
     draining: bool,
+    /// Of the threads and tasks that must run all the time.
+    parts: String,
     probed: Probed,
 }
 
@@ -72,7 +75,7 @@ struct Probed {
 
 impl Found {
     fn is_ready(&self) -> bool {
-        !self.draining && self.probed.store == OK && self.probed.images == OK
+        !self.draining && self.parts == OK && self.probed.store == OK && self.probed.images == OK
     }
 }
 
@@ -82,11 +85,14 @@ const OK: &str = "ok";
 async fn look(gate: Arc<Gate>) -> Found {
     let looking = tokio::spawn(async move {
         let probed = gate.readiness.probed(&gate).await;
-        Found { draining: gate.draining.load(Ordering::Relaxed), probed }
+        // Not kept: it costs nothing, and whatever is found there ends the gate soon.
+        let parts = gate.check().err().unwrap_or_else(|| OK.to_owned());
+        Found { draining: gate.draining.load(Ordering::Relaxed), parts, probed }
     });
-    looking.await.unwrap_or_else(|error| Found {
-        draining: false,
-        probed: Probed { store: error.to_string(), images: OK.to_owned(), durability: OK.to_owned() },
+    looking.await.unwrap_or_else(|error| {
+        let (parts, ok) = (error.to_string(), OK.to_owned());
+        let probed = Probed { store: ok.clone(), images: ok.clone(), durability: ok };
+        Found { draining: false, parts, probed }
     })
 }
 

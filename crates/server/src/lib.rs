@@ -14,13 +14,15 @@ mod health;
 mod judge;
 mod metrics;
 mod push;
+mod refusal_log;
 mod registry;
 mod replay;
 mod router;
 mod settings;
 mod space;
+mod upkeep;
 
-pub use accept::{Listeners, TrustedProxies, serve};
+pub use accept::{Listeners, ServeError, TrustedProxies, serve};
 pub use epoch::{Begun, begin_epoch};
 pub use fault::Fault;
 pub use forward::{Forward, Reach, Schedule, reach};

@@ -182,6 +182,10 @@ impl Metrics {
         now.register("recorder_pushes", "Pushes in those batches", ConstCounter::new(stats.records));
         let seconds = std::time::Duration::from_nanos(stats.commit_ns_total).as_secs_f64();
         now.register("recorder_busy_seconds", "Time spent on batches", ConstCounter::new(seconds));
+        let log = parkgate_log::lines();
+        now.register("log_lines_dropped", "Lines of the log that nobody will read", ConstCounter::new(log.dropped));
+        let waiting = i64::try_from(log.waiting).unwrap_or(i64::MAX);
+        now.register("log_lines_waiting", "Lines of the log not written yet", ConstGauge::new(waiting));
         let mut text = String::new();
         // Writing into memory cannot fail.
         let _ = encode(&mut text, &self.registry);

@@ -79,7 +79,7 @@ pub(crate) async fn receive(
     let mut visit = Visit { gate, kind, seqno, received_at, client, park: None, compared: None, recorded: None };
     let outcome = visit.outcome(request).await;
     let park = visit.park.as_deref();
-    let ours = answer::answer(gate, kind, visit.seqno, client, park, &outcome, started);
+    let ours = answer::answer(&visit, &outcome, started);
     let (Some(compared), Some(forwarder)) = (visit.compared, &gate.forwarder) else { return ours };
     // What could not be kept here must come again, whatever others say of it.
     let Some(summary) = answer::kept_summary(&outcome, visit.seqno) else { return ours };

@@ -30,6 +30,12 @@ impl Alarm {
         self.raised.send_replace(true);
     }
 
+    /// Must the process end? Asked with every push.
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        *self.raised.borrow()
+    }
+
     /// Why the process must end, if it must.
     #[must_use]
     pub fn raised(&self) -> Option<String> {

@@ -5,20 +5,22 @@
 //! under load batches grow by themselves, and a single push is committed at once. SQLite has one writer and so one lane.
 //! PostgreSQL has several; the pushes of one park go by one of them, for batches of one park would wait for each other.
 //! Where somebody holds a park, its pushes alone come to nothing. No park's pushes fill a queue: see [`Waiting`].
-//! Only a committed batch gives a [`Recorded`].
+//! Only a committed batch gives a [`Recorded`]. If a thread or the task that answers ends by a fault of ours, whoever waits
+//! is told so, and the alarm is raised; from an alarm on, whoever raised it, nothing is acknowledged.
 
 mod waiting;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parkgate_ledger::{ParkId, Verdict};
 use tokio::sync::{mpsc, oneshot};
 
 use self::waiting::{NoRoom, Waiting};
-use crate::{Entry, NO_PARK, StoreError};
+use crate::{Alarm, Entry, NO_PARK, StoreError};
 
 /// Proof that a verdict is on disk: made here only, of a committed batch.
 #[derive(Debug)]
@@ -68,6 +70,7 @@ struct Judged<E, V> {
 }
 
 struct Shared<E, V> {
+    alarm: Alarm,
     lanes: Vec<Lane<E, V>>,
     /// What is of one park goes by one lane, and fills no queue alone. None where parks are not told apart.
     park_of: Option<fn(&E) -> ParkId>,
@@ -86,34 +89,40 @@ struct Lane<E, V> {
 struct Queue<E, V> {
     waiting: Waiting<(E, oneshot::Sender<Answer<V>>)>,
     stopping: bool,
+    /// When the batch that is under way was taken.
+    busy_since: Option<Instant>,
 }
 
 impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
     /// Starts one lane, which commits batches by `record` and whose queue is everybody's. Must be called within a tokio
-    /// runtime, whose threads send the replies.
+    /// runtime, whose threads send the replies. `alarm` is raised when its thread or the task that answers ends by a fault
+    /// of ours; once it is raised nothing is acknowledged.
     #[must_use]
     pub fn start(
+        alarm: &Alarm,
         record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + Sync + 'static,
         queue_max: usize,
         batch_max: usize,
     ) -> Self {
-        Self::start_all(record, queue_max, batch_max, 1, None)
+        Self::start_all(alarm, record, queue_max, batch_max, 1, None)
     }
 
     /// Starts so many lanes, which share `queue_max`; pushes of one park go by one of them, and no park may hold more places
     /// of it than are left free.
     #[must_use]
     pub fn start_lanes(
+        alarm: &Alarm,
         record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + Sync + 'static,
         queue_max: usize,
         batch_max: usize,
         lanes: usize,
         park_of: fn(&E) -> ParkId,
     ) -> Self {
-        Self::start_all(record, queue_max, batch_max, lanes, Some(park_of))
+        Self::start_all(alarm, record, queue_max, batch_max, lanes, Some(park_of))
     }
 
     fn start_all(
+        alarm: &Alarm,
         record: impl Fn(&[E]) -> Result<Vec<V>, StoreError> + Send + Sync + 'static,
         queue_max: usize,
         batch_max: usize,
@@ -123,10 +132,11 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
         let lanes = lanes.max(1);
         let places = queue_max.div_ceil(lanes);
         let new_lane = || {
-            let queue = Queue { waiting: Waiting::new(places), stopping: false };
+            let queue = Queue { waiting: Waiting::new(places), stopping: false, busy_since: None };
             Lane { queue: Mutex::new(queue), filled: Condvar::new() }
         };
         let shared = Arc::new(Shared {
+            alarm: alarm.clone(),
             lanes: std::iter::repeat_with(new_lane).take(lanes).collect(),
             park_of,
             batch_max: batch_max.max(1),
@@ -136,29 +146,27 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
             threads: Mutex::default(),
         });
         // Waking a task from outside the runtime is dear, so a batch's answers go over in one piece.
-        let (answers, mut judged) = mpsc::unbounded_channel::<Judged<E, V>>();
+        let (answers, judged) = mpsc::unbounded_channel::<Judged<E, V>>();
+        let answering = tokio::spawn(answer_all(alarm.clone(), judged));
+        let mine = Arc::clone(&shared);
         tokio::spawn(async move {
-            while let Some(Judged { entries, senders, answers }) = judged.recv().await {
-                for (sender, answer) in senders.into_iter().zip(answers) {
-                    // Who gave up waiting sends the push again, and is told then.
-                    drop(sender.send(answer));
-                }
-                drop(entries);
+            // It ends with the threads, or with the runtime.
+            if answering.await.is_err_and(|error| error.is_panic()) {
+                mine.fail("the task that answers pushes panicked");
             }
         });
         let record = Arc::new(record);
-        for (index, lane) in shared.lanes.iter().enumerate() {
+        for index in 0..lanes {
             let (mine, record, answers) = (Arc::clone(&shared), Arc::clone(&record), answers.clone());
-            let thread = std::thread::Builder::new()
-                .name("recorder".into())
-                .spawn(move || mine.lanes.get(index).into_iter().for_each(|lane| mine.run(lane, &*record, &answers)));
+            let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || {
+                let Some(lane) = mine.lanes.get(index) else { return };
+                if catch_unwind(AssertUnwindSafe(|| mine.run(lane, &*record, &answers))).is_err() {
+                    mine.fail("a thread that records pushes panicked");
+                }
+            });
             match thread {
                 Ok(thread) => lock(&shared.threads).push(thread),
-                // Without its thread the queue stays shut: every push is answered 503.
-                Err(error) => {
-                    tracing::error!(%error, "the recorder could not start");
-                    lock(&lane.queue).stopping = true;
-                }
+                Err(error) => shared.fail(&format!("a thread that records pushes could not start: {error}")),
             }
         }
         Recorder { shared }
@@ -169,6 +177,9 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
     /// # Errors
     /// [`StoreError::Busy`] at once if there is no place left in the queue for this park; else why the store did not record it.
     pub async fn record(&self, entry: E) -> Result<Recorded<V>, StoreError> {
+        if self.shared.alarm.is_raised() {
+            return Err(ending());
+        }
         let (sender, receiver) = oneshot::channel();
         {
             let lane = self.shared.lane_of(&entry).ok_or_else(|| StoreError::Away("no lane".into()))?;
@@ -190,6 +201,13 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
             }
         }
         receiver.await.unwrap_or_else(|_| Err(StoreError::Away("stopping".into())))
+    }
+
+    /// How long the oldest batch has been under way, if it is longer than that: the store hangs.
+    #[must_use]
+    pub fn stalled(&self, longer_than: Duration) -> Option<Duration> {
+        let busy = self.shared.lanes.iter().filter_map(|lane| lock(&lane.queue).busy_since);
+        busy.map(|since| since.elapsed()).max().filter(|longest| *longest > longer_than)
     }
 
     /// How many pushes wait.
@@ -223,7 +241,37 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
     }
 }
 
+/// Answers batches until all threads ended. Whatever was recorded: once the alarm is raised, what is on disk is in doubt.
+async fn answer_all<E, V>(alarm: Alarm, mut judged: mpsc::UnboundedReceiver<Judged<E, V>>) {
+    while let Some(Judged { entries, senders, answers }) = judged.recv().await {
+        for (sender, answer) in senders.into_iter().zip(answers) {
+            let answer = if alarm.is_raised() { Err(ending()) } else { answer };
+            // Who gave up waiting sends the push again, and is told then.
+            drop(sender.send(answer));
+        }
+        drop(entries);
+    }
+}
+
+fn ending() -> StoreError {
+    StoreError::Away("the process is ending".into())
+}
+
 impl<E, V> Shared<E, V> {
+    /// A fault of ours ended a part: whoever waits is let go, and the process must end.
+    fn fail(&self, what: &str) {
+        self.alarm.raise(what);
+        for lane in &self.lanes {
+            let mut queue = lock(&lane.queue);
+            queue.stopping = true;
+            let waiting: Vec<_> = queue.waiting.take(usize::MAX).collect();
+            lane.filled.notify_all();
+            drop(queue);
+            // Without their senders those who wait are told that the store is away.
+            drop(waiting);
+        }
+    }
+
     fn lane_of(&self, entry: &E) -> Option<&Lane<E, V>> {
         match self.lanes.as_slice() {
             [only] => Some(only),
@@ -296,12 +344,14 @@ impl<E, V> Lane<E, V> {
     /// All that waits, up to the bound; none when there is nothing left to do.
     fn take(&self, batch_max: usize) -> Option<Taken<E, V>> {
         let mut queue = lock(&self.queue);
+        queue.busy_since = None;
         while queue.waiting.is_empty() {
             if queue.stopping {
                 return None;
             }
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
+        queue.busy_since = Some(Instant::now());
         Some(queue.waiting.take(batch_max).unzip())
     }
 }

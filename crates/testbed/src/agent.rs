@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::DEMO_PARK;
-use crate::gate::parkgate;
+use crate::gate::{is_writing, parkgate};
 
 /// An agent with a folder of its own.
 pub struct Agent {
@@ -57,11 +57,16 @@ impl Agent {
     /// Starts (again).
     pub fn start(&mut self) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        self.start_logging_to(log);
+    }
+
+    /// The same, with this for its stderr.
+    pub fn start_logging_to(&mut self, stderr: impl Into<Stdio>) {
         let mut child = Command::new(&self.program)
             .args(["agent", "run", "--config"])
             .arg(self.config())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -77,6 +82,13 @@ impl Agent {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// SIGTERM; the exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let mut child = self.child.take()?;
+        Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        child.wait().unwrap().code()
     }
 
     /// `parkgate agent ARGS --config FILE`: exit code, stdout, stderr.
@@ -109,9 +121,10 @@ impl Agent {
         (sent.status().as_u16(), serde_json::from_str(&sent.text().unwrap()).unwrap())
     }
 
-    /// All it logged.
+    /// All it logged so far.
     #[must_use]
     pub fn log(&self) -> String {
+        while self.child.is_some() && is_writing(|| self.http.get(format!("{}/metrics", self.url)).send()) {}
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 

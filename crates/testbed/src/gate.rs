@@ -98,13 +98,19 @@ impl Gate {
         log.create(true).append(true);
         let log_path = self.data.with_extension("log");
         std::fs::create_dir_all(log_path.parent().unwrap()).unwrap();
+        self.start_logging_to(log.open(&log_path).unwrap());
+    }
+
+    /// The same, with this for its stderr.
+    pub fn start_logging_to(&mut self, stderr: impl Into<Stdio>) {
+        let log_path = self.data.with_extension("log");
         let mut child = Command::new(&self.program)
             .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"])
             .arg(&self.data)
             .args(&self.flags)
             .envs(self.variables.iter().cloned())
             .stdout(Stdio::piped())
-            .stderr(log.open(&log_path).unwrap())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -123,9 +129,10 @@ impl Gate {
         &self.data
     }
 
-    /// All it logged.
+    /// All it logged so far.
     #[must_use]
     pub fn log(&self) -> String {
+        while self.child.is_some() && is_writing(|| self.http.get(format!("{}/metrics", self.admin_url)).send()) {}
         std::fs::read_to_string(self.data.with_extension("log")).unwrap_or_default()
     }
 
@@ -229,6 +236,13 @@ impl Gate {
             files.iter().fold(Multipart::of(&signed(pairs, "123")), |form, (name, bytes)| form.file(name, bytes));
         self.post(call, &Multipart::content_type(), form.end())
     }
+}
+
+/// Do lines of the log wait to be written? The thread that writes them is not the one that answers.
+pub(crate) fn is_writing(figures: impl FnOnce() -> reqwest::Result<reqwest::blocking::Response>) -> bool {
+    let figures = figures().and_then(reqwest::blocking::Response::text).unwrap_or_default();
+    let waiting = figures.lines().find(|line| !line.starts_with('#') && line.contains("_log_lines_waiting "));
+    waiting.is_some_and(|line| !line.ends_with(" 0"))
 }
 
 impl Drop for Gate {

@@ -1,17 +1,20 @@
 //! `agent`: the car park's half.
 
-use anyhow::{Context, bail};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::bail;
 use parkgate_agent::check::Finding;
 use parkgate_agent::config::ConfigError;
 use parkgate_agent::outbox::Aside;
-use parkgate_agent::{Added, Config, Outbox, Record, status};
+use parkgate_agent::{Added, Config, Outbox, Record, RunError, status};
 use parkgate_wire::PushKind;
 use serde_json::{Map, Value, json};
 
 use super::signals::Signals;
-use super::{pairs, serve};
+use super::{pairs, running};
 use crate::cli::{Agent, AgentFile, Call, Dead};
-use crate::output::{self, misuse};
+use crate::output::{self, Broken, misuse};
 
 pub(super) fn run(command: Agent) -> anyhow::Result<()> {
     match command {
@@ -27,25 +30,32 @@ pub(super) fn run(command: Agent) -> anyhow::Result<()> {
 }
 
 fn run_agent(config: Config) -> anyhow::Result<()> {
-    serve::log_to_stderr()?;
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .max_blocking_threads(4)
-        .build()?
-        .block_on(async {
-            let signals = Signals::listen()?;
-            let told = |address| {
-                if let Err(error) = output::line(&format!("listening on http://{address}")) {
-                    tracing::warn!(%error, "nobody reads what is printed");
-                }
-            };
-            let listen = config.listen;
-            parkgate_agent::run(config, signals.stopped(), told)
-                .await
-                .with_context(|| format!("车场代理 agent at {listen}"))
+    running::log()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().max_blocking_threads(4).build()?;
+    running::run(runtime, async {
+        let signals = Signals::listen()?;
+        let told = |address: SocketAddr| {
+            parkgate_log::print(&format!("listening on http://{address}"));
+            // Once more in the log: what is printed may be read by nobody.
+            tracing::info!(%address, "listening");
+        };
+        let stopped = async {
+            signals.stopped().await;
+            if let Err(error) = running::end_within(STOP_MAX) {
+                tracing::warn!(%error, "the end may be long in coming");
+            }
+        };
+        let listen = config.listen;
+        parkgate_agent::run(config, stopped, told).await.map_err(|error| match error {
+            RunError::Ended(_) => Broken(format!("车场代理须重新启动 {error}")).into(),
+            RunError::Start(error) => anyhow::Error::from(error).context(format!("车场代理 agent at {listen}")),
         })
+    })
 }
+
+/// Twice what the agent gives to what is on its way, and to write down what became of it.
+const STOP_MAX: Duration = Duration::from_secs(40);
 
 fn check(json: bool, file: &AgentFile) -> anyhow::Result<()> {
     let config = config(file)?;

@@ -8,7 +8,6 @@ use parkgate_store::{NewPark, Store, StoreError};
 use parkgate_wire::{PushKind, Secret, sign};
 
 use crate::config::State;
-use crate::output;
 
 /// The park of the document's examples, and their secret.
 const PARK_UUID: &str = "49f0cc52-e8c7-41e3-b54d-af666b8cc11a";
@@ -45,7 +44,7 @@ pub(super) fn prepare(store: &dyn Store, state: &State) -> anyhow::Result<Demo> 
 
 impl Demo {
     /// A push of this moment as one `curl` line, and how to look at what became of it.
-    pub(super) fn print(&self, address: SocketAddr) -> anyhow::Result<()> {
+    pub(super) fn print(&self, address: SocketAddr) {
         let now = jiff::ZonedDateTime::now();
         let ms = now.timestamp().as_millisecond();
         let serial = format!("{}{:010}", now.strftime("%Y%m%d"), ms % 10_000_000_000);
@@ -81,13 +80,16 @@ impl Demo {
         let picture = self.picture.display().to_string().replace('\\', r"\\").replace('"', "\\\"");
         let picture = quoted(&format!("leave_image_file=@\"{picture}\""));
         line.push_str(&format!(" -F {picture} http://{address}{}", PushKind::Leave.path()));
-        output::line("\n演示停车场已就绪, 粘贴试试 · The demo park is ready, paste this:\n")?;
-        output::line(&line)?;
-        output::line("\n然后查看 · Then look at it:\n")?;
+        parkgate_log::print("\n演示停车场已就绪, 粘贴试试 · The demo park is ready, paste this:\n");
+        parkgate_log::print(&line);
+        parkgate_log::print("\n然后查看 · Then look at it:\n");
         let data = quoted(&self.state.data.display().to_string());
         // Not the URL itself: there may be a password in it.
         let store = if self.state.url.is_some() { " --store \"$PARKGATE_STORE\"" } else { "" };
-        output::line(&format!("{} visit show {PARK_UUID} {serial} --data {data}{store}", quoted(&this_program())))
+        parkgate_log::print(&format!(
+            "{} visit show {PARK_UUID} {serial} --data {data}{store}",
+            quoted(&this_program())
+        ));
     }
 }
 

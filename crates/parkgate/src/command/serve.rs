@@ -2,23 +2,21 @@
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use parkgate_server::{Gate, Listeners, Mode, Settings, serve};
-use parkgate_store::Images;
+use parkgate_server::{Gate, Listeners, Mode, ServeError, Settings, serve};
+use parkgate_store::{Alarm, Images};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
-use super::demo;
 use super::signals::Signals;
+use super::{demo, running};
 use crate::cli::Serve;
 use crate::config::{ADMIN_LISTEN, AdminListen, Config, ImagesAt};
-use crate::output::{self, misuse};
+use crate::output::{Broken, misuse};
 
 /// Threads that write pictures and ask the store. A disk keeps eight busy; but of a database that hangs, each question (the
 /// registry, a count of spaces, every subscriber's claim) holds one for five seconds, and pictures must find one meanwhile.
@@ -29,17 +27,19 @@ pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
     if args.demo && !config.listen.ip().is_loopback() {
         return Err(misuse("--demo 只能监听本机地址, 它的密钥人人皆知 (loopback only: everybody knows its secret)"));
     }
-    log_to_stderr()?;
+    running::log()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build()?.block_on(run_gate(args, config))
+    let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
+    running::run(runtime, run_gate(args.demo, args.verify_only, config))
 }
 
-async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
+async fn run_gate(is_demo: bool, verify_only: bool, config: Config) -> anyhow::Result<()> {
     let _lock = lock(&config.state.data)?;
     let store = config.state.open()?;
     let images = open_images(&config.images, &config.state.data)?;
-    let demo = if args.demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
-    let mode = if args.verify_only { Mode::VerifyOnly } else { Mode::Record };
+    let demo = if is_demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
+    let mode = if verify_only { Mode::VerifyOnly } else { Mode::Record };
+    let drain_timeout = config.limits.drain_timeout;
     let settings = Settings {
         node: config.node,
         trusted_proxies: config.trusted_proxies,
@@ -53,17 +53,55 @@ async fn run_gate(args: &Serve, config: Config) -> anyhow::Result<()> {
     let address = public.local_addr()?;
     let admin = listen_to_admin(config.admin_listen).await?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
+    see_to_the_end(gate.alarm().clone())?;
     // Before the line that says so: who reads it may stop the gate at once.
     let signals = Signals::listen()?;
     if let Some(admin) = &admin {
-        output::line(&format!("admin on http://{}", admin.local_addr()?))?;
+        let admin = admin.local_addr()?;
+        parkgate_log::print(&format!("admin on http://{admin}"));
+        tracing::info!(%admin, "the admin address");
     }
-    output::line(&format!("listening on http://{address}"))?;
+    parkgate_log::print(&format!("listening on http://{address}"));
+    // Once more in the log: what is printed may be read by nobody.
+    tracing::info!(%address, "listening");
     if let Some(demo) = demo {
-        demo.print(address)?;
+        demo.print(address);
     }
-    serve(gate, Listeners { public, admin }, signals.stopped()).await.context("停止时出错 while stopping")
+    let stopped = async move {
+        signals.stopped().await;
+        if let Err(error) = running::end_within(drain_timeout + CLOSE_MAX) {
+            tracing::warn!(%error, "the end may be long in coming");
+        }
+    };
+    match serve(gate, Listeners { public, admin }, stopped).await {
+        Ok(()) => Ok(()),
+        Err(ServeError::Alarm(reason)) => {
+            // Closing it would sync and copy what is in doubt. The next start looks at it as it is.
+            std::mem::forget(store);
+            Err(Broken(reason).into())
+        }
+        Err(error @ ServeError::Close(_)) => Err(error).context("停止时出错 while stopping"),
+    }
 }
+
+/// When the alarm is raised the process ends soon, whatever hangs. Waited for by a thread of its own: every other may hang.
+fn see_to_the_end(alarm: Alarm) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Handle::current();
+    let wait = move || {
+        let reason = runtime.block_on(alarm.wait());
+        tracing::error!(reason, "the gate must end: nothing is acknowledged any more");
+        if let Err(error) = running::end_within(ALARM_MAX) {
+            tracing::error!(%error, "the end may be long in coming");
+        }
+    };
+    let started = std::thread::Builder::new().name("alarm".into()).spawn(wait);
+    started.map(drop).context("no thread that waits for the alarm")
+}
+
+/// After an alarm the process ends by itself within two or three seconds. This is for one that does not.
+const ALARM_MAX: Duration = Duration::from_secs(10);
+/// Beyond the time for what is in flight: to settle deliveries, and to bring the WAL into the main file.
+const CLOSE_MAX: Duration = Duration::from_secs(60);
 
 /// Where nobody asked for an address, its being taken (by the next gate of a machine, say) is no reason not to start.
 async fn listen_to_admin(listen: AdminListen) -> anyhow::Result<Option<TcpListener>> {
@@ -129,23 +167,3 @@ pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
 
 /// One that was killed a moment ago may not be gone yet.
 const ENDING_MAX: Duration = Duration::from_secs(2);
-
-/// Text for people on a terminal, JSON for everything else.
-pub(super) fn log_to_stderr() -> anyhow::Result<()> {
-    let set = ["PARKGATE_LOG", "RUST_LOG"].into_iter().find_map(|name| {
-        let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
-        Some((name, text))
-    });
-    let filter = match set {
-        None => EnvFilter::new("info"),
-        Some((name, text)) => EnvFilter::try_new(&text)
-            .map_err(|error| misuse(format!("{name}={text}: {error}; 应写成 info 或 debug (write info or debug)")))?,
-    };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        log.with_target(false).init();
-    } else {
-        log.json().flatten_event(true).init();
-    }
-    Ok(())
-}

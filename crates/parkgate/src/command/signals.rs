@@ -1,6 +1,10 @@
 //! How the operating system asks a program to end: the only place of the program that asks which one it is.
 
 use std::io;
+use std::time::Duration;
+
+/// So long the log has to be written when the process ends at once.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Listened to from the moment it is made, so that none is missed.
 pub(super) struct Signals {
@@ -41,6 +45,7 @@ impl Signals {
         tokio::spawn(async move {
             self.next().await;
             tracing::warn!("a second signal: ending at once");
+            parkgate_log::flush(LAST_WORDS);
             std::process::exit(1);
         });
     }

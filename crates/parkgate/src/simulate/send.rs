@@ -209,7 +209,7 @@ pub(super) struct OwnAgent {
     pub(super) url: String,
     folder: std::path::PathBuf,
     stop: oneshot::Sender<()>,
-    running: JoinHandle<std::io::Result<()>>,
+    running: JoinHandle<Result<(), parkgate_agent::RunError>>,
 }
 
 impl OwnAgent {

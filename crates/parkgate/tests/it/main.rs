@@ -21,6 +21,7 @@ mod forward_answers;
 mod images_in_a_bucket;
 mod integrate;
 mod listings;
+mod log;
 mod mistakes_in_signing;
 mod months;
 mod moving;

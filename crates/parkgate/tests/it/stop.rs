@@ -39,7 +39,7 @@ fn health_readiness_and_figures_are_served() {
     assert_eq!(public("/readyz"), (200, r#"{"ready":true}"#.into()));
     assert_eq!(
         admin("/readyz"),
-        (200, r#"{"ready":true,"draining":false,"store":"ok","images":"ok","durability":"ok"}"#.into())
+        (200, r#"{"ready":true,"draining":false,"parts":"ok","store":"ok","images":"ok","durability":"ok"}"#.into())
     );
     // Figures name parks: not where everybody reaches them.
     let (status, body) = public("/metrics");

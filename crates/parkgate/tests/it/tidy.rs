@@ -7,8 +7,8 @@ use std::process::Command;
 const BANNED: [&str; 7] = ["util", "utils", "common", "helper", "helpers", "manager", "misc"];
 const LINES_MAX: usize = 600;
 /// Each crate may use those after it.
-const ORDER: [&str; 10] =
-    ["parkgate", "server", "agent", "client", "intake", "store", "seal", "ledger", "wire", "testbed"];
+const ORDER: [&str; 11] =
+    ["parkgate", "server", "agent", "client", "intake", "store", "seal", "ledger", "wire", "log", "testbed"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()

@@ -10,8 +10,7 @@ use parkgate_wire::refusal::RefusalClass;
 use parkgate_wire::reply::Answer;
 use parkgate_wire::{PushKind, Seqno};
 
-use super::Outcome;
-use crate::accept::ClientAddress;
+use super::{Outcome, Visit};
 use crate::aside::Kept;
 use crate::forward::{Upstream, summary};
 use crate::gate::Gate;
@@ -31,17 +30,10 @@ struct Row {
 }
 
 /// Answers, logs and counts.
-pub(super) fn answer(
-    gate: &Gate,
-    kind: PushKind,
-    seqno: Seqno,
-    client: ClientAddress,
-    park: Option<&KnownPark>,
-    outcome: &Outcome,
-    started: Instant,
-) -> Response {
-    let row = row(outcome, seqno);
-    log(kind, seqno, client, park, outcome, &row);
+pub(super) fn answer(visit: &Visit<'_>, outcome: &Outcome, started: Instant) -> Response {
+    let (gate, kind, park) = (visit.gate, visit.kind, visit.park.as_deref());
+    let row = row(outcome, visit.seqno);
+    log(gate, visit, outcome, &row);
     gate.metrics.count(kind, row.counted, started.elapsed().as_secs_f64());
     let mut response = said(gate, kind, park, &row);
     if matches!(outcome, Outcome::Refused { why: Why::Refused(refusal), .. } if leaves_rest_unread(refusal.class())) {
@@ -178,17 +170,11 @@ fn refused_hint(orders: &[String]) -> Option<String> {
     Some(format!("重复的订单{}未受理", named.join(", ")))
 }
 
-/// One line a request. Never the canonical string: it holds plates and ID numbers.
-fn log(
-    kind: PushKind,
-    seqno: Seqno,
-    ClientAddress(address): ClientAddress,
-    park: Option<&KnownPark>,
-    outcome: &Outcome,
-    row: &Row,
-) {
-    let park_uuid = park.map_or("", |park| park.park.park_uuid.as_str());
-    let kind = kind.name();
+/// One line a request, within bounds. Never the canonical string: it holds plates and ID numbers.
+fn log(gate: &Gate, visit: &Visit<'_>, outcome: &Outcome, row: &Row) {
+    let park_uuid = visit.park.as_ref().map_or("", |park| park.park.park_uuid.as_str());
+    let (seqno, kind, address) = (visit.seqno, visit.kind.name(), visit.client.0);
+    let admits = |reason| gate.refusal_log.admits(reason, address);
     match outcome {
         Outcome::Verified => {}
         Outcome::Recorded(recorded) => match recorded.verdict() {
@@ -199,28 +185,34 @@ fn log(
             Verdict::Repeated { seqno: first, .. } => {
                 tracing::debug!(%seqno, park_uuid, kind, first_seqno = %first, "the same push again");
             }
-            Verdict::Conflict { .. } => {
-                tracing::warn!(%seqno, park_uuid, kind, "serial taken by another push, ignored")
+            Verdict::Conflict { .. } if admits("Conflict") => {
+                tracing::warn!(%seqno, park_uuid, kind, %address, "serial taken by another push, ignored");
             }
-            Verdict::Overflowing => {
-                tracing::error!(%seqno, park_uuid, kind, "too many other pushes with one serial, not kept")
+            Verdict::Overflowing if admits("Overflowing") => {
+                tracing::error!(%seqno, park_uuid, kind, %address, "too many other pushes with one serial, not kept");
             }
+            Verdict::Conflict { .. } | Verdict::Overflowing => {}
         },
         Outcome::Refused { why, kept: Some(Kept::Full) } => {
             tracing::debug!(%seqno, %address, park_uuid, kind, reason = why.reason(), "refused, and no room to set it aside");
         }
+        Outcome::Refused { why, .. } if !admits(why.reason()) => {}
         // The reason's name only: what was sent may be personal.
         Outcome::Refused { why: why @ Why::Mismatched(_), .. } => {
-            tracing::warn!(%seqno, %address, park_uuid, kind, reason = why.reason(), "signature wrong, set aside");
+            tracing::warn!(%seqno, park_uuid, kind, %address, reason = why.reason(), "signature wrong, set aside");
         }
         Outcome::Refused { why, kept } => {
-            let status = row.status.as_u16();
-            tracing::info!(%seqno, %address, park_uuid, kind, reason = why.reason(), status, set_aside = kept.is_some(), "refused");
+            let (status, set_aside, reason) = (row.status.as_u16(), kept.is_some(), why.reason());
+            tracing::info!(%seqno, park_uuid, kind, %address, reason, status, set_aside, "refused");
         }
+        Outcome::Overflowed { .. } if !admits("Overflowed") => {}
         Outcome::Overflowed { .. } => {
-            tracing::warn!(%seqno, %address, park_uuid, kind, status = row.status.as_u16(), "serial taken by many other pushes, set aside");
+            tracing::warn!(%seqno, park_uuid, kind, %address, status = row.status.as_u16(), "serial taken by many other pushes, set aside");
         }
-        Outcome::Failed(error) => tracing::error!(%seqno, park_uuid, kind, %error, "not recorded"),
+        Outcome::Failed(error) if admits("Failed") => {
+            tracing::error!(%seqno, park_uuid, kind, %address, %error, "not recorded");
+        }
+        Outcome::Failed(_) => {}
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use parkgate_ledger::Verdict;
-use parkgate_store::{Entry, Recorder};
+use parkgate_store::{Alarm, Entry, Recorder};
 use parkgate_testbed::Postgres;
 
 use crate::postgres::two_nodes;
@@ -32,7 +32,14 @@ async fn a_park_that_somebody_holds_keeps_no_other_park_waiting_for_it() {
     hold(&cluster, &url, "SELECT 1 FROM spaces WHERE park_id = 1 FOR UPDATE");
     let recorder = {
         let store = Arc::clone(&store);
-        Recorder::start_lanes(move |batch: &[Entry]| store.record(batch), 1000, 16, 1, |entry| entry.arrival.park)
+        Recorder::start_lanes(
+            &Alarm::default(),
+            move |batch: &[Entry]| store.record(batch),
+            1000,
+            16,
+            1,
+            |entry| entry.arrival.park,
+        )
     };
     // Of the third park nothing is there yet. The first push may be a batch alone.
     let pushes = (0..9_u64).map(|number| {

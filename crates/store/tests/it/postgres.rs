@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use parkgate_ledger::{ParkId, Verdict};
-use parkgate_store::{Entry, Recorder, Store, StoreError, VisitFilter};
+use parkgate_store::{Alarm, Entry, Recorder, Store, StoreError, VisitFilter};
 use parkgate_testbed::{Authority, Postgres};
 use parkgate_wire::Seqno;
 use tempfile::TempDir;
@@ -354,6 +354,7 @@ async fn lanes_record_at_once_and_answer_each_in_order() {
     let recorder = {
         let store = Arc::clone(&store);
         Recorder::start_lanes(
+            &Alarm::default(),
             move |batch: &[Entry]| store.record(batch),
             1000,
             16,

@@ -1,11 +1,13 @@
 //! The queue in front, with a store whose batches the test lets through one by one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use parkgate_ledger::{ParkId, Verdict};
-use parkgate_store::{Entry, Recorder, StoreError, VisitFilter};
+use parkgate_store::{Alarm, Entry, Recorder, StoreError, VisitFilter};
 use parkgate_wire::Seqno;
 
 use crate::push::{T, leave, store};
@@ -66,7 +68,7 @@ async fn behind_a_batch(
     entries: Vec<Entry>,
 ) -> (Vec<String>, Vec<usize>, Recorder) {
     let (store, begins, go_on) = scripted();
-    let recorder = Recorder::start(move |batch: &[Entry]| store.record(batch), queue_max, batch_max);
+    let recorder = Recorder::start(&Alarm::default(), move |batch: &[Entry]| store.record(batch), queue_max, batch_max);
     let mine = recorder.clone();
     let first = tokio::spawn(async move { mine.record(named("first", 0)).await });
     let begins = tokio::task::spawn_blocking(move || begins.recv().map(|_| begins).unwrap()).await.unwrap();
@@ -122,7 +124,7 @@ async fn stopping_finishes_the_queue_and_takes_no_more() {
     let (_folder, store) = store();
     let recorder = {
         let store = Arc::clone(&store);
-        Recorder::start(move |batch: &[Entry]| store.record(batch), 1000, 16)
+        Recorder::start(&Alarm::default(), move |batch: &[Entry]| store.record(batch), 1000, 16)
     };
     let mut waiting = Box::pin(join_all((0..200).map(|seqno| recorder.record(named(&seqno.to_string(), seqno)))));
     assert!(futures_util::poll!(&mut waiting).is_pending());
@@ -138,8 +140,14 @@ async fn stopping_finishes_the_queue_and_takes_no_more() {
 #[tokio::test]
 async fn one_parks_flood_is_not_anothers_busy() {
     let (store, begins, go_on) = scripted();
-    let recorder =
-        Recorder::start_lanes(move |batch: &[Entry]| store.record(batch), 100, 100, 1, |entry| entry.arrival.park);
+    let recorder = Recorder::start_lanes(
+        &Alarm::default(),
+        move |batch: &[Entry]| store.record(batch),
+        100,
+        100,
+        1,
+        |entry| entry.arrival.park,
+    );
     let of = |park: i64, seqno: u64| {
         let mut entry = named("s", seqno);
         entry.arrival.park = ParkId(park);
@@ -159,5 +167,76 @@ async fn one_parks_flood_is_not_anothers_busy() {
     assert_eq!(answers[..200].iter().filter(|answer| *answer == "busy").count(), 150, "half of the queue is its share");
     assert!(answers[200..].iter().all(|answer| answer != "busy"), "{answers:?}");
     assert_eq!(shown(first.await.unwrap()), "1000");
+    drop(begins);
+}
+
+/// What a hundred pushes at once are answered: none may be left waiting, whatever ended.
+async fn answers<E: Send + 'static>(
+    recorder: &Recorder<E, u64>,
+    entry: impl Fn() -> E,
+) -> Vec<Result<u64, StoreError>> {
+    let pushes = join_all((0..100).map(|_| recorder.record(entry())));
+    let answers =
+        tokio::time::timeout(Duration::from_secs(60), pushes).await.unwrap_or_else(|_| panic!("a push hangs for ever"));
+    answers.into_iter().map(|answer| answer.map(|recorded| *recorded.verdict())).collect()
+}
+
+fn is_away(answer: &Result<u64, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::Away(_)))
+}
+
+#[tokio::test]
+async fn a_thread_that_panics_leaves_no_push_hanging_and_raises_the_alarm() {
+    let alarm = Alarm::default();
+    let held = |_: &[()]| Err::<Vec<u64>, _>(StoreError::Held(Vec::new()));
+    // Asked whose each push is, outside of what is caught for a batch's sake.
+    let panics = |(): &()| std::panic::resume_unwind(Box::new("scripted"));
+    let recorder = Recorder::start_lanes(&alarm, held, 1000, 16, 1, panics);
+    assert!(answers(&recorder, || ()).await.iter().all(is_away));
+    assert_eq!(alarm.wait().await, "a thread that records pushes panicked");
+    assert!(is_away(&recorder.record(()).await.map(|recorded| *recorded.verdict())));
+    recorder.stop();
+}
+
+/// Panics when it is forgotten, which is after its push was answered; once.
+struct Trap(Arc<AtomicBool>);
+
+impl Drop for Trap {
+    fn drop(&mut self) {
+        if self.0.swap(false, Ordering::Relaxed) {
+            std::panic::resume_unwind(Box::new("scripted"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_panics_leaves_no_push_hanging_and_raises_the_alarm() {
+    let (alarm, armed) = (Alarm::default(), Arc::new(AtomicBool::new(true)));
+    let record = |batch: &[Trap]| Ok(batch.iter().map(|_| 7).collect());
+    let recorder = Recorder::start(&alarm, record, 1000, 1);
+    let answers = answers(&recorder, || Trap(Arc::clone(&armed))).await;
+    assert!(matches!(answers.first(), Some(Ok(7))), "{answers:?}");
+    assert!(answers.iter().skip(1).all(is_away), "{answers:?}");
+    assert_eq!(alarm.wait().await, "the task that answers pushes panicked");
+    recorder.stop();
+}
+
+#[tokio::test]
+async fn once_the_alarm_is_raised_nothing_is_acknowledged_not_even_what_is_under_way() {
+    let (store, begins, go_on) = scripted();
+    let alarm = Alarm::default();
+    let recorder = Recorder::start(&alarm, move |batch: &[Entry]| store.record(batch), 10, 10);
+    let mut pushed = Box::pin(recorder.record(named("s", 1)));
+    assert!(futures_util::poll!(&mut pushed).is_pending());
+    let begins = tokio::task::spawn_blocking(move || begins.recv().map(|_| begins).unwrap()).await.unwrap();
+    // It hangs, and readiness can see it.
+    assert!(recorder.stalled(Duration::ZERO).is_some());
+    assert!(recorder.stalled(Duration::from_secs(600)).is_none());
+    alarm.raise("a sync failed");
+    go_on.send(()).unwrap();
+    assert_eq!(shown(pushed.await), "away", "it was committed, but what is on disk is in doubt");
+    assert_eq!(shown(recorder.record(named("s", 2)).await), "away");
+    recorder.stop();
+    assert!(recorder.stalled(Duration::ZERO).is_none());
     drop(begins);
 }

@@ -1,0 +1,162 @@
+//! What programs that run for long say: their log on stderr, and the few lines they print on stdout.
+//!
+//! Whoever logs or prints neither waits nor fails, whatever became of the other end: a full disk, a pipe that was closed,
+//! one that nobody reads. Lines wait in memory, within a bound, for a thread that writes them; those that find no room or
+//! cannot be written are lost, and counted. A panic goes into the log, too, since the default hook writes to stderr by
+//! itself and may wait there for ever.
+
+mod writer;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal};
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use self::writer::Writer;
+
+/// A line of `stdout` is at most an address or a command to paste; of the log, what a burst of requests says.
+const STDOUT_BYTES_MAX: usize = 64 * 1024;
+/// Waiting lines of the log. Some 20 000 of the usual length.
+const LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+static LOG: OnceLock<Writer> = OnceLock::new();
+static STDOUT: OnceLock<Writer> = OnceLock::new();
+
+/// Why logging could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The variable holds no filter.
+    #[error("{name}={text}: {error}")]
+    Filter {
+        /// Of the variable.
+        name: &'static str,
+        /// What stands in it.
+        text: String,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// No thread could be started, or something else logs already.
+    #[error("no log: {0}")]
+    Start(String),
+}
+
+/// Lines of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// That nobody will read: there was no room for them, or they could not be written.
+    pub dropped: u64,
+    /// Not written yet.
+    pub waiting: u64,
+}
+
+/// Logs to stderr from now on, and panics with it: text for people on a terminal, JSON for everything else.
+/// `PARKGATE_LOG`, else `RUST_LOG`, says what.
+///
+/// # Errors
+/// The variable holds no filter; or something logs already.
+pub fn to_stderr() -> Result<(), LogError> {
+    let filter = filter()?;
+    let started = |error: io::Error| LogError::Start(error.to_string());
+    let writer = Writer::start("log", LOG_BYTES_MAX, io::stderr, tell_of_lost).map_err(started)?;
+    let writer = LOG.get_or_init(|| writer);
+    // A subscriber that cannot write would say so on stderr, and panic when it cannot say so either.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Log(writer)).log_internal_errors(false);
+    let is_set = if io::stderr().is_terminal() {
+        log.with_target(false).try_init()
+    } else {
+        log.json().flatten_event(true).try_init()
+    };
+    is_set.map_err(|error| LogError::Start(error.to_string()))?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Prints a line on stdout, without waiting for whoever reads it. It is lost if nobody does.
+pub fn print(line: &str) {
+    let writer = match STDOUT.get() {
+        Some(writer) => writer,
+        None => match Writer::start("stdout", STDOUT_BYTES_MAX, io::stdout, |_| {}) {
+            Ok(started) => STDOUT.get_or_init(|| started),
+            Err(error) => return tracing::warn!(%error, line, "nothing can be printed"),
+        },
+    };
+    let mut bytes = Vec::with_capacity(line.len() + 1);
+    bytes.extend_from_slice(line.as_bytes());
+    bytes.push(b'\n');
+    writer.push(&bytes);
+}
+
+/// How the log fares.
+#[must_use]
+pub fn lines() -> Lines {
+    LOG.get().map(Writer::lines).unwrap_or_default()
+}
+
+/// Waits until everything logged and printed is written, but no longer: at the end of the process.
+pub fn flush(within: Duration) {
+    let until = Instant::now() + within;
+    for writer in [STDOUT.get(), LOG.get()].into_iter().flatten() {
+        writer.flush(until);
+    }
+}
+
+fn filter() -> Result<EnvFilter, LogError> {
+    let set = ["PARKGATE_LOG", "RUST_LOG"].into_iter().find_map(|name| {
+        let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+        Some((name, text))
+    });
+    match set {
+        None => Ok(EnvFilter::new("info")),
+        Some((name, text)) => EnvFilter::try_new(&text).map_err(|error| {
+            let error = error.to_string();
+            LogError::Filter { name, text, error }
+        }),
+    }
+}
+
+fn tell_of_lost(lines: u64) {
+    tracing::warn!(lines, "lines of the log were lost: it could not be written, or nobody read it");
+}
+
+/// In place of the default hook.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let said = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tracing::error!(said, place, thread, %backtrace, "a fault of ours: panicked");
+    } else {
+        tracing::error!(said, place, thread, "a fault of ours: panicked");
+    }
+}
+
+/// What the subscriber writes to.
+struct Log(&'static Writer);
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line(self.0)
+    }
+}
+
+/// Takes a line whole: the subscriber writes it at once.
+struct Line(&'static Writer);
+
+impl io::Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

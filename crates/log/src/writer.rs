@@ -1,0 +1,170 @@
+//! Lines on their way to a file descriptor that may be slow, full, or gone.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use crate::Lines;
+
+/// Written at once, if so much waits: fewer calls, and a reader sees a line soon.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// A descriptor that is told not to wait, and has no room, is tried again after this.
+const AGAIN_AFTER: Duration = Duration::from_millis(10);
+
+/// A queue of lines and the thread that writes them. The thread ends with the process.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Something came, or was written.
+    changed: Condvar,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    lines: VecDeque<Box<[u8]>>,
+    bytes: usize,
+    /// Taken by the thread, not written yet.
+    writing: usize,
+    dropped: u64,
+}
+
+impl Writer {
+    /// Starts a thread that writes to what `open` gives. `recovered` is told how many lines were lost, when lines can be
+    /// written again.
+    pub(crate) fn start<W: Write>(
+        name: &str,
+        bytes_max: usize,
+        open: impl Fn() -> W + Send + 'static,
+        recovered: impl Fn(u64) + Send + 'static,
+    ) -> io::Result<Writer> {
+        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), bytes_max });
+        let mine = Arc::clone(&shared);
+        Builder::new().name(name.into()).spawn(move || {
+            let mut state = Written::default();
+            // Begun anew whatever happens: between two chunks it keeps only what it told, and whether the last line was torn.
+            while catch_unwind(AssertUnwindSafe(|| mine.run(&mut open(), &mut state, &recovered))).is_err() {
+                let lost = mine.lock().writing as u64;
+                mine.was_written(lost);
+            }
+        })?;
+        Ok(Writer { shared })
+    }
+
+    /// Queues a line, or counts it as lost where there is no room.
+    pub(crate) fn push(&self, line: &[u8]) {
+        let mut queue = self.shared.lock();
+        if queue.bytes + line.len() > self.shared.bytes_max {
+            queue.dropped += 1;
+            return;
+        }
+        queue.bytes += line.len();
+        queue.lines.push_back(line.into());
+        if queue.lines.len() == 1 {
+            self.shared.changed.notify_all();
+        }
+    }
+
+    pub(crate) fn lines(&self) -> Lines {
+        let queue = self.shared.lock();
+        Lines { dropped: queue.dropped, waiting: (queue.lines.len() + queue.writing) as u64 }
+    }
+
+    /// Waits until nothing waits any more, or it is that time.
+    pub(crate) fn flush(&self, until: Instant) {
+        let mut queue = self.shared.lock();
+        while queue.writing > 0 || !queue.lines.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            queue = self.shared.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// How far the thread is.
+#[derive(Default)]
+struct Written {
+    /// The last line was cut off: the next one begins on a line of its own.
+    is_torn: bool,
+    /// Lost lines that were told of.
+    told: u64,
+}
+
+impl Shared {
+    fn run(&self, out: &mut impl Write, state: &mut Written, recovered: &impl Fn(u64)) {
+        loop {
+            let (mut chunk, mut ends) = (Vec::new(), Vec::new());
+            if state.is_torn {
+                chunk.push(b'\n');
+            }
+            self.take(&mut chunk, &mut ends);
+            let (written, failed) = write(out, &chunk);
+            let begun = usize::from(state.is_torn);
+            if written > 0 {
+                state.is_torn = failed && written != begun && !ends.contains(&written);
+            }
+            let lost = ends.iter().filter(|end| **end > written).count();
+            let (is_last, dropped) = self.was_written(lost as u64);
+            if !failed && is_last && dropped > state.told {
+                recovered(dropped - state.told);
+                state.told = dropped;
+            }
+        }
+    }
+
+    /// Waits for lines and takes a chunk of them; where each ends.
+    fn take(&self, chunk: &mut Vec<u8>, ends: &mut Vec<usize>) {
+        let mut queue = self.lock();
+        while queue.lines.is_empty() {
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        while chunk.len() < CHUNK_BYTES
+            && let Some(line) = queue.lines.pop_front()
+        {
+            queue.bytes -= line.len();
+            queue.writing += 1;
+            chunk.extend_from_slice(&line);
+            ends.push(chunk.len());
+        }
+    }
+
+    /// A chunk is done, so many of its lines lost. Does nothing wait, and how many were lost in all?
+    fn was_written(&self, lost: u64) -> (bool, u64) {
+        let mut queue = self.lock();
+        queue.writing = 0;
+        queue.dropped += lost;
+        self.changed.notify_all();
+        (queue.lines.is_empty(), queue.dropped)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many bytes were written, and whether the rest could not be.
+fn write(out: &mut impl Write, chunk: &[u8]) -> (usize, bool) {
+    let mut written = 0;
+    while let Some(rest) = chunk.get(written..).filter(|rest| !rest.is_empty()) {
+        match out.write(rest) {
+            Ok(0) => return (written, true),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(AGAIN_AFTER),
+            Err(_) => return (written, true),
+        }
+    }
+    // Standard output is written line by line, and at its end.
+    (written, out.flush().is_err())
+}
+
+#[cfg(test)]
+mod tests;

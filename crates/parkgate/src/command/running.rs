@@ -1,0 +1,49 @@
+//! What programs that run for long have in common: a log that nothing waits for, and an end that comes whatever hangs.
+
+use std::io;
+use std::thread::Builder;
+use std::time::Duration;
+
+use anyhow::Context;
+use parkgate_log::LogError;
+use tokio::runtime::Runtime;
+
+use crate::output::{BROKEN, Broken, misuse};
+
+/// What still runs on blocking threads at the end has so long: nobody waits for a disk that hangs.
+const THREADS_END_WITHIN: Duration = Duration::from_secs(2);
+/// So long the log has to be written at the end: nobody may read it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Logs to stderr from now on.
+pub(super) fn log() -> anyhow::Result<()> {
+    parkgate_log::to_stderr().map_err(|error| match error {
+        LogError::Filter { .. } => misuse(format!("{error}; 应写成 info 或 debug (write info or debug)")),
+        LogError::Start(_) => error.into(),
+    })
+}
+
+/// Runs the program to its end. As a task, so that a panic ends it as one of its parts' does.
+pub(super) fn run(
+    runtime: Runtime,
+    program: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<()> {
+    let running = runtime.spawn(program);
+    let done = runtime.block_on(running);
+    let done = done.unwrap_or_else(|error| Err(Broken(format!("程序出错 a fault of ours: {error}")).into()));
+    runtime.shutdown_timeout(THREADS_END_WITHIN);
+    parkgate_log::flush(LAST_WORDS);
+    done
+}
+
+/// Whatever hangs, the process ends after this time, unless it ended before.
+pub(super) fn end_within(within: Duration) -> anyhow::Result<()> {
+    let end = move || {
+        std::thread::sleep(within);
+        tracing::error!(code = BROKEN, "the process did not end by itself in time: ending it");
+        parkgate_log::flush(LAST_WORDS);
+        std::process::exit(i32::from(BROKEN));
+    };
+    let started: io::Result<_> = Builder::new().name("end".into()).spawn(end);
+    started.map(drop).context("no thread that sees to the end")
+}
