@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use http::{StatusCode, header};
 use parkgate_intake::{IntakeLimits, Unread};
 use parkgate_wire::PushKind;
+use parkgate_wire::content_type::without_bom;
 use parkgate_wire::form::FormLimits;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
@@ -63,7 +64,7 @@ async fn leave(State(intake): State<Intake>, request: Request) -> Response {
 
 /// Free spaces as the car park counts them, for the records that come after.
 async fn space(State(intake): State<Intake>, body: Bytes) -> Response {
-    let space: Space = match serde_json::from_slice(&body) {
+    let space: Space = match serde_json::from_slice(without_bom(&body)) {
         Ok(space) => space,
         Err(error) => {
             let what = format!(

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use parkgate_wire::field::is_name;
-use parkgate_wire::{PushKind, UnixMillis};
+use parkgate_wire::value::says_nothing;
+use parkgate_wire::{Md5Hash, PushKind, UnixMillis};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -48,7 +49,7 @@ impl Record {
         Record::new(kind, params, files)
     }
 
-    /// Of parameters and pictures by part name. Empty ones are as good as none.
+    /// Of parameters and pictures by part name. Those that say nothing are as good as none.
     ///
     /// # Errors
     /// What is missing or wrong, in a sentence.
@@ -57,9 +58,11 @@ impl Record {
         mut params: Vec<(String, String)>,
         mut files: Vec<(String, PathBuf)>,
     ) -> Result<Record, String> {
-        params
-            .retain(|(name, value)| !value.is_empty() && !["sign", "park_uuid", "app_secret"].contains(&name.as_str()));
-        files.retain(|(_, path)| !path.as_os_str().is_empty());
+        params.retain(|(name, value)| {
+            !says_nothing(value) && !["sign", "park_uuid", "app_secret"].contains(&name.as_str())
+        });
+        files.retain(|(_, path)| !path.to_str().is_some_and(says_nothing));
+        params.retain(|(name, value)| !is_hash_of_nothing(name, value, &files));
         // It becomes part of a file's name.
         if let Some((part, _)) = files.iter().find(|(part, _)| !is_name(part.as_bytes())) {
             return Err(format!(
@@ -101,6 +104,13 @@ impl Record {
     }
 }
 
+/// The hash of a picture that was not taken: software that always sends the field sends the MD5 of no bytes.
+fn is_hash_of_nothing(name: &str, value: &str, files: &[(String, PathBuf)]) -> bool {
+    let has_file = |image: &str| files.iter().any(|(part, _)| part.strip_suffix("_file") == Some(image));
+    name.strip_suffix("_hash").is_some_and(|image| !has_file(image))
+        && Md5Hash::parse(value) == Some(Md5Hash::OF_NOTHING)
+}
+
 /// A payment is taken once for its order: one that has none gets its serial and position.
 fn with_orders(list: &str, parking_serial: &str) -> Result<String, String> {
     let wrong = || "参数`payment_list`应为JSON数组 (payment_list is a JSON array of objects)".to_owned();
@@ -108,7 +118,7 @@ fn with_orders(list: &str, parking_serial: &str) -> Result<String, String> {
     let mut changed = false;
     for (position, entry) in entries.iter_mut().enumerate() {
         let has_order = match entry.get("parking_order") {
-            Some(Value::String(order)) => !order.is_empty(),
+            Some(Value::String(order)) => !says_nothing(order),
             Some(Value::Number(_)) => true,
             _ => false,
         };

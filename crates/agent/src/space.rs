@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
+use parkgate_wire::content_type::without_bom;
 use serde::Deserialize;
 
 /// How many spaces there are, and how many are free.
@@ -59,7 +60,7 @@ impl SpaceSource {
         let path = self.file.as_ref()?;
         let read = || -> std::io::Result<(Space, i64)> {
             let written = std::fs::metadata(path)?.modified()?;
-            let space = serde_json::from_slice(&std::fs::read(path)?)?;
+            let space = serde_json::from_slice(without_bom(&std::fs::read(path)?))?;
             let at = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
             Ok((space, i64::try_from(at).unwrap_or(i64::MAX)))
         };

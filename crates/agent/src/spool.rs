@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use parkgate_seal::disk::make_shared_folder;
 use parkgate_wire::PushKind;
+use parkgate_wire::content_type::without_bom;
+use parkgate_wire::value::says_nothing;
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 
@@ -50,15 +52,14 @@ pub(crate) fn empty(folder: &Path, outbox: &Outbox, arriving: &mut Arriving) -> 
     make_shared_folder(folder)?;
     let mut paths: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")))
         .collect();
     paths.sort();
     arriving.keep(&paths);
     let mut waiting = HashSet::new();
     let mut taken = 0;
     for path in paths {
-        let record =
-            std::fs::read_to_string(&path).map_err(|error| error.to_string()).and_then(|text| read(&text, folder));
+        let record = std::fs::read(&path).map_err(|error| error.to_string()).and_then(|bytes| read(&bytes, folder));
         let became = match record {
             // Behind an enter that waits its leave does, too.
             Ok(record) if waiting.contains(&record.parking_serial) => Became::Waiting,
@@ -138,13 +139,15 @@ fn go_without(parking_serial: &str, missing: &[PathBuf], outbox: &Outbox) {
 }
 
 /// `"call": "leave"` or `"enter"` beside the protocol's names; without it a record with a `leave_time` is a leave.
-fn read(text: &str, folder: &Path) -> Result<Record, String> {
+fn read(bytes: &[u8], folder: &Path) -> Result<Record, String> {
+    let text = std::str::from_utf8(without_bom(bytes))
+        .map_err(|error| format!("文件应为UTF-8编码 (the file is not UTF-8): {error}"))?;
     let mut object: Map<String, Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let kind = match object.remove("call").as_ref().and_then(Value::as_str) {
         Some("enter") => PushKind::Enter,
         Some("leave") => PushKind::Leave,
         Some(other) => return Err(format!("call = {other}: 应为 enter 或 leave (write enter or leave)")),
-        None if object.contains_key("leave_time") => PushKind::Leave,
+        None if object.get("leave_time").is_some_and(says_something) => PushKind::Leave,
         None => PushKind::Enter,
     };
     let mut record = Record::from_json(kind, &object)?;
@@ -152,6 +155,10 @@ fn read(text: &str, folder: &Path) -> Result<Record, String> {
         *path = folder.join(&*path);
     }
     Ok(record)
+}
+
+fn says_something(value: &Value) -> bool {
+    !value.is_null() && !value.as_str().is_some_and(says_nothing)
 }
 
 fn put_aside(folder: &Path, path: &Path, why: &str) -> std::io::Result<()> {

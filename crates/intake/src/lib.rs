@@ -4,10 +4,17 @@
 //! the protocol, and neither a store nor a server: the body is any [`http_body::Body`], and files go to any [`FileSink`].
 
 mod form;
+mod head;
 mod limits;
 mod meter;
+mod multipart;
+mod parts;
+mod raw;
 mod sink;
+mod transfer;
 
-pub use form::{Arrived, Intake, Unread, is_form, read, read_text};
+pub use form::{Arrived, Intake, Unread, form_of, read, read_text};
+pub use head::{is_form, waits_to_be_asked};
 pub use limits::IntakeLimits;
+pub use parts::RAW_PART;
 pub use sink::{FileSink, Written};

@@ -22,3 +22,18 @@ pub struct IntakeLimits {
     /// A whole body.
     pub body_timeout: Duration,
 }
+
+impl IntakeLimits {
+    /// For a body that is in memory already.
+    pub(crate) fn of_form(form: FormLimits) -> IntakeLimits {
+        IntakeLimits {
+            body_bytes_max: u64::MAX,
+            fields_bytes_max: usize::MAX,
+            file_bytes_max: u64::MAX,
+            files_max: form.params_max,
+            form,
+            body_idle_timeout: Duration::MAX,
+            body_timeout: Duration::MAX,
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! Where the files of a request go.
 
+use std::convert::Infallible;
 use std::future::Future;
 
 use bytes::Bytes;
+use md5::{Digest, Md5};
 use parkgate_wire::Md5Hash;
 
 /// A place for files: the gate's image store, the agent's folder of incoming pictures.
@@ -33,4 +35,27 @@ pub struct Written<F> {
     pub md5: Md5Hash,
     /// How many bytes.
     pub size: u64,
+}
+
+/// For who only wants to know the hashes.
+pub(crate) struct HashOnly;
+
+impl FileSink for HashOnly {
+    type Open = (Md5, u64);
+    type File = ();
+    type Error = Infallible;
+
+    async fn begin(&self) -> Result<(Md5, u64), Infallible> {
+        Ok((Md5::new(), 0))
+    }
+
+    async fn write(&self, (md5, size): &mut (Md5, u64), bytes: Bytes) -> Result<(), Infallible> {
+        md5.update(&bytes);
+        *size += bytes.len() as u64;
+        Ok(())
+    }
+
+    async fn finish(&self, (md5, size): (Md5, u64)) -> Result<Written<()>, Infallible> {
+        Ok(Written { file: (), md5: Md5Hash(md5.finalize().into()), size })
+    }
 }

@@ -140,6 +140,7 @@ limits! {
     params_max: usize,
     unlisted_max: usize,
     value_bytes_max: usize,
+    payments_max: usize,
     fields_bytes_max: usize,
     header_timeout: Span,
     idle_timeout: Span,
@@ -201,7 +202,7 @@ impl GivenLimits {
     /// Of some things there must be one, or the gate takes nothing.
     fn has_none(&self) -> bool {
         let bytes = self.body_bytes_max == Some(0);
-        let counts = [self.params_max, self.value_bytes_max, self.fields_bytes_max];
+        let counts = [self.params_max, self.value_bytes_max, self.payments_max, self.fields_bytes_max];
         let work = [self.connections_max, self.connections_per_address_max, self.queue_max, self.batch_max];
         bytes || counts.contains(&Some(0)) || work.contains(&Some(0))
     }

@@ -148,7 +148,8 @@ impl Quarantine {
         let pictures = refused.files.store().await?;
         let shown = finding.as_ref().filter(|finding| finding.is_known).map(|finding| finding.sentence.clone());
         let code = finding.as_ref().map(|finding| finding.code);
-        let kept = refused.sent.kept(refused.cause.hint(), finding.map(|finding| finding.sentence));
+        let sent = refused.sent;
+        let kept = sent.kept(refused.cause.hint(), finding.map(|finding| finding.sentence));
         let set_aside = SetAside {
             park,
             kind: refused.kind,
@@ -157,7 +158,7 @@ impl Quarantine {
             address: refused.address.to_string(),
             reason: refused.cause.reason(),
             finding: code,
-            digest: sent::digest(&gate.content_key, refused.kind, &kept, &pictures),
+            digest: sent::digest(&gate.content_key, refused.kind, &sent, &kept, &pictures),
             kept,
             pictures,
         };
@@ -197,6 +198,8 @@ pub(crate) fn is_kept(why: &Why) -> bool {
     match why {
         Why::Mismatched(_) => true,
         Why::Refused(Refusal::Method { .. } | Refusal::QuerySent | Refusal::AddressNotAllowed) => false,
+        // Genuine, and over a limit of ours: the limit can be raised, and the push replayed.
+        Why::Refused(Refusal::TooManyPayments { .. }) => true,
         Why::Refused(refusal) => matches!(refusal.class(), RefusalClass::BadRequest | RefusalClass::Forbidden),
     }
 }

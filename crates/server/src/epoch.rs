@@ -95,7 +95,7 @@ fn entry(
     let params = params.filter(|(name, _)| *name != "encoding" && !name.ends_with("_hash"));
     let form = Form::restored(params.map(|(name, value)| (name, value, None)), Vec::new());
     let Verified::Matched(verified) = accept_unsigned(form, record.kind) else { return None };
-    let push = Push::read(verified, record.kind).ok().filter(|push| push.enter_time >= entered_from)?;
+    let push = Push::read(verified, record.kind, usize::MAX).ok().filter(|push| push.enter_time >= entered_from)?;
     // It went over with the record that has its serial: it would be found its own repeat, and then be forgotten.
     if park.park.records_of(push.enter_time) == conflict.numbering {
         return None;

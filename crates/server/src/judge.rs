@@ -72,6 +72,7 @@ pub(crate) fn judge(
     kind: PushKind,
     address: IpAddr,
     now: i64,
+    payments_max: usize,
 ) -> Result<Genuine, Box<NotTaken>> {
     let mut park = None;
     let access = access::authorise(registry, &form, address, now, &mut park).and_then(|access| {
@@ -91,7 +92,7 @@ pub(crate) fn judge(
     };
     let variant = verified.variant();
     let original = verified.signed_values().and_then(|values| serde_json::to_string(&values).ok());
-    match Push::read(verified, kind) {
+    match Push::read(verified, kind, payments_max) {
         Ok(push) => Ok(Genuine { park: access.park, push, variant, by_old_secret, original }),
         Err(refused) => {
             let (refusal, form) = *refused;

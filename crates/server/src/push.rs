@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::response::Response;
-use http::Request;
+use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
-use parkgate_intake::Unread;
+use parkgate_intake::{Unread, waits_to_be_asked};
 use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::Recorded;
 use parkgate_store::images::FinishedImage;
@@ -65,6 +65,8 @@ struct Visit<'a> {
     compared: Option<Compared>,
     /// The key it was recorded under.
     recorded: Option<ParkId>,
+    /// The body was never asked for, so what follows on the connection may be it or another request.
+    is_body_unread: bool,
 }
 
 /// Receives one push and answers it.
@@ -76,10 +78,23 @@ pub(crate) async fn receive(
 ) -> Response {
     let started = Instant::now();
     let (seqno, received_at) = (gate.next_seqno(), now_ms());
-    let mut visit = Visit { gate, kind, seqno, received_at, client, park: None, compared: None, recorded: None };
+    let mut visit = Visit {
+        gate,
+        kind,
+        seqno,
+        received_at,
+        client,
+        park: None,
+        compared: None,
+        recorded: None,
+        is_body_unread: false,
+    };
     let outcome = visit.outcome(request).await;
     let park = visit.park.as_deref();
-    let ours = answer::answer(&visit, &outcome, started);
+    let mut ours = answer::answer(&visit, &outcome, started);
+    if visit.is_body_unread {
+        ours.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let (Some(compared), Some(forwarder)) = (visit.compared, &gate.forwarder) else { return ours };
     // What could not be kept here must come again, whatever others say of it.
     let Some(summary) = answer::kept_summary(&outcome, visit.seqno) else { return ours };
@@ -100,7 +115,8 @@ impl Visit<'_> {
             Ok(intake) => intake,
             Err(Unread::Failed(error)) => return Outcome::Failed(error.into()),
             Err(Unread::Refused { refusal, arrived, files }) => {
-                let sent = arrived.map(|arrived| Box::new(Sent::from(*arrived)));
+                self.is_body_unread = arrived.is_none() && waits_to_be_asked(&head);
+                let sent = arrived.map(|arrived| Box::new(Sent::Unread(*arrived)));
                 let registry = self.gate.registry.load();
                 let named = sent.as_deref().and_then(Sent::park_uuid);
                 self.park = named.and_then(|park_uuid| registry.park(&park_uuid).cloned());
@@ -116,7 +132,7 @@ impl Visit<'_> {
         }
         let judged = {
             let registry = self.gate.registry.load();
-            judge(&registry, intake.form, self.kind, self.client.0, self.received_at)
+            judge(&registry, intake.form, self.kind, self.client.0, self.received_at, limits.form.payments_max)
         };
         match judged {
             Ok(genuine) => self.record(genuine, intake.files).await.unwrap_or_else(Outcome::Failed),

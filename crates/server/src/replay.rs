@@ -86,7 +86,8 @@ fn anew(
     let form =
         restored(quarantined, limits).map_err(|hint| Replayed::Stays { reason: quarantined.reason.clone(), hint })?;
     let address = quarantined.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let genuine = judge(registry, form, quarantined.kind, address, quarantined.received_at).map_err(|not_taken| {
+    let (kind, at) = (quarantined.kind, quarantined.received_at);
+    let genuine = judge(registry, form, kind, address, at, limits.payments_max).map_err(|not_taken| {
         Replayed::Stays { reason: not_taken.why.reason().to_owned(), hint: not_taken.why.hint() }
     })?;
     let pictures = quarantined.pictures.iter().map(|picture| {

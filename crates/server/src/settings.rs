@@ -48,6 +48,8 @@ pub struct Limits {
     pub unlisted_max: usize,
     /// One value.
     pub value_bytes_max: usize,
+    /// Entries of a `payment_list`.
+    pub payments_max: usize,
     /// All fields of a request together.
     pub fields_bytes_max: usize,
     /// From the first byte of a header, or from the opening of the connection, to the header's end.
@@ -95,6 +97,7 @@ impl Default for Limits {
             params_max: 128,
             unlisted_max: 32,
             value_bytes_max: 64 * 1024,
+            payments_max: 1000,
             fields_bytes_max: 512 * 1024,
             header_timeout: Duration::from_secs(15),
             // What many clients take for granted: nginx and Apache's client have it, and load balancers keep shorter.
@@ -148,6 +151,7 @@ impl Limits {
             params_max: self.params_max,
             unlisted_max: self.unlisted_max,
             value_bytes_max: self.value_bytes_max,
+            payments_max: self.payments_max,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use parkgate_ledger::visit::{HalfFacts, Stay, join};
 use parkgate_ledger::{ParkId, RecordId, Recount, SpaceEvent, counts_as_of};
+use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, UnixMillis};
 use serde_json::{Map, Value};
 
@@ -266,7 +267,7 @@ pub(crate) fn listed_payments(leave: &RecordView) -> Result<Vec<Listed>, StoreEr
 
 /// The same, of its parameters.
 pub(crate) fn listed_in(params: &Map<String, Value>) -> Result<Vec<Listed>, StoreError> {
-    let list = params.get("payment_list").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let list = params.get("payment_list").and_then(Value::as_str).filter(|text| !says_nothing(text));
     let Some(list) = list else { return Ok(Vec::new()) };
     let entries: Vec<Value> =
         serde_json::from_str(list).map_err(|error| StoreError::Broken(format!("stored payments: {error}")))?;
@@ -274,7 +275,7 @@ pub(crate) fn listed_in(params: &Map<String, Value>) -> Result<Vec<Listed>, Stor
     for (position, entry) in entries.into_iter().enumerate() {
         let Value::Object(fields) = entry else { continue };
         let text = |name: &str| match fields.get(name) {
-            Some(Value::String(text)) => text.clone(),
+            Some(Value::String(text)) if !says_nothing(text) => text.clone(),
             Some(Value::Number(number)) => number.to_string(),
             _ => String::new(),
         };

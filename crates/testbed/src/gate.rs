@@ -141,6 +141,9 @@ impl Gate {
     pub fn pictures_below(&self, part: &str) -> usize {
         fn count(folder: &Path) -> usize {
             let paths = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+            // Not the marks of stores, in `.stores`, nor locks.
+            let paths =
+                paths.filter(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')));
             paths.map(|path| if path.is_dir() { count(&path) } else { usize::from(path.extension().is_none()) }).sum()
         }
         count(&self.data.join(part))

@@ -54,7 +54,7 @@ fn body() -> Vec<u8> {
 fn verified(body: &[u8], secret: &Secret) -> Push {
     let form = Form::from_urlencoded(body, UTF_8, FormLimits::default()).unwrap();
     match verify(form, PushKind::Leave, secret) {
-        Verified::Matched(form) => Push::read(form, PushKind::Leave).unwrap(),
+        Verified::Matched(form) => Push::read(form, PushKind::Leave, usize::MAX).unwrap(),
         other => panic!("{other:?}"),
     }
 }

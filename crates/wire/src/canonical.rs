@@ -91,7 +91,7 @@ impl Variant {
             (true, false) => &[SignedText::EncodedTwice],
             (true, true) => &[SignedText::EncodedTwice, SignedText::EncodedOnce],
         };
-        let has_empty = form.params().any(|p| p.value.is_empty() && p.name != "sign");
+        let has_empty = form.params().any(|p| (p.value.is_empty() || p.raw.is_empty()) && p.name != "sign");
         let empties: &[Empties] = if has_empty { &[Empties::Dropped, Empties::Kept] } else { &[Empties::Dropped] };
         let signed: &[bool] = if encoded { &[true, false] } else { &[true] };
         texts.iter().flat_map(move |text| {
@@ -129,7 +129,8 @@ impl Canonical {
         let mut params = Vec::with_capacity(form.params().len());
         params.extend(form.params().filter(|param| {
             param.name != "sign"
-                && (variant.empties == Empties::Kept || !param.value.is_empty())
+                // Empty is what is signed as empty: a value that only reads as empty could be added to a captured push.
+                && (variant.empties == Empties::Kept || !variant.signed(param).is_empty())
                 && (variant.encoding_signed || param.name != "encoding")
         }));
         params.sort_unstable_by(|one, other| {

@@ -7,11 +7,12 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
 
+use crate::content_type::{self, without_bom};
 use crate::field;
 pub use crate::pairs::Param;
 use crate::pairs::{Name, Pairs};
 use crate::refusal::Refusal;
-use crate::value::Md5Hash;
+use crate::value::{Md5Hash, says_nothing};
 
 /// The parameters of one request.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +35,9 @@ pub struct UploadedFile {
 /// Parameters at most: their places are kept in a byte.
 const PARAMS_MAX: usize = 128;
 
+/// What a payment takes as JSON, with a name and two times: about 200.
+const PAYMENT_BYTES: usize = 256;
+
 /// How much a form may hold; what is over is refused with 413.
 #[derive(Debug, Clone, Copy)]
 pub struct FormLimits {
@@ -43,11 +47,20 @@ pub struct FormLimits {
     pub unlisted_max: usize,
     /// Bytes of one decoded value.
     pub value_bytes_max: usize,
+    /// Entries of `payment_list`: each costs the store a row.
+    pub payments_max: usize,
 }
 
 impl FormLimits {
-    /// The documented table has about 50 names; a payment list of 100 entries is about 20 KiB.
-    pub const DEFAULT: FormLimits = FormLimits { params_max: PARAMS_MAX, unlisted_max: 32, value_bytes_max: 64 * 1024 };
+    /// The documented table has about 50 names; nobody pays for one stay a thousand times.
+    pub const DEFAULT: FormLimits =
+        FormLimits { params_max: PARAMS_MAX, unlisted_max: 32, value_bytes_max: 64 * 1024, payments_max: 1000 };
+
+    /// How long a value of that name may be: a list of payments as long as its payments need.
+    fn bytes_max_of(&self, name: &str) -> usize {
+        let payments = if name == "payment_list" { self.payments_max.saturating_mul(PAYMENT_BYTES) } else { 0 };
+        self.value_bytes_max.max(payments)
+    }
 }
 
 impl Default for FormLimits {
@@ -62,10 +75,10 @@ impl Form {
         self.pairs.iter()
     }
 
-    /// The first value of that name. An empty value is as good as none: empties need not be signed.
+    /// The first value of that name, if it says anything: empties need not be signed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.get(name).filter(|value| !value.is_empty())
+        self.pairs.get(name).filter(|value| !says_nothing(value))
     }
 
     /// Was the name sent at all, be it empty?
@@ -107,14 +120,14 @@ impl Form {
         &self.files
     }
 
-    /// Reads an `application/x-www-form-urlencoded` body.
+    /// Reads an `application/x-www-form-urlencoded` body, without the byte order mark that may stand in front.
     ///
     /// # Errors
     /// A name or value that is not text in `charset`, a name that is none, or too many of them.
     pub fn from_urlencoded(body: &[u8], charset: &'static Encoding, limits: FormLimits) -> Result<Form, Refusal> {
         let mut form = FormBuilder::new(limits);
         form.form.pairs.reserve(body.len() + body.len() / 4);
-        for piece in body.split(|b| *b == b'&').filter(|piece| !piece.is_empty()) {
+        for piece in without_bom(body).split(|b| *b == b'&').filter(|piece| !piece.is_empty()) {
             let cut = memchr::memchr(b'=', piece).unwrap_or(piece.len());
             let (name, value) = piece.split_at(cut);
             form.urlencoded_pair(name, value.strip_prefix(b"=").unwrap_or(value), charset)?;
@@ -197,7 +210,7 @@ impl FormBuilder {
         percent_decode(value, &mut scratch);
         let decoded = self.decoded(&name, &scratch, charset)?;
         // Some clients paste unescaped Chinese into the body: then the raw text is in the form's charset, too.
-        let raw = self.decoded(&name, value, charset)?;
+        let raw = self.text(&name, value, charset)?;
         self.form.pairs.push(name, &decoded, Some(&raw));
         self.scratch = scratch;
         Ok(())
@@ -225,17 +238,20 @@ impl FormBuilder {
         Ok(name)
     }
 
+    /// The text of a value, within its limit.
     fn decoded<'a>(&self, name: &Name, bytes: &'a [u8], charset: &'static Encoding) -> Result<Cow<'a, str>, Refusal> {
-        let name = || self.form.pairs.name_text(name).to_owned();
-        if bytes.len() > self.limits.value_bytes_max {
-            return Err(Refusal::ValueTooLong { name: name(), bytes_max: self.limits.value_bytes_max });
+        let bytes_max = self.limits.bytes_max_of(self.form.pairs.name_text(name));
+        if bytes.len() > bytes_max {
+            return Err(Refusal::ValueTooLong { name: self.form.pairs.name_text(name).to_owned(), bytes_max });
         }
-        let text = if charset == UTF_8 {
-            std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
-        } else {
-            charset.decode_without_bom_handling_and_without_replacement(bytes)
-        };
-        text.ok_or_else(|| Refusal::NotText { name: name(), charset: charset.name() })
+        self.text(name, bytes, charset)
+    }
+
+    fn text<'a>(&self, name: &Name, bytes: &'a [u8], charset: &'static Encoding) -> Result<Cow<'a, str>, Refusal> {
+        content_type::decoded(bytes, charset).ok_or_else(|| Refusal::NotText {
+            name: self.form.pairs.name_text(name).to_owned(),
+            charset: charset.name(),
+        })
     }
 }
 
@@ -339,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_kept_at_it_and_not_past_it() {
-        let limits = FormLimits { params_max: 2, unlisted_max: 1, value_bytes_max: 3 };
+        let limits = FormLimits { params_max: 2, unlisted_max: 1, value_bytes_max: 3, ..FormLimits::DEFAULT };
         let read = |body: &str| Form::from_urlencoded(body.as_bytes(), UTF_8, limits).map(|form| form.params().len());
         assert_eq!(read("plate=123&x=1").unwrap(), 2);
         assert!(matches!(read("plate=1&sign=1&car_type=1"), Err(Refusal::TooMany { max: 2, .. })));

@@ -6,6 +6,7 @@
 
 pub mod advisory;
 pub mod canonical;
+pub mod content_type;
 pub mod doctor;
 mod endpoint;
 pub mod field;

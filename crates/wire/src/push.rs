@@ -149,13 +149,14 @@ pub fn check_required(form: &Form, kind: PushKind, strict: bool) -> Result<(), R
 }
 
 impl Push {
-    /// Reads a verified form as a push, checking every value the document gives a form.
+    /// Reads a verified form as a push, checking every value the document gives a form, and that there are no more payments
+    /// than `payments_max`.
     ///
     /// # Errors
     /// The first parameter, in the order of the checks, whose value is not of the documented form; and the form as it
     /// was received.
-    pub fn read(verified: VerifiedForm, kind: PushKind) -> Result<Push, Box<(Refusal, Form)>> {
-        match read_values(&verified, kind) {
+    pub fn read(verified: VerifiedForm, kind: PushKind, payments_max: usize) -> Result<Push, Box<(Refusal, Form)>> {
+        match read_values(&verified, kind, payments_max) {
             Err(refusal) => Err(Box::new((refusal, verified.into_form()))),
             Ok(values) => {
                 let VerifiedForm { params, files, received, .. } = verified;
@@ -182,7 +183,7 @@ struct Values {
     payments: Vec<Payment>,
 }
 
-fn read_values(verified: &VerifiedForm, kind: PushKind) -> Result<Values, Refusal> {
+fn read_values(verified: &VerifiedForm, kind: PushKind, payments_max: usize) -> Result<Values, Refusal> {
     let params = &verified.params;
     let enter_time = time(params, "enter_time")?.ok_or(Refusal::Missing { name: "enter_time" })?;
     let leave_time = match kind {
@@ -194,7 +195,7 @@ fn read_values(verified: &VerifiedForm, kind: PushKind) -> Result<Values, Refusa
     }
     let payments = match params.get("payment_list") {
         None => Vec::new(),
-        Some(list) => payment::read_list(list)?,
+        Some(list) => payment::read_list(list, payments_max)?,
     };
     check_files(&verified.files, params)?;
     Ok(Values { enter_time, leave_time, payments })
@@ -225,13 +226,15 @@ fn wrong(name: &str, found: &str, expected: &'static str) -> Refusal {
     Refusal::Value { name: name.to_owned(), found: shortened(found), expected }
 }
 
-/// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明).
+/// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明). An empty file is as if not
+/// sent, and so is its hash.
 fn check_files(files: &[UploadedFile], params: &Params) -> Result<(), Refusal> {
     for (file, hash, _) in IMAGE_FIELDS {
         if let Some(text) = params.get(file) {
             return Err(wrong(file, text, FILE));
         }
-        if params.get(hash).is_some() && !files.iter().any(|part| part.name == file) {
+        let names_a_file = params.get(hash).is_some_and(|text| Md5Hash::parse(text) != Some(Md5Hash::OF_NOTHING));
+        if names_a_file && !files.iter().any(|part| part.name == file) {
             return Err(Refusal::FileMissing { name: hash.into(), file: file.into() });
         }
     }

@@ -28,9 +28,18 @@ pub enum Refusal {
         /// What the header says.
         found: String,
     },
-    /// A charset that nobody knows.
+    /// A charset that a form may not be in.
     Charset {
+        /// The part whose own it is; `None` for the request's.
+        part: Option<String>,
         /// The name given.
+        found: String,
+    },
+    /// `Content-Transfer-Encoding` of a part: base64 and quoted-printable are decoded, others are not.
+    TransferEncoding {
+        /// The part.
+        part: String,
+        /// The encoding named.
         found: String,
     },
     /// The body is not what its content type says.
@@ -128,6 +137,13 @@ pub enum Refusal {
         /// What the document says.
         expected: &'static str,
     },
+    /// More payments than allowed.
+    TooManyPayments {
+        /// How many.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
     /// A file without its hash.
     HashMissing {
         /// The hash parameter.
@@ -176,7 +192,8 @@ impl Refusal {
             Refusal::BodyTooLarge { .. }
             | Refusal::FileTooLarge { .. }
             | Refusal::TooMany { .. }
-            | Refusal::ValueTooLong { .. } => RefusalClass::TooLarge,
+            | Refusal::ValueTooLong { .. }
+            | Refusal::TooManyPayments { .. } => RefusalClass::TooLarge,
             Refusal::ContentEncoding { .. } => RefusalClass::UnsupportedCoding,
             Refusal::TooSlow => RefusalClass::TimedOut,
             Refusal::UnknownPark | Refusal::AppNotAllowed | Refusal::AddressNotAllowed => RefusalClass::Forbidden,
@@ -184,6 +201,7 @@ impl Refusal {
             | Refusal::QuerySent
             | Refusal::ContentType { .. }
             | Refusal::Charset { .. }
+            | Refusal::TransferEncoding { .. }
             | Refusal::Malformed { .. }
             | Refusal::BadName { .. }
             | Refusal::SecretSent
@@ -215,7 +233,15 @@ impl Refusal {
             Refusal::ContentType { found } => format!(
                 "`Content-Type`应为`application/x-www-form-urlencoded`或`multipart/form-data`, 收到`{found}` (send a form)"
             ),
-            Refusal::Charset { found } => format!("不认识的字符集`{found}` (unknown charset)"),
+            Refusal::Charset { part: None, found } => {
+                format!("不支持字符集`{found}`, 请用UTF-8、GBK、GB18030或Big5 (unsupported charset)")
+            }
+            Refusal::Charset { part: Some(part), found } => {
+                format!("表单部分`{part}`: 不支持字符集`{found}`, 请用UTF-8、GBK、GB18030或Big5 (unsupported charset)")
+            }
+            Refusal::TransferEncoding { part, found } => format!(
+                "表单部分`{part}`: 不支持`Content-Transfer-Encoding: {found}`, 请用8bit、base64或quoted-printable (unsupported transfer encoding)"
+            ),
             Refusal::Malformed { place } => format!("请求体格式错误: {place} (malformed body)"),
             Refusal::TooSlow => "请求体接收超时 (the body arrived too slowly)".into(),
             Refusal::BodyTooLarge { bytes_max } => format!("请求体超过上限{bytes_max}字节 (body over its limit)"),
@@ -245,6 +271,9 @@ impl Refusal {
             Refusal::Repeated { name } => format!("参数`{name}`重复传递 (sent more than once)"),
             Refusal::Foreign { name } => format!("参数`{name}`不属于入场推送 (not a parameter of an enter push)"),
             Refusal::Value { name, found, expected } => format!("参数`{name}`应为{expected}, 收到`{found}`"),
+            Refusal::TooManyPayments { found, max } => {
+                format!("参数`payment_list`有{found}条支付记录, 超过上限{max}条 (payments over their limit)")
+            }
             Refusal::HashMissing { name, file } => {
                 format!("参数`{name}`未传递, 上传文件`{file}`时必须传递其MD5 (a file needs its hash)")
             }

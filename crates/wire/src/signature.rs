@@ -9,10 +9,11 @@ use zeroize::Zeroize;
 
 use crate::canonical::{Canonical, SignedText, Variant, is_url_encoded};
 use crate::field;
-use crate::form::{Form, UploadedFile, url_decoded};
+use crate::form::{Form, Param, UploadedFile, url_decoded};
 use crate::push::{Params, PushKind};
 use crate::refusal::Refusal;
 use crate::resplit;
+use crate::value;
 
 /// An `APP_SECRET`: never printed, wiped when dropped.
 #[derive(Clone)]
@@ -170,7 +171,9 @@ fn matching_variant(form: &Form, secret: &Secret) -> Result<(Variant, Canonical)
 }
 
 fn accept(form: Form, kind: PushKind, variant: Variant, ambiguous: Option<Refusal>) -> Verified {
-    let foreign = || form.params().find(|param| field::is_foreign(param.name, kind));
+    // By what was signed, as emptiness always is: nothing that says something can be added to a captured push.
+    let says_nothing = |param: &Param<'_>| value::says_nothing(variant.signed(param));
+    let foreign = || form.params().find(|param| field::is_foreign(param.name, kind) && !says_nothing(param));
     let refused = refuse_repeats(&form)
         .err()
         .or(ambiguous)

@@ -5,6 +5,13 @@
 
 use std::fmt;
 
+/// Does a value say nothing? Empty, or the `null` that languages write for a value they do not have. Such a parameter is as
+/// good as not sent, except in the signed text.
+#[must_use]
+pub fn says_nothing(value: &str) -> bool {
+    value.is_empty() || value == "null"
+}
+
 /// Whole fen (0.01 yuan), never negative. The table types it "string", the examples send numbers as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Fen(pub u64);
@@ -48,6 +55,10 @@ impl fmt::Display for UnixMillis {
 pub struct Md5Hash(pub [u8; 16]);
 
 impl Md5Hash {
+    /// Of no bytes at all: what an empty file's hash is.
+    pub const OF_NOTHING: Md5Hash =
+        Md5Hash([0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e]);
+
     /// Reads 32 hex digits, upper or lower case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Md5Hash> {

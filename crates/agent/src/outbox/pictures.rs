@@ -48,6 +48,8 @@ impl Outbox {
         for (part, path) in files {
             let name = format!("{id}-{part}");
             match copied(path, &self.files.join(&name)) {
+                // As if there were none.
+                Ok((0, _)) => self.remove(&name),
                 Ok((bytes, md5)) => {
                     schema::count(transaction, "picture_bytes", bytes)?;
                     transaction.execute(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use parkgate_client::{Client, ClientError, Credentials, Draft, Outcome};
+use parkgate_wire::content_type::without_bom;
 use parkgate_wire::{PushKind, Reply};
 use serde_json::{Map, Value};
 
@@ -41,9 +42,9 @@ pub(super) fn run(args: &Push) -> anyhow::Result<u8> {
 fn draft(args: &Push) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
     if let Some(path) = &args.json {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let object: Map<String, Value> =
-            serde_json::from_str(&text).with_context(|| format!("{}: a JSON object is needed", path.display()))?;
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let object: Map<String, Value> = serde_json::from_slice(without_bom(&bytes))
+            .with_context(|| format!("{}: a JSON object is needed", path.display()))?;
         for (name, value) in &object {
             let value = match value {
                 Value::Null => String::new(),

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use anyhow::bail;
 use parkgate_server::{Limits, Replayed, replay};
 use parkgate_store::{QuarantineFilter, Quarantined};
+use parkgate_wire::form::FormLimits;
 use parkgate_wire::refusal::{self, Reason};
 use serde_json::{Map, Value, json};
 
@@ -63,7 +64,9 @@ pub(super) fn run(command: cli::Quarantine) -> anyhow::Result<()> {
 fn replayed(place: &cli::Place, filter: &QuarantineFilter, json: bool) -> anyhow::Result<()> {
     let store = open(place)?;
     let (mut rows, mut values, mut taken) = (Vec::new(), Vec::new(), 0_u64);
-    replay(store.as_ref(), filter, Limits::default().form(), |entry, outcome| {
+    // Who replays a push with many payments has looked at it.
+    let limits = FormLimits { payments_max: usize::MAX, ..Limits::default().form() };
+    replay(store.as_ref(), filter, limits, |entry, outcome| {
         let (word, reason, hint) = match outcome {
             Replayed::Recorded => ("recorded", "", ""),
             Replayed::Repeated => ("repeated", "", ""),

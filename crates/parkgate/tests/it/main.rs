@@ -19,6 +19,7 @@ mod for_the_owner_only;
 mod forward;
 mod forward_answers;
 mod images_in_a_bucket;
+mod intake;
 mod integrate;
 mod listings;
 mod log;

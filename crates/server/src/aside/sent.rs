@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use encoding_rs::{Encoding, UTF_8};
-use parkgate_intake::Arrived;
+use parkgate_intake::{Arrived, form_of};
 use parkgate_store::{Kept, Quarantined, StoredImage};
 use parkgate_wire::form::FormLimits;
-use parkgate_wire::{Digest, Form, PushKind, Refusal, UploadedFile};
+use parkgate_wire::{Digest, Form, PushKind, UploadedFile};
 use sha2::{Digest as _, Sha256};
 
 /// What arrived of a refused push.
@@ -15,37 +13,23 @@ use sha2::{Digest as _, Sha256};
 pub(crate) enum Sent {
     /// A whole form.
     Form(Form),
-    /// The parts of a multipart body before it broke.
-    Parts(Form),
-    /// A body that is no form.
-    Body { content_type: String, body: Bytes },
-}
-
-impl From<Arrived> for Sent {
-    fn from(arrived: Arrived) -> Self {
-        match arrived {
-            Arrived::Parts(form) => Sent::Parts(form),
-            Arrived::Body { content_type, body } => Sent::Body { content_type, body },
-        }
-    }
+    /// A body that is none.
+    Unread(Arrived),
 }
 
 impl Sent {
     /// The park it names, if it names one.
     pub(crate) fn park_uuid(&self) -> Option<String> {
         match self {
-            Sent::Form(form) | Sent::Parts(form) => form.get("park_uuid").map(str::to_owned),
-            Sent::Body { body, .. } => {
-                let named = body.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"park_uuid="))?;
-                Some(String::from_utf8_lossy(named).into_owned())
-            }
+            Sent::Form(form) => form.get("park_uuid").map(str::to_owned),
+            Sent::Unread(arrived) => arrived.park_uuid.clone(),
         }
     }
 
     pub(super) fn form(&self) -> Option<&Form> {
         match self {
             Sent::Form(form) => Some(form),
-            Sent::Parts(_) | Sent::Body { .. } => None,
+            Sent::Unread(_) => None,
         }
     }
 
@@ -54,17 +38,29 @@ impl Sent {
         let mut kept = Kept { hint, finding, ..Kept::default() };
         match self {
             Sent::Form(form) => kept.params = params(form),
-            Sent::Parts(form) => {
-                kept.params = params(form);
-                kept.incomplete = true;
-            }
-            Sent::Body { body, .. } if hides_secret(body) => kept.incomplete = true,
-            Sent::Body { content_type, body } => {
-                kept.body = Some((content_type.clone(), hex::encode(without_secret(body))));
+            Sent::Unread(arrived) => {
+                let hides_secret = hides_secret(&arrived.raw);
+                kept.incomplete = !arrived.is_whole || hides_secret;
+                kept.params = params(&arrived.form);
+                if !arrived.raw.is_empty() && !hides_secret {
+                    kept.body = Some((arrived.content_type.clone(), hex::encode(without_secret(&arrived.raw))));
+                }
             }
         }
         kept
     }
+
+    /// What is not kept, for a secret that cannot be told from the rest: it tells two pushes apart all the same.
+    fn hidden(&self) -> &[u8] {
+        match self {
+            Sent::Unread(arrived) if hides_secret(&arrived.raw) => &arrived.raw,
+            Sent::Unread(_) | Sent::Form(_) => &[],
+        }
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 fn params(form: &Form) -> Vec<(String, String, Option<String>)> {
@@ -84,13 +80,18 @@ fn without_secret(body: &[u8]) -> Vec<u8> {
 
 /// A secret that stands where it cannot be told from the rest, as in JSON.
 fn hides_secret(body: &[u8]) -> bool {
-    let name = b"app_secret";
-    let named = |bytes: &[u8]| bytes.windows(name.len()).any(|window| window == name);
+    let named = |bytes: &[u8]| find(bytes, b"app_secret").is_some();
     body.split(|byte| *byte == b'&').any(|pair| !pair.starts_with(b"app_secret=") && named(pair))
 }
 
 /// The same for the same push sent again.
-pub(super) fn digest(key: &[u8; 32], kind: PushKind, kept: &Kept, pictures: &[(String, Arc<StoredImage>)]) -> Digest {
+pub(super) fn digest(
+    key: &[u8; 32],
+    kind: PushKind,
+    sent: &Sent,
+    kept: &Kept,
+    pictures: &[(String, Arc<StoredImage>)],
+) -> Digest {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
@@ -107,6 +108,7 @@ pub(super) fn digest(key: &[u8; 32], kind: PushKind, kept: &Kept, pictures: &[(S
         add(content_type.as_bytes());
         add(body.as_bytes());
     }
+    add(sent.hidden());
     for (part, picture) in pictures {
         add(part.as_bytes());
         add(&picture.key.0);
@@ -136,7 +138,9 @@ pub(crate) fn restored(entry: &Quarantined, limits: FormLimits) -> Result<Form, 
         return Ok(Form::restored(params, files));
     };
     let body = hex::decode(body).map_err(|error| error.to_string())?;
-    let charset = content_type.split_once("charset=").map_or("", |(_, name)| name.trim_matches(['"', ' ']));
-    let charset = Encoding::for_label_no_replacement(charset.as_bytes()).unwrap_or(UTF_8);
-    Form::from_urlencoded(&body, charset, limits).map_err(|refusal: Refusal| refusal.hint())
+    let form = form_of(content_type, body.into(), limits).map_err(|refusal| refusal.hint())?;
+    if !form.files().is_empty() {
+        return Err("请求体按原样保存, 其中的图片无法重放 (kept as it came: pictures in it are not replayed)".into());
+    }
+    Ok(form)
 }

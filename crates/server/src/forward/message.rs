@@ -1,6 +1,7 @@
 //! A record as a subscriber gets it: names and values to sign, or JSON. Pure.
 
 use parkgate_store::{Outgoing, SubscriberSettings};
+use parkgate_wire::value::says_nothing;
 use parkgate_wire::{PushKind, Secret, sign};
 use serde_json::{Map, Value, json};
 
@@ -32,7 +33,10 @@ fn text(value: &Value) -> String {
 
 /// The open platform's sync-enter or sync-leave (`facts.md` 10); empty values are neither sent nor signed.
 pub(super) fn open_platform(outgoing: &Outgoing, settings: &SubscriberSettings, secret: &Secret, now: i64) -> Params {
-    let sent = |name: &str| outgoing.record.params.get(name).map(text).unwrap_or_default();
+    let sent = |name: &str| {
+        let sent = outgoing.record.params.get(name).map(text);
+        sent.filter(|text| !says_nothing(text)).unwrap_or_default()
+    };
     let location: Map<String, Value> =
         outgoing.location.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     let place = |name: &str, unknown: &str| location.get(name).map_or_else(|| unknown.to_owned(), text);

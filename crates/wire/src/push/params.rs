@@ -8,7 +8,7 @@ use crate::field::{FieldSet, PERSONAL};
 use crate::pairs::{Pairs, Param};
 use crate::push::PushKind;
 use crate::reply::push_json_text;
-use crate::value::Digest;
+use crate::value::{Digest, says_nothing};
 
 /// Names that say how a push was sent, not what happened: a retry may change them and is still the same push.
 static HOW_IT_WAS_SENT: LazyLock<FieldSet> =
@@ -44,10 +44,10 @@ impl Params {
         self.pairs.push(name, value, None);
     }
 
-    /// The first value of that name; an empty one is as good as none.
+    /// The first value of that name, if it says anything.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.get(name).filter(|value| !value.is_empty())
+        self.pairs.get(name).filter(|value| !says_nothing(value))
     }
 
     /// Names and values in the order sent.
@@ -74,7 +74,8 @@ impl Params {
     #[must_use]
     pub fn digest(&self, kind: PushKind, key: &[u8; 32]) -> Digest {
         let mut params = Vec::with_capacity(self.pairs.len());
-        params.extend(self.pairs.iter().filter(|param| !param.value.is_empty() && !HOW_IT_WAS_SENT.has(param.field)));
+        params
+            .extend(self.pairs.iter().filter(|param| !says_nothing(param.value) && !HOW_IT_WAS_SENT.has(param.field)));
         params.sort_unstable_by(|one, other| one.by_name(other).then_with(|| one.value.cmp(other.value)));
         let mut bytes = Vec::with_capacity(self.pairs.bytes() + params.len() * 8 + 40);
         bytes.extend_from_slice(key);
@@ -130,5 +131,5 @@ impl Params {
 }
 
 fn is_personal(param: &Param<'_>) -> bool {
-    SEALED.has(param.field) && !param.value.is_empty()
+    SEALED.has(param.field) && !says_nothing(param.value)
 }

@@ -6,29 +6,26 @@
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{FEN, MILLIS, Payment};
 use crate::form::shortened;
 use crate::refusal::Refusal;
-use crate::value::{Fen, UnixMillis};
+use crate::value::{Fen, UnixMillis, says_nothing};
 
-/// More payments for one stay than any cashier takes; each costs the store a row.
-const PAYMENTS_MAX: usize = 100;
-
-/// Reads the list.
+/// Reads the list; `null` is none.
 ///
 /// # Errors
 /// It is no array of objects, too long, or an entry's amount or time is not of the documented form.
-pub(super) fn read_list(list: &str) -> Result<Vec<Payment>, Refusal> {
+pub(super) fn read_list(list: &str, payments_max: usize) -> Result<Vec<Payment>, Refusal> {
     let not_a_list = || Refusal::Value {
         name: "payment_list".into(),
         found: shortened(list),
         expected: "JSON对象数组 (a JSON array of objects)",
     };
     let entries: Vec<ObjectOnly> = serde_json::from_str(list).map_err(|_| not_a_list())?;
-    if entries.len() > PAYMENTS_MAX {
-        return Err(Refusal::TooMany { what: "`payment_list`支付记录 payments", max: PAYMENTS_MAX });
+    if entries.len() > payments_max {
+        return Err(Refusal::TooManyPayments { found: entries.len(), max: payments_max });
     }
     entries.into_iter().enumerate().map(|(position, ObjectOnly(entry))| entry.read(position)).collect()
 }
@@ -97,12 +94,17 @@ impl Entry {
     }
 }
 
-/// A string or a number as text; null and the empty string are as good as none.
+/// A string or a number as its text: a number as it stands, since a float would make two long orders one. Null and the
+/// empty string are as good as none.
 fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text).filter(|text| !text.is_empty())),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(D::Error::custom("neither text nor a number")),
+    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    match raw.as_bytes().first() {
+        Some(b'n') => Ok(None),
+        Some(b'"') => {
+            let text: String = serde_json::from_str(raw).map_err(D::Error::custom)?;
+            Ok(Some(text).filter(|text| !says_nothing(text)))
+        }
+        Some(b'-' | b'0'..=b'9') => Ok(Some(raw.to_owned())),
+        _ => Err(D::Error::custom("neither text nor a number")),
     }
 }

@@ -30,7 +30,7 @@ fn read(kind: PushKind, changes: &[(&str, &str)], file: Option<UploadedFile>) ->
         builder.file_part(file)?;
     }
     match verify(builder.build(), kind, &secret) {
-        Verified::Matched(form) => Push::read(form, kind).map_err(|refused| refused.0),
+        Verified::Matched(form) => Push::read(form, kind, 1000).map_err(|refused| refused.0),
         Verified::Refused(refusal, _) => Err(refusal),
         Verified::Mismatched(mismatch, _) => panic!("{}", mismatch.masked),
     }

@@ -43,6 +43,7 @@ reasons! {
     ContentEncoding "请求体被压缩" "compressed body";
     ContentType "Content-Type不是表单" "content type of no form";
     Charset "不支持的字符集" "charset not supported";
+    TransferEncoding "不支持的Content-Transfer-Encoding" "transfer encoding not supported";
     Malformed "请求体格式错误" "malformed body";
     TooSlow "请求体接收超时" "body too slow";
     BodyTooLarge "请求体超过上限" "body over its limit";
@@ -62,6 +63,7 @@ reasons! {
     Repeated "参数重复传递" "parameter sent more than once";
     Foreign "参数不属于该推送" "parameter of another call";
     Value "参数值不合要求" "value not of the documented form";
+    TooManyPayments "支付记录过多" "too many payments";
     HashMissing "文件缺少其哈希" "file without its hash";
     FileMissing "哈希缺少其文件" "hash without its file";
     HashDiffers "哈希与文件不符" "hash is not the file's";
@@ -111,6 +113,7 @@ impl Refusal {
             Refusal::ContentEncoding { .. } => Reason::ContentEncoding,
             Refusal::ContentType { .. } => Reason::ContentType,
             Refusal::Charset { .. } => Reason::Charset,
+            Refusal::TransferEncoding { .. } => Reason::TransferEncoding,
             Refusal::Malformed { .. } => Reason::Malformed,
             Refusal::TooSlow => Reason::TooSlow,
             Refusal::BodyTooLarge { .. } => Reason::BodyTooLarge,
@@ -130,6 +133,7 @@ impl Refusal {
             Refusal::Repeated { .. } => Reason::Repeated,
             Refusal::Foreign { .. } => Reason::Foreign,
             Refusal::Value { .. } => Reason::Value,
+            Refusal::TooManyPayments { .. } => Reason::TooManyPayments,
             Refusal::HashMissing { .. } => Reason::HashMissing,
             Refusal::FileMissing { .. } => Reason::FileMissing,
             Refusal::HashDiffers { .. } => Reason::HashDiffers,

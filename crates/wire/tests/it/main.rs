@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod ambiguity;
+mod charsets;
 mod doctor;
 mod golden;
 mod variants;

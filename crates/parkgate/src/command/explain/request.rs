@@ -1,12 +1,10 @@
 //! A captured body, or a whole captured HTTP request, as a form.
 
-use anyhow::{Context, anyhow, bail};
-use bytes::Bytes;
-use encoding_rs::{Encoding, UTF_8};
-use md5::{Digest, Md5};
-use parkgate_wire::form::{FormBuilder, FormLimits};
-use parkgate_wire::push::image_of_part;
-use parkgate_wire::{Form, Md5Hash, UploadedFile};
+use anyhow::anyhow;
+use parkgate_intake::form_of;
+use parkgate_wire::Form;
+use parkgate_wire::content_type::essence;
+use parkgate_wire::form::FormLimits;
 
 /// What a body is if nothing says otherwise.
 pub(super) const URLENCODED: &str = "application/x-www-form-urlencoded";
@@ -30,43 +28,15 @@ fn split(request: &[u8]) -> Option<(&[u8], &[u8])> {
     })
 }
 
-/// A body of this content type.
+/// A body of this content type, read as the gate reads it.
 pub(super) fn form(mut body: Vec<u8>, content_type: &str) -> anyhow::Result<Form> {
-    if content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        return runtime.block_on(multipart(body.into(), content_type));
-    }
     // Editors end a file with a line end; bodies have none.
-    while body.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+    while !is_multipart(content_type) && body.last().is_some_and(|byte| b"\r\n".contains(byte)) {
         body.pop();
     }
-    Form::from_urlencoded(&body, charset(content_type), FormLimits::default())
-        .map_err(|refusal| anyhow!(refusal.hint()))
+    form_of(content_type, body.into(), FormLimits::default()).map_err(|refusal| anyhow!(refusal.hint()))
 }
 
-fn charset(content_type: &str) -> &'static Encoding {
-    let named = content_type.split(';').find_map(|piece| piece.trim().strip_prefix("charset="));
-    named.and_then(|name| Encoding::for_label_no_replacement(name.trim_matches('"').as_bytes())).unwrap_or(UTF_8)
-}
-
-async fn multipart(body: Bytes, content_type: &str) -> anyhow::Result<Form> {
-    let Ok(boundary) = multer::parse_boundary(content_type) else {
-        bail!("--content-type 缺少boundary (no boundary): multipart/form-data; boundary=…");
-    };
-    let whole = futures_util::stream::once(async move { Ok::<_, std::io::Error>(body) });
-    let mut parts = multer::Multipart::new(whole, boundary);
-    let mut builder = FormBuilder::new(FormLimits::default());
-    while let Some(part) = parts.next_field().await.context("multipart")? {
-        let name = part.name().unwrap_or_default().to_owned();
-        let own = part.headers().get("content-type").and_then(|value| value.to_str().ok()).map(charset);
-        let content = part.bytes().await.context("multipart")?;
-        let taken = if image_of_part(&name).is_some() {
-            let md5 = Md5Hash(Md5::digest(&content).into());
-            builder.file_part(UploadedFile { name, md5, size: content.len() as u64 })
-        } else {
-            builder.text_part(&name, &content, own.unwrap_or_else(|| charset(content_type)))
-        };
-        taken.map_err(|refusal| anyhow!(refusal.hint()))?;
-    }
-    Ok(builder.build())
+fn is_multipart(content_type: &str) -> bool {
+    essence(content_type).starts_with("multipart/")
 }

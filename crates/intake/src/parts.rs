@@ -1,0 +1,227 @@
+//! The parts of a multipart body as a form.
+
+use bytes::{Bytes, BytesMut};
+use encoding_rs::Encoding;
+use parkgate_wire::content_type;
+use parkgate_wire::form::FormBuilder;
+use parkgate_wire::push::image_of_part;
+use parkgate_wire::{Refusal, UploadedFile};
+
+use crate::form::{Arrived, Intake, Outcome, Unread, check_fields_bytes};
+use crate::limits::IntakeLimits;
+use crate::meter::Pieces;
+use crate::multipart::{Broken, Event, Multipart, PartHead};
+use crate::raw::{self, History, Raw};
+use crate::sink::FileSink;
+use crate::transfer::TransferDecoder;
+
+/// Under this name stands what followed the parts that could be read, where it is too long for memory.
+pub const RAW_PART: &str = "body";
+
+/// A multipart body that is being read.
+pub(crate) struct Parts<'a, P, S: FileSink> {
+    pieces: P,
+    limits: &'a IntakeLimits,
+    sink: &'a S,
+    charset: &'static Encoding,
+    multipart: Multipart,
+    history: History,
+    builder: FormBuilder,
+    files: Vec<(String, S::File)>,
+    /// The part that is being read: what arrived of it is kept, too, if the body breaks in it.
+    text: Option<(String, Vec<u8>)>,
+    file: Option<(String, S::Open)>,
+    fields_bytes: usize,
+    count: usize,
+    /// The last boundary did not come: nobody knows whether that is all.
+    is_cut_off: bool,
+}
+
+impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
+    pub(crate) fn new(
+        pieces: P,
+        limits: &'a IntakeLimits,
+        sink: &'a S,
+        boundary: &str,
+        charset: &'static Encoding,
+    ) -> Self {
+        Parts {
+            pieces,
+            limits,
+            sink,
+            charset,
+            multipart: Multipart::new(boundary),
+            history: History::default(),
+            builder: FormBuilder::new(limits.form),
+            files: Vec::new(),
+            text: None,
+            file: None,
+            fields_bytes: 0,
+            count: 0,
+            is_cut_off: false,
+        }
+    }
+
+    /// All of them; or why not, and what arrived.
+    pub(crate) async fn read(mut self, content_type: &str) -> Outcome<Intake<S::File>, S> {
+        match self.take_all().await {
+            Ok(()) => Ok(Intake { form: self.builder.build(), files: self.files }),
+            Err(Unread::Refused { refusal, .. }) => self.refused(refusal, content_type).await,
+            Err(failed) => Err(failed),
+        }
+    }
+
+    async fn take_all(&mut self) -> Outcome<(), S> {
+        loop {
+            match self.event().await? {
+                Event::Part(head) => self.take(head).await?,
+                Event::End => return Ok(()),
+                Event::NeedsMore | Event::Data(_) | Event::PartEnd => {}
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Result<Event, Refusal> {
+        loop {
+            match self.multipart.next().map_err(|broken| self.malformed(&broken))? {
+                Event::NeedsMore => match self.pieces.next().await? {
+                    Some(piece) => {
+                        self.history.add(&piece, self.limits.fields_bytes_max);
+                        self.multipart.push(piece);
+                    }
+                    None => self.multipart.end(),
+                },
+                event => return Ok(event),
+            }
+        }
+    }
+
+    fn malformed(&mut self, broken: &Broken) -> Refusal {
+        self.is_cut_off = matches!(broken, Broken::NoLastBoundary { .. });
+        Refusal::Malformed { place: broken.text() }
+    }
+
+    /// More of the part that is being read.
+    async fn data(&mut self) -> Result<Option<Bytes>, Refusal> {
+        match self.event().await? {
+            Event::Data(data) => Ok(Some(data)),
+            Event::NeedsMore | Event::Part(_) | Event::PartEnd | Event::End => Ok(None),
+        }
+    }
+
+    async fn take(&mut self, head: PartHead) -> Outcome<(), S> {
+        self.count += 1;
+        let max = self.limits.form.params_max + self.limits.files_max;
+        if self.count > max {
+            return Err(Refusal::TooMany { what: "表单部分 parts", max }.into());
+        }
+        let Some(name) = head.name else {
+            return Err(Refusal::Malformed { place: format!("第{}个表单部分没有name", self.count) }.into());
+        };
+        let decoder = TransferDecoder::named(&name, &head.transfer_encoding)?;
+        // By the name: some clients send files without a file name, and texts with one.
+        if image_of_part(&name).is_some() {
+            self.take_file(name, decoder).await
+        } else {
+            self.take_text(name, decoder, &head.content_type).await
+        }
+    }
+
+    async fn take_text(&mut self, name: String, mut decoder: TransferDecoder, content_type: &str) -> Outcome<(), S> {
+        self.text = Some((name.clone(), Vec::new()));
+        while let Some(piece) = self.data().await? {
+            self.fields_bytes += piece.len();
+            check_fields_bytes(self.fields_bytes, self.limits.fields_bytes_max)?;
+            if let Some((_, value)) = &mut self.text {
+                decoder.decode(&piece, value).map_err(|_| badly_encoded(&name, &decoder))?;
+            }
+        }
+        decoder.finish().map_err(|_| badly_encoded(&name, &decoder))?;
+        let (_, value) = self.text.take().unwrap_or_default();
+        let charset = content_type::charset_of_part(&name, content_type, &value, self.charset)?;
+        Ok(self.builder.text_part(&name, &value, charset)?)
+    }
+
+    async fn take_file(&mut self, name: String, mut decoder: TransferDecoder) -> Outcome<(), S> {
+        let mut bytes = 0;
+        while let Some(piece) = self.data().await? {
+            self.history.give_up();
+            let piece = decoded(&name, &mut decoder, piece)?;
+            bytes += piece.len() as u64;
+            if bytes > self.limits.file_bytes_max {
+                self.file = None;
+                return Err(Refusal::FileTooLarge { name, bytes_max: self.limits.file_bytes_max }.into());
+            }
+            // An empty part, as browsers send where no file was chosen, is as if not sent.
+            if !piece.is_empty() {
+                self.write(&name, piece).await?;
+            }
+        }
+        decoder.finish().map_err(|_| badly_encoded(&name, &decoder))?;
+        self.finish_file().await
+    }
+
+    async fn write(&mut self, name: &str, piece: Bytes) -> Outcome<(), S> {
+        if self.file.is_none() {
+            if self.files.len() >= self.limits.files_max {
+                return Err(Refusal::TooMany { what: "文件 files", max: self.limits.files_max }.into());
+            }
+            self.file = Some((name.to_owned(), self.sink.begin().await.map_err(Unread::Failed)?));
+        }
+        match &mut self.file {
+            Some((_, open)) => self.sink.write(open, piece).await.map_err(Unread::Failed),
+            None => Ok(()),
+        }
+    }
+
+    async fn finish_file(&mut self) -> Outcome<(), S> {
+        let Some((name, open)) = self.file.take() else { return Ok(()) };
+        let written = self.sink.finish(open).await.map_err(Unread::Failed)?;
+        let listed = UploadedFile { name: name.clone(), md5: written.md5, size: written.size };
+        self.files.push((name, written.file));
+        Ok(self.builder.file_part(listed)?)
+    }
+
+    /// With everything that arrived: the whole body as it came, where it is short and brought no files, else the parts
+    /// before it broke, files among them, and what followed as it came.
+    async fn refused(mut self, refusal: Refusal, content_type: &str) -> Outcome<Intake<S::File>, S> {
+        if let Some((name, value)) = self.text.take() {
+            // What cannot be read of it stands in the rest.
+            let _ = self.builder.text_part(&name, &value, self.charset);
+        }
+        if !raw::is_worth_keeping(&refusal) {
+            let nothing = Raw::<S::File>::of(Bytes::new());
+            let arrived = Some(Box::new(Arrived::new(content_type, self.builder.build(), &nothing, false)));
+            return Err(Unread::Refused { refusal, arrived, files: self.files });
+        }
+        // A second file of a name is kept all the same.
+        if let Err(Unread::Failed(error)) = self.finish_file().await {
+            return Err(Unread::Failed(error));
+        }
+        let history = self.history.take();
+        let from_the_beginning = history.is_some();
+        let before = history.unwrap_or_else(|| BytesMut::from(self.multipart.rest()));
+        let kept = raw::keep(before, &mut self.pieces, self.limits.fields_bytes_max, self.sink).await;
+        let kept = kept.map_err(Unread::Failed)?;
+        let is_whole = from_the_beginning && kept.is_whole() && !self.is_cut_off;
+        let arrived = Some(Box::new(Arrived::new(content_type, self.builder.build(), &kept, is_whole)));
+        if let Some(file) = kept.file {
+            self.files.push((RAW_PART.to_owned(), file));
+        }
+        Err(Unread::Refused { refusal, arrived, files: self.files })
+    }
+}
+
+fn decoded(name: &str, decoder: &mut TransferDecoder, piece: Bytes) -> Result<Bytes, Refusal> {
+    if decoder.is_as_is() {
+        return Ok(piece);
+    }
+    let mut out = Vec::with_capacity(piece.len());
+    decoder.decode(&piece, &mut out).map_err(|_| badly_encoded(name, decoder))?;
+    Ok(out.into())
+}
+
+fn badly_encoded(name: &str, decoder: &TransferDecoder) -> Refusal {
+    let encoding = decoder.name();
+    Refusal::Malformed { place: format!("表单部分`{name}`不是有效的{encoding}编码 (not valid {encoding})") }
+}

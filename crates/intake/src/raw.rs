@@ -1,0 +1,138 @@
+//! A body that is no form, kept as it came: in memory while it is as long as fields may be, else as a file.
+
+use bytes::{Bytes, BytesMut};
+use parkgate_wire::Refusal;
+
+use crate::meter::Pieces;
+use crate::sink::FileSink;
+
+/// A body that names the secret is not kept as it came: nobody could tell the secret from the rest.
+const SECRET_NAME: &[u8] = b"app_secret";
+
+/// What is kept of a body.
+pub(crate) struct Raw<F> {
+    /// Its bytes, where they are few.
+    pub(crate) bytes: Bytes,
+    /// Its bytes, where they are many.
+    pub(crate) file: Option<F>,
+    /// All of them arrived.
+    pub(crate) has_ended: bool,
+    /// The park that the first of them name.
+    pub(crate) park_uuid: Option<String>,
+}
+
+impl<F> Raw<F> {
+    /// A body that arrived whole.
+    pub(crate) fn of(bytes: Bytes) -> Raw<F> {
+        Raw { park_uuid: park_uuid_in(&bytes), bytes, file: None, has_ended: true }
+    }
+
+    /// Are all of them here?
+    pub(crate) fn is_whole(&self) -> bool {
+        self.has_ended && self.file.is_none()
+    }
+}
+
+/// Keeps what came `before` and what is still to come.
+pub(crate) async fn keep<P: Pieces, S: FileSink>(
+    before: BytesMut,
+    pieces: &mut P,
+    memory_bytes_max: usize,
+    sink: &S,
+) -> Result<Raw<S::File>, S::Error> {
+    let mut bytes = before;
+    while bytes.len() <= memory_bytes_max {
+        match pieces.next().await {
+            Ok(Some(piece)) => bytes.extend_from_slice(&piece),
+            ended => return Ok(Raw { has_ended: ended.is_ok(), ..Raw::of(bytes.freeze()) }),
+        }
+    }
+    let park_uuid = park_uuid_in(&bytes);
+    let mut open = sink.begin().await?;
+    let mut secrets = SecretName::default();
+    let mut next = Ok(Some(bytes.freeze()));
+    while let Ok(Some(piece)) = next {
+        secrets.look_at(&piece);
+        sink.write(&mut open, piece).await?;
+        next = pieces.next().await;
+    }
+    // What was not finished leaves nothing behind.
+    let file = if secrets.is_named { None } else { Some(sink.finish(open).await?.file) };
+    Ok(Raw { bytes: Bytes::new(), file, has_ended: next.is_ok() && !secrets.is_named, park_uuid })
+}
+
+/// The park that a body names which is no form: after `park_uuid=`, or in the part of that name.
+fn park_uuid_in(body: &[u8]) -> Option<String> {
+    let pair = body.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"park_uuid="));
+    let named = match pair {
+        Some(named) => named,
+        None => {
+            let named = ["name=\"park_uuid\"", "name=park_uuid"].iter().find_map(|name| find(body, name.as_bytes()))?;
+            let head = body.get(named..)?;
+            // Past the empty line that ends the part's head.
+            let ends = ["\r\n\r\n", "\n\n"].iter().filter_map(|end| Some(find(head, end.as_bytes())? + end.len()));
+            head.get(ends.min()?..)?.split(|byte| b"\r\n".contains(byte)).next()?
+        }
+    };
+    Some(String::from_utf8_lossy(named).into_owned())
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, wanted)
+}
+
+/// Does this name the secret?
+fn names_secret(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, SECRET_NAME).is_some()
+}
+
+/// Looks for the secret's name in pieces.
+#[derive(Default)]
+struct SecretName {
+    is_named: bool,
+    tail: Vec<u8>,
+}
+
+impl SecretName {
+    fn look_at(&mut self, piece: &[u8]) {
+        self.tail.extend_from_slice(piece.get(..SECRET_NAME.len().min(piece.len())).unwrap_or_default());
+        self.is_named |= names_secret(&self.tail) || names_secret(piece);
+        let end = piece.get(piece.len().saturating_sub(SECRET_NAME.len())..).unwrap_or_default();
+        self.tail = end.to_vec();
+    }
+}
+
+/// A body from its beginning, while all of it may still be kept in memory.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    bytes: BytesMut,
+    is_given_up: bool,
+}
+
+impl History {
+    /// Copied: a piece of one byte would keep the whole buffer it was read into.
+    pub(crate) fn add(&mut self, piece: &[u8], bytes_max: usize) {
+        if self.bytes.len() + piece.len() > bytes_max {
+            self.give_up();
+        }
+        if !self.is_given_up {
+            self.bytes.extend_from_slice(piece);
+        }
+    }
+
+    /// Files are not held in memory.
+    pub(crate) fn give_up(&mut self) {
+        self.is_given_up = true;
+        self.bytes = BytesMut::new();
+    }
+
+    /// The body as far as it came, if it is there.
+    pub(crate) fn take(&mut self) -> Option<BytesMut> {
+        (!self.is_given_up).then(|| std::mem::take(&mut self.bytes))
+    }
+}
+
+/// Refusals whose sender ought to find what it sent in the quarantine.
+pub(crate) fn is_worth_keeping(refusal: &Refusal) -> bool {
+    refusal.class() == parkgate_wire::refusal::RefusalClass::BadRequest
+}
