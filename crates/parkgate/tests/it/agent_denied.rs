@@ -155,6 +155,32 @@ fn a_picture_that_is_gone_from_the_disk_holds_nothing_back() {
 }
 
 #[test]
+fn a_picture_that_cannot_be_read_makes_its_record_wait_and_no_other() {
+    let gate = demo();
+    let mut agent = Agent::new(PARKGATE, "http://127.0.0.1:9", "");
+    let picture = agent.folder.path().join("car.gif");
+    std::fs::write(&picture, b"GIF89a car").unwrap();
+    let image = format!("leave_image_file={}", picture.display());
+    let words = ["add", "leave", "parking_serial=S1", "plate_color=1", "enter_time=1624874732253", "car_type=1"];
+    assert_eq!(agent.run(&[&words[..], &["leave_time=1624937505093", "car_desc=x", "--image", &image]].concat()).0, 0);
+    // What is no file gives another error than one that is gone.
+    let kept = agent.folder.path().join("data/pictures/1-leave_image_file");
+    std::fs::remove_file(&kept).unwrap();
+    std::fs::create_dir(&kept).unwrap();
+    let config = std::fs::read_to_string(agent.config()).unwrap();
+    std::fs::write(agent.config(), config.replace("http://127.0.0.1:9", &gate.url)).unwrap();
+    agent.start();
+    assert_eq!(agent.give("leave", &leave("S2")).0, 202);
+    eventually(|| agent.json(&["status"])["sent"] == 1 && agent.log().contains("cannot be read"));
+    let told = agent.json(&["status"]);
+    assert_eq!((&told["queued"], &told["dead"], &told["pictures_missing"]), (&json!(1), &json!(0), &json!(0)));
+    std::fs::remove_dir(&kept).unwrap();
+    std::fs::write(&kept, b"GIF89a car").unwrap();
+    eventually(|| agent.is_empty());
+    assert!(gate.visit("S1")["images"]["leave_image"].is_object());
+}
+
+#[test]
 fn a_dropped_file_waits_for_its_picture_and_its_leave_behind_it() {
     let gate = demo();
     let agent = Agent::started(PARKGATE, &gate.url, "");
