@@ -7,7 +7,7 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 use parkgate_intake::{FileSink, Written};
 use parkgate_seal::disk::new_file;
-use parkgate_wire::Md5Hash;
+use parkgate_wire::{Form, Md5Hash};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
@@ -46,7 +46,7 @@ impl FileSink for Incoming {
     type File = IncomingPicture;
     type Error = io::Error;
 
-    async fn begin(&self) -> io::Result<Writing> {
+    async fn begin(&self, _so_far: &Form) -> io::Result<Writing> {
         let mut unique = [0; 16];
         getrandom::fill(&mut unique).map_err(io::Error::other)?;
         // Never a name that was sent.

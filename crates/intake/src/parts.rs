@@ -166,7 +166,7 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
             if self.files.len() >= self.limits.files_max {
                 return Err(Refusal::TooMany { what: "文件 files", max: self.limits.files_max }.into());
             }
-            self.file = Some((name.to_owned(), self.sink.begin().await.map_err(Unread::Failed)?));
+            self.file = Some((name.to_owned(), self.sink.begin(self.builder.so_far()).await.map_err(Unread::Failed)?));
         }
         match &mut self.file {
             Some((_, open)) => self.sink.write(open, piece).await.map_err(Unread::Failed),

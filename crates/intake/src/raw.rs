@@ -1,7 +1,7 @@
 //! A body that is no form, kept as it came: in memory while it is as long as fields may be, else as a file.
 
 use bytes::{Bytes, BytesMut};
-use parkgate_wire::Refusal;
+use parkgate_wire::{Form, Refusal};
 
 use crate::meter::Pieces;
 use crate::sink::FileSink;
@@ -48,7 +48,8 @@ pub(crate) async fn keep<P: Pieces, S: FileSink>(
         }
     }
     let park_uuid = park_uuid_in(&bytes);
-    let mut open = sink.begin().await?;
+    // Of a body that is no form nothing is known.
+    let mut open = sink.begin(&Form::default()).await?;
     let mut secrets = SecretName::default();
     let mut next = Ok(Some(bytes.freeze()));
     while let Ok(Some(piece)) = next {

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
-use parkgate_wire::Md5Hash;
+use parkgate_wire::{Form, Md5Hash};
 
 /// A place for files: the gate's image store, the agent's folder of incoming pictures.
 pub trait FileSink: Sync {
@@ -16,8 +16,8 @@ pub trait FileSink: Sync {
     /// It cannot be written, which is our fault and not the sender's.
     type Error: Send;
 
-    /// Begins a file.
-    fn begin(&self) -> impl Future<Output = Result<Self::Open, Self::Error>> + Send;
+    /// Begins a file, of a form of which so much has come before it.
+    fn begin(&self, so_far: &Form) -> impl Future<Output = Result<Self::Open, Self::Error>> + Send;
 
     /// Appends bytes.
     fn write(&self, open: &mut Self::Open, bytes: Bytes) -> impl Future<Output = Result<(), Self::Error>> + Send;
@@ -45,7 +45,7 @@ impl FileSink for HashOnly {
     type File = ();
     type Error = Infallible;
 
-    async fn begin(&self) -> Result<(Md5, u64), Infallible> {
+    async fn begin(&self, _so_far: &Form) -> Result<(Md5, u64), Infallible> {
         Ok((Md5::new(), 0))
     }
 

@@ -13,6 +13,7 @@ mod decide;
 pub mod delivery;
 pub mod epoch;
 pub mod fanout;
+pub mod quarantine;
 mod space;
 mod touch;
 pub mod verdict;

@@ -156,7 +156,9 @@ limits! {
     quarantine_bytes_max: u64,
     quarantine_unknown_pushes_max: u64,
     quarantine_unknown_bytes_max: u64,
+    quarantine_total_bytes_max: u64,
     quarantine_days: u32,
+    disk_free_min: u64,
     doctor_per_minute: u32,
 }
 

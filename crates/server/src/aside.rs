@@ -3,17 +3,20 @@
 
 mod doctor;
 mod sent;
+mod way;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use parkgate_ledger::ParkId;
+use parkgate_ledger::quarantine::{Asked, NoRoom, QuarantineBounds, QuarantineLoad, admit};
 use parkgate_store::images::FinishedImage;
-use parkgate_store::{Alarm, Aside, NO_PARK, QuarantineBound, Recorder, SetAside, Store, StoreError, StoredImage};
+use parkgate_store::{Alarm, Aside, NO_PARK, Recorder, SetAside, Store, StoreError, StoredImage};
 use parkgate_wire::refusal::{Reason, RefusalClass};
-use parkgate_wire::{PushKind, Refusal, Seqno};
+use parkgate_wire::{Digest, PushKind, Refusal, Seqno};
 
+use crate::disk::Hourly;
 use crate::fault::Fault;
 use crate::gate::Gate;
 use crate::judge::{Why, serial_taken};
@@ -22,6 +25,7 @@ use crate::settings::Limits;
 
 pub(crate) use doctor::Doctor;
 pub(crate) use sent::{Sent, restored};
+use way::{Place, Way};
 
 /// Pushes waiting to be set aside, and in one commit. Few: good pushes share the writer.
 const QUEUE_MAX: usize = 512;
@@ -30,12 +34,17 @@ const BATCH_MAX: usize = 64;
 const FULL_FOR: Duration = Duration::from_secs(1);
 /// Who sends what cannot even be set aside waits this long for the 503: a flood is slowed down where it comes from.
 const FULL_DELAY: Duration = Duration::from_millis(500);
+/// How long readiness tells that there was no room.
+const FULL_SHOWN: Duration = Duration::from_secs(60);
 
 /// The way into the quarantine.
 pub(crate) struct Quarantine {
     recorder: Recorder<SetAside, Aside>,
-    bound: QuarantineBound,
-    full_since: Mutex<HashMap<ParkId, Instant>>,
+    bounds: QuarantineBounds,
+    way: Way,
+    full_since: Mutex<HashMap<ParkId, (Instant, NoRoom)>>,
+    /// When it was last told that there was no room, and why; of one park or of all.
+    told: Mutex<HashMap<(NoRoom, ParkId), Hourly>>,
 }
 
 /// What became of a refused push.
@@ -93,6 +102,14 @@ pub(crate) enum Files {
 }
 
 impl Files {
+    /// Bytes that are only written aside.
+    fn arrived_bytes(&self) -> u64 {
+        match self {
+            Files::Arrived(files) => files.iter().map(|(_, file)| file.size()).sum(),
+            Files::Stored(_) => 0,
+        }
+    }
+
     /// Makes them durable.
     async fn store(self) -> Result<Pictures, Fault> {
         match self {
@@ -110,10 +127,12 @@ impl Files {
 
 impl Quarantine {
     pub(crate) fn start(alarm: &Alarm, store: Arc<dyn Store>, limits: &Limits) -> Quarantine {
-        let bound = limits.quarantine();
-        let record = move |batch: &[SetAside]| store.set_aside(batch, &bound);
+        let bounds = limits.quarantine();
+        let record = move |batch: &[SetAside]| store.set_aside(batch, &bounds);
         let recorder = Recorder::start_lanes(alarm, record, QUEUE_MAX, BATCH_MAX, 1, |refused| refused.park);
-        Quarantine { recorder, bound, full_since: Mutex::default() }
+        // As many as never find the queue full.
+        let way = Way::of(QUEUE_MAX / 2);
+        Quarantine { recorder, bounds, way, full_since: Mutex::default(), told: Mutex::default() }
     }
 
     pub(crate) fn stop(&self) {
@@ -125,27 +144,41 @@ impl Quarantine {
         self.recorder.stalled(longer_than)
     }
 
-    fn is_full(&self, park: ParkId) -> bool {
-        lock(&self.full_since).get(&park).is_some_and(|since| since.elapsed() < FULL_FOR)
+    fn is_full(&self, park: ParkId) -> Option<NoRoom> {
+        let full = lock(&self.full_since).get(&park).copied()?;
+        (full.0.elapsed() < FULL_FOR).then_some(full.1)
+    }
+
+    /// Why somebody found no room a moment ago, if anybody did.
+    pub(crate) fn problem(&self) -> Option<NoRoom> {
+        let full = lock(&self.full_since);
+        full.values().filter(|(since, _)| since.elapsed() < FULL_SHOWN).map(|(_, why)| *why).next()
+    }
+
+    /// Bytes on their way.
+    pub(crate) fn reserved_bytes(&self) -> u64 {
+        self.way.all().bytes
+    }
+
+    pub(crate) fn bounds(&self) -> &QuarantineBounds {
+        &self.bounds
     }
 
     /// Sets a push aside, after asking the doctor about a wrong signature.
     pub(crate) async fn keep(&self, gate: &Gate, refused: Refused<'_>) -> Result<Kept, Fault> {
         let park = refused.park.map_or(NO_PARK, |park| park.park.id);
-        if self.is_full(park) {
-            return Ok(full(gate).await);
-        }
-        if let Files::Arrived(files) = &refused.files
-            && !files.is_empty()
-            && !self.has_room(gate, park, files).await?
-        {
-            return Ok(self.note_full(gate, park).await);
-        }
+        let place = match self.place(gate, park, &refused).await? {
+            Ok(place) => place,
+            Err(why) => {
+                // Its files must not take the room of others while it is told to wait.
+                drop(refused);
+                return Ok(self.full(gate, park, why).await);
+            }
+        };
         let finding = match refused.cause {
             Cause::NotTaken(Why::Mismatched(_)) => gate.doctor.ask(gate, &refused).await,
             Cause::NotTaken(Why::Refused(_)) | Cause::SerialTaken(_) => None,
         };
-        let pictures = refused.files.store().await?;
         let shown = finding.as_ref().filter(|finding| finding.is_known).map(|finding| finding.sentence.clone());
         let code = finding.as_ref().map(|finding| finding.code);
         let sent = refused.sent;
@@ -158,38 +191,71 @@ impl Quarantine {
             address: refused.address.to_string(),
             reason: refused.cause.reason(),
             finding: code,
-            digest: sent::digest(&gate.content_key, refused.kind, &sent, &kept, &pictures),
+            digest: Digest([0; 16]),
             kept,
-            pictures,
+            pictures: Vec::new(),
+            is_admitted: refused.files.arrived_bytes() > 0,
         };
-        match self.recorder.record(set_aside).await?.verdict() {
+        let (recorder, files, content_key) = (self.recorder.clone(), refused.files, gate.content_key);
+        // On its own: who hangs up in the middle must not leave pictures behind that nothing names.
+        let done = tokio::spawn(async move {
+            let pictures = files.store().await?;
+            let digest = sent::digest(&content_key, set_aside.kind, &sent, &set_aside.kept, &pictures);
+            let recorded = recorder.record(SetAside { pictures, digest, ..set_aside }).await;
+            drop(place);
+            Ok::<_, Fault>(*recorded?.verdict())
+        });
+        match done.await.map_err(|error| StoreError::Broken(error.to_string()))?? {
             Aside::Kept(seqno) => {
                 gate.metrics.set_aside.inc();
-                Ok(Kept::As(*seqno, shown))
+                Ok(Kept::As(seqno, shown))
             }
-            Aside::Full => Ok(self.note_full(gate, park).await),
+            Aside::Full(why) => Ok(self.full(gate, park, why).await),
         }
     }
 
-    /// Before pictures are stored: those that find no room then would lie about until they are swept.
-    async fn has_room(&self, gate: &Gate, park: ParkId, files: &[(String, FinishedImage)]) -> Result<bool, Fault> {
-        let bytes = files.iter().map(|(_, file)| file.size()).sum();
-        let (store, bound) = (Arc::clone(&gate.store), self.bound);
-        let asked = tokio::task::spawn_blocking(move || store.quarantine_has_room(park, bytes, &bound)).await;
-        Ok(asked.map_err(|error| StoreError::Broken(error.to_string()))??)
+    /// A place on the way, or why there is no room. Before pictures are stored: those that find none then would lie about
+    /// until they are swept.
+    async fn place(&self, gate: &Gate, park: ParkId, refused: &Refused<'_>) -> Result<Result<Place, NoRoom>, Fault> {
+        if let Some(why) = self.is_full(park) {
+            return Ok(Err(why));
+        }
+        let bytes = refused.files.arrived_bytes();
+        let place = self.way.enter(park, bytes);
+        let place = place.ok_or_else(|| StoreError::Busy("many refused pushes are on their way".into()))?;
+        let store = Arc::clone(&gate.store);
+        let mut load = match bytes {
+            // The store itself will say.
+            0 => QuarantineLoad::default(),
+            _ => {
+                let asked = tokio::task::spawn_blocking(move || store.quarantine_load(park)).await;
+                asked.map_err(|error| StoreError::Broken(error.to_string()))??
+            }
+        };
+        let (reserved, reserved_all) = place.before;
+        (load.reserved, load.reserved_all_bytes) = (reserved, reserved_all.bytes);
+        load.disk = gate.disk.room();
+        Ok(admit(Asked { is_known: park != NO_PARK, bytes }, &load, &self.bounds).map(|()| place))
     }
 
-    async fn note_full(&self, gate: &Gate, park: ParkId) -> Kept {
-        lock(&self.full_since).insert(park, Instant::now());
-        tracing::error!(park = park.0, "the quarantine is full: refused pushes are answered 503");
-        full(gate).await
+    /// Notes and tells that there is no room, and has the sender wait.
+    async fn full(&self, gate: &Gate, park: ParkId, why: NoRoom) -> Kept {
+        lock(&self.full_since).insert(park, (Instant::now(), why));
+        let whose = match why {
+            NoRoom::ParkPushes | NoRoom::ParkBytes => park,
+            NoRoom::Disk | NoRoom::AllBytes => NO_PARK,
+        };
+        if lock(&self.told).entry((why, whose)).or_default().is_due(Instant::now()) {
+            tracing::error!(
+                park = whose.0,
+                why = why.in_words(),
+                "no room in the quarantine: refused pushes are answered 503"
+            );
+        }
+        gate.metrics.quarantine_full.inc();
+        tokio::time::sleep(FULL_DELAY).await;
+        Kept::Full
     }
-}
-
-async fn full(gate: &Gate) -> Kept {
-    gate.metrics.quarantine_full.inc();
-    tokio::time::sleep(FULL_DELAY).await;
-    Kept::Full
 }
 
 /// Is this worth keeping? Not what is no push at all, or over a limit: its sender was told and has it still. Nor what

@@ -12,6 +12,7 @@ use parkgate_wire::Seqno;
 
 use crate::accept::connections_within;
 use crate::aside::{Doctor, Quarantine};
+use crate::disk::{self, Disk};
 use crate::forward::Forwarder;
 use crate::health::Readiness;
 use crate::metrics::Metrics;
@@ -32,6 +33,7 @@ pub struct Gate {
     pub(crate) images: Images,
     pub(crate) recorder: Recorder,
     pub(crate) quarantine: Quarantine,
+    pub(crate) disk: Disk,
     pub(crate) doctor: Doctor,
     pub(crate) metrics: Metrics,
     pub(crate) forwarder: Option<Forwarder>,
@@ -99,15 +101,19 @@ impl Gate {
             store.lanes(settings.limits.lanes),
             park_of,
         );
+        let disk = Disk::of(&store, &images, settings.limits.disk_free_min);
         let quarantine = Quarantine::start(&alarm, Arc::clone(&store), &settings.limits);
         Ok(Arc::new_cyclic(|gate: &Weak<Gate>| {
             let (notes, is_gone) = (write_notes(gate.clone()), gate.clone());
             upkeep.push(Supervised::spawn(&alarm, "notes", move || is_gone.strong_count() == 0, notes));
+            let (watch, is_gone) = (watch_disk(gate.clone()), gate.clone());
+            upkeep.push(Supervised::spawn(&alarm, "disk", move || is_gone.strong_count() == 0, watch));
             Gate {
                 forwarder,
                 metrics,
                 recorder,
                 quarantine,
+                disk,
                 doctor: Doctor::new(settings.limits.doctor_per_minute),
                 old_secrets: Mutex::default(),
                 conflicts: Mutex::default(),
@@ -201,6 +207,14 @@ impl Gate {
         }
     }
 
+    /// Blocks.
+    fn look_after_disk(&self) {
+        self.disk.look_after(self.store.as_ref());
+        let used = self.store.quarantine_used();
+        let kept = used.map_or(0, |used| used.iter().map(|(.., bytes)| bytes).sum());
+        self.metrics.disk(self.disk.room(), kept);
+    }
+
     fn look_after_notes(&self) {
         self.write_old_secrets();
         self.look_at_conflicts();
@@ -229,6 +243,17 @@ fn park_of(entry: &Entry) -> ParkId {
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Looks after the disk, until the gate is gone.
+async fn watch_disk(gate: Weak<Gate>) {
+    loop {
+        let Some(watched) = gate.upgrade() else { return };
+        if let Err(error) = tokio::task::spawn_blocking(move || watched.look_after_disk()).await {
+            tracing::error!(%error, "looking after the disk failed");
+        }
+        tokio::time::sleep(disk::WATCH_EVERY).await;
+    }
 }
 
 /// Writes down what is only noted in memory, until the gate is gone.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
+use parkgate_ledger::quarantine::NoRoom;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -35,12 +36,18 @@ pub(crate) async fn ready(State(gate): State<Arc<Gate>>) -> Response {
 
 /// The same, naming what fails.
 pub(crate) async fn ready_in_detail(State(gate): State<Arc<Gate>>) -> Response {
-    let found = look(gate).await;
+    let found = look(Arc::clone(&gate)).await;
     let ready = found.is_ready();
+    // Of these good pushes know nothing.
+    let (disk, quarantine) = (gate.disk.problem(), gate.quarantine.problem());
+    let (disk, quarantine) = (disk.unwrap_or_else(|| OK.to_owned()), quarantine.map_or(OK, NoRoom::in_words));
+    let (reserved, bounds) = (gate.quarantine.reserved_bytes(), gate.quarantine.bounds());
     let Found { draining, parts, probed: Probed { store, images, durability } } = found;
     let body = json!({
         "ready": ready, "draining": draining, "parts": parts, "store": store, "images": images,
         "durability": durability,
+        "disk": disk, "quarantine": quarantine, "quarantine_bytes_arriving": reserved,
+        "quarantine_total_bytes_max": bounds.all_bytes,
     });
     json_response(status(ready), body.to_string())
 }

@@ -115,6 +115,12 @@ pub(crate) fn may_ask(registry: &Registry, form: Form, address: IpAddr, now: i64
     }
 }
 
+/// Is this form, of which files may be missing, genuine and from where it may come?
+pub(crate) fn may_push(registry: &Registry, form: Form, kind: PushKind, address: IpAddr, now: i64) -> bool {
+    let access = access::authorise(registry, &form, address, now, &mut None);
+    access.is_ok_and(|access| matches!(verified(&access, form, kind), (Verified::Matched(_), _)))
+}
+
 /// By the secret that is meant, else by the one before it while that is still good.
 fn verified(access: &access::Access, form: Form, kind: PushKind) -> (Verified, bool) {
     if access.may_be_unsigned && form.get("sign").is_none() {

@@ -6,6 +6,7 @@
 mod accept;
 mod admin;
 mod aside;
+mod disk;
 mod epoch;
 mod fault;
 mod forward;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use parkgate_ledger::quarantine::DiskRoom;
 use parkgate_store::{Backlog, Recorder, Subscriber};
 use parkgate_wire::PushKind;
 use prometheus_client::encoding::text::encode;
@@ -97,6 +98,8 @@ pub(crate) struct Metrics {
     pub(crate) image_bytes: Counter,
     pub(crate) set_aside: Counter,
     pub(crate) quarantine_full: Counter,
+    quarantine_bytes: Gauge,
+    disk_free_bytes: Gauge,
     serials_used_anew: Family<ParkLabels, Gauge>,
     advisories: Family<AdvisoryLabels, Counter>,
     pub(crate) forwarded: Forwarded,
@@ -124,6 +127,11 @@ impl Default for Metrics {
         let (set_aside, quarantine_full) = (Counter::default(), Counter::default());
         registry.register("quarantine_kept", "Refused pushes set aside", set_aside.clone());
         registry.register("quarantine_full", "Refused pushes that found no room there: 503", quarantine_full.clone());
+        let (quarantine_bytes, disk_free_bytes) = (Gauge::default(), Gauge::default());
+        let help = "Bytes of all refused pushes in the quarantine, pictures included";
+        registry.register("quarantine_bytes", help, quarantine_bytes.clone());
+        let help = "Free bytes of the fullest disk of this machine that records or pictures lie on";
+        registry.register("disk_free_bytes", help, disk_free_bytes.clone());
         let serials_used_anew = Family::<ParkLabels, Gauge>::default();
         let help = "Ignored pushes that look like serials used anew, by park";
         registry.register("serials_used_anew", help, serials_used_anew.clone());
@@ -145,6 +153,8 @@ impl Default for Metrics {
             image_bytes,
             set_aside,
             quarantine_full,
+            quarantine_bytes,
+            disk_free_bytes,
             connections,
             turned_away,
         }
@@ -161,6 +171,14 @@ impl Metrics {
             counter.inc();
         }
         self.seconds.observe(seconds);
+    }
+
+    pub(crate) fn disk(&self, room: Option<DiskRoom>, quarantine_bytes: u64) {
+        let gauge = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.quarantine_bytes.set(gauge(quarantine_bytes));
+        if let Some(room) = room {
+            self.disk_free_bytes.set(gauge(room.free_bytes));
+        }
     }
 
     pub(crate) fn advise(&self, park_uuid: &str, code: &'static str) {

@@ -110,7 +110,9 @@ impl Visit<'_> {
     /// The checks, in order.
     async fn outcome(&mut self, request: Request<Incoming>) -> Outcome {
         let (head, mut body) = request.into_parts();
-        let (limits, sink) = (self.gate.settings.limits.intake(), ImageSink(&self.gate.images));
+        let limits = self.gate.settings.limits.intake();
+        let (gate, kind, address, received_at) = (self.gate, self.kind, self.client.0, self.received_at);
+        let sink = ImageSink { gate, kind, address, received_at };
         let intake = match parkgate_intake::read(&head, &mut body, &limits, &sink).await {
             Ok(intake) => intake,
             Err(Unread::Failed(error)) => return Outcome::Failed(error.into()),

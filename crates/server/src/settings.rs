@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parkgate_intake::IntakeLimits;
-use parkgate_store::QuarantineBound;
+use parkgate_ledger::quarantine::{QuarantineBounds, Usage};
 use parkgate_wire::form::FormLimits;
 
 use crate::accept::TrustedProxies;
@@ -82,8 +82,12 @@ pub struct Limits {
     pub quarantine_unknown_pushes_max: u64,
     /// Their bytes.
     pub quarantine_unknown_bytes_max: u64,
+    /// Bytes of all refused pushes kept together, pictures included.
+    pub quarantine_total_bytes_max: u64,
     /// How long they are kept, in days.
     pub quarantine_days: u32,
+    /// Free bytes of the disk below which only good pushes are taken; without it a gibibyte, or a twentieth of a small disk.
+    pub disk_free_min: Option<u64>,
     /// Wrong signatures of one park that the sign doctor looks at in a minute.
     pub doctor_per_minute: u32,
 }
@@ -115,19 +119,22 @@ impl Default for Limits {
             quarantine_bytes_max: 1 << 30,
             quarantine_unknown_pushes_max: 1000,
             quarantine_unknown_bytes_max: 64 << 20,
+            // Eight parks at their bound: a wrong secret is one park's mistake, wrong ones of many parks at once are a flood.
+            quarantine_total_bytes_max: 8 << 30,
             quarantine_days: 30,
+            disk_free_min: None,
             doctor_per_minute: 60,
         }
     }
 }
 
 impl Limits {
-    pub(crate) fn quarantine(&self) -> QuarantineBound {
-        QuarantineBound {
-            pushes_max: self.quarantine_pushes_max,
-            bytes_max: self.quarantine_bytes_max,
-            unknown_pushes_max: self.quarantine_unknown_pushes_max,
-            unknown_bytes_max: self.quarantine_unknown_bytes_max,
+    pub(crate) fn quarantine(&self) -> QuarantineBounds {
+        QuarantineBounds {
+            park: Usage { pushes: self.quarantine_pushes_max, bytes: self.quarantine_bytes_max },
+            unknown: Usage { pushes: self.quarantine_unknown_pushes_max, bytes: self.quarantine_unknown_bytes_max },
+            all_bytes: self.quarantine_total_bytes_max,
+            disk_free_min: self.disk_free_min,
         }
     }
 

@@ -20,7 +20,7 @@ pub use sweep::Keeps;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -144,6 +144,21 @@ impl Images {
 
     fn alarm(&self) -> &Alarm {
         self.shared.alarm.get_or_init(Alarm::default)
+    }
+
+    /// The folder that the pictures lie in, if they lie in one.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.shared.place {
+            Place::Folder(folder) => Some(folder.path()),
+            Place::Bucket(_) => None,
+        }
+    }
+
+    /// The folder that they are written to while they arrive.
+    #[must_use]
+    pub fn arriving_folder(&self) -> Option<PathBuf> {
+        self.shared.incoming.as_ref().map(|incoming| incoming.folder().to_owned())
     }
 
     /// A picture to write.

@@ -16,6 +16,7 @@ pub mod quarantine;
 pub mod query;
 pub mod recorder;
 pub mod registry;
+mod reserve;
 mod sqlite;
 mod store;
 mod stored;
@@ -26,6 +27,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad};
 use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
 use parkgate_seal::SealError;
 use parkgate_wire::UnixMillis;
@@ -41,13 +43,14 @@ pub use months::{HeldMonth, Month, Months, Reduced};
 pub use parkgate_seal::disk::make_folder;
 pub use parkgate_seal::{KeyError, MasterKey};
 pub use postgres::PostgresStore;
-pub use quarantine::{Aside, Kept, NO_PARK, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+pub use quarantine::{Aside, Kept, NO_PARK, QuarantineFilter, Quarantined, SetAside};
 pub use query::{
     Conflict, ConflictFilter, Conflicting, Picture, RecordView, SerialReuse, TakenPayment, Visit, VisitCursor,
     VisitFilter,
 };
 pub use recorder::{Recorded, Recorder};
 pub use registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
+pub use reserve::disk_room;
 pub use sqlite::SqliteStore;
 pub use survey::{RefusedCounts, Surveyed};
 
@@ -320,17 +323,31 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// The store cannot be read, or it moves or has moved: then another store may keep them.
     fn keeps_images(&self, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError>;
 
-    /// Sets refused pushes aside, durably; each within the bound of its park.
+    /// Sets refused pushes aside, durably; each within the bounds, but for what was admitted before.
     ///
     /// # Errors
     /// Nothing of the batch was kept.
-    fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError>;
+    fn set_aside(&self, batch: &[SetAside], bounds: &QuarantineBounds) -> Result<Vec<Aside>, StoreError>;
 
-    /// Is there room for so many bytes more? Asked before pictures are stored that may find none.
+    /// What is kept of a park and of all together: asked before pictures are stored that may find no room.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn quarantine_has_room(&self, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError>;
+    fn quarantine_load(&self, park: ParkId) -> Result<QuarantineLoad, StoreError>;
+
+    /// The folder on this machine's disk that the store lies in, if it does.
+    fn disk(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Keeps room on the store's own disk for cleaning up when it is full, where so much stays free beside it. Is there
+    /// such room?
+    ///
+    /// # Errors
+    /// The room could not be taken.
+    fn keep_reserve(&self, _free_beside: u64) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 
     /// The next pushes in the quarantine, oldest first, after an id.
     ///

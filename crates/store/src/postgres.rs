@@ -27,6 +27,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad};
 use parkgate_ledger::{ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 
@@ -36,7 +37,7 @@ use self::transaction::Statements;
 use crate::backend::{Access, Backend, Work};
 use crate::listing::Page;
 use crate::months::Months;
-use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+use crate::quarantine::{Aside, QuarantineFilter, Quarantined, SetAside};
 use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor, VisitFilter};
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
 use crate::survey::{RefusedCounts, Surveyed};
@@ -330,12 +331,12 @@ impl Store for PostgresStore {
         })
     }
 
-    fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError> {
-        self.batch(async |link, _| quarantine::set_aside(link, &self.seal, batch, bound).await)
+    fn set_aside(&self, batch: &[SetAside], bounds: &QuarantineBounds) -> Result<Vec<Aside>, StoreError> {
+        self.batch(async |link, _| quarantine::set_aside(link, &self.seal, batch, bounds).await)
     }
 
-    fn quarantine_has_room(&self, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError> {
-        self.ask(async |link| quarantine::has_room(link, park, bytes, bound).await)
+    fn quarantine_load(&self, park: ParkId) -> Result<QuarantineLoad, StoreError> {
+        self.ask(async |link| quarantine::load_of(link, park).await)
     }
 
     fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError> {

@@ -1,8 +1,10 @@
 //! The quarantine: pushes that were refused, kept whole until their cause is mended (`DESIGN.md` 3.6).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use parkgate_ledger::ParkId;
+use parkgate_ledger::quarantine::{Asked, NoRoom, QuarantineBounds, QuarantineLoad, Usage, admit};
 use parkgate_wire::{Digest, PushKind, Seqno};
 use serde::{Deserialize, Serialize};
 
@@ -12,19 +14,6 @@ use crate::query::Picture;
 
 /// The quarantine of pushes that name no known park.
 pub const NO_PARK: ParkId = ParkId(0);
-
-/// How much is kept. Beyond it a push is answered 503, so that its sender keeps it.
-#[derive(Debug, Clone, Copy)]
-pub struct QuarantineBound {
-    /// Pushes of one park.
-    pub pushes_max: u64,
-    /// Bytes of one park's pushes, pictures included.
-    pub bytes_max: u64,
-    /// Pushes that name no known park.
-    pub unknown_pushes_max: u64,
-    /// Their bytes.
-    pub unknown_bytes_max: u64,
-}
 
 /// A push on its way into the quarantine.
 #[derive(Debug)]
@@ -49,6 +38,30 @@ pub struct SetAside {
     pub kept: Kept,
     /// Its files by part name, already durable.
     pub pictures: Vec<(String, Arc<StoredImage>)>,
+    /// It was admitted before its pictures were stored, and counted as on its way since: refusing it now would leave them
+    /// lying about.
+    pub is_admitted: bool,
+}
+
+/// What is kept while a batch is admitted.
+#[derive(Debug, Default)]
+pub(crate) struct Admitting {
+    pub(crate) parks: HashMap<ParkId, Usage>,
+    pub(crate) all_bytes: u64,
+}
+
+impl Admitting {
+    /// Counts a push of so many bytes, if there is room for it.
+    pub(crate) fn take(&mut self, push: &SetAside, bytes: u64, bounds: &QuarantineBounds) -> Result<(), NoRoom> {
+        let park = self.parks.entry(push.park).or_default();
+        if !push.is_admitted {
+            let load = QuarantineLoad { park: *park, all_bytes: self.all_bytes, ..QuarantineLoad::default() };
+            admit(Asked { is_known: push.park != NO_PARK, bytes }, &load, bounds)?;
+        }
+        *park = park.plus(Usage { pushes: 1, bytes });
+        self.all_bytes = self.all_bytes.saturating_add(bytes);
+        Ok(())
+    }
 }
 
 /// What only its owner may read: sealed where it is kept.
@@ -74,8 +87,8 @@ pub struct Kept {
 pub enum Aside {
     /// It is on disk, under the first such request's name.
     Kept(Seqno),
-    /// The park's bound is reached: nothing was kept.
-    Full,
+    /// There is no room: nothing was kept.
+    Full(NoRoom),
 }
 
 /// Which entries.

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad};
 use parkgate_ledger::{ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 use rusqlite::config::DbConfig;
@@ -30,9 +31,10 @@ use self::record::Writer;
 use self::transaction::Statements;
 use crate::backend::{Access, Backend, Work};
 use crate::listing::Page;
-use crate::quarantine::{Aside, QuarantineBound, QuarantineFilter, Quarantined, SetAside};
+use crate::quarantine::{Aside, QuarantineFilter, Quarantined, SetAside};
 use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor, VisitFilter};
 use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
+use crate::reserve::{ROOM_BYTES_MIN, Reserve};
 use crate::survey::{RefusedCounts, Surveyed};
 use crate::{Alarm, Entry, ImageKey, Store, StoreError, store};
 use parkgate_seal::MasterKey;
@@ -42,7 +44,8 @@ use parkgate_seal::disk::{keep_from_others, make_folder};
 /// In the data folder.
 pub(crate) const FILE: &str = "parkgate.db";
 /// Of a data folder, beside the master key.
-pub(crate) const OURS: [&str; 5] = [FILE, "parkgate.db-wal", "parkgate.db-shm", "serve.lock", "images"];
+pub(crate) const OURS: [&str; 6] =
+    [FILE, "parkgate.db-wal", "parkgate.db-shm", "serve.lock", "images", crate::reserve::FILE];
 /// Measured: with 4 KiB more pages are written whole for a batch, and with 16 KiB more bytes.
 const PAGE_BYTES: u32 = 8192;
 /// How long a writer of another process (the command line) is waited for.
@@ -69,6 +72,7 @@ pub struct SqliteStore {
     readers: Mutex<Vec<Connection>>,
     /// Of the process that serves: all others leave the WAL to it.
     checkpointer: OnceLock<Checkpointer>,
+    reserve: Reserve,
     alarm: Alarm,
 }
 
@@ -82,6 +86,8 @@ impl SqliteStore {
         keep_from_others(data, &OURS);
         let key = MasterKey::beside(data, FILE).map_err(|error| StoreError::Broken(error.to_string()))?;
         let path = data.join(FILE);
+        let reserve = Reserve::of(data);
+        reserve.make_room();
         make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
         let mut writer = Writer::open(&path)?;
         let seal = Seal::new(&key);
@@ -94,6 +100,7 @@ impl SqliteStore {
             writer: Mutex::new(Held::Open(writer)),
             readers: Mutex::default(),
             path,
+            reserve,
             alarm: Alarm::default(),
         })
     }
@@ -102,6 +109,7 @@ impl SqliteStore {
     fn write<T>(&self, write: impl FnOnce(&mut Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut held = lock(&self.writer);
         self.alarm.refuse()?;
+        self.reserve.make_room();
         let mut writer = match std::mem::replace(&mut *held, Held::GivenUp) {
             Held::Open(writer) => writer,
             Held::GivenUp => Writer::open(&self.path).map_err(|error| for_want_of_room(&self.path, error))?,
@@ -117,6 +125,17 @@ impl SqliteStore {
             *held = Held::Open(writer);
         }
         written.map_err(|error| for_want_of_room(&self.path, error)).inspect_err(|error| heed(&self.alarm, error))
+    }
+
+    /// The same for pushes, which leave the reserve to who cleans up.
+    fn write_pushes<T>(&self, write: impl FnOnce(&mut Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let room = self.reserve.refuse_if_full();
+        self.write(|writer| {
+            // Before the batch, not after: the one before is answered already. Also on a full disk, which it helps.
+            self.look_at_wal(writer.connection())?;
+            room?;
+            write(writer)
+        })
     }
 
     /// What a checkpoint came to, of which the batch after it is the first to know.
@@ -164,11 +183,7 @@ impl Backend for SqliteStore {
 
 impl Store for SqliteStore {
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
-        self.write(|writer| {
-            // Before the batch, not after: the one before is answered already.
-            self.look_at_wal(writer.connection())?;
-            writer.record(batch, &self.seal)
-        })
+        self.write_pushes(|writer| writer.record(batch, &self.seal))
     }
 
     fn alarm(&self) -> &Alarm {
@@ -278,12 +293,12 @@ impl Store for SqliteStore {
         })
     }
 
-    fn set_aside(&self, batch: &[SetAside], bound: &QuarantineBound) -> Result<Vec<Aside>, StoreError> {
-        self.write(|writer| quarantine::set_aside(writer.connection(), &self.seal, batch, bound))
+    fn set_aside(&self, batch: &[SetAside], bounds: &QuarantineBounds) -> Result<Vec<Aside>, StoreError> {
+        self.write_pushes(|writer| quarantine::set_aside(writer.connection(), &self.seal, batch, bounds))
     }
 
-    fn quarantine_has_room(&self, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, StoreError> {
-        self.read(|reader| quarantine::has_room(reader, park, bytes, bound))
+    fn quarantine_load(&self, park: ParkId) -> Result<QuarantineLoad, StoreError> {
+        self.read(|reader| quarantine::load(reader, park))
     }
 
     fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError> {
@@ -310,6 +325,16 @@ impl Store for SqliteStore {
         crate::store::identity::id(self)
     }
 
+    fn disk(&self) -> Option<&Path> {
+        self.path.parent()
+    }
+
+    fn keep_reserve(&self, free_beside: u64) -> Result<bool, StoreError> {
+        self.reserve
+            .keep(free_beside)
+            .map_err(|error| for_want_of_room(&self.path, StoreError::Away(error.to_string())))
+    }
+
     fn probe(&self) -> Result<(), StoreError> {
         if free_bytes(&self.path) < ROOM_BYTES_MIN {
             return Err(StoreError::Full(self.path.display().to_string()));
@@ -331,9 +356,6 @@ impl Store for SqliteStore {
         }
     }
 }
-
-/// Less room than this is none.
-const ROOM_BYTES_MIN: u64 = 1024 * 1024;
 
 /// Makes the file before SQLite does, so that only its owner reads it, and what SQLite puts beside it.
 fn make_file(path: &Path) -> std::io::Result<()> {
@@ -416,8 +438,7 @@ fn quota_is_used(path: &Path) -> bool {
 }
 
 fn free_bytes(path: &Path) -> u64 {
-    let folder = path.parent().unwrap_or(path);
-    rustix::fs::statvfs(folder).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+    crate::reserve::disk_room(path.parent().unwrap_or(path)).map_or(u64::MAX, |disk| disk.free_bytes)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

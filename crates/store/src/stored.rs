@@ -7,7 +7,7 @@ use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, UnixMillis};
 use serde_json::{Map, Value};
 
-use crate::quarantine::{NO_PARK, QuarantineBound, SetAside};
+use crate::quarantine::SetAside;
 use crate::query::{Conflict, RecordView, SerialReuse, TakenPayment, Visit};
 use crate::{Entry, StoreError};
 use parkgate_seal::Seal;
@@ -209,16 +209,6 @@ pub(crate) fn aside_bytes(push: &SetAside) -> Result<(Vec<u8>, u64), StoreError>
     let pictures: u64 = push.pictures.iter().map(|(_, picture)| picture.size).sum();
     let bytes = json.len() as u64 + ROW_BYTES + pictures;
     Ok((json, bytes))
-}
-
-/// Is there room for another push, beside so many pushes and bytes?
-pub(crate) fn fits(park: ParkId, used: (u64, u64), bytes: u64, bound: &QuarantineBound) -> bool {
-    let (pushes_max, bytes_max) = if park == NO_PARK {
-        (bound.unknown_pushes_max, bound.unknown_bytes_max)
-    } else {
-        (bound.pushes_max, bound.bytes_max)
-    };
-    used.0 < pushes_max && used.1.saturating_add(bytes) <= bytes_max
 }
 
 pub(crate) fn object(json: &[u8]) -> Result<Map<String, Value>, StoreError> {

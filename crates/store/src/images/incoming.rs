@@ -49,6 +49,10 @@ impl Incoming {
         Err(io::Error::other(format!("{}: no folder of its own", all.display())))
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A new file, for its owner only. Blocks.
     pub(super) fn create(&self) -> io::Result<(PathBuf, File)> {
         let path = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use parkgate_ledger::ParkId;
+use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad, Usage};
 use parkgate_wire::{Digest, Seqno};
 use tokio_postgres::Row;
 
@@ -12,9 +13,9 @@ use super::record::{digest, seqno};
 use super::text;
 use crate::StoreError;
 use crate::listing::{Page, QUARANTINE_PAGE};
-use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside, page_of};
+use crate::quarantine::{Admitting, Aside, Kept, QuarantineFilter, Quarantined, SetAside, page_of};
 use crate::query::Picture;
-use crate::stored::{aside_bytes, aside_place, fits, kind_code, kind_of};
+use crate::stored::{aside_bytes, aside_place, kind_code, kind_of};
 use parkgate_seal::Seal;
 
 const MAKE: &str =
@@ -37,17 +38,16 @@ const PUT_USE: &str = "UPDATE quarantine_use u SET pushes = n.pushes, bytes = n.
     FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) AS n (park_id, pushes, bytes) WHERE u.park_id = n.park_id";
 
 type Known = HashMap<(ParkId, Digest), Seqno>;
-type Used = HashMap<ParkId, (u64, u64)>;
 
 /// One durable transaction for all.
 pub(super) async fn set_aside(
     link: &Link,
     seal: &Seal,
     batch: &[SetAside],
-    bound: &QuarantineBound,
+    bounds: &QuarantineBounds,
 ) -> Result<Vec<Aside>, Fault> {
     link.begin().await?;
-    let (mut known, mut used) = load(link, batch).await?;
+    let (mut known, mut admitting) = load(link, batch).await?;
     let mut new: Vec<(&SetAside, Vec<u8>, u64)> = Vec::new();
     let mut again: HashMap<(ParkId, Digest), i64> = HashMap::new();
     let mut kept = Vec::with_capacity(batch.len());
@@ -59,40 +59,45 @@ pub(super) async fn set_aside(
             continue;
         }
         let (json, bytes) = aside_bytes(push)?;
-        let used = used.entry(push.park).or_default();
-        if !fits(push.park, *used, bytes, bound) {
-            kept.push(Aside::Full);
+        if let Err(why) = admitting.take(push, bytes, bounds) {
+            kept.push(Aside::Full(why));
             continue;
         }
-        *used = (used.0 + 1, used.1 + bytes);
         known.insert(key, push.seqno);
         new.push((push, json, bytes));
         kept.push(Aside::Kept(push.seqno));
     }
     add(link, seal, &new).await?;
-    count(link, &again, &used).await?;
+    count(link, &again, &admitting.parks).await?;
     link.commit().await?;
     Ok(kept)
 }
 
-async fn load(link: &Link, batch: &[SetAside]) -> Result<(Known, Used), Fault> {
+async fn load(link: &Link, batch: &[SetAside]) -> Result<(Known, Admitting), Fault> {
     let parks: Vec<i64> = batch.iter().map(|push| push.park.0).collect();
     let digests: Vec<&[u8]> = batch.iter().map(|push| push.digest.0.as_slice()).collect();
     link.execute(MAKE, &[&parks]).await?;
-    let mut used = Used::new();
+    let mut admitting = Admitting { all_bytes: all_bytes(link).await?, ..Admitting::default() };
     for row in link.query(LOCK, &[&parks]).await? {
-        used.insert(ParkId(row.try_get(0)?), pair(&row)?);
+        admitting.parks.insert(ParkId(row.try_get(0)?), usage(&row)?);
     }
     let mut known = Known::new();
     for row in link.query(KNOWN, &[&parks, &digests]).await? {
         known.insert((ParkId(row.try_get(0)?), digest(&row, 1)?), seqno(&row, 2)?);
     }
-    Ok((known, used))
+    Ok((known, admitting))
 }
 
 /// Pushes and bytes, after the park.
-fn pair(row: &Row) -> Result<(u64, u64), Fault> {
-    Ok((row.try_get::<_, i64>(1)?.unsigned_abs(), row.try_get::<_, i64>(2)?.unsigned_abs()))
+fn usage(row: &Row) -> Result<Usage, Fault> {
+    Ok(Usage { pushes: row.try_get::<_, i64>(1)?.unsigned_abs(), bytes: row.try_get::<_, i64>(2)?.unsigned_abs() })
+}
+
+/// A row for each park: few, and only asked where something was refused. What other nodes add meanwhile is not seen: the
+/// bound of all together is gone over by no more than what is in flight.
+async fn all_bytes(link: &Link) -> Result<u64, Fault> {
+    let row = link.query_opt("SELECT coalesce(sum(bytes), 0)::bigint FROM quarantine_use", &[]).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get::<_, i64>(0))?.unsigned_abs())
 }
 
 async fn add(link: &Link, seal: &Seal, new: &[(&SetAside, Vec<u8>, u64)]) -> Result<(), Fault> {
@@ -142,7 +147,11 @@ async fn add_images(link: &Link, new: &[(&SetAside, Vec<u8>, u64)], ids: &[i64])
     Ok(())
 }
 
-async fn count(link: &Link, again: &HashMap<(ParkId, Digest), i64>, used: &Used) -> Result<(), Fault> {
+async fn count(
+    link: &Link,
+    again: &HashMap<(ParkId, Digest), i64>,
+    used: &HashMap<ParkId, Usage>,
+) -> Result<(), Fault> {
     if !again.is_empty() {
         let parks: Vec<i64> = again.keys().map(|(park, _)| park.0).collect();
         let digests: Vec<&[u8]> = again.keys().map(|(_, digest)| digest.0.as_slice()).collect();
@@ -150,17 +159,17 @@ async fn count(link: &Link, again: &HashMap<(ParkId, Digest), i64>, used: &Used)
         link.execute(AGAIN, &[&parks, &digests, &times]).await?;
     }
     let parks: Vec<i64> = used.keys().map(|park| park.0).collect();
-    let pushes: Vec<i64> = used.values().map(|(pushes, _)| *pushes as i64).collect();
-    let bytes: Vec<i64> = used.values().map(|(_, bytes)| *bytes as i64).collect();
+    let pushes: Vec<i64> = used.values().map(|used| used.pushes as i64).collect();
+    let bytes: Vec<i64> = used.values().map(|used| used.bytes as i64).collect();
     link.execute(PUT_USE, &[&parks, &pushes, &bytes]).await?;
     Ok(())
 }
 
-pub(super) async fn has_room(link: &Link, park: ParkId, bytes: u64, bound: &QuarantineBound) -> Result<bool, Fault> {
+pub(super) async fn load_of(link: &Link, park: ParkId) -> Result<QuarantineLoad, Fault> {
     let row =
         link.query_opt("SELECT park_id, pushes, bytes FROM quarantine_use WHERE park_id = $1", &[&park.0]).await?;
-    let used = row.map_or(Ok((0, 0)), |row| pair(&row))?;
-    Ok(fits(park, used, bytes, bound))
+    let park = row.map_or(Ok(Usage::default()), |row| usage(&row))?;
+    Ok(QuarantineLoad { park, all_bytes: all_bytes(link).await?, ..QuarantineLoad::default() })
 }
 
 pub(super) async fn list(link: &Link, seal: &Seal, filter: &QuarantineFilter) -> Result<Page<Quarantined>, Fault> {
@@ -250,5 +259,5 @@ pub(super) async fn older(link: &Link, received_before: i64, count: i64) -> Resu
 /// Pushes and bytes by park.
 pub(super) async fn used(link: &Link) -> Result<Vec<(ParkId, u64, u64)>, Fault> {
     let rows = link.query("SELECT park_id, pushes, bytes FROM quarantine_use ORDER BY park_id", &[]).await?;
-    rows.iter().map(|row| pair(row).and_then(|(pushes, bytes)| Ok((ParkId(row.try_get(0)?), pushes, bytes)))).collect()
+    rows.iter().map(|row| usage(row).and_then(|used| Ok((ParkId(row.try_get(0)?), used.pushes, used.bytes)))).collect()
 }

@@ -18,18 +18,41 @@ use super::{PAGE_BYTES, Role, connect, for_want_of_room, heed, lock};
 use crate::{Alarm, StoreError};
 
 const MIB_PAGES: i64 = 1024 * 1024 / PAGE_BYTES as i64;
-/// Copied from here on. Less would copy pages that the next batches write again.
-const COPY_FROM_PAGES: i64 = 64 * MIB_PAGES;
-/// No more than this is left to the writer, who makes pushes wait meanwhile.
-const LITTLE_PAGES: i64 = 2 * MIB_PAGES;
-/// The writer waits for a copy under way, and finishes it, from here on: the WAL must not outgrow the disk.
-const FINISH_FROM_PAGES: i64 = 128 * MIB_PAGES;
+/// The WAL takes no more than this share of a small disk, however much is copied anew for it.
+const DISK_SHARE: u64 = 16;
+
+/// How large the WAL grows, in pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sizes {
+    /// Copied from here on. Less would copy pages that the next batches write again.
+    copy_from: i64,
+    /// No more than this is left to the writer, who makes pushes wait meanwhile.
+    little: i64,
+    /// The writer waits for a copy under way, and finishes it, from here on: the WAL must not outgrow the disk.
+    finish_from: i64,
+}
+
+impl Sizes {
+    const LARGE: Sizes = Sizes { copy_from: 64 * MIB_PAGES, little: 2 * MIB_PAGES, finish_from: 128 * MIB_PAGES };
+
+    fn on(path: &Path) -> Sizes {
+        let disk = crate::reserve::disk_room(path.parent().unwrap_or(path));
+        disk.map_or(Sizes::LARGE, |disk| Sizes::of(disk.total_bytes))
+    }
+
+    fn of(disk_bytes: u64) -> Sizes {
+        let pages = i64::try_from(disk_bytes / DISK_SHARE / u64::from(PAGE_BYTES)).unwrap_or(i64::MAX);
+        let finish_from = pages.clamp(MIB_PAGES, Sizes::LARGE.finish_from);
+        Sizes { copy_from: finish_from / 2, little: (finish_from / 4).min(Sizes::LARGE.little), finish_from }
+    }
+}
 
 pub(super) struct Checkpointer {
     ask: Mutex<Option<SyncSender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Held while pages are copied: two at once get in each other's way.
     copying: Arc<Mutex<()>>,
+    sizes: Sizes,
     /// From how many pages on the writer looks again, if a long reader kept it from finishing.
     finish_from: Mutex<i64>,
 }
@@ -37,6 +60,7 @@ pub(super) struct Checkpointer {
 impl Checkpointer {
     pub(super) fn start(path: PathBuf, alarm: Alarm) -> Checkpointer {
         let (ask, asked) = sync_channel(1);
+        let sizes = Sizes::on(&path);
         let copying = Arc::new(Mutex::new(()));
         let mine = Arc::clone(&copying);
         let thread =
@@ -48,27 +72,29 @@ impl Checkpointer {
             ask: Mutex::new(Some(ask)),
             thread: Mutex::new(thread.ok()),
             copying,
-            finish_from: Mutex::new(FINISH_FROM_PAGES),
+            sizes,
+            finish_from: Mutex::new(sizes.finish_from),
         }
     }
 
     /// Between two batches: asks for a copy, or finishes what was copied, as the WAL has grown.
     pub(super) fn look(&self, writer: &Connection) -> Result<(), StoreError> {
         let wal = looked(writer)?;
+        let sizes = self.sizes;
         let mut finish_from = lock(&self.finish_from);
-        if wal.pages < FINISH_FROM_PAGES {
-            *finish_from = FINISH_FROM_PAGES;
+        if wal.pages < sizes.finish_from {
+            *finish_from = sizes.finish_from;
         }
         if wal.pages >= *finish_from {
             let _copying = lock(&self.copying);
-            *finish_from = wal.pages + COPY_FROM_PAGES;
+            *finish_from = wal.pages + sizes.copy_from;
             return passive(writer).map(drop);
         }
         match wal.left() {
             0 => Ok(()),
-            left if wal.copied >= COPY_FROM_PAGES && left <= LITTLE_PAGES => self.finish(writer),
+            left if wal.copied >= sizes.copy_from && left <= sizes.little => self.finish(writer),
             // Each pass leaves less: what was written while it went on.
-            left if wal.copied >= COPY_FROM_PAGES || left >= COPY_FROM_PAGES => self.ask(writer),
+            left if wal.copied >= sizes.copy_from || left >= sizes.copy_from => self.ask(writer),
             _ => Ok(()),
         }
     }
@@ -195,4 +221,18 @@ pub(super) fn passive(connection: &Connection) -> Result<Wal, StoreError> {
 fn ask(connection: &Connection, pragma: &str) -> Result<Wal, StoreError> {
     let mut statement = connection.prepare_cached(pragma)?;
     Ok(statement.query_row([], |row| Ok(Wal { pages: row.get(1)?, copied: row.get(2)? }))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_disk_is_not_filled_by_the_wal() {
+        assert_eq!(Sizes::of(1 << 40), Sizes::LARGE);
+        assert_eq!(Sizes::of(2 << 30), Sizes::LARGE);
+        let small = Sizes::of(96 << 20);
+        assert_eq!(small, Sizes { copy_from: 3 * MIB_PAGES, little: 3 * MIB_PAGES / 2, finish_from: 6 * MIB_PAGES });
+        assert_eq!(Sizes::of(0).finish_from, MIB_PAGES, "and there must be one");
+    }
 }

@@ -1,6 +1,7 @@
 //! Pushes set aside.
 
 use parkgate_ledger::ParkId;
+use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad, Usage};
 use parkgate_wire::{Digest, PushKind, Seqno};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, params_from_iter, types::Value as Sql};
 
@@ -8,9 +9,9 @@ use super::query::picture;
 use super::record::seqno;
 use crate::StoreError;
 use crate::listing::{Page, QUARANTINE_PAGE};
-use crate::quarantine::{Aside, Kept, QuarantineBound, QuarantineFilter, Quarantined, SetAside, page_of};
+use crate::quarantine::{Admitting, Aside, Kept, QuarantineFilter, Quarantined, SetAside, page_of};
 use crate::query::Picture;
-use crate::stored::{aside_bytes, aside_place, fits, kind_of};
+use crate::stored::{aside_bytes, aside_place, kind_of};
 use parkgate_seal::Seal;
 
 /// One durable transaction for all.
@@ -18,10 +19,17 @@ pub(super) fn set_aside(
     connection: &mut Connection,
     seal: &Seal,
     batch: &[SetAside],
-    bound: &QuarantineBound,
+    bounds: &QuarantineBounds,
 ) -> Result<Vec<Aside>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let kept = batch.iter().map(|push| set_one_aside(&transaction, seal, push, bound)).collect::<Result<_, _>>()?;
+    let mut admitting = Admitting { all_bytes: all_bytes(&transaction)?, ..Admitting::default() };
+    for push in batch {
+        admitting.parks.insert(push.park, used_of(&transaction, push.park)?);
+    }
+    let kept = batch
+        .iter()
+        .map(|push| set_one_aside(&transaction, seal, push, &mut admitting, bounds))
+        .collect::<Result<_, _>>()?;
     transaction.commit()?;
     Ok(kept)
 }
@@ -30,14 +38,15 @@ fn set_one_aside(
     connection: &Connection,
     seal: &Seal,
     push: &SetAside,
-    bound: &QuarantineBound,
+    admitting: &mut Admitting,
+    bounds: &QuarantineBounds,
 ) -> Result<Aside, StoreError> {
     if let Some(first) = again(connection, push.park, &push.digest)? {
         return Ok(Aside::Kept(first));
     }
     let (json, bytes) = aside_bytes(push)?;
-    if !has_room(connection, push.park, bytes, bound)? {
-        return Ok(Aside::Full);
+    if let Err(why) = admitting.take(push, bytes, bounds) {
+        return Ok(Aside::Full(why));
     }
     let sealed = seal.seal(&json, &aside_place(push.park, &push.digest))?;
     connection
@@ -74,17 +83,25 @@ fn again(connection: &Connection, park: ParkId, digest: &Digest) -> Result<Optio
     Ok(count.query_row(params![park.0, digest.0], |row| seqno(row, 0)).optional()?)
 }
 
-pub(super) fn has_room(
-    connection: &Connection,
-    park: ParkId,
-    bytes: u64,
-    bound: &QuarantineBound,
-) -> Result<bool, StoreError> {
+fn used_of(connection: &Connection, park: ParkId) -> Result<Usage, StoreError> {
     let used = connection
         .prepare_cached("SELECT pushes, bytes FROM quarantine_use WHERE park_id = ?1")?
-        .query_row([park.0], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())))
+        .query_row([park.0], |row| {
+            Ok(Usage { pushes: row.get::<_, i64>(0)?.unsigned_abs(), bytes: row.get::<_, i64>(1)?.unsigned_abs() })
+        })
         .optional()?;
-    Ok(fits(park, used.unwrap_or_default(), bytes, bound))
+    Ok(used.unwrap_or_default())
+}
+
+/// A row for each park: few, and only asked where something was refused.
+fn all_bytes(connection: &Connection) -> Result<u64, StoreError> {
+    let mut sum = connection.prepare_cached("SELECT coalesce(sum(bytes), 0) FROM quarantine_use")?;
+    Ok(sum.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
+}
+
+pub(super) fn load(connection: &Connection, park: ParkId) -> Result<QuarantineLoad, StoreError> {
+    let (park, all_bytes) = (used_of(connection, park)?, all_bytes(connection)?);
+    Ok(QuarantineLoad { park, all_bytes, ..QuarantineLoad::default() })
 }
 
 pub(super) fn list(

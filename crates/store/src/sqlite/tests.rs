@@ -1,3 +1,5 @@
+use parkgate_ledger::quarantine::Usage;
+
 use super::*;
 use crate::registry::NewPark;
 
@@ -88,7 +90,8 @@ fn after_a_failed_sync_nothing_is_written_any_more_and_nothing_is_copied_at_the_
     let failed = store.write::<()>(|_| Err(StoreError::Unsynced("fdatasync".into())));
     assert!(matches!(failed, Err(StoreError::Unsynced(_))));
     assert!(store.alarm().raised().unwrap().contains("fdatasync"));
-    let bound = QuarantineBound { pushes_max: 9, bytes_max: 9, unknown_pushes_max: 9, unknown_bytes_max: 9 };
+    let nine = Usage { pushes: 9, bytes: 9 };
+    let bound = QuarantineBounds { park: nine, unknown: nine, all_bytes: 9, disk_free_min: None };
     assert!(matches!(store.record(&[]), Err(StoreError::Away(_))));
     assert!(matches!(store.set_aside(&[], &bound), Err(StoreError::Away(_))));
     assert!(matches!(store.add_park(&park(2)), Err(StoreError::Away(_))));

@@ -1,10 +1,10 @@
 //! What every [`Store`] promises.
 
+use parkgate_ledger::quarantine::{NoRoom, QuarantineBounds, Usage};
 use parkgate_ledger::visit::VisitNote;
 use parkgate_ledger::{CONFLICTS_MAX, ParkId, Verdict};
 use parkgate_store::{
-    Aside, Images, Kept, NewApp, ParkChange, QuarantineBound, QuarantineFilter, SetAside, Store, StoreError, Visit,
-    VisitFilter,
+    Aside, Images, Kept, NewApp, ParkChange, QuarantineFilter, SetAside, Store, StoreError, Visit, VisitFilter,
 };
 use parkgate_wire::{Digest, PushKind, Secret, Seqno, UnixMillis};
 
@@ -324,24 +324,50 @@ pub(crate) fn set_aside(park: i64, content: u8) -> SetAside {
             ..Kept::default()
         },
         pictures: Vec::new(),
+        is_admitted: false,
     }
 }
 
-pub(crate) fn bound(pushes_max: u64, bytes_max: u64) -> QuarantineBound {
-    QuarantineBound { pushes_max, bytes_max, unknown_pushes_max: 1, unknown_bytes_max: 10_000 }
+pub(crate) fn bound(pushes: u64, bytes: u64) -> QuarantineBounds {
+    QuarantineBounds {
+        park: Usage { pushes, bytes },
+        unknown: Usage { pushes: 1, bytes: 10_000 },
+        all_bytes: u64::MAX,
+        disk_free_min: None,
+    }
 }
 
 fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &dyn Store) {
     let batch = [set_aside(1, 1), set_aside(1, 2), set_aside(1, 1), set_aside(1, 3), set_aside(2, 1), set_aside(0, 1)];
     let kept = |seqno| Aside::Kept(Seqno(seqno));
-    let expected = [kept(1), kept(2), kept(1), Aside::Full, kept(1), kept(1)];
+    let expected = [kept(1), kept(2), kept(1), Aside::Full(NoRoom::ParkPushes), kept(1), kept(1)];
     assert_eq!(store.set_aside(&batch, &bound(2, 10_000)).unwrap(), expected);
     assert_eq!(
         store.set_aside(&[set_aside(0, 2)], &bound(9, 10_000)).unwrap(),
-        [Aside::Full],
+        [Aside::Full(NoRoom::ParkPushes)],
         "unknown parks share one"
     );
-    assert_eq!(store.set_aside(&[set_aside(1, 4)], &bound(9, 600)).unwrap(), [Aside::Full], "bytes are bounded, too");
+    assert_eq!(
+        store.set_aside(&[set_aside(1, 4)], &bound(9, 600)).unwrap(),
+        [Aside::Full(NoRoom::ParkBytes)],
+        "bytes are bounded, too"
+    );
+    // All together are bounded, and what was admitted before its pictures were stored is kept.
+    let load = store.quarantine_load(ParkId(1)).unwrap();
+    let used: u64 = store.quarantine_used().unwrap().iter().map(|(.., bytes)| bytes).sum();
+    assert_eq!(load.all_bytes, used);
+    let all = |all_bytes| QuarantineBounds { all_bytes, ..bound(99, 10_000) };
+    let each = load.park.bytes / load.park.pushes;
+    assert_eq!(store.set_aside(&[set_aside(1, 7)], &all(used + each - 1)).unwrap(), [Aside::Full(NoRoom::AllBytes)]);
+    let admitted = SetAside { is_admitted: true, ..set_aside(1, 7) };
+    assert_eq!(
+        store.set_aside(&[admitted, set_aside(2, 8)], &all(used + 2 * each - 1)).unwrap()[1],
+        Aside::Full(NoRoom::AllBytes)
+    );
+    assert_eq!(store.set_aside(&[set_aside(2, 8)], &all(used + 2 * each)).unwrap(), [kept(8)]);
+    // What came now is of no matter for what follows.
+    let newest = store.quarantine(&QuarantineFilter { limit: 99, ..QuarantineFilter::default() }).unwrap();
+    store.release(&newest[4..].iter().map(|entry| entry.id).collect::<Vec<_>>()).unwrap();
     let all = QuarantineFilter { limit: 10, ..QuarantineFilter::default() };
     let found = store.quarantine(&all).unwrap();
     let facts: Vec<_> = found.iter().map(|f| (f.park_uuid.as_deref(), f.seqno.0, f.times)).collect();

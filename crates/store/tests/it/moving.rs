@@ -4,7 +4,7 @@ use std::path::Path;
 
 use parkgate_ledger::ParkId;
 use parkgate_store::moving::{Abandoned, At, Begun, Move};
-use parkgate_store::{Kept, QuarantineBound, SetAside, Store, StoreError, VisitFilter, open};
+use parkgate_store::{Kept, SetAside, Store, StoreError, VisitFilter, open};
 use parkgate_testbed::Postgres;
 use parkgate_wire::{Digest, PushKind, Seqno};
 
@@ -145,7 +145,7 @@ fn rows_that_are_large_are_moved_a_few_at_a_time() {
     ];
     let store = opened(data.path(), None);
     let batch: Vec<_> = (0..24).map(large).collect();
-    let bound = QuarantineBound { pushes_max: 99, bytes_max: 1 << 30, unknown_pushes_max: 1, unknown_bytes_max: 1 };
+    let bound = crate::conformance::bound(99, 1 << 30);
     store.set_aside(&batch, &bound).unwrap();
     store.close().unwrap();
     for way in ends.windows(2) {
@@ -169,6 +169,7 @@ fn large(number: u8) -> SetAside {
         digest: Digest([number; 16]),
         kept: Kept { hint: "x".repeat(1 << 20), ..Kept::default() },
         pictures: Vec::new(),
+        is_admitted: false,
     }
 }
 
