@@ -94,9 +94,8 @@ where
         return Err(refusal.clone().into());
     }
     let read = read_body(kind, head::content_type(head), Meter::new(body, limits), limits, sink).await;
-    if let Err(Unread::Refused { refusal, .. }) = &read
-        && *refusal != Refusal::TooSlow
-    {
+    let is_too_slow = matches!(&read, Err(Unread::Refused { refusal: Refusal::TooSlow, .. }));
+    if read.is_err() && !is_too_slow {
         // A sender that is still sending would not see the reply.
         meter::drain(body, limits.body_idle_timeout).await;
     }

@@ -43,6 +43,8 @@ pub(crate) struct Quarantine {
     bounds: QuarantineBounds,
     way: Way,
     full_since: Mutex<HashMap<ParkId, (Instant, NoRoom)>>,
+    /// When there was no room for anybody's, and why.
+    last: Mutex<Option<(Instant, NoRoom)>>,
     /// When it was last told that there was no room, and why; of one park or of all.
     told: Mutex<HashMap<(NoRoom, ParkId), Hourly>>,
 }
@@ -132,7 +134,14 @@ impl Quarantine {
         let recorder = Recorder::start_lanes(alarm, record, QUEUE_MAX, BATCH_MAX, 1, |refused| refused.park);
         // As many as never find the queue full.
         let way = Way::of(QUEUE_MAX / 2);
-        Quarantine { recorder, bounds, way, full_since: Mutex::default(), told: Mutex::default() }
+        Quarantine {
+            recorder,
+            bounds,
+            way,
+            full_since: Mutex::default(),
+            last: Mutex::default(),
+            told: Mutex::default(),
+        }
     }
 
     pub(crate) fn stop(&self) {
@@ -151,8 +160,8 @@ impl Quarantine {
 
     /// Why somebody found no room a moment ago, if anybody did.
     pub(crate) fn problem(&self) -> Option<NoRoom> {
-        let full = lock(&self.full_since);
-        full.values().filter(|(since, _)| since.elapsed() < FULL_SHOWN).map(|(_, why)| *why).next()
+        let last = *lock(&self.last);
+        last.filter(|(at, _)| at.elapsed() < FULL_SHOWN).map(|(_, why)| why)
     }
 
     /// Bytes on their way.
@@ -238,23 +247,27 @@ impl Quarantine {
         Ok(admit(Asked { is_known: park != NO_PARK, bytes }, &load, &self.bounds).map(|()| place))
     }
 
-    /// Notes and tells that there is no room, and has the sender wait.
+    /// Notes that there is no room for a park's pushes, and has the sender wait.
     async fn full(&self, gate: &Gate, park: ParkId, why: NoRoom) -> Kept {
         lock(&self.full_since).insert(park, (Instant::now(), why));
+        self.turn_away(gate, park, why).await;
+        Kept::Full
+    }
+
+    /// Tells, once an hour, and counts that there is no room for a push, and has its sender wait.
+    pub(crate) async fn turn_away(&self, gate: &Gate, park: ParkId, why: NoRoom) {
+        let now = Instant::now();
+        *lock(&self.last) = Some((now, why));
         let whose = match why {
             NoRoom::ParkPushes | NoRoom::ParkBytes => park,
             NoRoom::Disk | NoRoom::AllBytes => NO_PARK,
         };
-        if lock(&self.told).entry((why, whose)).or_default().is_due(Instant::now()) {
-            tracing::error!(
-                park = whose.0,
-                why = why.in_words(),
-                "no room in the quarantine: refused pushes are answered 503"
-            );
+        if lock(&self.told).entry((why, whose)).or_default().is_due(now) {
+            let why = why.in_words();
+            tracing::error!(park = whose.0, why, "no room in the quarantine: refused pushes are answered 503");
         }
         gate.metrics.quarantine_full.inc();
         tokio::time::sleep(FULL_DELAY).await;
-        Kept::Full
     }
 }
 

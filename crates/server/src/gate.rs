@@ -33,7 +33,7 @@ pub struct Gate {
     pub(crate) images: Images,
     pub(crate) recorder: Recorder,
     pub(crate) quarantine: Quarantine,
-    pub(crate) disk: Disk,
+    pub(crate) disk: Arc<Disk>,
     pub(crate) doctor: Doctor,
     pub(crate) metrics: Metrics,
     pub(crate) forwarder: Option<Forwarder>,
@@ -71,9 +71,15 @@ impl Gate {
         let alarm = store.alarm().clone();
         let following = registry::follow(Arc::clone(&registry), Arc::clone(&store), version);
         let ageing = upkeep::age(Arc::clone(&store), settings.limits.quarantine_days);
+        let disk = Arc::new(Disk::of(&store, &images, settings.limits.disk_free_min));
+        disk.look_after(store.as_ref(), None);
         let mut upkeep = vec![
             Supervised::endless(&alarm, "registry", following),
-            Supervised::endless(&alarm, "sweep of pictures", upkeep::sweep(images.clone(), Arc::clone(&store))),
+            Supervised::endless(
+                &alarm,
+                "sweep of pictures",
+                upkeep::sweep(images.clone(), Arc::clone(&store), Arc::clone(&disk)),
+            ),
             Supervised::endless(&alarm, "age of the quarantine", ageing),
         ];
         if store.months().is_some() {
@@ -101,7 +107,6 @@ impl Gate {
             store.lanes(settings.limits.lanes),
             park_of,
         );
-        let disk = Disk::of(&store, &images, settings.limits.disk_free_min);
         let quarantine = Quarantine::start(&alarm, Arc::clone(&store), &settings.limits);
         Ok(Arc::new_cyclic(|gate: &Weak<Gate>| {
             let (notes, is_gone) = (write_notes(gate.clone()), gate.clone());
@@ -209,9 +214,9 @@ impl Gate {
 
     /// Blocks.
     fn look_after_disk(&self) {
-        self.disk.look_after(self.store.as_ref());
-        let used = self.store.quarantine_used();
-        let kept = used.map_or(0, |used| used.iter().map(|(.., bytes)| bytes).sum());
+        let kept = self.store.quarantine_used().map(|used| used.iter().map(|(.., bytes)| bytes).sum());
+        let kept = kept.inspect_err(|error| tracing::debug!(%error, "the quarantine could not be looked at")).ok();
+        self.disk.look_after(self.store.as_ref(), kept);
         self.metrics.disk(self.disk.room(), kept);
     }
 
@@ -248,11 +253,11 @@ pub(crate) fn now_ms() -> i64 {
 /// Looks after the disk, until the gate is gone.
 async fn watch_disk(gate: Weak<Gate>) {
     loop {
-        let Some(watched) = gate.upgrade() else { return };
-        if let Err(error) = tokio::task::spawn_blocking(move || watched.look_after_disk()).await {
+        tokio::time::sleep(disk::WATCH_EVERY).await;
+        let Some(gate) = gate.upgrade() else { return };
+        if let Err(error) = tokio::task::spawn_blocking(move || gate.look_after_disk()).await {
             tracing::error!(%error, "looking after the disk failed");
         }
-        tokio::time::sleep(disk::WATCH_EVERY).await;
     }
 }
 

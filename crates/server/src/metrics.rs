@@ -173,9 +173,11 @@ impl Metrics {
         self.seconds.observe(seconds);
     }
 
-    pub(crate) fn disk(&self, room: Option<DiskRoom>, quarantine_bytes: u64) {
+    pub(crate) fn disk(&self, room: Option<DiskRoom>, quarantine_bytes: Option<u64>) {
         let gauge = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.quarantine_bytes.set(gauge(quarantine_bytes));
+        if let Some(bytes) = quarantine_bytes {
+            self.quarantine_bytes.set(gauge(bytes));
+        }
         if let Some(room) = room {
             self.disk_free_bytes.set(gauge(room.free_bytes));
         }

@@ -13,13 +13,14 @@ use axum::response::Response;
 use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
 use parkgate_intake::{Unread, waits_to_be_asked};
+use parkgate_ledger::quarantine::NoRoom;
 use parkgate_ledger::{ParkId, Verdict};
-use parkgate_store::Recorded;
 use parkgate_store::images::FinishedImage;
+use parkgate_store::{NO_PARK, Recorded};
 use parkgate_wire::advisory::advise;
 use parkgate_wire::{Form, PushKind, Seqno};
 
-use self::pictures::{ImageSink, store_pictures};
+use self::pictures::{ImageSink, SinkError, store_pictures};
 use crate::accept::ClientAddress;
 use crate::aside::{Cause, Files, Kept, Pictures, Refused, Sent, is_kept};
 use crate::fault::Fault;
@@ -42,6 +43,8 @@ enum Outcome {
     Refused { why: Why, kept: Option<Kept> },
     /// Ignored for its serial, as so many others before it that it is no conflict of the visit any more: set aside.
     Overflowed { parking_serial: String, kept: Kept },
+    /// Its pictures were not received: the disk is nearly full, and the push had not proved to be a good one when they came.
+    DiskLow,
     /// Our own fault.
     Failed(Fault),
 }
@@ -115,7 +118,11 @@ impl Visit<'_> {
         let sink = ImageSink { gate, kind, address, received_at };
         let intake = match parkgate_intake::read(&head, &mut body, &limits, &sink).await {
             Ok(intake) => intake,
-            Err(Unread::Failed(error)) => return Outcome::Failed(error.into()),
+            Err(Unread::Failed(SinkError::Image(error))) => return Outcome::Failed(error.into()),
+            Err(Unread::Failed(SinkError::DiskLow)) => {
+                self.gate.quarantine.turn_away(self.gate, NO_PARK, NoRoom::Disk).await;
+                return Outcome::DiskLow;
+            }
             Err(Unread::Refused { refusal, arrived, files }) => {
                 self.is_body_unread = arrived.is_none() && waits_to_be_asked(&head);
                 let sent = arrived.map(|arrived| Box::new(Sent::Unread(*arrived)));

@@ -10,10 +10,13 @@ use std::time::Duration;
 use parkgate_store::{Alarm, Images, Store};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use crate::disk::Disk;
 use crate::gate::now_ms;
 
 /// Pictures that no record keeps go after this long: the push they came with was never recorded.
 const STRAY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// The same while the disk is low: no push takes so long from its first picture to its record.
+const STRAY_AFTER_ON_LOW_DISK: Duration = Duration::from_secs(10 * 60);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Between two looks whether a month is over.
 const TURN_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -88,13 +91,14 @@ pub(crate) async fn age(store: Arc<dyn Store>, days: u32) {
     }
 }
 
-/// Removes pictures that no record keeps.
-pub(crate) async fn sweep(images: Images, store: Arc<dyn Store>) {
+/// Removes pictures that no record keeps; at once when a full disk is being cleaned.
+pub(crate) async fn sweep(images: Images, store: Arc<dyn Store>, disk: Arc<Disk>) {
     loop {
+        let stray_after = if disk.problem().is_some() { STRAY_AFTER_ON_LOW_DISK } else { STRAY_AFTER };
         let (asked, store) = (Arc::clone(&store), Arc::clone(&store));
         let keeps = move |keys: &[parkgate_store::ImageKey]| store.keeps_images(keys);
         match tokio::task::spawn_blocking(move || asked.id()).await {
-            Ok(Ok(store)) => match images.sweep_in_turn(&store, STRAY_AFTER, keeps).await {
+            Ok(Ok(store)) => match images.sweep_in_turn(&store, stray_after, keeps).await {
                 Ok(None | Some(0)) => {}
                 Ok(Some(swept)) => tracing::info!(swept, "stray pictures removed"),
                 Err(error) => tracing::warn!(%error, "stray pictures could not be removed"),
@@ -102,7 +106,8 @@ pub(crate) async fn sweep(images: Images, store: Arc<dyn Store>) {
             Ok(Err(error)) => tracing::warn!(%error, "stray pictures could not be removed"),
             Err(error) => tracing::error!(%error, "asking the store for its number failed"),
         }
-        tokio::time::sleep(SWEEP_EVERY).await;
+        // Ready or not, the next turn comes.
+        let _ = tokio::time::timeout(SWEEP_EVERY, disk.cleaned()).await;
     }
 }
 

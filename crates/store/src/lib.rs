@@ -340,13 +340,13 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
         None
     }
 
-    /// Keeps room on the store's own disk for cleaning up when it is full, where so much stays free beside it. Is there
-    /// such room?
+    /// Keeps room on the store's own disk for cleaning up when it is full, where so much stays free beside it. How many
+    /// bytes of it could not be kept.
     ///
     /// # Errors
     /// The room could not be taken.
-    fn keep_reserve(&self, _free_beside: u64) -> Result<bool, StoreError> {
-        Ok(false)
+    fn keep_reserve(&self, _free_beside: u64) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     /// The next pushes in the quarantine, oldest first, after an id.

@@ -72,17 +72,17 @@ impl Reserve {
         if is_full { Err(StoreError::Full(self.folder.display().to_string())) } else { Ok(()) }
     }
 
-    /// Makes the file where so much stays free beside it; whether it is there. On a disk that fills up in that moment the
-    /// file is taken away again.
-    pub(crate) fn keep(&self, free_beside: u64) -> io::Result<bool> {
+    /// Makes the file where so much stays free beside it; how many bytes are wanting of it. On a disk that fills up in that
+    /// moment the file is taken away again.
+    pub(crate) fn keep(&self, free_beside: u64) -> io::Result<u64> {
         if self.is_there() {
             self.was_there.store(true, Ordering::Relaxed);
-            return Ok(true);
+            return Ok(0);
         }
-        let Some(disk) = disk_room(&self.folder) else { return Ok(false) };
+        let Some(disk) = disk_room(&self.folder) else { return Ok(0) };
         let bytes = bytes_on(disk.total_bytes);
         if disk.free_bytes < bytes.saturating_add(free_beside).saturating_add(ROOM_BYTES_MIN) {
-            return Ok(false);
+            return Ok(bytes);
         }
         let made = fill(&self.path(), bytes);
         if made.is_err() {
@@ -90,7 +90,7 @@ impl Reserve {
         }
         made?;
         self.was_there.store(true, Ordering::Relaxed);
-        Ok(true)
+        Ok(0)
     }
 }
 
@@ -118,10 +118,10 @@ mod tests {
     fn it_takes_its_bytes_once_and_is_not_made_where_too_little_stays_free() {
         let data = tempfile::tempdir().unwrap();
         let reserve = Reserve::of(data.path());
-        assert!(!reserve.keep(u64::MAX).unwrap());
+        assert_eq!(reserve.keep(u64::MAX).unwrap(), bytes_on(disk_room(data.path()).unwrap().total_bytes));
         reserve.refuse_if_full().unwrap();
         for _ in 0..2 {
-            assert!(reserve.keep(0).unwrap());
+            assert_eq!(reserve.keep(0).unwrap(), 0);
         }
         let file = std::fs::metadata(data.path().join(FILE)).unwrap();
         assert_eq!(file.len(), bytes_on(disk_room(data.path()).unwrap().total_bytes));

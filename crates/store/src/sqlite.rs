@@ -329,7 +329,7 @@ impl Store for SqliteStore {
         self.path.parent()
     }
 
-    fn keep_reserve(&self, free_beside: u64) -> Result<bool, StoreError> {
+    fn keep_reserve(&self, free_beside: u64) -> Result<u64, StoreError> {
         self.reserve
             .keep(free_beside)
             .map_err(|error| for_want_of_room(&self.path, StoreError::Away(error.to_string())))

@@ -33,6 +33,7 @@ mod replies;
 mod rules;
 mod shared_images;
 mod simulate;
+mod small_disk;
 mod stop;
 mod tidy;
 

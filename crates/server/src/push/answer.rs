@@ -118,7 +118,9 @@ fn row(outcome: &Outcome, seqno: Seqno) -> Row {
             },
         },
         Outcome::Overflowed { parking_serial, kept: Kept::As(first, _) } => conflict(parking_serial, *first),
-        Outcome::Refused { kept: Some(Kept::Full), .. } | Outcome::Overflowed { kept: Kept::Full, .. } => {
+        Outcome::Refused { kept: Some(Kept::Full), .. }
+        | Outcome::Overflowed { kept: Kept::Full, .. }
+        | Outcome::DiskLow => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             Row { status, answer: Answer::Unavailable, hint: None, seqno, counted: Counted::QuarantineFull }
         }
@@ -211,6 +213,9 @@ fn log(gate: &Gate, visit: &Visit<'_>, outcome: &Outcome, row: &Row) {
         }
         Outcome::Failed(error) if admits("Failed") => {
             tracing::error!(%seqno, park_uuid, kind, %address, %error, "not recorded");
+        }
+        Outcome::DiskLow => {
+            tracing::debug!(%seqno, kind, %address, "the disk is nearly full, and the push is not known to be good");
         }
         Outcome::Failed(_) => {}
     }

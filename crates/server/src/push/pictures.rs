@@ -23,9 +23,25 @@ pub(super) struct ImageSink<'a> {
     pub(super) received_at: i64,
 }
 
+/// Why a picture was not written.
+#[derive(Debug)]
+pub(super) enum SinkError {
+    /// What is free of the disk is left to pushes that proved to be good.
+    DiskLow,
+    Image(ImageError),
+}
+
+impl From<ImageError> for SinkError {
+    fn from(error: ImageError) -> Self {
+        SinkError::Image(error)
+    }
+}
+
 /// A picture that arrives.
 pub(super) struct Arriving {
-    picture: IncomingImage,
+    /// None for want of room. What still comes of it is read and forgotten: a sender that is still sending would not see
+    /// the reply.
+    picture: Option<IncomingImage>,
     standing: Standing,
 }
 
@@ -40,42 +56,42 @@ enum Standing {
 impl ImageSink<'_> {
     /// Pictures of a push that will be refused must not take the last room from those that will not. A client that sends
     /// its fields first, as all of the document's examples do, has proved itself when the first file begins.
-    fn has_room_for(&self, standing: &mut Standing) -> Result<(), ImageError> {
+    fn has_room_for(&self, standing: &mut Standing) -> bool {
         if !self.gate.disk.is_low_for_arriving() {
-            return Ok(());
+            return true;
         }
         if let Standing::Unasked(so_far) = standing {
             let (registry, form) = (self.gate.registry.load(), std::mem::take(so_far));
             let is_genuine = may_push(&registry, form, self.kind, self.address, self.received_at);
             *standing = if is_genuine { Standing::Genuine } else { Standing::Unproven };
         }
-        match standing {
-            Standing::Genuine => Ok(()),
-            Standing::Unasked(_) | Standing::Unproven => {
-                Err(ImageError::Full("what is free is left to good pushes".into()))
-            }
-        }
+        matches!(standing, Standing::Genuine)
     }
 }
 
 impl FileSink for ImageSink<'_> {
     type Open = Arriving;
     type File = FinishedImage;
-    type Error = ImageError;
+    type Error = SinkError;
 
-    async fn begin(&self, so_far: &Form) -> Result<Arriving, ImageError> {
+    async fn begin(&self, so_far: &Form) -> Result<Arriving, SinkError> {
         let mut standing = Standing::Unasked(so_far.clone());
-        self.has_room_for(&mut standing)?;
-        Ok(Arriving { picture: self.gate.images.incoming().await?, standing })
+        let picture = if self.has_room_for(&mut standing) { Some(self.gate.images.incoming().await?) } else { None };
+        Ok(Arriving { picture, standing })
     }
 
-    async fn write(&self, open: &mut Arriving, bytes: Bytes) -> Result<(), ImageError> {
-        self.has_room_for(&mut open.standing)?;
-        open.picture.write(bytes).await
+    async fn write(&self, open: &mut Arriving, bytes: Bytes) -> Result<(), SinkError> {
+        if !self.has_room_for(&mut open.standing) {
+            open.picture = None;
+        }
+        match &mut open.picture {
+            Some(picture) => Ok(picture.write(bytes).await?),
+            None => Ok(()),
+        }
     }
 
-    async fn finish(&self, open: Arriving) -> Result<Written<FinishedImage>, ImageError> {
-        let file = open.picture.finish().await?;
+    async fn finish(&self, open: Arriving) -> Result<Written<FinishedImage>, SinkError> {
+        let file = open.picture.ok_or(SinkError::DiskLow)?.finish().await?;
         Ok(Written { md5: file.md5(), size: file.size(), file })
     }
 }
