@@ -164,15 +164,6 @@ impl Quarantine {
         last.filter(|(at, _)| at.elapsed() < FULL_SHOWN).map(|(_, why)| why)
     }
 
-    /// Bytes on their way.
-    pub(crate) fn reserved_bytes(&self) -> u64 {
-        self.way.all().bytes
-    }
-
-    pub(crate) fn bounds(&self) -> &QuarantineBounds {
-        &self.bounds
-    }
-
     /// Sets a push aside, after asking the doctor about a wrong signature.
     pub(crate) async fn keep(&self, gate: &Gate, refused: Refused<'_>) -> Result<Kept, Fault> {
         let park = refused.park.map_or(NO_PARK, |park| park.park.id);

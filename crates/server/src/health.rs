@@ -41,13 +41,11 @@ pub(crate) async fn ready_in_detail(State(gate): State<Arc<Gate>>) -> Response {
     // Of these good pushes know nothing.
     let (disk, quarantine) = (gate.disk.problem(), gate.quarantine.problem());
     let (disk, quarantine) = (disk.unwrap_or_else(|| OK.to_owned()), quarantine.map_or(OK, NoRoom::in_words));
-    let (reserved, bounds) = (gate.quarantine.reserved_bytes(), gate.quarantine.bounds());
     let Found { draining, parts, probed: Probed { store, images, durability } } = found;
     let body = json!({
         "ready": ready, "draining": draining, "parts": parts, "store": store, "images": images,
         "durability": durability,
-        "disk": disk, "quarantine": quarantine, "quarantine_bytes_arriving": reserved,
-        "quarantine_total_bytes_max": bounds.all_bytes,
+        "disk": disk, "quarantine": quarantine,
     });
     json_response(status(ready), body.to_string())
 }

@@ -34,11 +34,6 @@ impl Way {
         Way { places: places as u64, taken: Arc::default() }
     }
 
-    /// What is on the way.
-    pub(super) fn all(&self) -> Usage {
-        lock(&self.taken).all
-    }
-
     /// A place for a push of so many bytes; none if all are taken, or if its park has as many as are left: one park's flood
     /// does not keep out the others'.
     pub(super) fn enter(&self, park: ParkId, bytes: u64) -> Option<Place> {
@@ -75,11 +70,11 @@ mod tests {
     fn places_are_bounded_by_park_counted_and_given_back() {
         let way = Way::of(8);
         let flood: Vec<Place> = (0..9).filter_map(|_| way.enter(ParkId(1), 10)).collect();
-        assert_eq!((flood.len(), way.all()), (4, Usage { pushes: 4, bytes: 40 }), "alone, half of them");
+        assert_eq!((flood.len(), lock(&way.taken).all), (4, Usage { pushes: 4, bytes: 40 }), "alone, half of them");
         let other = way.enter(ParkId(2), 5).unwrap();
         assert_eq!(other.before, (Usage::default(), Usage { pushes: 4, bytes: 40 }));
         drop((flood, other));
-        assert_eq!(way.all(), Usage::default());
+        assert_eq!(lock(&way.taken).all, Usage::default());
         assert!(lock(&way.taken).parks.is_empty());
     }
 }
