@@ -74,12 +74,78 @@ fn payments_come_as_numbers_or_text_and_unknown_fields_stay() {
 }
 
 #[test]
+fn numbers_are_taken_as_their_text() {
+    let list = r#"[{"parking_order":20240601123456789011,"pay_type":1,"value":500},{"parking_order":1E20,"pay_type":1.0,"value":0}]"#;
+    let push = read(PushKind::Leave, &[("payment_list", list)], None).unwrap();
+    let orders: Vec<_> = push.payments.iter().map(|payment| payment.parking_order.as_deref().unwrap()).collect();
+    assert_eq!(orders, ["20240601123456789011", "1E20"]);
+    for amount in ["5e2", "500.0", "1E3", "-0", "-1", "+5", "12345678901234567890", "9007199254740992"] {
+        for list in [format!(r#"[{{"value":"{amount}"}}]"#), format!(r#"[{{"value":{amount}}}]"#)] {
+            let hint = hint(&[("payment_list", &list)]);
+            let named =
+                hint.starts_with("参数`payment_list[0].value`应为") && hint.ends_with(&format!("收到`{amount}`"));
+            // Not even JSON.
+            assert!(named || hint.starts_with("参数`payment_list`应为") && amount == "+5", "{hint}");
+        }
+    }
+    assert_eq!(
+        read(PushKind::Leave, &[("payment_list", r#"[{"value":9007199254740991}]"#)], None).unwrap().payments[0].value,
+        Some(Fen::MAX)
+    );
+}
+
+#[test]
+fn what_says_nothing_is_as_if_not_sent() {
+    for nothing in ["", "null"] {
+        let changes =
+            [("payment_list", nothing), ("total_value", nothing), ("leave_image_hash", nothing), ("plate", nothing)];
+        let push = read(PushKind::Leave, &changes, None).unwrap();
+        assert_eq!((push.payments.len(), push.plate.as_deref()), (0, None));
+        assert!(read(PushKind::Enter, &[("leave_time", nothing)], None).is_ok());
+        assert!(matches!(
+            read(PushKind::Leave, &[("leave_time", nothing)], None),
+            Err(Refusal::Missing { name: "leave_time" })
+        ));
+    }
+    let list = r#"[{"parking_order":null,"value":null},{"parking_order":"null","value":"null"},{"parking_order":"","value":""}]"#;
+    let push = read(PushKind::Leave, &[("payment_list", list)], None).unwrap();
+    assert!(push.payments.iter().all(|payment| *payment == Payment::default()), "{:?}", push.payments);
+    assert!(hint(&[("payment_list", "[null]")]).starts_with("参数`payment_list`应为"));
+}
+
+#[test]
+fn a_list_that_others_could_not_read_is_refused() {
+    let deep = |levels: usize| format!(r#"[{{"x":{}{}}}]"#, "[".repeat(levels), "]".repeat(levels));
+    assert!(read(PushKind::Leave, &[("payment_list", &deep(100))], None).is_ok());
+    let private = r#"[{"x":{"$serde_json::private::Number":"no number"}}]"#;
+    for list in [&deep(200), private, &private.replace('$', "\\u0024")] {
+        assert!(hint(&[("payment_list", list)]).starts_with("参数`payment_list`应为"), "{list}");
+    }
+    assert!(read(PushKind::Leave, &[("payment_list", r#"[{"x":[{"y":"$"}],"z":"\u0024"}]"#)], None).is_ok());
+}
+
+#[test]
+fn payments_have_a_limit() {
+    let list = |count: usize| format!("[{}]", vec!["{}"; count].join(","));
+    assert_eq!(read(PushKind::Leave, &[("payment_list", &list(1000))], None).unwrap().payments.len(), 1000);
+    let refused = read(PushKind::Leave, &[("payment_list", &list(1001))], None).unwrap_err();
+    assert_eq!(refused, Refusal::TooManyPayments { found: 1001, max: 1000 });
+}
+
+#[test]
 fn a_file_needs_its_own_hash() {
     let md5 = Md5Hash::parse("DF16D33739DEFE9BDA1F4C45D36FD7A7").unwrap();
     let file = UploadedFile { name: "leave_image_file".into(), md5, size: 35 };
     let with = |hash: &str| read(PushKind::Leave, &[("leave_image_hash", hash)], Some(file.clone()));
     assert!(with("df16d33739defe9bda1f4c45d36fd7a7").is_ok());
     assert!(matches!(with("").unwrap_err(), Refusal::HashMissing { .. }));
+    let of_nothing = Md5Hash::OF_NOTHING.to_string();
+    assert_eq!(of_nothing, "D41D8CD98F00B204E9800998ECF8427E");
+    assert!(matches!(with(&of_nothing).unwrap_err(), Refusal::HashDiffers { .. }));
+    assert!(
+        read(PushKind::Leave, &[("leave_image_hash", &of_nothing)], None).is_ok(),
+        "of a file that is as if not sent"
+    );
     assert!(matches!(with("zz").unwrap_err(), Refusal::Value { .. }));
     assert!(matches!(with("3EF48C1A8A95DF308EFF872082280815").unwrap_err(), Refusal::HashDiffers { .. }));
 }
