@@ -148,6 +148,28 @@ fn the_agent_decodes_as_the_gate_does_or_refuses_by_name() {
 }
 
 #[test]
+fn the_agent_takes_as_much_as_the_gate_and_names_the_limit() {
+    let agent = Agent::started(PARKGATE, "http://127.0.0.1:1", "");
+    let record = |bytes: usize| {
+        let mut record = agent::leave("S1").to_string();
+        record.insert_str(1, &" ".repeat(bytes - record.len()));
+        record.into_bytes()
+    };
+    assert_eq!(give(&agent, "leave", "application/json", record(512 * 1024)).0, 202);
+    let (status, told) = give(&agent, "leave", "application/json", record(512 * 1024 + 1));
+    assert!(status == 400 && told.contains("超过上限524288字节"), "{told}");
+    let files = |count: usize| {
+        let names =
+            ["enter_image_file", "enter_plate_image_file", "leave_image_file", "leave_plate_image_file", "x_file"];
+        let form = Multipart::of(&leave(&format!("F{count}"), &[]));
+        names.iter().take(count).fold(form, |form, name| form.file(name, GIF)).end()
+    };
+    assert_eq!(give(&agent, "leave", &Multipart::content_type(), files(4)).0, 202);
+    let (status, told) = give(&agent, "leave", &Multipart::content_type(), files(5));
+    assert!(status == 400 && told.contains("超过上限4个"), "{told}");
+}
+
+#[test]
 fn long_numbers_stay_what_they_are() {
     let gate = demo();
     let orders = r#"[{"parking_order":20240601123456789011,"pay_type":1,"value":500},{"parking_order":20240601123456789012,"pay_type":1,"value":200}]"#;
