@@ -74,8 +74,11 @@ fn a_gate_whose_log_cannot_be_written_answers_every_push_and_ends_when_told() {
     let folder = tempfile::tempdir().unwrap();
     for (name, stderr, reader) in outputs() {
         let mut gate = Gate::stopped(PARKGATE, &folder.path().join(name), &["--demo"]);
-        // Every push is worth a line then.
-        gate.variables = vec![("PARKGATE_LOG".into(), "parkgate_server=debug,info".into())];
+        // Every push is worth a line then; and the quarantine has room for all.
+        gate.variables = vec![
+            ("PARKGATE_LOG".into(), "parkgate_server=debug,info".into()),
+            ("PARKGATE_LIMITS_QUARANTINE_UNKNOWN_PUSHES_MAX".into(), "100000".into()),
+        ];
         gate.start_logging_to(stderr);
         push_all(&gate, count());
         assert_eq!(gate.readiness().1["ready"], true, "{name}");

@@ -7,6 +7,7 @@
 //! SQLite counts a page as copied once it is written; only the copy that reaches the end of the WAL syncs. If that sync
 //! fails, or any other, it is not known which pages are on the disk, and the process ends (`recopy.rs`).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -63,8 +64,12 @@ impl Checkpointer {
         let sizes = Sizes::on(&path);
         let copying = Arc::new(Mutex::new(()));
         let mine = Arc::clone(&copying);
-        let thread =
-            std::thread::Builder::new().name("checkpoint".into()).spawn(move || run(&path, &asked, &mine, &alarm));
+        let work = move || {
+            if catch_unwind(AssertUnwindSafe(|| run(&path, &asked, &mine, &alarm))).is_err() {
+                alarm.raise("the thread that makes checkpoints panicked");
+            }
+        };
+        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(work);
         if let Err(error) = &thread {
             tracing::error!(%error, "no thread for checkpoints: the writer makes them all");
         }
