@@ -17,6 +17,7 @@ mod sender;
 pub mod space;
 mod spool;
 pub mod status;
+mod tasks;
 
 use std::future::Future;
 use std::io;
@@ -27,7 +28,6 @@ use std::time::Duration;
 use parkgate_seal::disk::make_folder;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
 
 pub use config::Config;
 pub use outbox::{Added, Outbox};
@@ -39,6 +39,7 @@ use crate::incoming::Incoming;
 use crate::intake::Intake;
 use crate::lock::Lock;
 use crate::sender::Sender;
+use crate::tasks::Tasks;
 
 /// How often what was sent long ago is forgotten; at the start, too.
 const UPKEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,9 +56,6 @@ pub enum RunError {
     #[error("a part of the agent ended: {0}")]
     Ended(&'static str),
 }
-
-/// What is on its way when the agent is told to stop has so long; after that it is sent again next time.
-pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs until `stop` is ready, and then finishes what is on its way. `listening` is told the address.
 ///
@@ -92,44 +90,26 @@ pub async fn run(
     let picture_wait = config.spool_picture_wait().map_err(io::Error::other)?;
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
-    let mut sending = tokio::spawn(sender.run(stopped.clone()));
-    let mut watching = config.spool.clone().map(|folder| {
+    let sending = tokio::spawn(sender.run(stopped.clone()));
+    let watching = config.spool.clone().map(|folder| {
         let (outbox, added) = (Arc::clone(&outbox), Arc::clone(&added));
         tokio::spawn(spool::watch(folder, picture_wait, outbox, added, stopped.clone()))
     });
     let guard = Guard::new(config.listen, &config.hosts, config.token.as_deref());
     let router = guarded(intake::router(Intake { outbox, added, incoming: Incoming(incoming) }), guard);
     let serving = axum::serve(listener, router).with_graceful_shutdown(told(stopped));
-    let mut serving = tokio::spawn(async move { serving.await });
+    let mut tasks = Tasks { sending, watching, serving: tokio::spawn(async move { serving.await }) };
     listening(address);
-    let ended = tokio::select! {
-        () = stop => None,
-        _ = &mut sending => Some("sending"),
-        () = finished(&mut watching) => Some("the spool folder"),
-        _ = &mut serving => Some("taking records"),
-    };
-    if let Some(part) = ended {
-        tracing::error!(part, "a part of the agent ended: the agent must be started anew");
-        return Err(RunError::Ended(part));
+    tokio::select! {
+        () = stop => {}
+        part = tasks.ended() => {
+            tracing::error!(part, "a part of the agent ended: the agent must be started anew");
+            return Err(RunError::Ended(part));
+        }
     }
     // The receivers live as long as the tasks do.
     let _ = stopping.send(true);
-    if tokio::time::timeout(STOP_WITHIN, &mut serving).await.is_err() {
-        tracing::warn!("a request did not end in time: its sender still has the record");
-        serving.abort();
-    }
-    if watching.is_some() {
-        finished(&mut watching).await;
-    }
-    sending.await.map_err(|_| RunError::Ended("sending"))
-}
-
-/// Ready when the task ended, however; never, if there is none.
-async fn finished(task: &mut Option<JoinHandle<()>>) {
-    match task {
-        Some(task) => drop(task.await),
-        None => std::future::pending().await,
-    }
+    tasks.finish().await
 }
 
 async fn told(mut stopped: watch::Receiver<bool>) {

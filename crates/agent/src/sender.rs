@@ -14,11 +14,11 @@ use parkgate_wire::{is_personal, without_personal};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::STOP_WITHIN;
 use crate::config::{OnHint, OnTooLarge};
 use crate::denials::{Denials, Scope};
 use crate::outbox::{Claimed, Outbox, OutboxError, Settled};
 use crate::problem::Problem;
+use crate::tasks::STOP_WITHIN;
 
 /// Claimed at a time, at most.
 const CLAIM_MAX: usize = 256;

@@ -1,0 +1,86 @@
+//! What an agent does at the same time. If one of these ends while nobody told it to, the others must not go on as if all
+//! were well: records would be taken and never sent.
+
+use std::future::pending;
+use std::io;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::RunError;
+
+/// What is on its way when the agent is told to stop has so long; after that it is sent again next time.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+pub(crate) struct Tasks {
+    pub(crate) sending: JoinHandle<()>,
+    /// None without a spool folder.
+    pub(crate) watching: Option<JoinHandle<()>>,
+    pub(crate) serving: JoinHandle<io::Result<()>>,
+}
+
+impl Tasks {
+    /// Ready when one of them ends, by a panic or otherwise; which.
+    pub(crate) async fn ended(&mut self) -> &'static str {
+        let watching = async {
+            match &mut self.watching {
+                Some(watching) => drop(watching.await),
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = &mut self.sending => "sending",
+            () = watching => "the spool folder",
+            _ = &mut self.serving => "taking records",
+        }
+    }
+
+    /// Waits for all of them, which were told to end, within bounds.
+    ///
+    /// # Errors
+    /// One of them ended by a fault of ours.
+    pub(crate) async fn finish(mut self) -> Result<(), RunError> {
+        if tokio::time::timeout(STOP_WITHIN, &mut self.serving).await.is_err() {
+            tracing::warn!("a request did not end in time: its sender still has the record");
+            self.serving.abort();
+        }
+        if let Some(watching) = self.watching {
+            watching.await.map_err(|_| RunError::Ended("the spool folder"))?;
+        }
+        self.sending.await.map_err(|_| RunError::Ended("sending"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goes_on() -> Tasks {
+        Tasks {
+            sending: tokio::spawn(pending()),
+            watching: Some(tokio::spawn(pending())),
+            serving: tokio::spawn(pending()),
+        }
+    }
+
+    #[tokio::test]
+    async fn whichever_ends_or_panics_is_named() {
+        let panics = || async { std::panic::resume_unwind(Box::new("scripted")) };
+        assert_eq!(Tasks { sending: tokio::spawn(panics()), ..goes_on() }.ended().await, "sending");
+        assert_eq!(Tasks { sending: tokio::spawn(async {}), ..goes_on() }.ended().await, "sending");
+        let watching = Some(tokio::spawn(panics()));
+        assert_eq!(Tasks { watching, ..goes_on() }.ended().await, "the spool folder");
+        let serving = tokio::spawn(async { Err(io::ErrorKind::Other.into()) });
+        assert_eq!(Tasks { serving, watching: None, ..goes_on() }.ended().await, "taking records");
+    }
+
+    #[tokio::test]
+    async fn a_fault_at_the_end_is_told_too() {
+        let done =
+            || Tasks { sending: tokio::spawn(async {}), watching: None, serving: tokio::spawn(async { Ok(()) }) };
+        assert!(done().finish().await.is_ok());
+        let sending = tokio::spawn(async { std::panic::resume_unwind(Box::new("scripted")) });
+        let ended = Tasks { sending, ..done() }.finish().await;
+        assert!(matches!(ended, Err(RunError::Ended("sending"))), "{ended:?}");
+    }
+}
