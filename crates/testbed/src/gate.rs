@@ -3,11 +3,15 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::push::{Multipart, Pairs, body, signed};
+
+/// A test that waits longer for a gate's end has found that it does not end.
+const END_MAX: Duration = Duration::from_secs(180);
 
 /// The program under test, on a data folder of its own.
 pub struct Gate {
@@ -153,6 +157,20 @@ impl Gate {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
+    }
+
+    /// Waits until it ends by itself; the exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        let mut child = self.child.take()?;
+        let until = Instant::now() + END_MAX;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                child.kill().unwrap();
+                panic!("the gate did not end:\n{}", self.log());
+            }
+            std::thread::yield_now();
+        }
+        child.wait().unwrap().code()
     }
 
     /// `kill -9`.

@@ -42,7 +42,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
             .map(|_| {
                 let (url, next, down) = (gate.url.clone(), Arc::clone(&next), Arc::clone(&down));
                 let acknowledged = Arc::clone(&acknowledged);
-                std::thread::spawn(move || push_until(&url, &next, &down, &acknowledged))
+                std::thread::spawn(move || push_until(&url, &next, &down, &acknowledged, Push::numbered))
             })
             .collect();
         // Killed at a count of answers that differs from round to round, not at a time.
@@ -62,11 +62,17 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
 }
 
 /// Pushes one after the other until the gate is gone.
-fn push_until(url: &str, next: &AtomicU32, down: &AtomicBool, acknowledged: &Mutex<Vec<Acknowledged>>) {
+pub(crate) fn push_until(
+    url: &str,
+    next: &AtomicU32,
+    down: &AtomicBool,
+    acknowledged: &Mutex<Vec<Acknowledged>>,
+    push: fn(u32) -> Push,
+) {
     let http = reqwest::blocking::Client::new();
     while !down.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let push = Push::numbered(number);
+        let push = push(number);
         let Some(seqno) = push.send(&http, url) else { continue };
         acknowledged.lock().unwrap().push(Acknowledged { push, seqno });
     }
@@ -74,12 +80,21 @@ fn push_until(url: &str, next: &AtomicU32, down: &AtomicBool, acknowledged: &Mut
 
 impl Push {
     pub(crate) fn numbered(number: u32) -> Push {
+        Push::describing(number, "white")
+    }
+
+    /// The same with so much in it that a thousand fill a WAL.
+    pub(crate) fn large(number: u32) -> Push {
+        Push::describing(number, &"x".repeat(60_000))
+    }
+
+    fn describing(number: u32, car: &str) -> Push {
         let serial = format!("20210602{number:010}");
         let event_time = (1_624_937_500_000_i64 + i64::from(number)).to_string();
         let order = format!("[{{\"parking_order\":\"PO{number}\",\"pay_type\":1,\"value\":{number}}}]");
         let (call, mut pairs) = match number % 3 {
-            0 => ("enter", enter(&serial, &[("enter_time", &event_time)])),
-            _ => ("leave", leave(&serial, &[("leave_time", &event_time), ("payment_list", &order)])),
+            0 => ("enter", enter(&serial, &[("enter_time", &event_time), ("car_desc", car)])),
+            _ => ("leave", leave(&serial, &[("leave_time", &event_time), ("payment_list", &order), ("car_desc", car)])),
         };
         let picture = (number % 5 == 4).then(|| format!("\u{ff}picture {number}").repeat(500).into_bytes());
         if let Some(picture) = &picture {

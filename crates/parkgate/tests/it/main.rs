@@ -13,6 +13,7 @@ mod connections;
 mod credentials;
 mod durable_folders;
 mod explain;
+mod failed_syncs;
 mod faults;
 mod faults_of_many;
 mod for_the_owner_only;
