@@ -24,6 +24,7 @@ use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad};
 use parkgate_ledger::{ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 use rusqlite::config::DbConfig;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use self::checkpoint::Checkpointer;
@@ -383,7 +384,8 @@ impl Role {
 
 fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    tell_statements(&mut connection)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -401,6 +403,20 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
     // Checkpoints are made beside the writer.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     Ok(connection)
+}
+
+/// Statements, without their values, are told in the log where it is asked for them: `parkgate_store::sql=trace`.
+fn tell_statements(connection: &mut Connection) -> Result<(), StoreError> {
+    const TARGET: &str = "parkgate_store::sql";
+    if tracing::enabled!(target: TARGET, tracing::Level::TRACE) {
+        let tell = |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(statement, _) = event {
+                tracing::trace!(target: TARGET, sql = %statement.sql(), "a statement");
+            }
+        };
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(tell))?;
+    }
+    Ok(())
 }
 
 /// With anything less than FULL, what is acknowledged is gone after a power cut.

@@ -221,6 +221,12 @@ impl Postgres {
         format!("postgres://postgres@{folder}/{database}")
     }
 
+    /// All it logged since it was started last.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
     /// Runs SQL; a line for each row, its columns parted by `|`. `database` may be a URL.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let name = database.rsplit('/').next().unwrap_or(database);

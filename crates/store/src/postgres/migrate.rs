@@ -16,13 +16,14 @@ use parkgate_seal::MasterKey;
 use parkgate_seal::Seal;
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_quarantine.sql"),
     include_str!("../../migrations/postgres/0003_forwarding.sql"),
     include_str!("../../migrations/postgres/0004_moving.sql"),
     include_str!("../../migrations/postgres/0005_months.sql"),
     include_str!("../../migrations/postgres/0006_searches.sql"),
+    include_str!("../../migrations/postgres/0007_conflicts.sql"),
 ];
 /// The oldest program, by the number of its migrations, that works with a database of this version.
 const WORKS_FROM: i64 = 5;

@@ -10,7 +10,8 @@ use crate::listing::{PAGE, Page};
 use crate::query::{ConflictFilter, Conflicting, SerialReuse};
 use crate::registry::Epoch;
 use crate::stored::{
-    FAR_LATER_MS, FIRST_EPOCH, GoingOver, LOOKED_AT, Misplaced, differing, kind_of, original_of, serials_anew,
+    FAR_LATER_MS, FIRST_EPOCH, GoingOver, LOOKED_AT, Misplaced, differing, kind_of, listed_in, object, original_of,
+    serials_anew,
 };
 use parkgate_seal::Seal;
 
@@ -23,7 +24,8 @@ pub(super) fn list(
 ) -> Result<Page<Conflicting>, StoreError> {
     let looked_at = if filter.park_uuid.is_some() { PAGE } else { filter.limit.min(PAGE) };
     let mut next = connection.prepare_cached(
-        "SELECT id FROM records WHERE conflict_with IS NOT NULL AND id < ?1 ORDER BY id DESC LIMIT ?2",
+        "SELECT id FROM records INDEXED BY records_conflicts_by_id WHERE conflict_with IS NOT NULL AND id < ?1 \
+         ORDER BY id DESC LIMIT ?2",
     )?;
     let ids = next.query_map(params![below.unwrap_or(i64::MAX), looked_at as i64], |row| row.get(0))?;
     let ids = ids.collect::<Result<Vec<i64>, _>>()?;
@@ -86,7 +88,7 @@ pub(super) fn forget(connection: &mut Connection, ids: &[i64]) -> Result<usize, 
             .execute([id])?;
         if gone > 0 {
             transaction.prepare_cached("DELETE FROM images WHERE record_id = ?1")?.execute([id])?;
-            transaction.prepare_cached("DELETE FROM deliveries WHERE record_id = ?1")?.execute([id])?;
+            transaction.prepare_cached(FORGET_DELIVERIES)?.execute([id])?;
         }
         forgotten += gone;
     }
@@ -94,21 +96,33 @@ pub(super) fn forget(connection: &mut Connection, ids: &[i64]) -> Result<usize, 
     Ok(forgotten)
 }
 
+/// Every delivery's key begins with its subscriber.
+const FORGET_DELIVERIES: &str =
+    "DELETE FROM deliveries WHERE subscriber_id IN (SELECT id FROM subscribers) AND record_id = ?1";
+
+/// By the newest of each numbering, so that no more is read however many there are.
 pub(super) fn serial_reuse(connection: &Connection, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
-    let (looked_at, suspicious, entered_from): (u64, u64, Option<i64>) = connection
-        .prepare_cached(
-            "SELECT count(*), coalesce(sum(far), 0), min(CASE WHEN far THEN entered END) FROM ( \
-             SELECT c.enter_time AS entered, \
-             coalesce(c.plate, '') <> coalesce(s.plate, '') AND c.enter_time > s.enter_time + ?2 AS far \
-             FROM records c JOIN records s ON s.id = c.conflict_with \
-             WHERE c.conflict_with IS NOT NULL AND c.park_id IN (SELECT id FROM parks WHERE park_uuid = ?1 \
-             UNION ALL SELECT e.id FROM park_epochs e JOIN parks p ON p.id = e.park_id WHERE p.park_uuid = ?1) \
-             ORDER BY c.id DESC LIMIT ?3)",
-        )?
-        .query_row(params![park_uuid, FAR_LATER_MS, LOOKED_AT], |row| {
-            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs(), row.get(2)?))
-        })?;
-    Ok(serials_anew(looked_at, suspicious, entered_from))
+    let mut numberings = connection.prepare_cached(
+        "SELECT id FROM parks WHERE park_uuid = ?1 \
+         UNION ALL SELECT e.id FROM park_epochs e JOIN parks p ON p.id = e.park_id WHERE p.park_uuid = ?1",
+    )?;
+    let mut newest = connection.prepare_cached(
+        "SELECT c.id, c.enter_time, \
+         coalesce(c.plate, '') <> coalesce(s.plate, '') AND c.enter_time > s.enter_time + ?2 AS far \
+         FROM records c INDEXED BY records_conflicts_by_park JOIN records s ON s.id = c.conflict_with \
+         WHERE c.conflict_with IS NOT NULL AND c.park_id = ?1 ORDER BY c.id DESC LIMIT ?3",
+    )?;
+    let mut found: Vec<(i64, i64, bool)> = Vec::new();
+    for numbering in numberings.query_map([park_uuid], |row| row.get::<_, i64>(0))? {
+        let values = params![numbering?, FAR_LATER_MS, LOOKED_AT];
+        let rows = newest.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        found.extend(rows.collect::<Result<Vec<_>, _>>()?);
+    }
+    found.sort_unstable_by_key(|(id, ..)| std::cmp::Reverse(*id));
+    found.truncate(LOOKED_AT as usize);
+    let suspicious = || found.iter().filter(|(.., is_far)| *is_far);
+    let entered_from = suspicious().map(|(_, entered, _)| *entered).min();
+    Ok(serials_anew(found.len() as u64, suspicious().count() as u64, entered_from))
 }
 
 /// Records that came while gates did not know of the epoch go over to it.
@@ -131,21 +145,39 @@ pub(super) fn settle_epoch(
         let values = params![one.id, epoch.records.0, one.personal, one.original, one.conflict_with];
         transaction.prepare_cached(put)?.execute(values)?;
         // An order that is taken in the new numbering, too, stays where it is; what is ignored takes none.
-        let payments = match one.conflict_with {
-            None => "UPDATE OR IGNORE payments SET park_id = ?2 WHERE record_id = ?1",
-            Some(_) => "DELETE FROM payments WHERE record_id = ?1 AND ?2",
-        };
-        transaction.prepare_cached(payments)?.execute(params![one.id, epoch.records.0])?;
-        let deliveries = "UPDATE deliveries SET park_id = ?2 WHERE record_id = ?1";
+        match one.conflict_with {
+            None => each_payment(&transaction, before, one.id, MOVE_PAYMENT, epoch.records.0)?,
+            Some(_) => each_payment(&transaction, before, one.id, FORGET_PAYMENT, 0)?,
+        }
+        let deliveries = "UPDATE deliveries SET park_id = ?2 WHERE subscriber_id IN (SELECT id FROM subscribers) \
+            AND record_id = ?1";
         transaction.prepare_cached(deliveries)?.execute(params![one.id, epoch.records.0])?;
     }
     for id in going.twins {
-        for table in ["payments", "images", "deliveries"] {
-            transaction.execute(&format!("DELETE FROM {table} WHERE record_id = ?1"), [id])?;
+        each_payment(&transaction, before, id, FORGET_PAYMENT, 0)?;
+        for forget in
+            [FORGET_DELIVERIES, "DELETE FROM images WHERE record_id = ?1", "DELETE FROM records WHERE id = ?1"]
+        {
+            transaction.prepare_cached(forget)?.execute([id])?;
         }
-        transaction.execute("DELETE FROM records WHERE id = ?1", [id])?;
     }
     Ok(transaction.commit()?)
+}
+
+const MOVE_PAYMENT: &str = "UPDATE OR IGNORE payments SET park_id = ?5 \
+    WHERE parking_order = ?3 AND park_id = ?2 AND pay_type = ?4 AND record_id = ?1";
+const FORGET_PAYMENT: &str = "DELETE FROM payments \
+    WHERE parking_order = ?3 AND park_id = ?2 AND pay_type = ?4 AND record_id = ?1 AND ?5 = 0";
+
+/// Payments are found by their orders, which the record tells: no index holds them by record.
+fn each_payment(connection: &Connection, park: i64, record: i64, sql: &str, to: i64) -> Result<(), StoreError> {
+    let params: String =
+        connection.prepare_cached("SELECT params FROM records WHERE id = ?1")?.query_row([record], |row| row.get(0))?;
+    for listed in listed_in(&object(params.as_bytes())?)? {
+        let values = params![record, park, listed.order, listed.pay_type, to];
+        connection.prepare_cached(sql)?.execute(values)?;
+    }
+    Ok(())
 }
 
 /// Those of the new numbering under the old one, and what was ignored for them, in the order they came.

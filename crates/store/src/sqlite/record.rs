@@ -24,9 +24,13 @@ const HALVES: &str = "SELECT kind, id, digest, seqno, refused_orders FROM record
 const CONFLICTS: &str = "SELECT digest, seqno FROM records WHERE conflict_with = ?1 ORDER BY id";
 const ORDER: &str = "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3";
 const SPACE: &str = "SELECT total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ?1";
-/// With some that count as of an earlier time than theirs: the ledger tells.
-const COUNTED: &str = "SELECT event_time, received_at, counted FROM records \
-    WHERE counted IS NOT NULL AND event_time > ?1 AND park_id = ?2";
+/// With some that count as of an earlier time than theirs: the ledger tells. From minute to minute in which anything was
+/// counted anywhere, and of each minute the park's own.
+const COUNTED: &str = "WITH RECURSIVE minutes (minute) AS (SELECT ?1 / 60000 UNION ALL SELECT (SELECT event_time / 60000 \
+    FROM records WHERE counted IS NOT NULL AND event_time / 60000 > minute ORDER BY event_time / 60000 LIMIT 1) \
+    FROM minutes WHERE minute IS NOT NULL) \
+    SELECT r.event_time, r.received_at, r.counted FROM minutes m CROSS JOIN records r ON r.event_time / 60000 = m.minute \
+    AND r.park_id = ?2 AND r.event_time > ?1 WHERE r.counted IS NOT NULL";
 const NEXT_ID: &str = "SELECT coalesce(max(id), 0) + 1 FROM records";
 const ADD_RECORD: &str = "INSERT INTO records (id, park_id, kind, parking_serial, enter_time, event_time, counted, plate, \
     digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original) \

@@ -18,6 +18,7 @@ on_every_store! {
     an_order_is_taken_once_for_each_way_of_payment,
     odd_payments_do_not_hide_a_visit,
     a_late_snapshot_keeps_what_was_counted_after_it,
+    a_snapshot_that_is_days_late_keeps_what_its_own_park_counted_since,
     a_snapshot_from_the_future_counts_as_of_its_receipt,
     a_recount_is_made_of_the_records_alone,
     a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own,
@@ -141,6 +142,25 @@ fn a_late_snapshot_keeps_what_was_counted_after_it(store: &dyn Store) {
     store.record(&[leave("8", 8, T, T + 22).space(200, 80)]).unwrap();
     assert_eq!((shown().total, shown().remain), (Some(200), Some(80)));
     assert_eq!(store.space(ParkId(77)).unwrap(), parkgate_ledger::Space::default());
+}
+
+fn a_snapshot_that_is_days_late_keeps_what_its_own_park_counted_since(store: &dyn Store) {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let times = [0, 1, 59_999, 60_000, 61_000, 3_600_000, DAY, 2 * DAY + 1, 9 * DAY];
+    let mut batch = Vec::new();
+    for (number, after) in (0_u64..).zip(times) {
+        batch.push(enter(&format!("a{number}"), number, T + after));
+        batch.push(enter(&format!("b{number}"), 100 + number, T + after).park(2));
+    }
+    store.record(&batch).unwrap();
+    // Each as of one of the enters, the first nine days late.
+    for (told, as_of) in times.iter().enumerate() {
+        let serial = format!("t{told}");
+        store.record(&[leave(&serial, 200 + told as u64, T, T + as_of).space(100, 50)]).unwrap();
+        let later = times.len() - 1 - told;
+        assert_eq!(store.space(ParkId(1)).unwrap().shown(None).remain, Some(50 - later as u32), "{as_of}");
+    }
+    assert_eq!(store.space(ParkId(2)).unwrap().shown(None).remain, None);
 }
 
 fn a_snapshot_from_the_future_counts_as_of_its_receipt(store: &dyn Store) {

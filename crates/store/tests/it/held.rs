@@ -80,7 +80,7 @@ fn a_node_that_finds_a_table_busy_is_patient_at_its_start() {
     let cluster = cluster_that_holds();
     let (_one, two, url, _nodes) = two_nodes(&cluster);
     // As it was before the newest migration, and a table in use.
-    cluster.sql(&url, "DROP INDEX records_by_plate; UPDATE parkgate_schema SET version = 5");
+    cluster.sql(&url, "DROP INDEX records_by_plate, records_conflicts_by_id; UPDATE parkgate_schema SET version = 5");
     hold(&cluster, &url, "LOCK TABLE records IN ROW EXCLUSIVE MODE");
     std::thread::scope(|scope| {
         let opens = scope.spawn(|| parkgate_store::open(two.path(), Some(&url)).map(drop));
@@ -94,5 +94,5 @@ fn a_node_that_finds_a_table_busy_is_patient_at_its_start() {
         cluster.sql(&url, LET_GO);
         opens.join().unwrap().unwrap();
     });
-    assert_eq!(cluster.sql(&url, "SELECT version FROM parkgate_schema"), "6");
+    assert_eq!(cluster.sql(&url, "SELECT version FROM parkgate_schema"), "7");
 }

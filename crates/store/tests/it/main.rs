@@ -4,6 +4,9 @@
 /// Each promise is a test on each store.
 macro_rules! on_every_store {
     ($($promise:ident),* $(,)?) => {
+        /// For whoever wants all of them on one store after the other.
+        pub(crate) const PROMISES: &[fn(&dyn parkgate_store::Store)] = &[$($promise),*];
+
         mod on_sqlite {
             $(#[test] fn $promise() { crate::push::on_sqlite(super::$promise); })*
         }
@@ -27,6 +30,7 @@ mod listing;
 mod months;
 mod moving;
 mod numberings;
+mod plans;
 mod postgres;
 mod push;
 mod recorder;
