@@ -78,7 +78,7 @@ impl Drop for Injected {
     }
 }
 
-/// Has a call of the running gate fail, from when this returns.
+/// Has a call of the running gate fail, from when this returns: by `strace`.
 fn inject(gate: &Gate, fault: &Fault, round: usize) -> Injected {
     let when = 1 + round * 7 % fault.calls_before_max;
     let (call, told) = (fault.call, gate.data().with_extension("strace"));
@@ -88,7 +88,7 @@ fn inject(gate: &Gate, fault: &Fault, round: usize) -> Injected {
         command.arg("-P").arg(gate.data().join(file));
     }
     command.arg("-o").arg(&told).arg("-p").arg(gate.pid().to_string());
-    let child = command.stderr(Stdio::null()).spawn().expect("this test needs strace");
+    let child = command.stderr(Stdio::null()).spawn().unwrap();
     let injected = Injected(child);
     while !is_traced(gate.pid()) {
         std::thread::yield_now();
