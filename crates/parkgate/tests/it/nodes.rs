@@ -139,15 +139,14 @@ fn a_load_balancer_is_told_whether_a_push_could_be_recorded_now() {
     let both = primary.url_with(&standby, &database);
     let gate = gate(folder.path(), &both);
     gate.taken("leave", leave("S1", &[]));
-    let (status, mut told) = readyz(&gate);
+    let (status, told) = readyz(&gate);
     // Two hosts, and no commit waits for the second: said, and no reason to take no pushes.
-    let promised = told["durability"].take();
+    let promised = &told["durability"];
     let is_said = |text: &str| text.contains("2 hosts") && text.contains("synchronous_standby_names is empty");
     assert!(is_said(promised.as_str().unwrap()) && is_said(&gate.log()), "{promised}\n{}", gate.log());
-    let found = serde_json::json!({
-        "ready": true, "draining": false, "parts": "ok", "store": "ok", "images": "ok", "durability": null,
-    });
-    assert_eq!((status, told), (200, found));
+    // The disk is not asked here: that of who runs the test may well be full.
+    assert_eq!((status, &told["ready"], &told["draining"]), (200, &true.into(), &false.into()), "{told}");
+    assert!(["parts", "store", "images"].iter().all(|part| told[part] == "ok"), "{told}");
 
     // The primary is gone. The standby is reached, and takes nothing: no answer comes from what may be behind.
     primary.kill();
