@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
-use parkgate_intake::{IntakeLimits, Unread};
+use parkgate_intake::{BodyShare, IntakeLimits, Unread};
 use parkgate_wire::PushKind;
 use parkgate_wire::content_type::without_bom;
 use parkgate_wire::form::FormLimits;
@@ -33,6 +33,8 @@ const LIMITS: IntakeLimits = IntakeLimits {
     form: FormLimits::DEFAULT,
     body_idle_timeout: Duration::from_secs(10),
     body_timeout: Duration::from_secs(60),
+    body_rate_min: 1024, // as the gate
+    body_rate_after: Duration::from_secs(10),
 };
 
 #[derive(Clone)]
@@ -117,6 +119,12 @@ impl Intake {
                 tracing::error!(%error, "a picture could not be written");
                 return json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": error.to_string() }));
             }
+            Err(Unread::NoRoom) => {
+                return json_response(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    &json!({ "error": "no room for this body now" }),
+                );
+            }
         };
         let record = match record {
             Ok(record) => record,
@@ -148,7 +156,8 @@ impl Intake {
             let text = parkgate_intake::read_text(&head, &mut body, &LIMITS).await?;
             return Ok((record_of_json(kind, &text), Vec::new()));
         }
-        let read = parkgate_intake::read(&head, &mut body, &LIMITS, &self.incoming).await?;
+        let read =
+            parkgate_intake::read(&head, &mut body, &LIMITS, &mut BodyShare::unbounded(), &self.incoming).await?;
         let files = read.files.iter().map(|(part, picture)| (part.clone(), picture.path().to_owned())).collect();
         let params = read.form.params().map(|param| (param.name.to_owned(), param.value.to_owned()));
         let record = Record::new(kind, params.collect(), files);

@@ -1,6 +1,6 @@
 //! The head and the body of a request as a form.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use encoding_rs::UTF_8;
 use futures_util::FutureExt;
 use http::request::Parts as Head;
@@ -9,7 +9,9 @@ use parkgate_wire::content_type;
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::{Form, Refusal};
 
+use crate::budget::BodyShare;
 use crate::head::{self, BodyKind};
+use crate::held::Held;
 use crate::limits::IntakeLimits;
 use crate::meter::{self, Meter, Pieces, Whole};
 use crate::parts::{Parts, RAW_PART};
@@ -39,6 +41,8 @@ pub enum Unread<F, E> {
     },
     /// Ours: a file could not be written.
     Failed(E),
+    /// Ours: bodies keep as much in memory as they may. The sender may come again.
+    NoRoom,
 }
 
 /// What arrived of a body that is no form.
@@ -80,8 +84,14 @@ pub(crate) type Outcome<T, S> = Result<T, Unread<<S as FileSink>::File, <S as Fi
 /// Check 1 (`DESIGN.md` 3.3): method, content type, size, and a body that is what it says.
 ///
 /// # Errors
-/// The request is refused, or a file could not be written.
-pub async fn read<B, S>(head: &Head, body: &mut B, limits: &IntakeLimits, sink: &S) -> Outcome<Intake<S::File>, S>
+/// The request is refused, a file could not be written, or there is no room.
+pub async fn read<B, S>(
+    head: &Head,
+    body: &mut B,
+    limits: &IntakeLimits,
+    share: &mut BodyShare,
+    sink: &S,
+) -> Outcome<Intake<S::File>, S>
 where
     B: Body<Data = Bytes> + Unpin + Send,
     S: FileSink,
@@ -93,7 +103,10 @@ where
         // The final answer at once: whoever reads of the body asks for all of it.
         return Err(refusal.clone().into());
     }
-    let read = read_body(kind, head::content_type(head), Meter::new(body, limits), limits, sink).await;
+    let read = read_body(kind, head::content_type(head), Meter::new(body, limits, share), limits, sink).await;
+    if share.found_no_room() && read.is_err() {
+        return Err(Unread::NoRoom);
+    }
     let is_too_slow = matches!(&read, Err(Unread::Refused { refusal: Refusal::TooSlow, .. }));
     if read.is_err() && !is_too_slow {
         // A sender that is still sending would not see the reply.
@@ -109,12 +122,12 @@ where
 pub fn form_of(content_type: &str, body: Bytes, form: FormLimits) -> Result<Form, Refusal> {
     let limits = IntakeLimits::of_form(form);
     let reading = read_body(BodyKind::of(content_type), content_type, Whole(Some(body)), &limits, &HashOnly);
-    // Nothing in it waits.
     match reading.now_or_never() {
         Some(Ok(intake)) => Ok(intake.form),
         Some(Err(Unread::Refused { refusal, .. })) => Err(refusal),
         Some(Err(Unread::Failed(never))) => match never {},
-        None => Err(Refusal::TooSlow),
+        // Nothing bounds what is in memory already, and nothing in it waits.
+        Some(Err(Unread::NoRoom)) | None => Err(Refusal::TooSlow),
     }
 }
 
@@ -127,7 +140,7 @@ async fn read_body<P: Pieces, S: FileSink>(
 ) -> Outcome<Intake<S::File>, S> {
     match kind {
         Err(refusal) if head::is_body_kept(&refusal) => {
-            let kept = raw::keep(BytesMut::new(), &mut pieces, limits.fields_bytes_max, sink).await;
+            let kept = raw::keep(Held::default(), &mut pieces, limits.fields_bytes_max, sink).await;
             let kept = kept.map_err(Unread::Failed)?;
             let arrived = Some(Box::new(Arrived::new(content_type, Form::default(), &kept, kept.is_whole())));
             let files = kept.file.into_iter().map(|file| (RAW_PART.to_owned(), file)).collect();
@@ -160,7 +173,8 @@ where
     B: Body<Data = Bytes> + Unpin + Send,
 {
     let charset = content_type::charset_of(head::content_type(head))?.unwrap_or(UTF_8);
-    let body = whole(&mut Meter::new(body, limits), limits.fields_bytes_max).await?;
+    let mut share = BodyShare::unbounded();
+    let body = whole(&mut Meter::new(body, limits, &mut share), limits.fields_bytes_max).await?;
     match content_type::decoded(content_type::without_bom(&body), charset) {
         Some(text) => Ok(text.into_owned()),
         None => Err(Refusal::Malformed { place: format!("不是有效的{}文本 (not valid text)", charset.name()) }),
@@ -173,14 +187,16 @@ async fn whole<P: Pieces>(pieces: &mut P, bytes_max: usize) -> Result<Bytes, Ref
     check_fields_bytes(first.len(), bytes_max)?;
     // Nearly every body comes in one piece: no copy.
     let Some(second) = pieces.next().await? else { return Ok(first) };
-    let mut whole = BytesMut::from(first);
+    let mut whole = Held::default();
+    whole.append(&first);
+    drop(first);
     let mut next = Some(second);
     while let Some(piece) = next {
-        whole.extend_from_slice(&piece);
+        whole.append(&piece);
         check_fields_bytes(whole.len(), bytes_max)?;
         next = pieces.next().await?;
     }
-    Ok(whole.freeze())
+    Ok(whole.into_bytes())
 }
 
 pub(crate) fn check_fields_bytes(bytes: usize, bytes_max: usize) -> Result<(), Refusal> {

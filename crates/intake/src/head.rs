@@ -69,7 +69,7 @@ pub(crate) fn is_body_kept(refusal: &Refusal) -> bool {
 
 /// Does the sender wait to be asked for the body? Reading any of it asks (RFC 9110, 10.1.1).
 #[must_use]
-pub fn waits_to_be_asked(head: &Head) -> bool {
+pub(crate) fn waits_to_be_asked(head: &Head) -> bool {
     head.version >= Version::HTTP_11 && text(&head.headers, header::EXPECT).eq_ignore_ascii_case("100-continue")
 }
 

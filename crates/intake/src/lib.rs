@@ -3,8 +3,10 @@
 //! Gate and agent read requests with this crate, so that both take the same bytes for the same text. It knows HTTP and
 //! the protocol, and neither a store nor a server: the body is any [`http_body::Body`], and files go to any [`FileSink`].
 
+mod budget;
 mod form;
 mod head;
+mod held;
 mod limits;
 mod meter;
 mod multipart;
@@ -13,8 +15,9 @@ mod raw;
 mod sink;
 mod transfer;
 
+pub use budget::{BodyBudget, BodyShare};
 pub use form::{Arrived, Intake, Unread, form_of, read, read_text};
-pub use head::{is_form, waits_to_be_asked};
+pub use head::is_form;
 pub use limits::IntakeLimits;
 pub use parts::RAW_PART;
 pub use sink::{FileSink, Written};

@@ -21,6 +21,10 @@ pub struct IntakeLimits {
     pub body_idle_timeout: Duration,
     /// A whole body.
     pub body_timeout: Duration,
+    /// Bytes a second that a body must have come with, all in all, once it has been coming for `body_rate_after`; 0 for any.
+    pub body_rate_min: u64,
+    /// How long a body may come more slowly.
+    pub body_rate_after: Duration,
 }
 
 impl IntakeLimits {
@@ -34,6 +38,8 @@ impl IntakeLimits {
             form,
             body_idle_timeout: Duration::MAX,
             body_timeout: Duration::MAX,
+            body_rate_min: 0,
+            body_rate_after: Duration::MAX,
         }
     }
 }

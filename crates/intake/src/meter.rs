@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use parkgate_wire::Refusal;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::budget::{BodyShare, NoRoom};
 use crate::limits::IntakeLimits;
 
 /// What is read of a refused body, so that its sender gets to see the reply.
@@ -17,8 +18,14 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A body that comes in pieces.
 pub(crate) trait Pieces: Send {
-    /// The next piece; `None` after the last.
+    /// The next piece; `None` after the last. It is counted as being in memory.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Refusal>> + Send;
+
+    /// So many bytes are in memory once more.
+    fn keep(&mut self, bytes: usize) -> Result<(), Refusal>;
+
+    /// So many bytes are in memory no more.
+    fn forget(&mut self, bytes: usize);
 }
 
 /// A body that is all there.
@@ -28,40 +35,64 @@ impl Pieces for Whole {
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         Ok(self.0.take())
     }
+
+    fn keep(&mut self, _bytes: usize) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn forget(&mut self, _bytes: usize) {}
 }
 
 /// The pieces of a request's body as they arrive.
 pub(crate) struct Meter<'a, B> {
     body: &'a mut B,
+    share: &'a mut BodyShare,
     bytes_left: u64,
     bytes_max: u64,
     idle: Duration,
     deadline: Instant,
+    rate_min: u64,
+    /// Until then a body may come slowly, and longer by what came.
+    slow_until: Instant,
 }
 
 impl<'a, B: Body<Data = Bytes> + Unpin + Send> Meter<'a, B> {
-    pub(crate) fn new(body: &'a mut B, limits: &IntakeLimits) -> Self {
+    pub(crate) fn new(body: &'a mut B, limits: &IntakeLimits, share: &'a mut BodyShare) -> Self {
+        let now = Instant::now();
         Meter {
             body,
+            share,
             bytes_left: limits.body_bytes_max,
             bytes_max: limits.body_bytes_max,
             idle: limits.body_idle_timeout,
-            deadline: Instant::now() + limits.body_timeout,
+            deadline: now + limits.body_timeout,
+            rate_min: limits.body_rate_min,
+            slow_until: now + limits.body_rate_after,
         }
     }
 
     fn counted(&mut self, data: Bytes) -> Result<Bytes, Refusal> {
         let left = self.bytes_left.checked_sub(data.len() as u64);
         self.bytes_left = left.ok_or(Refusal::BodyTooLarge { bytes_max: self.bytes_max })?;
+        self.keep(data.len())?;
         Ok(data)
+    }
+
+    /// When the next piece must be there.
+    fn due(&self) -> Instant {
+        let due = self.deadline.min(Instant::now() + self.idle);
+        let received = self.bytes_max - self.bytes_left;
+        match (received.saturating_mul(1000)).checked_div(self.rate_min) {
+            None => due,
+            Some(ms) => due.min(self.slow_until + Duration::from_millis(ms)),
+        }
     }
 }
 
 impl<B: Body<Data = Bytes> + Unpin + Send> Pieces for Meter<'_, B> {
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         loop {
-            let until = self.deadline.min(Instant::now() + self.idle);
-            match timeout_at(until, self.body.frame()).await {
+            match timeout_at(self.due(), self.body.frame()).await {
                 Err(_) => return Err(Refusal::TooSlow),
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(_))) => {
@@ -75,6 +106,15 @@ impl<B: Body<Data = Bytes> + Unpin + Send> Pieces for Meter<'_, B> {
                 }
             }
         }
+    }
+
+    fn keep(&mut self, bytes: usize) -> Result<(), Refusal> {
+        // Answered as what it is by whoever looks at the share.
+        self.share.keep(bytes).map_err(|NoRoom| Refusal::BodyTooLarge { bytes_max: self.bytes_max })
+    }
+
+    fn forget(&mut self, bytes: usize) {
+        self.share.forget(bytes);
     }
 }
 

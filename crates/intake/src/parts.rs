@@ -1,6 +1,6 @@
 //! The parts of a multipart body as a form.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use encoding_rs::Encoding;
 use parkgate_wire::content_type;
 use parkgate_wire::form::FormBuilder;
@@ -8,6 +8,7 @@ use parkgate_wire::push::image_of_part;
 use parkgate_wire::{Refusal, UploadedFile};
 
 use crate::form::{Arrived, Intake, Outcome, Unread, check_fields_bytes};
+use crate::held::Held;
 use crate::limits::IntakeLimits;
 use crate::meter::Pieces;
 use crate::multipart::{Broken, Event, Multipart, PartHead};
@@ -132,6 +133,10 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
         while let Some(piece) = self.data().await? {
             self.fields_bytes += piece.len();
             check_fields_bytes(self.fields_bytes, self.limits.fields_bytes_max)?;
+            // Once as it came, once as a value.
+            if !self.history.is_given_up() {
+                self.pieces.keep(piece.len())?;
+            }
             if let Some((_, value)) = &mut self.text {
                 decoder.decode(&piece, value).map_err(|_| badly_encoded(&name, &decoder))?;
             }
@@ -145,7 +150,8 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
     async fn take_file(&mut self, name: String, mut decoder: TransferDecoder) -> Outcome<(), S> {
         let mut bytes = 0;
         while let Some(piece) = self.data().await? {
-            self.history.give_up();
+            let (came, held) = (piece.len(), self.history.give_up());
+            self.pieces.forget(held.saturating_sub(came + self.multipart.rest().len()));
             let piece = decoded(&name, &mut decoder, piece)?;
             bytes += piece.len() as u64;
             if bytes > self.limits.file_bytes_max {
@@ -156,6 +162,7 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
             if !piece.is_empty() {
                 self.write(&name, piece).await?;
             }
+            self.pieces.forget(came);
         }
         decoder.finish().map_err(|_| badly_encoded(&name, &decoder))?;
         self.finish_file().await
@@ -200,7 +207,7 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
         }
         let history = self.history.take();
         let from_the_beginning = history.is_some();
-        let before = history.unwrap_or_else(|| BytesMut::from(self.multipart.rest()));
+        let before = history.unwrap_or_else(|| Held::of(self.multipart.rest()));
         let kept = raw::keep(before, &mut self.pieces, self.limits.fields_bytes_max, self.sink).await;
         let kept = kept.map_err(Unread::Failed)?;
         let is_whole = from_the_beginning && kept.is_whole() && !self.is_cut_off;

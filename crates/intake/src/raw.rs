@@ -1,8 +1,9 @@
 //! A body that is no form, kept as it came: in memory while it is as long as fields may be, else as a file.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use parkgate_wire::{Form, Refusal};
 
+use crate::held::Held;
 use crate::meter::Pieces;
 use crate::sink::FileSink;
 
@@ -35,7 +36,7 @@ impl<F> Raw<F> {
 
 /// Keeps what came `before` and what is still to come.
 pub(crate) async fn keep<P: Pieces, S: FileSink>(
-    before: BytesMut,
+    before: Held,
     pieces: &mut P,
     memory_bytes_max: usize,
     sink: &S,
@@ -43,18 +44,21 @@ pub(crate) async fn keep<P: Pieces, S: FileSink>(
     let mut bytes = before;
     while bytes.len() <= memory_bytes_max {
         match pieces.next().await {
-            Ok(Some(piece)) => bytes.extend_from_slice(&piece),
-            ended => return Ok(Raw { has_ended: ended.is_ok(), ..Raw::of(bytes.freeze()) }),
+            Ok(Some(piece)) => bytes.append(&piece),
+            ended => return Ok(Raw { has_ended: ended.is_ok(), ..Raw::of(bytes.into_bytes()) }),
         }
     }
+    let bytes = bytes.into_bytes();
     let park_uuid = park_uuid_in(&bytes);
     // Of a body that is no form nothing is known.
     let mut open = sink.begin(&Form::default()).await?;
     let mut secrets = SecretName::default();
-    let mut next = Ok(Some(bytes.freeze()));
+    let mut next = Ok(Some(bytes));
     while let Ok(Some(piece)) = next {
         secrets.look_at(&piece);
+        let written = piece.len();
         sink.write(&mut open, piece).await?;
+        pieces.forget(written);
         next = pieces.next().await;
     }
     // What was not finished leaves nothing behind.
@@ -106,30 +110,33 @@ impl SecretName {
 /// A body from its beginning, while all of it may still be kept in memory.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    bytes: BytesMut,
+    held: Held,
     is_given_up: bool,
 }
 
 impl History {
-    /// Copied: a piece of one byte would keep the whole buffer it was read into.
     pub(crate) fn add(&mut self, piece: &[u8], bytes_max: usize) {
-        if self.bytes.len() + piece.len() > bytes_max {
+        if self.held.len() + piece.len() > bytes_max {
             self.give_up();
         }
         if !self.is_given_up {
-            self.bytes.extend_from_slice(piece);
+            self.held.append(piece);
         }
     }
 
-    /// Files are not held in memory.
-    pub(crate) fn give_up(&mut self) {
+    /// Files are not held in memory. How many bytes were, until now.
+    pub(crate) fn give_up(&mut self) -> usize {
         self.is_given_up = true;
-        self.bytes = BytesMut::new();
+        std::mem::take(&mut self.held).len()
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.is_given_up
     }
 
     /// The body as far as it came, if it is there.
-    pub(crate) fn take(&mut self) -> Option<BytesMut> {
-        (!self.is_given_up).then(|| std::mem::take(&mut self.bytes))
+    pub(crate) fn take(&mut self) -> Option<Held> {
+        (!self.is_given_up).then(|| std::mem::take(&mut self.held))
     }
 }
 

@@ -35,6 +35,7 @@ use crate::push::{self, RETRY_AFTER_SECONDS};
 use crate::router::Routes;
 use crate::upkeep::Supervised;
 
+pub(crate) use self::addresses::host_of;
 pub(crate) use self::client_address::ClientAddress;
 pub use self::client_address::TrustedProxies;
 pub(crate) use self::descriptors::connections_within;
@@ -42,6 +43,9 @@ pub(crate) use self::descriptors::connections_within;
 /// A header may be this long, and no more than this is read ahead of a body.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 const TOO_MANY: &str = "此地址的连接过多 (too many connections from this address)";
+/// Connections that the system holds until they are taken, as far as it allows (`net.core.somaxconn`). Beyond, a sender
+/// tries anew after a second.
+const BACKLOG: i32 = 4096;
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// When the process must end, its connections have so long.
 const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
@@ -73,7 +77,8 @@ pub enum ServeError {
 /// # Errors
 /// The alarm was raised; or the store could not be closed.
 pub async fn serve(gate: Arc<Gate>, listeners: Listeners, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let Listeners { public: listener, admin } = listeners;
+    let Listeners { public, admin } = listeners;
+    hold_many(&public);
     let admin = admin
         .map(|listener| Supervised::endless(gate.alarm(), "admin address", admin::serve(Arc::clone(&gate), listener)));
     let alarm = gate.alarm().clone();
@@ -87,7 +92,7 @@ pub async fn serve(gate: Arc<Gate>, listeners: Listeners, stop: impl Future<Outp
     tokio::pin!(stop);
     loop {
         let admitted = tokio::select! {
-            admitted = entrance.next(&listener) => admitted,
+            admitted = entrance.next(&public) => admitted,
             () = &mut stop => break,
             _ = &mut alarmed => break,
         };
@@ -109,7 +114,7 @@ pub async fn serve(gate: Arc<Gate>, listeners: Listeners, stop: impl Future<Outp
             drop((place, counted));
         });
     }
-    drop(listener);
+    drop(public);
     gate.draining.store(true, Ordering::Relaxed);
     // Either may find the alarm raised: before it began, or meanwhile.
     let drained = if alarm.is_raised() {
@@ -226,7 +231,10 @@ impl Entrance {
 
     fn note_turned_away(&self, address: IpAddr) {
         self.gate.metrics.turned_away.inc();
-        tracing::debug!(%address, "turned away: as many connections as one address may have");
+        if self.gate.refusal_log.admits("TooManyConnections", address) {
+            let max = self.gate.settings.limits.connections_per_address_max;
+            tracing::warn!(%address, max, "turned away: connections_per_address_max are open from there");
+        }
     }
 
     async fn answer(
@@ -261,6 +269,13 @@ impl Entrance {
             headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
             headers.insert(KEEP_ALIVE, keep_alive.clone());
         }
+    }
+}
+
+/// A flood of one address must not fill the queue in front of us for all others.
+fn hold_many(listener: &TcpListener) {
+    if let Err(error) = rustix::net::listen(listener, BACKLOG) {
+        tracing::warn!(%error, "the system holds fewer connections for us than it could");
     }
 }
 

@@ -13,6 +13,9 @@ pub enum Fault {
     /// A picture could not be kept.
     #[error("{0}")]
     Image(#[from] ImageError),
+    /// Bodies keep as much in memory as they may, or as this sender may.
+    #[error("bodies_bytes_max: no room for more of this body")]
+    TooManyBodies,
 }
 
 impl Fault {
@@ -22,6 +25,8 @@ impl Fault {
             Fault::Store(error) => error.is_temporary(),
             // Pictures fail for want of room or of the disk: both pass.
             Fault::Image(_) => true,
+            // Others end.
+            Fault::TooManyBodies => true,
         };
         if temporary { Answer::Unavailable } else { Answer::Internal }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use parkgate_intake::BodyBudget;
 use parkgate_ledger::ParkId;
 use parkgate_store::{Alarm, Entry, Images, Recorder, Store, StoreError};
 use parkgate_wire::Seqno;
@@ -40,6 +41,8 @@ pub struct Gate {
     pub(crate) content_key: [u8; 32],
     pub(crate) readiness: Readiness,
     pub(crate) refusal_log: RefusalLog,
+    /// What bodies keep in memory while they are read and answered.
+    pub(crate) bodies: Arc<BodyBudget>,
     pub(crate) draining: AtomicBool,
     seqnos: AtomicU64,
     /// When each park last used a rotated secret, until it is written down.
@@ -125,6 +128,7 @@ impl Gate {
                 content_key: store.content_key(),
                 readiness: Readiness::default(),
                 refusal_log: RefusalLog::default(),
+                bodies: BodyBudget::new(settings.limits.bodies_bytes_max),
                 draining: AtomicBool::new(false),
                 seqnos: AtomicU64::new(u64::from_le_bytes(start)),
                 settings,

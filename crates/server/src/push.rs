@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use axum::response::Response;
 use http::{HeaderValue, Request, header};
-use hyper::body::Incoming;
-use parkgate_intake::{Unread, waits_to_be_asked};
+use hyper::body::{Body, Incoming};
+use parkgate_intake::{BodyShare, Unread};
 use parkgate_ledger::quarantine::NoRoom;
 use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::images::FinishedImage;
@@ -62,13 +62,15 @@ struct Visit<'a> {
     seqno: Seqno,
     received_at: i64,
     client: ClientAddress,
+    /// What its body keeps in memory, until it is answered.
+    share: BodyShare,
     /// Known once the form is read: some parks want every answer with HTTP status 200.
     park: Option<Arc<KnownPark>>,
     /// Another platform is asked, too.
     compared: Option<Compared>,
     /// The key it was recorded under.
     recorded: Option<ParkId>,
-    /// The body was never asked for, so what follows on the connection may be it or another request.
+    /// Not all of the body was read, or it was never asked for: what follows on the connection may be it or another request.
     is_body_unread: bool,
 }
 
@@ -87,44 +89,54 @@ pub(crate) async fn receive(
         seqno,
         received_at,
         client,
+        share: gate.bodies.share(client.host()),
         park: None,
         compared: None,
         recorded: None,
         is_body_unread: false,
     };
     let outcome = visit.outcome(request).await;
-    let park = visit.park.as_deref();
-    let mut ours = answer::answer(&visit, &outcome, started);
+    let mut response = visit.answered(&outcome, started).await;
     if visit.is_body_unread {
-        ours.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    let (Some(compared), Some(forwarder)) = (visit.compared, &gate.forwarder) else { return ours };
-    // What could not be kept here must come again, whatever others say of it.
-    let Some(summary) = answer::kept_summary(&outcome, visit.seqno) else { return ours };
-    match (forwarder.ask(compared, visit.recorded, &summary).await, &outcome) {
-        (Some(upstream), _) => answer::of_upstream(upstream, park),
-        (None, Outcome::Recorded(_)) => ours,
-        // Nobody would deliver it later.
-        (None, _) => answer::unheard(gate, kind, visit.seqno, park),
-    }
+    response
 }
 
 impl Visit<'_> {
+    async fn answered(&mut self, outcome: &Outcome, started: Instant) -> Response {
+        let ours = answer::answer(self, outcome, started);
+        let (gate, park) = (self.gate, self.park.as_deref());
+        let (Some(compared), Some(forwarder)) = (self.compared.take(), &gate.forwarder) else { return ours };
+        // What could not be kept here must come again, whatever others say of it.
+        let Some(summary) = answer::kept_summary(outcome, self.seqno) else { return ours };
+        match (forwarder.ask(compared, self.recorded, &summary).await, outcome) {
+            (Some(upstream), _) => answer::of_upstream(upstream, park),
+            (None, Outcome::Recorded(_)) => ours,
+            // Nobody would deliver it later.
+            (None, _) => answer::unheard(gate, self.kind, self.seqno, park),
+        }
+    }
+
     /// The checks, in order.
     async fn outcome(&mut self, request: Request<Incoming>) -> Outcome {
         let (head, mut body) = request.into_parts();
         let limits = self.gate.settings.limits.intake();
         let (gate, kind, address, received_at) = (self.gate, self.kind, self.client.0, self.received_at);
         let sink = ImageSink { gate, kind, address, received_at };
-        let intake = match parkgate_intake::read(&head, &mut body, &limits, &sink).await {
+        let read = parkgate_intake::read(&head, &mut body, &limits, &mut self.share, &sink).await;
+        // Of a body whose length nobody told, only one that became a form is known to have ended.
+        let may_have_rest = read.is_err() || body.size_hint().exact().is_some();
+        self.is_body_unread = may_have_rest && !body.is_end_stream();
+        let intake = match read {
             Ok(intake) => intake,
+            Err(Unread::NoRoom) => return Outcome::Failed(Fault::TooManyBodies),
             Err(Unread::Failed(SinkError::Image(error))) => return Outcome::Failed(error.into()),
             Err(Unread::Failed(SinkError::DiskLow)) => {
                 self.gate.quarantine.turn_away(self.gate, NO_PARK, NoRoom::Disk).await;
                 return Outcome::DiskLow;
             }
             Err(Unread::Refused { refusal, arrived, files }) => {
-                self.is_body_unread = arrived.is_none() && waits_to_be_asked(&head);
                 let sent = arrived.map(|arrived| Box::new(Sent::Unread(*arrived)));
                 let registry = self.gate.registry.load();
                 let named = sent.as_deref().and_then(Sent::park_uuid);

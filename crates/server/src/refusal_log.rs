@@ -2,9 +2,11 @@
 //! day, must not push everything else out of the log. What is not told one by one is counted and told once a minute.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::accept::host_of;
 
 /// Lines of one reason and address within a window. Enough to see what it is about.
 const LINES_MAX: u32 = 10;
@@ -33,7 +35,7 @@ impl RefusalLog {
 
     fn admits_at(&self, reason: &'static str, address: IpAddr, now: Instant) -> bool {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut key = (reason, network(address));
+        let mut key = (reason, host_of(address));
         if windows.len() >= ENTRIES_MAX && !windows.contains_key(&key) {
             key.1 = ELSEWHERE;
         }
@@ -64,14 +66,6 @@ impl RefusalLog {
 
 /// Those for whom there was no entry.
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-
-/// Whoever has one address of IPv6 has a network of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address @ IpAddr::V4(_) => address,
-    }
-}
 
 #[cfg(test)]
 mod tests {

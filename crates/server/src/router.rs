@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
-use http::StatusCode;
-use hyper::body::Incoming;
+use http::{HeaderValue, StatusCode, header};
+use hyper::body::{Body as _, Incoming};
 use parkgate_wire::PushKind;
 use parkgate_wire::reply::Answer;
 
@@ -62,9 +62,15 @@ impl Routes {
                 return Ok(push::receive(&self.gate, kind, client, request).await);
             }
         }
+        // Nobody reads it here, and nothing can follow it.
+        let has_body = !request.body().is_end_stream();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(client);
-        tower_service::Service::call(&mut self.others.clone(), request).await
+        let mut response = tower_service::Service::call(&mut self.others.clone(), request).await?;
+        if has_body {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
 }
 

@@ -60,6 +60,13 @@ pub struct Limits {
     pub body_idle_timeout: Duration,
     /// A whole body.
     pub body_timeout: Duration,
+    /// Bytes a second that a body must have come with at least, all in all, once it has been coming for
+    /// `body_rate_after`; 0 for any.
+    pub body_rate_min: u64,
+    /// How long a body may come more slowly.
+    pub body_rate_after: Duration,
+    /// What all bodies together keep in memory, in bytes; a sender may keep as much as is left free. More are answered 503.
+    pub bodies_bytes_max: usize,
     /// Open connections, as far as the system allows so many files. Beyond, the one that has waited longest for a request
     /// is closed; if none waits, more are not accepted yet.
     pub connections_max: usize,
@@ -108,6 +115,11 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(75),
             body_idle_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
+            // Slower than any line that carries a picture within `body_timeout`.
+            body_rate_min: 1024,
+            body_rate_after: Duration::from_secs(10),
+            // Four hundred of the longest forms at a time, or a thousand pushes with pictures, which go to disk.
+            bodies_bytes_max: 256 * 1024 * 1024,
             connections_max: 8192,
             // An eighth of them: an agent sends 32 pushes at a time, a platform's server some hundreds.
             connections_per_address_max: 1024,
@@ -148,6 +160,8 @@ impl Limits {
             form: self.form(),
             body_idle_timeout: self.body_idle_timeout,
             body_timeout: self.body_timeout,
+            body_rate_min: self.body_rate_min,
+            body_rate_after: self.body_rate_after,
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{DEMO_PARK, Gate, body, leave, signed};
+use parkgate_testbed::{DEMO_PARK, Gate, Multipart, body, leave, md5_hex, signed};
 use serde_json::Value;
 
 use crate::{PARKGATE, demo};
@@ -157,4 +157,137 @@ fn networks_that_are_none_are_named() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("http.trusted_proxies") && told.contains("10.0.0.0/33"), "{told}");
+}
+
+/// Begins a form that says it is so long, and sends so much of it.
+fn half_sent(gate: &Gate, from: &str, length: usize, sent: usize) -> TcpStream {
+    let mut stream = connect_from(gate, from);
+    let head = "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    drop(stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{}", "a".repeat(sent)).as_bytes()));
+    stream
+}
+
+fn resident_at_most(gate: &Gate) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gate.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+#[test]
+fn bodies_beyond_the_bound_are_told_to_come_again_and_short_pushes_are_taken_beside_them() {
+    let gate = with(&[("PARKGATE_LIMITS_BODIES_BYTES_MAX", "4194304"), ("PARKGATE_LIMITS_BODY_IDLE_TIMEOUT", "60s")]);
+    assert_eq!(push_from(&gate, "127.0.0.3", &[], "S0", "123").0, 200);
+    let before = resident_at_most(&gate);
+    // 200 × 400 KiB are 78 MiB.
+    let address = |index: usize| format!("127.1.0.{}", index + 1);
+    let mut held: Vec<TcpStream> =
+        (0..200).map(|index| half_sent(&gate, &address(index), 500 * 1024, 400 * 1024)).collect();
+    let (until, mut turned_away) = (Instant::now() + Duration::from_secs(20), 0);
+    while turned_away < 150 {
+        assert!(Instant::now() < until, "{turned_away}");
+        held.retain_mut(|line| {
+            line.set_nonblocking(true).unwrap();
+            let mut reply = [0; 2048];
+            let Ok(count) = line.read(&mut reply) else { return true };
+            let reply = String::from_utf8_lossy(&reply[..count]).to_ascii_lowercase();
+            assert!(reply.starts_with("http/1.1 503") && reply.contains("retry-after: "), "{reply}");
+            assert!(reply.contains("connection: close") && !reply.contains("keep-alive"), "{reply}");
+            turned_away += 1;
+            false
+        });
+    }
+    for number in 0..20 {
+        let (status, reply) = push_from(&gate, "127.0.0.3", &[], &format!("S{number}"), "123");
+        assert_eq!(status, 200, "{reply}");
+    }
+    let grown = resident_at_most(&gate) - before;
+    assert!(grown < 40 * 1024 * 1024, "{} MiB", grown / 1024 / 1024);
+    drop(held);
+    // What they took is given back: half of the bound, for one.
+    let until = Instant::now() + Duration::from_secs(20);
+    let whole = format!("plate={}", "x".repeat(400 * 1024));
+    while gate.post("leave", "application/x-www-form-urlencoded", whole.clone().into_bytes()).0 == 503 {
+        assert!(Instant::now() < until, "nothing is given back");
+    }
+}
+
+#[test]
+fn half_sent_pictures_are_on_disk_and_count_for_little() {
+    let gate = with(&[("PARKGATE_LIMITS_BODIES_BYTES_MAX", "8388608"), ("PARKGATE_LIMITS_BODY_IDLE_TIMEOUT", "60s")]);
+    let picture = vec![b'p'; 1024 * 1024];
+    let pairs = signed(leave("S1", &[("leave_image_hash", &md5_hex(&picture))]), "123");
+    let form = Multipart::of(&pairs).file("leave_image_file", &picture).end();
+    let half = &form[..form.len() - 1000];
+    let mut held = Vec::new();
+    for index in 0..20 {
+        let mut stream = connect_from(&gate, &format!("127.1.0.{}", index + 1));
+        let head = format!(
+            "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
+            Multipart::content_type(),
+            form.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(half).unwrap();
+        held.push(stream);
+    }
+    // 20 MiB, of which nothing was turned away.
+    for mut stream in held {
+        stream.write_all(&form[form.len() - 1000..]).unwrap();
+        let reply = rest(&mut stream);
+        assert!(reply.contains("\"OK\""), "{reply}");
+    }
+}
+
+#[test]
+fn a_body_that_trickles_is_let_go_however_steadily_it_comes() {
+    let gate = with(&[("PARKGATE_LIMITS_BODY_RATE_AFTER", "300ms"), ("PARKGATE_LIMITS_BODY_RATE_MIN", "100000")]);
+    let mut stream = half_sent(&gate, "127.0.0.2", 500, 100);
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let begun = Instant::now();
+    let mut reply = [0; 2048];
+    // Never idle for as long as `body_idle_timeout`, and no longer than `body_timeout`.
+    let count = loop {
+        if let Ok(count) = stream.read(&mut reply) {
+            break count;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(9), "still listened to");
+        drop(stream.write_all(b"a"));
+    };
+    let reply = String::from_utf8_lossy(&reply[..count]);
+    assert!(reply.starts_with("HTTP/1.1 408"), "{reply}");
+    // One that comes fast enough is not, however long that takes.
+    let gate = with(&[("PARKGATE_LIMITS_BODY_RATE_AFTER", "1ms"), ("PARKGATE_LIMITS_BODY_RATE_MIN", "1")]);
+    let form = body(&signed(leave("S1", &[]), "123"));
+    let (beginning, end) = form.split_at(form.len() - 1);
+    let mut stream = connect_from(&gate, "127.0.0.2");
+    let head = "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{beginning}", form.len()).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    stream.write_all(end.as_bytes()).unwrap();
+    assert!(rest(&mut stream).contains("\"OK\""));
+}
+
+#[test]
+fn an_honest_push_is_answered_beside_dribbling_sockets_and_half_sent_forms() {
+    let gate = with(&[
+        ("PARKGATE_LIMITS_CONNECTIONS_MAX", "400"),
+        ("PARKGATE_LIMITS_CONNECTIONS_PER_ADDRESS_MAX", "100"),
+        ("PARKGATE_LIMITS_BODIES_BYTES_MAX", "8388608"),
+    ]);
+    let dribbling: Vec<TcpStream> = (0..500)
+        .map(|_| {
+            let mut stream = connect_from(&gate, "127.0.0.2");
+            drop(stream.write_all(b"POST /gate HTTP/1.1\r\nX: "));
+            stream
+        })
+        .collect();
+    let forms: Vec<TcpStream> = (0..200).map(|_| half_sent(&gate, "127.0.0.4", 512 * 1024, 256 * 1024)).collect();
+    for number in 0..50 {
+        let (status, reply) = push_from(&gate, "127.0.0.3", &[], &format!("S{number}"), "123");
+        assert_eq!((status, &reply["message"]), (200, &Value::from("OK")), "{reply}");
+        for mut stream in dribbling.iter().step_by(7) {
+            drop(stream.write_all(b"x"));
+        }
+    }
+    drop(forms);
 }

@@ -229,6 +229,23 @@ fn who_closes_is_told_so_and_not_kept() {
 }
 
 #[test]
+fn where_a_body_is_left_unread_the_connection_is_closed_and_says_so() {
+    let gate = demo();
+    let form = form("S1");
+    for (name, request) in [
+        ("no such call", format!("POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{form}", form.len())),
+        ("too long", head("1.1", 30_000_000)),
+    ] {
+        let mut line = Line::open(&gate);
+        line.send(&request);
+        line.stream.shutdown(Shutdown::Write).unwrap();
+        let reply = line.reply().to_ascii_lowercase();
+        assert!(reply.contains("\r\nconnection: close\r\n") && !reply.contains("keep-alive"), "{name}: {reply}");
+        assert!(line.is_closed(), "{name}");
+    }
+}
+
+#[test]
 fn when_all_places_are_taken_the_longest_idle_connection_makes_room() {
     let gate = with(&[("CONNECTIONS_MAX", "3"), ("CONNECTIONS_PER_ADDRESS_MAX", "10")]);
     let mut kept: Vec<Line> = (0..3).map(|_| Line::open(&gate)).collect();

@@ -10,11 +10,20 @@ use http::header::{FORWARDED, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
+use super::addresses::host_of;
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who sends a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
+
+impl ClientAddress {
+    /// The host it is an address of.
+    pub(crate) fn host(self) -> IpAddr {
+        host_of(self.0)
+    }
+}
 
 /// Networks of proxies that are believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

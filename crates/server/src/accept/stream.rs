@@ -21,7 +21,7 @@ use crate::settings::Limits;
 /// After the last reply on a connection, how long and how much is still read of what its sender goes on sending: else the
 /// system would reset the connection, and take the reply from a sender that has not read it yet.
 const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES_MAX: usize = 1024 * 1024;
+const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024; // as long as a body may be
 
 /// What a connection does. Shared by its stream, its requests and whoever looks for the one that has waited longest.
 #[derive(Debug)]

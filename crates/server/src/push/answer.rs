@@ -35,11 +35,7 @@ pub(super) fn answer(visit: &Visit<'_>, outcome: &Outcome, started: Instant) -> 
     let row = row(outcome, visit.seqno);
     log(gate, visit, outcome, &row);
     gate.metrics.count(kind, row.counted, started.elapsed().as_secs_f64());
-    let mut response = said(gate, kind, park, &row);
-    if matches!(outcome, Outcome::Refused { why: Why::Refused(refusal), .. } if leaves_rest_unread(refusal.class())) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+    said(gate, kind, park, &row)
 }
 
 /// The platform that was to be asked, too, gave no answer, and nothing here would send it the push later: the sender keeps it.
@@ -88,14 +84,6 @@ pub(crate) fn busy(gate: &Gate, path: &str, hint: &str) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-/// A body of which the rest was not read cannot be followed by another request.
-fn leaves_rest_unread(class: RefusalClass) -> bool {
-    match class {
-        RefusalClass::TooLarge | RefusalClass::TimedOut | RefusalClass::UnsupportedCoding => true,
-        RefusalClass::BadRequest | RefusalClass::Forbidden => false,
-    }
 }
 
 fn row(outcome: &Outcome, seqno: Seqno) -> Row {
