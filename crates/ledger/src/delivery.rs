@@ -135,6 +135,8 @@ pub fn resumed(state: DeliveryState, now: UnixMillis) -> DeliveryState {
 
 /// A node gives itself turns at a rate all nodes share no further ahead than this.
 pub const TURNS_AHEAD_MS: i64 = 1000;
+/// Nobody takes so many turns at once that they last longer: those were given out by a clock that has been set back since.
+const TURNS_LONGEST_MS: i64 = 60 * 1000;
 
 /// Turns at a rate that all nodes together keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +149,7 @@ impl Turns {
     /// The next turns, given up to when all before them are taken; `None` while others have enough of them.
     #[must_use]
     pub fn next(free_at: Option<UnixMillis>, now: UnixMillis) -> Option<Turns> {
+        let free_at = free_at.filter(|free_at| free_at.0 <= now.0.saturating_add(TURNS_LONGEST_MS));
         let send_from = free_at.map_or(now, |free_at| free_at.max(now));
         (send_from.0.saturating_sub(now.0) <= TURNS_AHEAD_MS).then_some(Turns { send_from })
     }

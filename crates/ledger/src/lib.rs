@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
 mod decide;
 pub mod delivery;
 pub mod epoch;

@@ -28,6 +28,7 @@ use self::pace::Pace;
 pub use self::plan::Schedule;
 use self::request::Sender;
 use self::worker::Worker;
+use crate::clock::Clock;
 use crate::metrics::Forwarded;
 use crate::registry::Registry;
 use crate::upkeep::Supervised;
@@ -53,6 +54,13 @@ pub struct Forward {
     pub schedule: Schedule,
     /// One request, reply included.
     pub timeout: Duration,
+}
+
+impl Forward {
+    /// No delivery is ever due later: what is was told by a clock that has been set back since.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.schedule.backoff().longest().max(self.timeout + SEND_GRACE)
+    }
 }
 
 impl Default for Forward {
@@ -88,6 +96,7 @@ struct Parts {
     recorded: Arc<Notify>,
     pace: Arc<Pace>,
     circuits: Arc<Circuits>,
+    clock: Arc<Clock>,
     store_calls: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
@@ -115,6 +124,7 @@ impl Forwarder {
         store: Arc<dyn Store>,
         images: Images,
         figures: Forwarded,
+        clock: Arc<Clock>,
     ) -> Result<Forwarder, StoreError> {
         let sender =
             Sender::new(&settings, images).map_err(|error| StoreError::Broken(format!("no HTTP client: {error}")))?;
@@ -128,6 +138,7 @@ impl Forwarder {
             recorded: Arc::clone(&recorded),
             pace: Arc::new(Pace::new()),
             circuits: Arc::default(),
+            clock,
             store_calls: Arc::new(Semaphore::new(STORE_CALLS_MAX)),
             stop: stopped,
         };

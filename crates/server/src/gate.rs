@@ -13,6 +13,7 @@ use parkgate_wire::Seqno;
 
 use crate::accept::connections_within;
 use crate::aside::{Doctor, Quarantine};
+use crate::clock::{self, Clock};
 use crate::disk::{self, Disk};
 use crate::forward::Forwarder;
 use crate::health::Readiness;
@@ -72,17 +73,18 @@ impl Gate {
         let mut start = [0; 8];
         getrandom::fill(&mut start).map_err(|error| StoreError::Broken(error.to_string()))?;
         let alarm = store.alarm().clone();
+        let clock = Arc::new(Clock::of(store.as_ref())?);
+        let longest_wait = settings.forward.longest_wait();
+        let confirming = clock::follow(Arc::clone(&clock), Arc::clone(&store), longest_wait);
         let following = registry::follow(Arc::clone(&registry), Arc::clone(&store), version);
-        let ageing = upkeep::age(Arc::clone(&store), settings.limits.quarantine_days);
+        let ageing = upkeep::age(Arc::clone(&store), Arc::clone(&clock), settings.limits.quarantine_days);
         let disk = Arc::new(Disk::of(&store, &images, settings.limits.disk_free_min));
         disk.look_after(store.as_ref(), None);
+        let sweeping = upkeep::sweep(images.clone(), Arc::clone(&store), Arc::clone(&clock), Arc::clone(&disk));
         let mut upkeep = vec![
             Supervised::endless(&alarm, "registry", following),
-            Supervised::endless(
-                &alarm,
-                "sweep of pictures",
-                upkeep::sweep(images.clone(), Arc::clone(&store), Arc::clone(&disk)),
-            ),
+            Supervised::endless(&alarm, "clock", confirming),
+            Supervised::endless(&alarm, "sweep of pictures", sweeping),
             Supervised::endless(&alarm, "age of the quarantine", ageing),
         ];
         if store.months().is_some() {
@@ -100,6 +102,7 @@ impl Gate {
                 Arc::clone(&store),
                 images.clone(),
                 metrics.forwarded.clone(),
+                Arc::clone(&clock),
             )?),
         };
         let recorder = Recorder::start_lanes(

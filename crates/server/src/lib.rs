@@ -6,6 +6,7 @@
 mod accept;
 mod admin;
 mod aside;
+mod clock;
 mod disk;
 mod epoch;
 mod fault;

@@ -5,13 +5,13 @@
 //! next, so the next one is as good as the first.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use parkgate_store::{Alarm, Images, Store};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use crate::clock::Clock;
 use crate::disk::Disk;
-use crate::gate::now_ms;
 
 /// Pictures that no record keeps go after this long: the push they came with was never recorded.
 const STRAY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -77,10 +77,10 @@ impl Supervised {
 }
 
 /// What was set aside is kept so long, and no longer.
-pub(crate) async fn age(store: Arc<dyn Store>, days: u32) {
+pub(crate) async fn age(store: Arc<dyn Store>, clock: Arc<Clock>, days: u32) {
     loop {
         let store = Arc::clone(&store);
-        let before = now_ms() - i64::from(days) * 24 * 60 * 60 * 1000;
+        let before = clock.now() - i64::from(days) * 24 * 60 * 60 * 1000;
         match tokio::task::spawn_blocking(move || store.release_before(before)).await {
             Ok(Ok(0)) => {}
             Ok(Ok(released)) => tracing::warn!(released, "pushes in quarantine reached their age and are gone"),
@@ -92,13 +92,14 @@ pub(crate) async fn age(store: Arc<dyn Store>, days: u32) {
 }
 
 /// Removes pictures that no record keeps; at once when a full disk is being cleaned.
-pub(crate) async fn sweep(images: Images, store: Arc<dyn Store>, disk: Arc<Disk>) {
+pub(crate) async fn sweep(images: Images, store: Arc<dyn Store>, clock: Arc<Clock>, disk: Arc<Disk>) {
     loop {
         let stray_after = if disk.problem().is_some() { STRAY_AFTER_ON_LOW_DISK } else { STRAY_AFTER };
+        let before = clock.system_now().checked_sub(stray_after).unwrap_or(UNIX_EPOCH);
         let (asked, store) = (Arc::clone(&store), Arc::clone(&store));
         let keeps = move |keys: &[parkgate_store::ImageKey]| store.keeps_images(keys);
         match tokio::task::spawn_blocking(move || asked.id()).await {
-            Ok(Ok(store)) => match images.sweep_in_turn(&store, stray_after, keeps).await {
+            Ok(Ok(store)) => match images.sweep_in_turn(&store, before, keeps).await {
                 Ok(None | Some(0)) => {}
                 Ok(Some(swept)) => tracing::info!(swept, "stray pictures removed"),
                 Err(error) => tracing::warn!(%error, "stray pictures could not be removed"),

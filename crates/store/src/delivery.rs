@@ -343,6 +343,13 @@ pub trait Forwarding {
     /// The store cannot be written.
     fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError>;
 
+    /// Deliveries that are due after `latest` become due then, and are tried since `now` at the latest: a clock that was
+    /// set back left them. How many; ms since 1970.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    fn clamp_due(&self, latest: i64, now: i64) -> Result<u64, StoreError>;
+
     /// Takes deliveries that are due, for this caller alone for a time. A leave is not taken while its enter waits.
     ///
     /// # Errors

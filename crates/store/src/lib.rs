@@ -415,6 +415,13 @@ pub trait Store: delivery::Forwarding + Send + Sync + 'static {
     /// The store cannot be read, or written when it is asked for the first time.
     fn id(&self) -> Result<String, StoreError>;
 
+    /// The time that is confirmed, given up to when this process confirms it and the system's, both ms since 1970; and
+    /// notes it for the next start.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn confirm_clock(&self, ran: Option<i64>, now: i64) -> Result<i64, StoreError>;
+
     /// Where this store, as it is set up, keeps less than an answer promises: a sentence for each. For whoever runs it;
     /// pushes are taken all the same.
     ///

@@ -370,6 +370,10 @@ impl Store for PostgresStore {
         crate::store::identity::id(self)
     }
 
+    fn confirm_clock(&self, ran: Option<i64>, now: i64) -> Result<i64, StoreError> {
+        crate::store::clock::confirm(self, ran, now)
+    }
+
     fn probe(&self) -> Result<(), StoreError> {
         self.batch(async |link, _| registry::probe(link).await)
     }

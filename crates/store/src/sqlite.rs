@@ -326,6 +326,10 @@ impl Store for SqliteStore {
         crate::store::identity::id(self)
     }
 
+    fn confirm_clock(&self, ran: Option<i64>, now: i64) -> Result<i64, StoreError> {
+        crate::store::clock::confirm(self, ran, now)
+    }
+
     fn disk(&self) -> Option<&Path> {
         self.path.parent()
     }

@@ -96,6 +96,11 @@ impl Gate {
         }
     }
 
+    /// From the next start on, and for commands.
+    pub fn set_variables(&mut self, variables: &[(String, String)]) {
+        self.variables = variables.to_vec();
+    }
+
     /// Starts (again), on a free port.
     pub fn start(&mut self) {
         let mut log = std::fs::OpenOptions::new();

@@ -8,6 +8,7 @@ mod agent_peers;
 mod bad_input;
 mod checks;
 mod clients_in_the_field;
+mod clocks;
 mod command_line;
 mod connections;
 mod credentials;

@@ -11,7 +11,7 @@ use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Sub
 use parkgate_wire::{Form, PushKind, Reply};
 
 use super::message::Params;
-use super::plan::{Answer, settle};
+use super::plan::{Answer, Now, settle};
 use super::request::{File, Files, Heard};
 use super::worker::heard;
 use super::{Forwarder, Parts, SEND_GRACE};
@@ -168,12 +168,17 @@ async fn note(
     difference: Option<Difference>,
 ) -> Result<(), StoreError> {
     let schedule = parts.settings.schedule;
+    let clock = Arc::clone(&parts.clock);
     let noted = parts.in_store(move |store: &dyn Store| {
         let now = now_ms();
         if let Some((park, parking_serial, kind)) = recorded
             && let Some(due) = store.delivery_of(subscriber, park, &parking_serial, kind)?
         {
-            store.settle(subscriber, &[settle(due, answer, &schedule, 0.5, now)], now)?;
+            store.settle(
+                subscriber,
+                &[settle(due, answer, &schedule, 0.5, Now { system: now, confirmed: clock.now() })],
+                now,
+            )?;
         }
         difference.map_or(Ok(()), |difference| store.add_difference(&difference))
     });

@@ -89,19 +89,28 @@ fn masked(hint: &str) -> String {
     hint.split('[').next().unwrap_or_default().chars().take(80).collect()
 }
 
+/// What time it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// By the system's clock, ms since 1970: for what is due.
+    pub(super) system: i64,
+    /// As far as it is confirmed: for what is given up.
+    pub(super) confirmed: i64,
+}
+
 /// What becomes of a delivery.
-pub(super) fn settle(due: Due, answer: Answer, schedule: &Schedule, chance: f64, now: i64) -> Settled {
+pub(super) fn settle(due: Due, answer: Answer, schedule: &Schedule, chance: f64, now: Now) -> Settled {
     let (told, retry_after) = match answer {
         Answer::Taken => return Settled::Delivered(due),
         Answer::Refused(told) | Answer::TooLarge(told) => return Settled::Dead { due, told },
         Answer::Failed { told, retry_after } => (told, retry_after),
         Answer::Denied(told) | Answer::Unready(told) => (told, None),
     };
-    if is_over(&due, schedule, now) {
+    if is_over(&due, schedule, now.confirmed) {
         return Settled::Dead { due, told };
     }
     let wait = schedule.backoff().wait(due.attempts, retry_after, chance);
-    Settled::Later { due, next_at: after(now, wait), told }
+    Settled::Later { due, next_at: after(now.system, wait), told }
 }
 
 /// A subscriber that is away is asked by one delivery, and that costs nobody anything: so it is known soon when it is back.
@@ -119,9 +128,9 @@ impl Schedule {
     }
 }
 
-/// Has it had all its time?
-pub(super) fn is_over(due: &Due, schedule: &Schedule, now: i64) -> bool {
-    now >= after(due.since, schedule.give_up_after)
+/// Has it had all its time, by what is confirmed of it?
+pub(super) fn is_over(due: &Due, schedule: &Schedule, confirmed: i64) -> bool {
+    confirmed >= after(due.since, schedule.give_up_after)
 }
 
 /// So many requests in a second, evenly, by a clock that nobody sets.
@@ -168,6 +177,10 @@ mod tests {
         Due { id: DeliveryId { subscriber: 1, record: 2 }, park: ParkId(3), attempts, since }
     }
 
+    fn at(now: i64) -> Now {
+        Now { system: now, confirmed: now }
+    }
+
     fn failed() -> Answer {
         Answer::Failed { told: "HTTP 500".into(), retry_after: None }
     }
@@ -177,7 +190,7 @@ mod tests {
         let (mut now, mut attempts) = (0, 0);
         loop {
             attempts += 1;
-            match settle(due(attempts, 0), failed(), &SCHEDULE, 1.0, now) {
+            match settle(due(attempts, 0), failed(), &SCHEDULE, 1.0, at(now)) {
                 Settled::Later { next_at, .. } => {
                     assert!(next_at > now && next_at <= now + 3_600_000);
                     now = next_at;
@@ -242,15 +255,25 @@ mod tests {
         let html = parkgate_client::classify(413, None, b"<html>");
         for answer in [Answer::of_protocol(html), Answer::of_webhook(413, None), Answer::of_webhook(431, None)] {
             assert!(answer.is_answered());
-            assert!(matches!(settle(due(1, 0), answer, &SCHEDULE, 0.5, 1), Settled::Dead { .. }));
+            assert!(matches!(settle(due(1, 0), answer, &SCHEDULE, 0.5, at(1)), Settled::Dead { .. }));
         }
+    }
+
+    #[test]
+    fn a_clock_that_jumped_ahead_kills_nothing() {
+        let jumped = Now { system: 365 * 24 * 3_600_000, confirmed: 3_600_000 };
+        match settle(due(1, 0), failed(), &SCHEDULE, 0.5, jumped) {
+            Settled::Later { next_at, .. } => assert!(next_at > jumped.system),
+            other => panic!("{other:?}"),
+        }
+        assert!(!is_over(&due(1, 0), &SCHEDULE, jumped.confirmed));
     }
 
     #[test]
     fn what_was_denied_is_tried_again_and_dead_only_when_its_time_is_over() {
         let denied = || Answer::Denied("403".into());
-        assert!(matches!(settle(due(1, 0), denied(), &SCHEDULE, 0.5, 1), Settled::Later { .. }));
-        assert!(matches!(settle(due(9, 0), denied(), &SCHEDULE, 0.5, 4 * 24 * 3_600_000), Settled::Dead { .. }));
+        assert!(matches!(settle(due(1, 0), denied(), &SCHEDULE, 0.5, at(1)), Settled::Later { .. }));
+        assert!(matches!(settle(due(9, 0), denied(), &SCHEDULE, 0.5, at(4 * 24 * 3_600_000)), Settled::Dead { .. }));
         assert!(denied().is_answered() && !Answer::Unready("the bucket is away".into()).is_answered());
     }
 }

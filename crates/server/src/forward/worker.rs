@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::plan::{Answer, Rate, Schedule, is_over, settle};
+use super::plan::{Answer, Now, Rate, Schedule, is_over, settle};
 use super::{Parts, SEND_GRACE};
 use crate::gate::now_ms;
 
@@ -193,10 +193,10 @@ impl Worker {
     /// While it is away one delivery asks whether it is back. Of the others those that had all their time end.
     fn keep_one(&mut self, now: i64) {
         let asking = self.queue.pop_front();
-        let next_at = self.asked_next(now);
+        let (next_at, confirmed) = (self.asked_next(now), self.parts.clock.now());
         for outgoing in self.queue.drain(..) {
             let due = outgoing.due;
-            self.settled.push(if is_over(&due, &self.parts.settings.schedule, now) {
+            self.settled.push(if is_over(&due, &self.parts.settings.schedule, confirmed) {
                 Settled::Dead { due, told: AWAY.into() }
             } else {
                 Settled::Unsent { due, next_at, told: Some(AWAY.into()) }
@@ -240,6 +240,7 @@ impl Worker {
         if self.settled.is_empty() {
             self.settle_at = Instant::now() + SETTLE_AFTER;
         }
+        let now = Now { system: now, confirmed: self.parts.clock.now() };
         self.settled.push(settle(due, answer, &schedule, chance(), now));
     }
 

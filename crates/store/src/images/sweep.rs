@@ -80,7 +80,7 @@ impl Images {
     pub async fn sweep_in_turn(
         &self,
         store: &str,
-        older_than: Duration,
+        before: SystemTime,
         keeps: impl Keeps,
     ) -> Result<Option<usize>, ImageError> {
         // A store that is away or has moved takes no turn from the others.
@@ -100,15 +100,14 @@ impl Images {
             );
             return Ok(None);
         }
-        self.sweep(older_than, keeps).await.map(Some)
+        self.sweep(before, keeps).await.map(Some)
     }
 
-    /// Removes pictures older than `older_than` that nothing keeps; how many.
+    /// Removes pictures from before a time that nothing keeps; how many.
     ///
     /// # Errors
     /// The folder, the bucket or the store cannot be read.
-    pub async fn sweep(&self, older_than: Duration, keeps: impl Keeps) -> Result<usize, ImageError> {
-        let before = SystemTime::now().checked_sub(older_than).unwrap_or(SystemTime::UNIX_EPOCH);
+    pub async fn sweep(&self, before: SystemTime, keeps: impl Keeps) -> Result<usize, ImageError> {
         let mut listed = self.shared.place.objects().list(None);
         let (mut swept, mut page) = (0, Vec::new());
         while let Some(object) = listed.try_next().await.map_err(away)? {

@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
@@ -67,15 +67,15 @@ async fn a_folder_of_two_stores_is_swept_by_neither_until_one_takes_its_mark_awa
     let nothing = |_: &[ImageKey]| Ok(HashSet::new());
     let young = Duration::from_secs(60);
     for _ in 0..2 {
-        assert_eq!(images.sweep_in_turn("one", young, nothing).await.unwrap(), Some(0));
+        assert_eq!(images.sweep_in_turn("one", SystemTime::now() - young, nothing).await.unwrap(), Some(0));
     }
     let of_two = finished(&images, b"of two").await.store().await.unwrap().key;
     for store in ["two", "one"] {
-        assert_eq!(images.sweep_in_turn(store, Duration::ZERO, nothing).await.unwrap(), None);
+        assert_eq!(images.sweep_in_turn(store, SystemTime::now(), nothing).await.unwrap(), None);
     }
     assert!(images.read(&of_two).await.is_ok());
     std::fs::remove_file(folder.path().join(".stores/two")).unwrap();
-    assert_eq!(images.sweep_in_turn("one", Duration::ZERO, nothing).await.unwrap(), Some(1));
+    assert_eq!(images.sweep_in_turn("one", SystemTime::now(), nothing).await.unwrap(), Some(1));
 }
 
 #[tokio::test]
@@ -98,11 +98,11 @@ async fn a_sweep_takes_what_nothing_keeps_and_nothing_holds() {
     let held = finished(&images, b"held").await.store().await.unwrap();
     finished(&images, b"stray").await.store().await.unwrap();
     let keeps = move |keys: &[ImageKey]| Ok(keys.iter().copied().filter(|key| *key == kept).collect());
-    assert_eq!(images.sweep(Duration::from_secs(60), keeps).await.unwrap(), 0);
-    assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 1);
+    assert_eq!(images.sweep(SystemTime::now() - Duration::from_secs(60), keeps).await.unwrap(), 0);
+    assert_eq!(images.sweep(SystemTime::now(), keeps).await.unwrap(), 1);
     assert!(images.read(&held.key).await.is_ok() && images.read(&kept).await.is_ok());
     drop(held);
-    assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 1);
+    assert_eq!(images.sweep(SystemTime::now(), keeps).await.unwrap(), 1);
     assert_eq!(files(folder.path()), 1);
 }
 
@@ -118,7 +118,7 @@ async fn a_picture_that_comes_again_while_the_store_is_asked_stays() {
         drop(runtime.block_on(async { finished(&coming, b"again").await.store().await.unwrap() }));
         Ok(HashSet::new())
     };
-    assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 0);
+    assert_eq!(images.sweep(SystemTime::now(), keeps).await.unwrap(), 0);
     assert!(images.read(&key).await.is_ok());
 }
 
@@ -137,7 +137,7 @@ async fn the_store_is_asked_for_many_pictures_at_a_time() {
         noted.lock().unwrap().push(keys.len());
         Ok(HashSet::new())
     };
-    assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 1001);
+    assert_eq!(images.sweep(SystemTime::now(), keeps).await.unwrap(), 1001);
     assert_eq!(*asked.lock().unwrap(), [1000, 1]);
 }
 
@@ -154,9 +154,9 @@ async fn the_same_picture_many_times_at_once_is_one_file_and_held_by_each() {
     assert_eq!(files(folder.path()), 1);
     let last = stored.pop().unwrap();
     drop(stored);
-    assert_eq!(images.sweep(Duration::ZERO, |_| Ok(HashSet::new())).await.unwrap(), 0, "one still holds it");
+    assert_eq!(images.sweep(SystemTime::now(), |_| Ok(HashSet::new())).await.unwrap(), 0, "one still holds it");
     drop(last);
-    assert_eq!(images.sweep(Duration::ZERO, |_| Ok(HashSet::new())).await.unwrap(), 1);
+    assert_eq!(images.sweep(SystemTime::now(), |_| Ok(HashSet::new())).await.unwrap(), 1);
     assert!(images.shared.pinned.lock().unwrap().is_empty());
 }
 

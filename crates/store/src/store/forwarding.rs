@@ -8,7 +8,7 @@ use parkgate_ledger::{ParkId, Space};
 use parkgate_wire::{PushKind, Secret, UnixMillis};
 
 use super::records::{COLUMN_COUNT, COLUMNS, pictures, record, spaces};
-use super::{deliveries, registry, subscribers};
+use super::{clock, deliveries, registry, subscribers};
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::delivery::{
@@ -44,6 +44,10 @@ impl<B: Backend> Forwarding for B {
 
     fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError> {
         subscribers::remove(self, name)
+    }
+
+    fn clamp_due(&self, latest: i64, now: i64) -> Result<u64, StoreError> {
+        clock::clamp_due(self, latest, now)
     }
 
     fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {

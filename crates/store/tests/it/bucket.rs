@@ -1,7 +1,7 @@
 //! Pictures in a bucket, against a real S3 server.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use parkgate_store::{ImageKey, Images, StoreError, StoredImage};
@@ -23,16 +23,16 @@ async fn a_sweep_takes_what_nothing_keeps_and_nothing_holds() {
     stored(&images, b"stray").await;
     assert_eq!(images.read(&kept).await.unwrap(), b"kept".as_slice());
     let keeps = move |keys: &[ImageKey]| Ok(keys.iter().copied().filter(|key| *key == kept).collect());
-    assert_eq!(images.sweep(Duration::from_secs(60), keeps).await.unwrap(), 0, "all are young");
+    assert_eq!(images.sweep(SystemTime::now() - Duration::from_secs(60), keeps).await.unwrap(), 0, "all are young");
     // Its times are whole seconds: what was put in this one is not older than now.
     let mut swept = 0;
     while swept == 0 {
-        swept = images.sweep(Duration::ZERO, keeps).await.unwrap();
+        swept = images.sweep(SystemTime::now(), keeps).await.unwrap();
     }
     assert_eq!((swept, bucket.objects("a").len()), (1, 2));
     assert!(images.read(&held.key).await.is_ok() && images.read(&kept).await.is_ok());
     drop(held);
-    assert_eq!(images.sweep(Duration::ZERO, keeps).await.unwrap(), 1);
+    assert_eq!(images.sweep(SystemTime::now(), keeps).await.unwrap(), 1);
     assert!(images.probe().await.is_ok());
     assert!(open("b").read(&kept).await.is_err(), "another prefix is another place");
     let stranger = Images::open_bucket(&bucket.url("a"), bucket.variables(Some("x")), aside.path()).unwrap();
@@ -70,8 +70,11 @@ async fn a_bucket_of_two_stores_is_not_swept() {
     let images = Images::open_bucket(&bucket.url("a"), bucket.variables(None), aside.path()).unwrap();
     let key = stored(&images, b"of two").await.key;
     let nothing = |_: &[ImageKey]| Ok(HashSet::new());
-    assert_eq!(images.sweep_in_turn("two", Duration::from_secs(60), nothing).await.unwrap(), Some(0));
-    assert_eq!(images.sweep_in_turn("one", Duration::ZERO, nothing).await.unwrap(), None);
+    assert_eq!(
+        images.sweep_in_turn("two", SystemTime::now() - Duration::from_secs(60), nothing).await.unwrap(),
+        Some(0)
+    );
+    assert_eq!(images.sweep_in_turn("one", SystemTime::now(), nothing).await.unwrap(), None);
     assert!(images.read(&key).await.is_ok());
 }
 
@@ -92,7 +95,7 @@ async fn of_many_gates_one_sweeps_a_bucket_once_a_day() {
     let nothing = |_: &[ImageKey]| Ok(HashSet::new());
     let moved = |_: &[ImageKey]| Err(StoreError::Busy("moved".into()));
     let day = Duration::from_secs(24 * 60 * 60);
-    assert!(open().sweep_in_turn("one", day, moved).await.is_err(), "and it takes no turn");
-    assert_eq!(open().sweep_in_turn("one", day, nothing).await.unwrap(), Some(0));
-    assert_eq!(open().sweep_in_turn("one", day, nothing).await.unwrap(), None);
+    assert!(open().sweep_in_turn("one", SystemTime::now() - day, moved).await.is_err(), "and it takes no turn");
+    assert_eq!(open().sweep_in_turn("one", SystemTime::now() - day, nothing).await.unwrap(), Some(0));
+    assert_eq!(open().sweep_in_turn("one", SystemTime::now() - day, nothing).await.unwrap(), None);
 }

@@ -24,6 +24,8 @@ on_every_store! {
     whoever_asks_before_answering_has_the_push_to_itself,
     what_was_taken_and_not_sent_is_as_if_it_had_not_been_taken,
     the_time_of_a_delivery_begins_when_it_could_first_be_sent,
+    what_a_clock_that_was_set_back_made_due_comes_within_the_longest_wait,
+    the_time_is_confirmed_by_pushes_and_by_what_was_noted,
     a_replay_finds_what_is_between_older_ones,
     a_subscriber_is_changed_and_keeps_what_waits,
     empty_personal_fields_are_kept,
@@ -294,6 +296,40 @@ fn the_time_of_a_delivery_begins_when_it_could_first_be_sent(store: &dyn Store) 
     store.pause_subscriber("city", true).unwrap();
     store.pause_subscriber("city", false).unwrap();
     assert!(claim_at(store, "city", T + 11 * DAY)[0].due.since > T + 9 * DAY, "and begins anew after a pause");
+}
+
+fn what_a_clock_that_was_set_back_made_due_comes_within_the_longest_wait(store: &dyn Store) {
+    const YEAR: i64 = 365 * 24 * 3_600_000;
+    store.add_subscriber(&subscriber("city")).unwrap();
+    store.add_subscriber(&subscriber("other")).unwrap();
+    store.record(&[leave("ahead", 1, T, T).received_at(T + YEAR), leave("right", 2, T, T).received_at(T)]).unwrap();
+    let due = |name: &str| {
+        let filter = DeliveryFilter { subscriber: Some(name.into()), limit: 10, ..DeliveryFilter::default() };
+        let mut due: Vec<_> =
+            store.deliveries(&filter).unwrap().iter().map(|delivery| (delivery.next_at, delivery.since)).collect();
+        due.sort_unstable();
+        due
+    };
+    assert_eq!(due("city"), [(T, T), (T + YEAR, T + YEAR)]);
+    assert_eq!(store.clamp_due(T + 1000, T + 5).unwrap(), 2);
+    for name in ["city", "other"] {
+        assert_eq!(due(name), [(T, T), (T + 1000, T + 5)]);
+    }
+    assert_eq!(store.clamp_due(T + 1000, T + 5).unwrap(), 0, "at the longest wait it stays");
+    assert_eq!(serials(&claim_at(store, "city", T + 1000)).len(), 2);
+}
+
+fn the_time_is_confirmed_by_pushes_and_by_what_was_noted(store: &dyn Store) {
+    const YEAR: i64 = 365 * 24 * 3_600_000;
+    assert_eq!(store.confirm_clock(None, T).unwrap(), T, "of a new store");
+    assert_eq!(store.confirm_clock(None, T + YEAR).unwrap(), T, "noted for the next start");
+    assert_eq!(store.confirm_clock(Some(T + 90_000), T + YEAR).unwrap(), T + 90_000);
+    assert_eq!(store.confirm_clock(None, T + YEAR).unwrap(), T + 90_000);
+    store.record(&[leave("of a right clock", 1, T, T).received_at(T + YEAR)]).unwrap();
+    assert_eq!(store.confirm_clock(None, T + YEAR).unwrap(), T + 90_000, "one push after a jump confirms nothing");
+    store.record(&[leave("after a rest", 2, T, T + YEAR - 9).received_at(T + YEAR)]).unwrap();
+    assert_eq!(store.confirm_clock(None, T + YEAR).unwrap(), T + YEAR - 9);
+    assert_eq!(store.confirm_clock(None, T).unwrap(), T, "a clock that was set back is believed");
 }
 
 fn a_replay_finds_what_is_between_older_ones(store: &dyn Store) {
