@@ -38,6 +38,7 @@ use crate::guard::{Guard, guarded};
 use crate::incoming::Incoming;
 use crate::intake::Intake;
 use crate::lock::Lock;
+use crate::outbox::checkpoint;
 use crate::sender::Sender;
 use crate::tasks::Tasks;
 
@@ -68,7 +69,10 @@ pub async fn run(
 ) -> Result<(), RunError> {
     config.make_folder()?;
     let _lock = Lock::take(&config.data)?;
+    checkpoint::begin_alone(&config.data.join(outbox::FILE)).map_err(io::Error::other)?;
     let outbox = Arc::new(config.outbox().map_err(io::Error::other)?);
+    // All that an agent before left in the WAL.
+    outbox.checkpoint(1).map_err(io::Error::other)?;
     let incoming = config.data.join("incoming");
     if incoming.exists() {
         std::fs::remove_dir_all(&incoming)?;
@@ -91,14 +95,16 @@ pub async fn run(
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
     let sending = tokio::spawn(sender.run(stopped.clone()));
+    let copying = tokio::spawn(checkpoint::copy_now_and_then(Arc::clone(&outbox), stopped.clone()));
     let watching = config.spool.clone().map(|folder| {
         let (outbox, added) = (Arc::clone(&outbox), Arc::clone(&added));
         tokio::spawn(spool::watch(folder, picture_wait, outbox, added, stopped.clone()))
     });
     let guard = Guard::new(config.listen, &config.hosts, config.token.as_deref());
+    let last = Arc::clone(&outbox);
     let router = guarded(intake::router(Intake { outbox, added, incoming: Incoming(incoming) }), guard);
     let serving = axum::serve(listener, router).with_graceful_shutdown(told(stopped));
-    let mut tasks = Tasks { sending, watching, serving: tokio::spawn(async move { serving.await }) };
+    let mut tasks = Tasks { sending, copying, watching, serving: tokio::spawn(async move { serving.await }) };
     listening(address);
     tokio::select! {
         () = stop => {}
@@ -109,7 +115,8 @@ pub async fn run(
     }
     // The receivers live as long as the tasks do.
     let _ = stopping.send(true);
-    tasks.finish().await
+    tasks.finish().await?;
+    last.checkpoint(1).map_err(|_| RunError::Ended("the outbox's checkpoints"))
 }
 
 async fn told(mut stopped: watch::Receiver<bool>) {

@@ -8,6 +8,7 @@
 //! - Pictures are copied in and synced before their record commits, and removed after it was sent.
 
 mod aside;
+pub(crate) mod checkpoint;
 mod claim;
 mod pictures;
 mod schema;
@@ -74,7 +75,7 @@ pub struct Outbox {
 }
 
 /// In the outbox's folder.
-const FILE: &str = "outbox.db";
+pub(crate) const FILE: &str = "outbox.db";
 /// What of its folder is the agent's, beside the master key.
 pub(crate) const OURS: [&str; 6] = [FILE, "outbox.db-wal", "outbox.db-shm", "agent.lock", "pictures", "incoming"];
 

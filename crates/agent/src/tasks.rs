@@ -8,12 +8,14 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::RunError;
+use crate::outbox::OutboxError;
 
 /// What is on its way when the agent is told to stop has so long; after that it is sent again next time.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct Tasks {
     pub(crate) sending: JoinHandle<()>,
+    pub(crate) copying: JoinHandle<Result<(), OutboxError>>,
     /// None without a spool folder.
     pub(crate) watching: Option<JoinHandle<()>>,
     pub(crate) serving: JoinHandle<io::Result<()>>,
@@ -30,6 +32,7 @@ impl Tasks {
         };
         tokio::select! {
             _ = &mut self.sending => "sending",
+            _ = &mut self.copying => "the outbox's checkpoints",
             () = watching => "the spool folder",
             _ = &mut self.serving => "taking records",
         }
@@ -47,6 +50,8 @@ impl Tasks {
         if let Some(watching) = self.watching {
             watching.await.map_err(|_| RunError::Ended("the spool folder"))?;
         }
+        // One that failed was told of in the log: another one now would not.
+        self.copying.await.ok().and_then(Result::ok).ok_or(RunError::Ended("the outbox's checkpoints"))?;
         self.sending.await.map_err(|_| RunError::Ended("sending"))
     }
 }
@@ -58,6 +63,7 @@ mod tests {
     fn goes_on() -> Tasks {
         Tasks {
             sending: tokio::spawn(pending()),
+            copying: tokio::spawn(pending()),
             watching: Some(tokio::spawn(pending())),
             serving: tokio::spawn(pending()),
         }
@@ -68,6 +74,8 @@ mod tests {
         let panics = || async { std::panic::resume_unwind(Box::new("scripted")) };
         assert_eq!(Tasks { sending: tokio::spawn(panics()), ..goes_on() }.ended().await, "sending");
         assert_eq!(Tasks { sending: tokio::spawn(async {}), ..goes_on() }.ended().await, "sending");
+        let copying = tokio::spawn(async { Ok(()) });
+        assert_eq!(Tasks { copying, ..goes_on() }.ended().await, "the outbox's checkpoints");
         let watching = Some(tokio::spawn(panics()));
         assert_eq!(Tasks { watching, ..goes_on() }.ended().await, "the spool folder");
         let serving = tokio::spawn(async { Err(io::ErrorKind::Other.into()) });
@@ -76,10 +84,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_fault_at_the_end_is_told_too() {
-        let done =
-            || Tasks { sending: tokio::spawn(async {}), watching: None, serving: tokio::spawn(async { Ok(()) }) };
+        let done = || Tasks {
+            sending: tokio::spawn(async {}),
+            copying: tokio::spawn(async { Ok(()) }),
+            watching: None,
+            serving: tokio::spawn(async { Ok(()) }),
+        };
         assert!(done().finish().await.is_ok());
         let sending = tokio::spawn(async { std::panic::resume_unwind(Box::new("scripted")) });
+        let copying = tokio::spawn(async { Err(OutboxError::Damaged("scripted".into())) });
+        assert!(Tasks { copying, ..done() }.finish().await.is_err());
         let ended = Tasks { sending, ..done() }.finish().await;
         assert!(matches!(ended, Err(RunError::Ended("sending"))), "{ended:?}");
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::DEMO_PARK;
-use crate::gate::{is_writing, parkgate};
+use crate::gate::{ended, is_writing, parkgate};
 
 /// An agent with a folder of its own.
 pub struct Agent {
@@ -82,6 +82,17 @@ impl Agent {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// Waits until it ends by itself; the exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.take().and_then(ended)
     }
 
     /// SIGTERM; the exit code.

@@ -10,8 +10,21 @@ use tempfile::TempDir;
 
 use crate::push::{Multipart, Pairs, body, signed};
 
-/// A test that waits longer for a gate's end has found that it does not end.
+/// A test that waits longer for a program's end has found that it does not end.
 const END_MAX: Duration = Duration::from_secs(180);
+
+/// Waits until a program ends by itself; the exit code.
+pub(crate) fn ended(mut child: Child) -> Option<i32> {
+    let until = Instant::now() + END_MAX;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > until {
+            child.kill().unwrap();
+            panic!("it did not end");
+        }
+        std::thread::yield_now();
+    }
+    child.wait().unwrap().code()
+}
 
 /// The program under test, on a data folder of its own.
 pub struct Gate {
@@ -166,16 +179,7 @@ impl Gate {
 
     /// Waits until it ends by itself; the exit code.
     pub fn ended(&mut self) -> Option<i32> {
-        let mut child = self.child.take()?;
-        let until = Instant::now() + END_MAX;
-        while child.try_wait().unwrap().is_none() {
-            if Instant::now() > until {
-                child.kill().unwrap();
-                panic!("the gate did not end:\n{}", self.log());
-            }
-            std::thread::yield_now();
-        }
-        child.wait().unwrap().code()
+        self.child.take().and_then(ended)
     }
 
     /// `kill -9`.

@@ -2,8 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Counts, OutboxError};
+use super::{Counts, OutboxError, checkpoint};
 use crate::space::Space;
+
+/// Each commit is synced.
+const SYNCHRONOUS_FULL: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS records (
@@ -46,8 +49,13 @@ CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) ST
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), OutboxError> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
+    let level: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    if (mode.as_str(), level) != ("wal", SYNCHRONOUS_FULL) {
+        return Err(OutboxError::Damaged(format!("journal {mode}, synchronous {level}: nothing would be durable")));
+    }
+    checkpoint::leave_the_wal(connection)?;
     connection.pragma_update(None, "cache_size", -2 * 1024)?;
     connection.execute_batch(SCHEMA)?;
     // An outbox of an earlier version has none.

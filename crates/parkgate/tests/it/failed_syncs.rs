@@ -5,9 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use parkgate_testbed::Gate;
+use parkgate_testbed::{Agent, Gate};
 
 use crate::PARKGATE;
+use crate::agent::leave;
 use crate::faults::{Push, check, push_until};
 
 /// Each place where a sync may fail once, or as often as set.
@@ -45,7 +46,7 @@ fn after_one_failed_sync_the_gate_ends_and_nothing_acknowledged_is_lost() {
         let fault = &FAULTS[round % FAULTS.len()];
         // Every other time another process has the database open all the while, so that what it shares outlives the gate.
         let other = (round / FAULTS.len() % 2 == 1).then(|| parkgate_store::open(gate.data(), None).unwrap());
-        let injected = inject(&gate, fault, round);
+        let injected = inject(gate.pid(), gate.data(), fault.call, fault.file, 1 + round * 7 % fault.calls_before_max);
         let down = Arc::new(AtomicBool::new(false));
         let pushers: Vec<_> = (0..4)
             .map(|_| {
@@ -78,19 +79,16 @@ impl Drop for Injected {
     }
 }
 
-/// Has a call of the running gate fail, from when this returns: by `strace`.
-fn inject(gate: &Gate, fault: &Fault, round: usize) -> Injected {
-    let when = 1 + round * 7 % fault.calls_before_max;
-    let (call, told) = (fault.call, gate.data().with_extension("strace"));
+/// Has a call of a running process fail, from when this returns: by `strace`.
+fn inject(pid: u32, data: &Path, call: &str, file: Option<&str>, when: usize) -> Injected {
     let mut command = Command::new("strace");
     command.args(["-f", "-e", &format!("trace={call}"), "-e", &format!("inject={call}:error=EIO:when={when}")]);
-    if let Some(file) = fault.file {
-        command.arg("-P").arg(gate.data().join(file));
+    if let Some(file) = file {
+        command.arg("-P").arg(data.join(file));
     }
-    command.arg("-o").arg(&told).arg("-p").arg(gate.pid().to_string());
-    let child = command.stderr(Stdio::null()).spawn().unwrap();
-    let injected = Injected(child);
-    while !is_traced(gate.pid()) {
+    command.arg("-o").arg(data.with_extension("strace")).arg("-p").arg(pid.to_string());
+    let injected = Injected(command.stderr(Stdio::null()).spawn().unwrap());
+    while !is_traced(pid) {
         std::thread::yield_now();
     }
     injected
@@ -103,4 +101,38 @@ fn is_traced(pid: u32) -> bool {
         let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
         status.lines().all(|line| !line.starts_with("TracerPid:") || !line.ends_with("\t0"))
     })
+}
+
+#[test]
+fn after_one_failed_sync_of_its_outbox_the_agent_ends_and_nothing_taken_is_lost() {
+    // Nobody takes its records.
+    let mut agent = Agent::started(PARKGATE, "http://127.0.0.1:1", "");
+    let data = agent.folder.path().join("data");
+    let http = reqwest::blocking::Client::new();
+    let (mut number, mut taken) = (0, 0);
+    for round in 0..3 {
+        // Of the main file: at a checkpoint.
+        let injected = inject(agent.pid(), &data, "fdatasync", Some("outbox.db"), 1);
+        // Until it is gone.
+        let give = |number: u32| {
+            let mut record = leave(&format!("S{number}"));
+            record["car_desc"] = "x".repeat(2000).into();
+            let request = http.post(format!("{}/leave", agent.url)).header("content-type", "application/json");
+            request.body(record.to_string()).send()
+        };
+        while let Ok(answer) = give(number) {
+            assert!([202, 503].contains(&answer.status().as_u16()), "{answer:?}");
+            taken += u64::from(answer.status() == 202);
+            number += 1;
+        }
+        assert_eq!(agent.ended(), Some(70), "round {round}: {}", agent.log());
+        drop(injected);
+        number += 1;
+        agent.start();
+        // One may be there whose answer was lost.
+        let queued = agent.json(&["status"])["queued"].as_u64().unwrap();
+        assert!((taken..=taken + 1).contains(&queued), "{queued} of {taken}");
+        taken = queued;
+    }
+    assert!(taken > 100, "{taken}");
 }
