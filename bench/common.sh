@@ -1,6 +1,7 @@
 # Sourced by the scripts here, with `seconds` and `parks` set: a working folder, gates on free ports, wrk. Whatever was
 # started is ended, and the folder removed, when the script ends.
-cargo build --release --quiet
+# A script that brings its own programs sets `built`.
+[ "${built:-yes}" = no ] || cargo build --release --quiet
 work=$(mktemp -d "${TMPDIR:-/tmp}/parkgate-bench.XXXXXX")
 pids=()
 cleanup() {
@@ -15,8 +16,13 @@ parkgate=target/release/parkgate
 
 start() { # NAME FLAGS…: a gate on a free port; its URL in $url, that of its figures in $admin_url, its pid in $gate
     local name=$1; shift
+    start_plain "$name" --admin-listen 127.0.0.1:0 "$@"
+}
+
+start_plain() { # NAME FLAGS…: the same, with no flag that the first programs did not know
+    local name=$1; shift
     : >"$work/$name.out" # of one before it
-    "$parkgate" serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data "$work/$name" "$@" >"$work/$name.out" 2>"$work/$name.log" &
+    "$parkgate" serve --listen 127.0.0.1:0 --data "$work/$name" "$@" >"$work/$name.out" 2>"$work/$name.log" &
     gate=$!; pids+=("$gate")
     until grep -q '^listening on' "$work/$name.out"; do kill -0 "$gate"; done
     url=$(sed -n 's/^listening on //p' "$work/$name.out") admin_url=$(sed -n 's/^admin on //p' "$work/$name.out")
