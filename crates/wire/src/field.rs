@@ -123,11 +123,43 @@ pub fn known(name: &str) -> Option<&'static Field> {
     FIELDS.get(index_of(name)?)
 }
 
-/// Its place in [`FIELDS`].
+/// Its place in [`FIELDS`]: one look and one comparison, for this is asked for every name of every push, several times.
 pub(crate) fn index_of(name: &str) -> Option<usize> {
-    // A handful of candidates share a length: comparing those is faster than hashing.
-    let candidates = BY_LENGTH.get(name.len())?.iter().map(|index| usize::from(*index));
-    candidates.into_iter().find(|index| FIELDS.get(*index).is_some_and(|field| field.name == name))
+    let index = usize::from(*PLACES.get(slot_of(name.as_bytes()))?);
+    FIELDS.get(index).filter(|field| field.name == name).map(|_| index)
+}
+
+/// Slots of the table by which names are found: as many as a byte has values.
+const SLOTS: usize = 256;
+/// In a slot where no name belongs.
+const NOBODY: u8 = u8::MAX;
+/// Under this factor every documented name has a slot of its own. For another list of names it must be looked for anew, by
+/// trying random ones.
+const FACTOR: u32 = 0x469A_8A21;
+const PLACES: [u8; SLOTS] = places();
+
+/// By a name's length and three of its bytes.
+const fn slot_of(name: &[u8]) -> usize {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
+    let (_, rest) = name.split_at(name.len() * 2 / 3);
+    let inner = match rest.first() {
+        Some(inner) => *inner,
+        None => 0,
+    };
+    let key = u32::from_le_bytes([name.len() as u8, *first, *last, inner]);
+    (key.wrapping_mul(FACTOR) >> 24) as usize
+}
+
+#[expect(clippy::indexing_slicing, reason = "a slot is below SLOTS; out of bounds, it would not compile")]
+const fn places() -> [u8; SLOTS] {
+    let (mut places, mut index) = ([NOBODY; SLOTS], 0);
+    while index < FIELDS.len() {
+        let slot = slot_of(FIELDS[index].name.as_bytes());
+        assert!(places[slot] == NOBODY, "two names fall into one slot: another FACTOR is needed");
+        places[slot] = index as u8;
+        index += 1;
+    }
+    places
 }
 
 /// Where a field stands among all in byte order: comparing two of these compares their names.
@@ -165,17 +197,6 @@ pub fn is_foreign(name: &str, kind: PushKind) -> bool {
 static ALPHABETICAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let before = |name: &str| FIELDS.iter().filter(|other| other.name < name).count();
     FIELDS.iter().filter_map(|field| u8::try_from(before(field.name)).ok()).collect()
-});
-
-static BY_LENGTH: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let longest = FIELDS.iter().map(|field| field.name.len()).max().unwrap_or(0);
-    let mut table = vec![Vec::new(); longest + 1];
-    for (index, field) in (0..=u8::MAX).zip(FIELDS) {
-        if let Some(row) = table.get_mut(field.name.len()) {
-            row.push(index);
-        }
-    }
-    table
 });
 
 #[cfg(test)]
