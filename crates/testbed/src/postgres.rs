@@ -80,6 +80,12 @@ impl Postgres {
 
     /// Starts the server (again) and waits until it answers.
     pub fn run(&self) {
+        let begun = Instant::now();
+        while !self.starts(begun) {}
+    }
+
+    /// False if what a killed server left was still held by processes of its that have not ended yet.
+    fn starts(&self, begun: Instant) -> bool {
         let mut command = as_postgres("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
         for setting in ["listen_addresses=", "max_connections=60", "shared_buffers=64MB", "log_min_messages=fatal"] {
@@ -101,12 +107,18 @@ impl Postgres {
         });
         let pid = starts.recv().unwrap();
         *self.running.lock().unwrap() = Some(Running { pid, held, ended });
-        let begun = Instant::now();
         while !self.program("pg_isready").arg("-q").status().unwrap().success() {
-            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < START_MAX, "PostgreSQL did not start: {}", log());
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(begun.elapsed() < START_MAX, "PostgreSQL did not start: {log}");
             std::thread::sleep(Duration::from_millis(20));
+            if log.contains("is still in use") {
+                let Running { held, ended, .. } = self.running.lock().unwrap().take().unwrap();
+                drop(held);
+                ended.join().unwrap();
+                return false;
+            }
         }
+        true
     }
 
     /// Starts one that is reached by TCP and TLS only beside its socket, with a certificate for `localhost`.
