@@ -204,6 +204,8 @@ impl End for SqliteEnd {
         for Table { name, .. } in TABLES.iter().rev().chain(TABLES.iter().filter(|table| table.made_by_sqlite)) {
             transaction.execute(&format!("DELETE FROM {name}"), [])?;
         }
+        // Made of records: those that come have other numbers.
+        transaction.execute("DELETE FROM counted_runs", [])?;
         transaction.execute("DELETE FROM moving WHERE what <> ?1", [ID])?;
         Ok(transaction.commit()?)
     }

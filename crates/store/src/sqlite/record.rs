@@ -24,13 +24,21 @@ const HALVES: &str = "SELECT kind, id, digest, seqno, refused_orders FROM record
 const CONFLICTS: &str = "SELECT digest, seqno FROM records WHERE conflict_with = ?1 ORDER BY id";
 const ORDER: &str = "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3";
 const SPACE: &str = "SELECT total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ?1";
-/// With some that count as of an earlier time than theirs: the ledger tells. From minute to minute in which anything was
-/// counted anywhere, and of each minute the park's own.
-const COUNTED: &str = "WITH RECURSIVE minutes (minute) AS (SELECT ?1 / 60000 UNION ALL SELECT (SELECT event_time / 60000 \
-    FROM records WHERE counted IS NOT NULL AND event_time / 60000 > minute ORDER BY event_time / 60000 LIMIT 1) \
-    FROM minutes WHERE minute IS NOT NULL) \
-    SELECT r.event_time, r.received_at, r.counted FROM minutes m CROSS JOIN records r ON r.event_time / 60000 = m.minute \
-    AND r.park_id = ?2 AND r.event_time > ?1 WHERE r.counted IS NOT NULL";
+/// Records of this many following numbers are a run: what was counted is found by the run and then by the park, so that a
+/// batch touches few pages of that index, and a late report reads its own park's events only, of the runs since.
+const RUN_BITS: u32 = 9;
+/// With some that count as of an earlier time than theirs: the ledger tells. Runs that were summed up and hold nothing so
+/// late are left out; those after them are found one by one.
+const COUNTED: &str = "WITH RECURSIVE tail (run) AS (SELECT (SELECT coalesce(max(run), -1) FROM counted_runs) \
+    UNION ALL SELECT (SELECT id >> 9 FROM records WHERE counted IS NOT NULL AND id >> 9 > run ORDER BY id >> 9 LIMIT 1) \
+    FROM tail WHERE run IS NOT NULL), \
+    runs (run) AS (SELECT run + 0 FROM counted_runs WHERE latest > ?1 \
+    UNION ALL SELECT run FROM (SELECT run FROM tail LIMIT -1 OFFSET 1)) \
+    SELECT r.event_time, r.received_at, r.counted FROM runs n CROSS JOIN records r INDEXED BY records_counted \
+    ON r.id >> 9 = n.run AND r.park_id = ?2 AND r.event_time > ?1 WHERE r.counted IS NOT NULL";
+/// Sums up the runs before this one that were not yet.
+const SUM_UP_RUNS: &str = "INSERT INTO counted_runs SELECT id >> 9, max(event_time) FROM records WHERE counted IS NOT NULL \
+    AND id >> 9 > (SELECT coalesce(max(run), -1) FROM counted_runs) AND id >> 9 < ?1 GROUP BY id >> 9";
 const NEXT_ID: &str = "SELECT coalesce(max(id), 0) + 1 FROM records";
 const ADD_RECORD: &str = "INSERT INTO records (id, park_id, kind, parking_serial, enter_time, event_time, counted, plate, \
     digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original) \
@@ -121,6 +129,10 @@ fn write(connection: &Connection, batch: &[Entry], seal: &Seal) -> Result<Vec<Ve
             fen(paid.change_value),
             paid.pay_time.map(|time| time.0),
         ])?;
+    }
+    let (first_run, run) = (first_id >> RUN_BITS, (first_id + decision.records.len() as i64) >> RUN_BITS);
+    if run > first_run {
+        connection.prepare_cached(SUM_UP_RUNS)?.execute([run])?;
     }
     put_spaces(connection, &decision.spaces)?;
     Ok(decision.verdicts)

@@ -19,6 +19,7 @@ on_every_store! {
     odd_payments_do_not_hide_a_visit,
     a_late_snapshot_keeps_what_was_counted_after_it,
     a_snapshot_that_is_days_late_keeps_what_its_own_park_counted_since,
+    a_snapshot_that_is_late_by_many_records_keeps_what_was_counted_since,
     a_snapshot_from_the_future_counts_as_of_its_receipt,
     a_recount_is_made_of_the_records_alone,
     a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own,
@@ -161,6 +162,30 @@ fn a_snapshot_that_is_days_late_keeps_what_its_own_park_counted_since(store: &dy
         assert_eq!(store.space(ParkId(1)).unwrap().shown(None).remain, Some(50 - later as u32), "{as_of}");
     }
     assert_eq!(store.space(ParkId(2)).unwrap().shown(None).remain, None);
+}
+
+fn a_snapshot_that_is_late_by_many_records_keeps_what_was_counted_since(store: &dyn Store) {
+    const EACH: i64 = 900;
+    let events: Vec<_> = (0..EACH)
+        .flat_map(|number| {
+            // One of ten came with a time that was long past.
+            let at = T + if number % 10 == 9 { number - 500 } else { number };
+            let enter = |park: i64| enter(&format!("{park}-{number}"), (park * 10_000 + number) as u64, at).park(park);
+            [enter(1), enter(2)]
+        })
+        .collect();
+    for batch in events.chunks(70) {
+        store.record(batch).unwrap();
+    }
+    for (told, as_of) in [-400, 0, 300, 899].into_iter().enumerate() {
+        let later =
+            (0..EACH).map(|number| if number % 10 == 9 { number - 500 } else { number }).filter(|at| *at > as_of);
+        let later = later.count() as i64;
+        let serial = format!("t{told}");
+        store.record(&[leave(&serial, 90_000 + told as u64, T - 1000, T + as_of).space(2000, 1000)]).unwrap();
+        assert_eq!(store.space(ParkId(1)).unwrap().later, -later, "{as_of}");
+    }
+    assert_eq!(store.space(ParkId(2)).unwrap().later, -EACH);
 }
 
 fn a_snapshot_from_the_future_counts_as_of_its_receipt(store: &dyn Store) {
