@@ -165,27 +165,20 @@ fn a_snapshot_that_is_days_late_keeps_what_its_own_park_counted_since(store: &dy
 }
 
 fn a_snapshot_that_is_late_by_many_records_keeps_what_was_counted_since(store: &dyn Store) {
-    const EACH: i64 = 900;
-    let events: Vec<_> = (0..EACH)
-        .flat_map(|number| {
-            // One of ten came with a time that was long past.
-            let at = T + if number % 10 == 9 { number - 500 } else { number };
-            let enter = |park: i64| enter(&format!("{park}-{number}"), (park * 10_000 + number) as u64, at).park(park);
-            [enter(1), enter(2)]
-        })
-        .collect();
-    for batch in events.chunks(70) {
-        store.record(batch).unwrap();
+    // One of ten came with a time that was long past.
+    let times: Vec<i64> = (0..900).map(|number| if number % 10 == 9 { number - 500 } else { number }).collect();
+    let enter = |number: usize, park: i64| {
+        enter(&format!("{park}-{number}"), park as u64 * 10_000 + number as u64, T + times[number]).park(park)
+    };
+    let events: Vec<_> = (0..times.len()).flat_map(|number| [enter(number, 1), enter(number, 2)]).collect();
+    events.chunks(70).for_each(|batch| assert_eq!(store.record(batch).unwrap().len(), batch.len()));
+    for (told, as_of) in (0_u64..).zip([-400, 0, 300, 899]) {
+        let report = leave(&format!("t{told}"), 90_000 + told, T - 1000, T + as_of).space(2000, 1000);
+        store.record(&[report]).unwrap();
+        let later = times.iter().filter(|at| **at > as_of).count();
+        assert_eq!(store.space(ParkId(1)).unwrap().later, -(later as i64), "{as_of}");
     }
-    for (told, as_of) in [-400, 0, 300, 899].into_iter().enumerate() {
-        let later =
-            (0..EACH).map(|number| if number % 10 == 9 { number - 500 } else { number }).filter(|at| *at > as_of);
-        let later = later.count() as i64;
-        let serial = format!("t{told}");
-        store.record(&[leave(&serial, 90_000 + told as u64, T - 1000, T + as_of).space(2000, 1000)]).unwrap();
-        assert_eq!(store.space(ParkId(1)).unwrap().later, -later, "{as_of}");
-    }
-    assert_eq!(store.space(ParkId(2)).unwrap().later, -EACH);
+    assert_eq!(store.space(ParkId(2)).unwrap().later, -900);
 }
 
 fn a_snapshot_from_the_future_counts_as_of_its_receipt(store: &dyn Store) {
