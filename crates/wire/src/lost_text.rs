@@ -70,7 +70,7 @@ pub fn described(lost: &[LostText]) -> (String, String) {
 #[must_use]
 pub fn lost_text<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<LostText> {
     let mut all = Vec::new();
-    for (name, value) in params {
+    for (name, value) in params.filter(|(_, value)| is_suspect(value)) {
         if name == "payment_list" {
             in_payments(value, &mut all);
         } else {
@@ -88,9 +88,14 @@ fn note(name: &str, value: &str, text: Text, all: &mut Vec<LostText>) {
     all.extend(text.first_lost(value).map(|(place, found)| LostText { name: name.into(), place: place + 1, found }));
 }
 
+/// Nearly all values are seen to be whole by a look at their bytes.
+fn is_suspect(value: &str) -> bool {
+    !value.is_ascii() || memchr::memchr2(b'?', b'\\', value.as_bytes()).is_some()
+}
+
 fn in_payments(list: &str, all: &mut Vec<LostText>) {
     // Reading JSON takes a hundred times as long as to see that there is nothing to look for.
-    let is_suspect = !list.is_ascii() || list.contains('?') || list.contains("\\u");
+    let is_suspect = list.contains('?') || list.contains("\\u") || has_trace(list);
     if !is_suspect || list.len() > JSON_BYTES_MAX {
         return;
     }
@@ -164,18 +169,32 @@ impl Text {
 /// Two U+FFFD in UTF-8, read as GBK.
 const TWICE_REPLACED: &str = "锟斤拷";
 
-fn is_misread(value: &str) -> bool {
-    match latin1(value) {
-        Some(bytes) => is_chinese_utf8(&bytes) || is_chinese_gbk(&bytes),
-        None => {
-            let windows = |text| Some(WINDOWS_1252.encode(text)).filter(|(.., is_lossy)| !is_lossy);
-            windows(value).is_some_and(|(bytes, ..)| is_chinese_utf8(&bytes)) || is_utf8_read_as_gbk(value)
-        }
-    }
+/// The last character of Windows-1252 in Unicode's order: the trade mark sign.
+const LAST_OF_WINDOWS: char = '\u{2122}';
+
+/// Is there anything outside ASCII that a value could be suspected for? In its text each stands behind ASCII, be it a quote.
+fn has_trace(text: &str) -> bool {
+    let mut is_first = true;
+    text.chars().any(|letter| {
+        let is_found = letter == '\u{fffd}'
+            || (!letter.is_ascii() && letter <= LAST_OF_WINDOWS)
+            || (is_first && !letter.is_ascii() && STARTS.binary_search(&letter).is_ok());
+        is_first = letter.is_ascii();
+        is_found
+    }) || text.contains(TWICE_REPLACED)
 }
 
-fn latin1(value: &str) -> Option<Vec<u8>> {
-    value.chars().map(|letter| u8::try_from(letter).ok()).collect()
+fn is_misread(value: &str) -> bool {
+    let last = value.chars().max().unwrap_or_default();
+    if last <= '\u{ff}' {
+        let bytes: Vec<u8> = value.chars().filter_map(|letter| u8::try_from(letter).ok()).collect();
+        return is_chinese_utf8(&bytes) || is_chinese_gbk(&bytes);
+    }
+    let is_windows = || match WINDOWS_1252.encode(value) {
+        (bytes, _, false) => is_chinese_utf8(&bytes),
+        (_, _, true) => false,
+    };
+    (last <= LAST_OF_WINDOWS && is_windows()) || is_utf8_read_as_gbk(value)
 }
 
 /// Characters that begin with a byte with which Chinese in UTF-8 does, and go on as it does: rare ones.

@@ -96,7 +96,12 @@ impl Params {
         let mut out = String::with_capacity(self.pairs.bytes() + self.pairs.len() * 8 + 2);
         out.push('{');
         for (index, param) in self.pairs.iter().enumerate() {
-            if !wanted(&param) || self.came_before(&param, index) {
+            if !wanted(&param) {
+                continue;
+            }
+            // Only a name that nobody documents can be there twice: of the others, a second one is refused.
+            let is_documented = param.field.is_some();
+            if !is_documented && self.pairs.iter().take(index).any(|earlier| earlier.name == param.name) {
                 continue;
             }
             if out.len() > 1 {
@@ -104,20 +109,20 @@ impl Params {
             }
             push_json_text(&mut out, param.name);
             out.push(':');
-            self.push_values(&mut out, &param, index);
+            if is_documented {
+                push_json_text(&mut out, param.value);
+            } else {
+                self.push_values(&mut out, &param, index);
+            }
         }
         out.push('}');
         out
     }
 
-    /// Only a name that nobody documents can be there twice: of the others, a second one is refused.
-    fn came_before(&self, param: &Param<'_>, index: usize) -> bool {
-        param.field.is_none() && self.pairs.iter().take(index).any(|earlier| earlier.name == param.name)
-    }
-
+    /// The values of a name that nobody documents, the first of which stands at `index`.
     fn push_values(&self, out: &mut String, param: &Param<'_>, index: usize) {
-        let later = self.pairs.iter().skip(index + 1).filter(|other| param.field.is_none() && other.name == param.name);
-        if later.clone().next().is_none() {
+        let mut later = self.pairs.iter().skip(index + 1).filter(|other| other.name == param.name).peekable();
+        if later.peek().is_none() {
             return push_json_text(out, param.value);
         }
         out.push('[');
