@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
-use parkgate_intake::{FileSink, Written};
+use parkgate_intake::{FileSink, WrittenFile};
 use parkgate_seal::disk::new_file;
 use parkgate_wire::{Form, Md5Hash};
 use tokio::fs::File;
@@ -63,8 +63,8 @@ impl FileSink for Incoming {
         open.file.write_all(&bytes).await
     }
 
-    async fn finish(&self, mut open: Writing) -> io::Result<Written<IncomingPicture>> {
+    async fn finish(&self, mut open: Writing) -> io::Result<WrittenFile<IncomingPicture>> {
         open.file.flush().await?;
-        Ok(Written { file: open.picture, md5: Md5Hash(open.md5.finalize().into()), size: open.size })
+        Ok(WrittenFile { file: open.picture, md5: Md5Hash(open.md5.finalize().into()), size: open.size })
     }
 }

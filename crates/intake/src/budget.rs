@@ -18,11 +18,11 @@ const STEP_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct BodyBudget {
     bytes_max: usize,
-    taken: Mutex<Taken>,
+    taken: Mutex<BytesTaken>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct BytesTaken {
     all: usize,
     of_senders: HashMap<IpAddr, usize>,
 }
@@ -43,7 +43,7 @@ pub struct BodyShare {
 
 /// There is no room for more of this body at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NoRoom;
+pub(crate) struct BudgetFull;
 
 impl BodyBudget {
     /// A bound, in bytes.
@@ -65,11 +65,11 @@ impl BodyBudget {
         }
     }
 
-    fn take(&self, sender: IpAddr, bytes: usize) -> Result<(), NoRoom> {
+    fn take(&self, sender: IpAddr, bytes: usize) -> Result<(), BudgetFull> {
         let mut taken = self.lock();
         let of_sender = taken.of_senders.get(&sender).copied().unwrap_or_default();
         if of_sender.saturating_add(bytes) > self.bytes_max.saturating_sub(taken.all) {
-            return Err(NoRoom);
+            return Err(BudgetFull);
         }
         taken.all += bytes;
         taken.of_senders.insert(sender, of_sender + bytes);
@@ -87,7 +87,7 @@ impl BodyBudget {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, BytesTaken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,12 +101,12 @@ impl BodyShare {
     }
 
     /// So many bytes more are in memory.
-    pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), NoRoom> {
+    pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), BudgetFull> {
         self.bytes = self.bytes.saturating_add(bytes);
         let Some(budget) = self.budget.as_ref().filter(|_| self.bytes > self.granted) else { return Ok(()) };
         let more = (self.bytes - self.granted).next_multiple_of(STEP_BYTES);
         let taken = more + if self.taken == 0 { BUFFER_BYTES } else { 0 };
-        budget.take(self.sender, taken).inspect_err(|NoRoom| self.found_no_room = true)?;
+        budget.take(self.sender, taken).inspect_err(|BudgetFull| self.found_no_room = true)?;
         self.granted += more;
         self.taken += taken;
         Ok(())

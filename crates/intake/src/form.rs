@@ -11,16 +11,16 @@ use parkgate_wire::{Form, Refusal};
 
 use crate::budget::BodyShare;
 use crate::head::{self, BodyKind};
-use crate::held::Held;
+use crate::held::HeldBytes;
 use crate::limits::IntakeLimits;
-use crate::meter::{self, Meter, Pieces, Whole};
-use crate::parts::{Parts, RAW_PART};
+use crate::meter::{self, Meter, Pieces, WholeBody};
+use crate::parts::{PartsReader, RAW_PART};
 use crate::raw::{self, Raw};
 use crate::sink::{FileSink, HashOnly};
 
 /// What a request brought.
 #[derive(Debug)]
-pub struct Intake<F> {
+pub struct FormWithFiles<F> {
     /// Its parameters, and name, MD5 and size of its files.
     pub form: Form,
     /// Part names and files.
@@ -79,7 +79,7 @@ impl<F, E> From<Refusal> for Unread<F, E> {
     }
 }
 
-pub(crate) type Outcome<T, S> = Result<T, Unread<<S as FileSink>::File, <S as FileSink>::Error>>;
+pub(crate) type IntakeResult<T, S> = Result<T, Unread<<S as FileSink>::File, <S as FileSink>::Error>>;
 
 /// Check 1 (`DESIGN.md` 3.3): method, content type, size, and a body that is what it says.
 ///
@@ -91,7 +91,7 @@ pub async fn read<B, S>(
     limits: &IntakeLimits,
     share: &mut BodyShare,
     sink: &S,
-) -> Outcome<Intake<S::File>, S>
+) -> IntakeResult<FormWithFiles<S::File>, S>
 where
     B: Body<Data = Bytes> + Unpin + Send,
     S: FileSink,
@@ -121,7 +121,7 @@ where
 /// It is none.
 pub fn form_of(content_type: &str, body: Bytes, form: FormLimits) -> Result<Form, Refusal> {
     let limits = IntakeLimits::of_form(form);
-    let reading = read_body(BodyKind::of(content_type), content_type, Whole(Some(body)), &limits, &HashOnly);
+    let reading = read_body(BodyKind::of(content_type), content_type, WholeBody(Some(body)), &limits, &HashOnly);
     match reading.now_or_never() {
         Some(Ok(intake)) => Ok(intake.form),
         Some(Err(Unread::Refused { refusal, .. })) => Err(refusal),
@@ -137,10 +137,10 @@ async fn read_body<P: Pieces, S: FileSink>(
     mut pieces: P,
     limits: &IntakeLimits,
     sink: &S,
-) -> Outcome<Intake<S::File>, S> {
+) -> IntakeResult<FormWithFiles<S::File>, S> {
     match kind {
         Err(refusal) if head::is_body_kept(&refusal) => {
-            let kept = raw::keep(Held::default(), &mut pieces, limits.fields_bytes_max, sink).await;
+            let kept = raw::keep(HeldBytes::default(), &mut pieces, limits.fields_bytes_max, sink).await;
             let kept = kept.map_err(Unread::Failed)?;
             let arrived = Some(Box::new(Arrived::new(content_type, Form::default(), &kept, kept.is_whole())));
             let files = kept.file.into_iter().map(|file| (RAW_PART.to_owned(), file)).collect();
@@ -150,7 +150,7 @@ async fn read_body<P: Pieces, S: FileSink>(
         Ok(BodyKind::Urlencoded { charset }) => {
             let raw = whole(&mut pieces, limits.fields_bytes_max).await?;
             match Form::from_urlencoded(&raw, charset, limits.form) {
-                Ok(form) => Ok(Intake { form, files: Vec::new() }),
+                Ok(form) => Ok(FormWithFiles { form, files: Vec::new() }),
                 Err(refusal) => {
                     let raw = Raw::<S::File>::of(raw);
                     let arrived = Some(Box::new(Arrived::new(content_type, Form::default(), &raw, true)));
@@ -159,7 +159,7 @@ async fn read_body<P: Pieces, S: FileSink>(
             }
         }
         Ok(BodyKind::Multipart { charset, boundary }) => {
-            Parts::new(pieces, limits, sink, &boundary, charset).read(content_type).await
+            PartsReader::new(pieces, limits, sink, &boundary, charset).read(content_type).await
         }
     }
 }
@@ -187,7 +187,7 @@ async fn whole<P: Pieces>(pieces: &mut P, bytes_max: usize) -> Result<Bytes, Ref
     check_fields_bytes(first.len(), bytes_max)?;
     // Nearly every body comes in one piece: no copy.
     let Some(second) = pieces.next().await? else { return Ok(first) };
-    let mut whole = Held::default();
+    let mut whole = HeldBytes::default();
     whole.append(&first);
     drop(first);
     let mut next = Some(second);

@@ -9,14 +9,14 @@ use bytes::Bytes;
 const CHUNK_BYTES: usize = 32 * 1024;
 
 #[derive(Debug, Default)]
-pub(crate) struct Held {
+pub(crate) struct HeldBytes {
     chunks: Vec<Vec<u8>>,
     bytes: usize,
 }
 
-impl Held {
-    pub(crate) fn of(bytes: &[u8]) -> Held {
-        let mut held = Held::default();
+impl HeldBytes {
+    pub(crate) fn of(bytes: &[u8]) -> HeldBytes {
+        let mut held = HeldBytes::default();
         held.append(bytes);
         held
     }
@@ -53,7 +53,7 @@ mod tests {
         for (pieces, piece_bytes) in
             [(0, 1), (1, 1), (3, 1000), (1000, 77), (3, CHUNK_BYTES), (2, CHUNK_BYTES + 1), (1, 5 * CHUNK_BYTES)]
         {
-            let (mut held, mut expected) = (Held::default(), Vec::new());
+            let (mut held, mut expected) = (HeldBytes::default(), Vec::new());
             for number in 0..pieces {
                 let piece = vec![u8::try_from(number % 251).unwrap(); piece_bytes];
                 held.append(&piece);

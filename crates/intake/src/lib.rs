@@ -16,8 +16,8 @@ mod sink;
 mod transfer;
 
 pub use budget::{BodyBudget, BodyShare};
-pub use form::{Arrived, Intake, Unread, form_of, read, read_text};
+pub use form::{Arrived, FormWithFiles, Unread, form_of, read, read_text};
 pub use head::is_form;
 pub use limits::IntakeLimits;
 pub use parts::RAW_PART;
-pub use sink::{FileSink, Written};
+pub use sink::{FileSink, WrittenFile};

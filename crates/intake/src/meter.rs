@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use parkgate_wire::Refusal;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::budget::{BodyShare, NoRoom};
+use crate::budget::{BodyShare, BudgetFull};
 use crate::limits::IntakeLimits;
 
 /// What is read of a refused body, so that its sender gets to see the reply.
@@ -29,9 +29,9 @@ pub(crate) trait Pieces: Send {
 }
 
 /// A body that is all there.
-pub(crate) struct Whole(pub(crate) Option<Bytes>);
+pub(crate) struct WholeBody(pub(crate) Option<Bytes>);
 
-impl Pieces for Whole {
+impl Pieces for WholeBody {
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         Ok(self.0.take())
     }
@@ -110,7 +110,7 @@ impl<B: Body<Data = Bytes> + Unpin + Send> Pieces for Meter<'_, B> {
 
     fn keep(&mut self, bytes: usize) -> Result<(), Refusal> {
         // Answered as what it is by whoever looks at the share.
-        self.share.keep(bytes).map_err(|NoRoom| Refusal::BodyTooLarge { bytes_max: self.bytes_max })
+        self.share.keep(bytes).map_err(|BudgetFull| Refusal::BodyTooLarge { bytes_max: self.bytes_max })
     }
 
     fn forget(&mut self, bytes: usize) {

@@ -14,7 +14,7 @@ const SHOWN_MAX: usize = 80;
 
 /// What comes next in a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum MultipartEvent {
     /// More bytes are needed, or the news that there are none.
     NeedsMore,
     /// A part begins.
@@ -40,7 +40,7 @@ pub(crate) struct PartHead {
 
 /// Why a body is no multipart, in words for its sender.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum MultipartError {
     NoBody,
     NoBoundary { boundary: String, found: Option<String> },
     BareLineFeeds,
@@ -51,31 +51,31 @@ pub(crate) enum Broken {
     NoLastBoundary { boundary: String },
 }
 
-impl Broken {
+impl MultipartError {
     /// Chinese, then English.
     pub(crate) fn text(&self) -> String {
         match self {
-            Broken::NoBody => "请求体为空 (the body is empty)".into(),
-            Broken::NoBoundary { boundary, found: None } => {
+            MultipartError::NoBody => "请求体为空 (the body is empty)".into(),
+            MultipartError::NoBoundary { boundary, found: None } => {
                 format!(
                     "请求体中没有`Content-Type`所写的boundary`{boundary}` (the header's boundary is not in the body)"
                 )
             }
-            Broken::NoBoundary { boundary, found: Some(found) } => format!(
+            MultipartError::NoBoundary { boundary, found: Some(found) } => format!(
                 "请求体中没有`Content-Type`所写的boundary`{boundary}`, 请求体以`{found}`开头 (the header's boundary is not in the body)"
             ),
-            Broken::BareLineFeeds => "multipart行尾必须是CRLF, 收到的只有LF (line ends must be CRLF)".into(),
-            Broken::Folded { part } => {
+            MultipartError::BareLineFeeds => "multipart行尾必须是CRLF, 收到的只有LF (line ends must be CRLF)".into(),
+            MultipartError::Folded { part } => {
                 format!("第{part}个表单部分的头不能折行 (a header must not be folded over lines)")
             }
-            Broken::HeaderLine { part } => format!("第{part}个表单部分的头格式错误 (not a header line)"),
-            Broken::HeadTooLong { part } => {
+            MultipartError::HeaderLine { part } => format!("第{part}个表单部分的头格式错误 (not a header line)"),
+            MultipartError::HeadTooLong { part } => {
                 format!("第{part}个表单部分的头过长, 上限{HEAD_BYTES_MAX}字节 (part header too long)")
             }
-            Broken::BoundaryLine { part } => {
+            MultipartError::BoundaryLine { part } => {
                 format!("第{part}个表单部分之后的boundary行格式错误 (a boundary is followed by CRLF or --)")
             }
-            Broken::NoLastBoundary { boundary } => {
+            MultipartError::NoLastBoundary { boundary } => {
                 format!(
                     "缺少结尾边界`--{boundary}--`, 或请求体不完整 (the last boundary is missing, or the body was cut off)"
                 )
@@ -148,14 +148,14 @@ impl Multipart {
     }
 
     /// What comes next.
-    pub(crate) fn next(&mut self) -> Result<Event, Broken> {
+    pub(crate) fn next(&mut self) -> Result<MultipartEvent, MultipartError> {
         loop {
             let event = match self.stage {
                 Stage::Preamble => self.preamble()?,
                 Stage::BoundaryLine => self.boundary_line()?,
                 Stage::Head => self.head()?,
                 Stage::Data => return self.data(),
-                Stage::End => Some(Event::End),
+                Stage::End => Some(MultipartEvent::End),
             };
             if let Some(event) = event {
                 return Ok(event);
@@ -164,7 +164,7 @@ impl Multipart {
     }
 
     /// Something may stand before the first boundary: a byte order mark, blank lines, a text for people (RFC 2046, 5.1.1).
-    fn preamble(&mut self) -> Result<Option<Event>, Broken> {
+    fn preamble(&mut self) -> Result<Option<MultipartEvent>, MultipartError> {
         let marked = self.rest.len() - without_bom(&self.rest).len();
         let first = format!("--{}", self.boundary);
         if self.rest.get(marked..).is_some_and(|rest| rest.starts_with(first.as_bytes())) {
@@ -180,26 +180,26 @@ impl Multipart {
         if self.has_ended || self.rest.len() > HEAD_BYTES_MAX {
             return Err(self.no_boundary());
         }
-        Ok(Some(Event::NeedsMore))
+        Ok(Some(MultipartEvent::NeedsMore))
     }
 
-    fn no_boundary(&self) -> Broken {
+    fn no_boundary(&self) -> MultipartError {
         if !self.is_begun {
-            return Broken::NoBody;
+            return MultipartError::NoBody;
         }
         let line_feed = format!("\n--{}", self.boundary);
         if memchr::memmem::find(&self.rest, line_feed.as_bytes()).is_some() {
-            return Broken::BareLineFeeds;
+            return MultipartError::BareLineFeeds;
         }
         let first = without_bom(&self.rest).split(|byte| *byte == b'\n').next().unwrap_or_default();
         let found = first.starts_with(b"--").then(|| {
             let shown = first.get(..first.len().min(SHOWN_MAX)).unwrap_or_default();
             String::from_utf8_lossy(shown).trim_end().to_owned()
         });
-        Broken::NoBoundary { boundary: self.boundary.clone(), found }
+        MultipartError::NoBoundary { boundary: self.boundary.clone(), found }
     }
 
-    fn boundary_line(&mut self) -> Result<Option<Event>, Broken> {
+    fn boundary_line(&mut self) -> Result<Option<MultipartEvent>, MultipartError> {
         // Blanks may follow a boundary (RFC 2046, "transport padding").
         let padding = self.rest.iter().take_while(|byte| b" \t".contains(byte)).count();
         match self.rest.get(padding..).unwrap_or_default() {
@@ -213,21 +213,21 @@ impl Multipart {
                 self.parts += 1;
                 Ok(None)
             }
-            [b'\n', ..] => Err(Broken::BareLineFeeds),
+            [b'\n', ..] => Err(MultipartError::BareLineFeeds),
             [] | [b'\r'] | [b'-'] if padding <= HEAD_BYTES_MAX => self.needs_more(),
-            _ => Err(Broken::BoundaryLine { part: self.parts }),
+            _ => Err(MultipartError::BoundaryLine { part: self.parts }),
         }
     }
 
-    fn needs_more(&self) -> Result<Option<Event>, Broken> {
-        if self.has_ended { Err(self.no_last_boundary()) } else { Ok(Some(Event::NeedsMore)) }
+    fn needs_more(&self) -> Result<Option<MultipartEvent>, MultipartError> {
+        if self.has_ended { Err(self.no_last_boundary()) } else { Ok(Some(MultipartEvent::NeedsMore)) }
     }
 
-    fn no_last_boundary(&self) -> Broken {
-        Broken::NoLastBoundary { boundary: self.boundary.clone() }
+    fn no_last_boundary(&self) -> MultipartError {
+        MultipartError::NoLastBoundary { boundary: self.boundary.clone() }
     }
 
-    fn head(&mut self) -> Result<Option<Event>, Broken> {
+    fn head(&mut self) -> Result<Option<MultipartEvent>, MultipartError> {
         // Without any header, the empty line follows at once.
         let end = if self.rest.starts_with(b"\r\n") {
             Some(0)
@@ -236,35 +236,35 @@ impl Multipart {
         };
         let Some(end) = end else {
             if self.rest.len() > HEAD_BYTES_MAX {
-                return Err(Broken::HeadTooLong { part: self.parts });
+                return Err(MultipartError::HeadTooLong { part: self.parts });
             }
             if self.has_ended && memchr::memmem::find(&self.rest, b"\n\n").is_some() {
-                return Err(Broken::BareLineFeeds);
+                return Err(MultipartError::BareLineFeeds);
             }
             return self.needs_more();
         };
         if end > HEAD_BYTES_MAX {
-            return Err(Broken::HeadTooLong { part: self.parts });
+            return Err(MultipartError::HeadTooLong { part: self.parts });
         }
         let head = self.read_head(self.rest.get(..end).unwrap_or_default())?;
         self.advance(if end == 0 { 2 } else { end + 4 });
         self.stage = Stage::Data;
-        Ok(Some(Event::Part(head)))
+        Ok(Some(MultipartEvent::Part(head)))
     }
 
-    fn read_head(&self, head: &[u8]) -> Result<PartHead, Broken> {
+    fn read_head(&self, head: &[u8]) -> Result<PartHead, MultipartError> {
         let mut read = PartHead::default();
         // File names come in any charset, and say nothing to us.
         let text = String::from_utf8_lossy(head);
         for line in text.split("\r\n").filter(|line| !line.is_empty()) {
             if line.contains('\n') {
-                return Err(Broken::BareLineFeeds);
+                return Err(MultipartError::BareLineFeeds);
             }
             if line.starts_with([' ', '\t']) {
-                return Err(Broken::Folded { part: self.parts });
+                return Err(MultipartError::Folded { part: self.parts });
             }
             let Some((name, value)) = line.split_once(':') else {
-                return Err(Broken::HeaderLine { part: self.parts });
+                return Err(MultipartError::HeaderLine { part: self.parts });
             };
             match name.trim().to_ascii_lowercase().as_str() {
                 "content-disposition" => read.name = parameter(value, "name").map(std::borrow::Cow::into_owned),
@@ -276,25 +276,25 @@ impl Multipart {
         Ok(read)
     }
 
-    fn data(&mut self) -> Result<Event, Broken> {
+    fn data(&mut self) -> Result<MultipartEvent, MultipartError> {
         // A part without content: its head's empty line ends at the boundary.
         if let Some(at) = self.find_delimiter() {
             if at > 0 {
                 self.searched = 0;
-                return Ok(Event::Data(self.rest.split_to(at).freeze()));
+                return Ok(MultipartEvent::Data(self.rest.split_to(at).freeze()));
             }
             self.advance(self.delimiter.needle().len());
             self.stage = Stage::BoundaryLine;
-            return Ok(Event::PartEnd);
+            return Ok(MultipartEvent::PartEnd);
         }
         if self.has_ended {
             return Err(self.no_last_boundary());
         }
         match self.rest.len() - self.begun_delimiter() {
-            0 => Ok(Event::NeedsMore),
+            0 => Ok(MultipartEvent::NeedsMore),
             sure => {
                 self.searched = 0;
-                Ok(Event::Data(self.rest.split_to(sure).freeze()))
+                Ok(MultipartEvent::Data(self.rest.split_to(sure).freeze()))
             }
         }
     }

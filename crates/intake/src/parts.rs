@@ -7,11 +7,11 @@ use parkgate_wire::form::FormBuilder;
 use parkgate_wire::push::image_of_part;
 use parkgate_wire::{Refusal, UploadedFile};
 
-use crate::form::{Arrived, Intake, Outcome, Unread, check_fields_bytes};
-use crate::held::Held;
+use crate::form::{Arrived, FormWithFiles, IntakeResult, Unread, check_fields_bytes};
+use crate::held::HeldBytes;
 use crate::limits::IntakeLimits;
 use crate::meter::Pieces;
-use crate::multipart::{Broken, Event, Multipart, PartHead};
+use crate::multipart::{Multipart, MultipartError, MultipartEvent, PartHead};
 use crate::raw::{self, History, Raw};
 use crate::sink::FileSink;
 use crate::transfer::TransferDecoder;
@@ -20,7 +20,7 @@ use crate::transfer::TransferDecoder;
 pub const RAW_PART: &str = "body";
 
 /// A multipart body that is being read.
-pub(crate) struct Parts<'a, P, S: FileSink> {
+pub(crate) struct PartsReader<'a, P, S: FileSink> {
     pieces: P,
     limits: &'a IntakeLimits,
     sink: &'a S,
@@ -38,7 +38,7 @@ pub(crate) struct Parts<'a, P, S: FileSink> {
     is_cut_off: bool,
 }
 
-impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
+impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
     pub(crate) fn new(
         pieces: P,
         limits: &'a IntakeLimits,
@@ -46,7 +46,7 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
         boundary: &str,
         charset: &'static Encoding,
     ) -> Self {
-        Parts {
+        PartsReader {
             pieces,
             limits,
             sink,
@@ -64,28 +64,28 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
     }
 
     /// All of them; or why not, and what arrived.
-    pub(crate) async fn read(mut self, content_type: &str) -> Outcome<Intake<S::File>, S> {
+    pub(crate) async fn read(mut self, content_type: &str) -> IntakeResult<FormWithFiles<S::File>, S> {
         match self.take_all().await {
-            Ok(()) => Ok(Intake { form: self.builder.build(), files: self.files }),
+            Ok(()) => Ok(FormWithFiles { form: self.builder.build(), files: self.files }),
             Err(Unread::Refused { refusal, .. }) => self.refused(refusal, content_type).await,
             Err(failed) => Err(failed),
         }
     }
 
-    async fn take_all(&mut self) -> Outcome<(), S> {
+    async fn take_all(&mut self) -> IntakeResult<(), S> {
         loop {
             match self.event().await? {
-                Event::Part(head) => self.take(head).await?,
-                Event::End => return Ok(()),
-                Event::NeedsMore | Event::Data(_) | Event::PartEnd => {}
+                MultipartEvent::Part(head) => self.take(head).await?,
+                MultipartEvent::End => return Ok(()),
+                MultipartEvent::NeedsMore | MultipartEvent::Data(_) | MultipartEvent::PartEnd => {}
             }
         }
     }
 
-    async fn event(&mut self) -> Result<Event, Refusal> {
+    async fn event(&mut self) -> Result<MultipartEvent, Refusal> {
         loop {
             match self.multipart.next().map_err(|broken| self.malformed(&broken))? {
-                Event::NeedsMore => match self.pieces.next().await? {
+                MultipartEvent::NeedsMore => match self.pieces.next().await? {
                     Some(piece) => {
                         self.history.add(&piece, self.limits.fields_bytes_max);
                         self.multipart.push(piece);
@@ -97,20 +97,22 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
         }
     }
 
-    fn malformed(&mut self, broken: &Broken) -> Refusal {
-        self.is_cut_off = matches!(broken, Broken::NoLastBoundary { .. });
+    fn malformed(&mut self, broken: &MultipartError) -> Refusal {
+        self.is_cut_off = matches!(broken, MultipartError::NoLastBoundary { .. });
         Refusal::Malformed { place: broken.text() }
     }
 
     /// More of the part that is being read.
     async fn data(&mut self) -> Result<Option<Bytes>, Refusal> {
         match self.event().await? {
-            Event::Data(data) => Ok(Some(data)),
-            Event::NeedsMore | Event::Part(_) | Event::PartEnd | Event::End => Ok(None),
+            MultipartEvent::Data(data) => Ok(Some(data)),
+            MultipartEvent::NeedsMore | MultipartEvent::Part(_) | MultipartEvent::PartEnd | MultipartEvent::End => {
+                Ok(None)
+            }
         }
     }
 
-    async fn take(&mut self, head: PartHead) -> Outcome<(), S> {
+    async fn take(&mut self, head: PartHead) -> IntakeResult<(), S> {
         self.count += 1;
         let max = self.limits.form.params_max + self.limits.files_max;
         if self.count > max {
@@ -128,7 +130,12 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
         }
     }
 
-    async fn take_text(&mut self, name: String, mut decoder: TransferDecoder, content_type: &str) -> Outcome<(), S> {
+    async fn take_text(
+        &mut self,
+        name: String,
+        mut decoder: TransferDecoder,
+        content_type: &str,
+    ) -> IntakeResult<(), S> {
         self.text = Some((name.clone(), Vec::new()));
         while let Some(piece) = self.data().await? {
             self.fields_bytes += piece.len();
@@ -147,7 +154,7 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
         Ok(self.builder.text_part(&name, &value, charset)?)
     }
 
-    async fn take_file(&mut self, name: String, mut decoder: TransferDecoder) -> Outcome<(), S> {
+    async fn take_file(&mut self, name: String, mut decoder: TransferDecoder) -> IntakeResult<(), S> {
         let mut bytes = 0;
         while let Some(piece) = self.data().await? {
             let (came, held) = (piece.len(), self.history.give_up());
@@ -168,7 +175,7 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
         self.finish_file().await
     }
 
-    async fn write(&mut self, name: &str, piece: Bytes) -> Outcome<(), S> {
+    async fn write(&mut self, name: &str, piece: Bytes) -> IntakeResult<(), S> {
         if self.file.is_none() {
             if self.files.len() >= self.limits.files_max {
                 return Err(Refusal::TooMany { what: "文件 files", max: self.limits.files_max }.into());
@@ -181,7 +188,7 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
         }
     }
 
-    async fn finish_file(&mut self) -> Outcome<(), S> {
+    async fn finish_file(&mut self) -> IntakeResult<(), S> {
         let Some((name, open)) = self.file.take() else { return Ok(()) };
         let written = self.sink.finish(open).await.map_err(Unread::Failed)?;
         let listed = UploadedFile { name: name.clone(), md5: written.md5, size: written.size };
@@ -191,7 +198,7 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
 
     /// With everything that arrived: the whole body as it came, where it is short and brought no files, else the parts
     /// before it broke, files among them, and what followed as it came.
-    async fn refused(mut self, refusal: Refusal, content_type: &str) -> Outcome<Intake<S::File>, S> {
+    async fn refused(mut self, refusal: Refusal, content_type: &str) -> IntakeResult<FormWithFiles<S::File>, S> {
         if let Some((name, value)) = self.text.take() {
             // What cannot be read of it stands in the rest.
             let _ = self.builder.text_part(&name, &value, self.charset);
@@ -207,7 +214,7 @@ impl<'a, P: Pieces, S: FileSink> Parts<'a, P, S> {
         }
         let history = self.history.take();
         let from_the_beginning = history.is_some();
-        let before = history.unwrap_or_else(|| Held::of(self.multipart.rest()));
+        let before = history.unwrap_or_else(|| HeldBytes::of(self.multipart.rest()));
         let kept = raw::keep(before, &mut self.pieces, self.limits.fields_bytes_max, self.sink).await;
         let kept = kept.map_err(Unread::Failed)?;
         let is_whole = from_the_beginning && kept.is_whole() && !self.is_cut_off;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use parkgate_wire::{Form, Refusal};
 
-use crate::held::Held;
+use crate::held::HeldBytes;
 use crate::meter::Pieces;
 use crate::sink::FileSink;
 
@@ -36,7 +36,7 @@ impl<F> Raw<F> {
 
 /// Keeps what came `before` and what is still to come.
 pub(crate) async fn keep<P: Pieces, S: FileSink>(
-    before: Held,
+    before: HeldBytes,
     pieces: &mut P,
     memory_bytes_max: usize,
     sink: &S,
@@ -110,7 +110,7 @@ impl SecretName {
 /// A body from its beginning, while all of it may still be kept in memory.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    held: Held,
+    held: HeldBytes,
     is_given_up: bool,
 }
 
@@ -135,7 +135,7 @@ impl History {
     }
 
     /// The body as far as it came, if it is there.
-    pub(crate) fn take(&mut self) -> Option<Held> {
+    pub(crate) fn take(&mut self) -> Option<HeldBytes> {
         (!self.is_given_up).then(|| std::mem::take(&mut self.held))
     }
 }

@@ -23,12 +23,12 @@ pub trait FileSink: Sync {
     fn write(&self, open: &mut Self::Open, bytes: Bytes) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// All bytes are there.
-    fn finish(&self, open: Self::Open) -> impl Future<Output = Result<Written<Self::File>, Self::Error>> + Send;
+    fn finish(&self, open: Self::Open) -> impl Future<Output = Result<WrittenFile<Self::File>, Self::Error>> + Send;
 }
 
 /// A file that is all there.
 #[derive(Debug)]
-pub struct Written<F> {
+pub struct WrittenFile<F> {
     /// Where it is.
     pub file: F,
     /// MD5 of its bytes.
@@ -55,7 +55,7 @@ impl FileSink for HashOnly {
         Ok(())
     }
 
-    async fn finish(&self, (md5, size): (Md5, u64)) -> Result<Written<()>, Infallible> {
-        Ok(Written { file: (), md5: Md5Hash(md5.finalize().into()), size })
+    async fn finish(&self, (md5, size): (Md5, u64)) -> Result<WrittenFile<()>, Infallible> {
+        Ok(WrittenFile { file: (), md5: Md5Hash(md5.finalize().into()), size })
     }
 }

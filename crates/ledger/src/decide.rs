@@ -60,8 +60,8 @@ pub struct NewPayment {
 #[must_use]
 pub fn decide(batch: &[&Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
     let mut parks = Vec::with_capacity(loaded.parks.len());
-    parks.extend(loaded.parks.into_iter().map(|park| Park { was: park.space, now: park }));
-    let mut bench = Bench { serials: loaded.serials, orders: loaded.orders, parks, decision: Decision::default() };
+    parks.extend(loaded.parks.into_iter().map(|park| ParkState { was: park.space, now: park }));
+    let mut bench = BatchState { serials: loaded.serials, orders: loaded.orders, parks, decision: Decision::default() };
     bench.decision.verdicts.reserve(batch.len());
     for (index, (arrival, slots)) in batch.iter().zip(&keys.slots).enumerate() {
         let verdict = bench.judge(index, arrival, slots);
@@ -73,19 +73,19 @@ pub fn decide(batch: &[&Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
 }
 
 /// The state while the batch is judged.
-struct Bench {
+struct BatchState {
     serials: Vec<Halves>,
     orders: Vec<bool>,
-    parks: Vec<Park>,
+    parks: Vec<ParkState>,
     decision: Decision,
 }
 
-struct Park {
+struct ParkState {
     was: Space,
     now: ParkSpace,
 }
 
-impl Bench {
+impl BatchState {
     fn judge(&mut self, index: usize, arrival: &Arrival, slots: &Slots) -> Verdict {
         let standing = self.serials.get_mut(slots.serial).map(|halves| halves.of_mut(arrival.kind));
         if let Some(Some(half)) = standing {

@@ -125,7 +125,7 @@ pub struct Misplaced {
 
 /// What becomes of a misplaced record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
+pub enum EpochMove {
     /// It stands in the new numbering.
     Stands,
     /// It is a conflict of that record there.
@@ -137,17 +137,17 @@ pub enum Move {
 /// Moves records to the numbering they belong to, in the order they came: the first one there wins, and the same push is
 /// there once.
 #[must_use]
-pub fn move_records(misplaced: &[Misplaced]) -> Vec<Move> {
+pub fn move_records(misplaced: &[Misplaced]) -> Vec<EpochMove> {
     // Who stands in place of a record that stood in the old numbering.
     let mut instead: HashMap<RecordId, RecordId> = HashMap::new();
     let moved = misplaced.iter().map(|one| {
         if let Some((other, digest)) = one.taken_by {
             instead.insert(one.record, other);
-            return if digest == one.digest { Move::Repeated } else { Move::Conflict(other) };
+            return if digest == one.digest { EpochMove::Repeated } else { EpochMove::Conflict(other) };
         }
         match one.conflict_with {
-            None => Move::Stands,
-            Some(standing) => Move::Conflict(instead.get(&standing).copied().unwrap_or(standing)),
+            None => EpochMove::Stands,
+            Some(standing) => EpochMove::Conflict(instead.get(&standing).copied().unwrap_or(standing)),
         }
     });
     moved.collect()

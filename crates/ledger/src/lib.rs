@@ -21,7 +21,7 @@ pub mod verdict;
 pub mod visit;
 
 pub use decide::{CONFLICTS_MAX, Decision, NewPayment, NewRecord, RecordRef, decide};
-pub use space::{AHEAD_MAX_MS, Recount, Shown, Snapshot, Space, SpaceEvent, counts_as_of};
+pub use space::{AHEAD_MAX_MS, Recount, ShownSpace, Snapshot, Space, SpaceEvent, counts_as_of};
 pub use touch::{Half, Halves, Keys, Loaded, OrderKey, ParkKey, ParkSpace, SerialKey, touches};
 pub use verdict::Verdict;
 

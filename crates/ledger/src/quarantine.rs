@@ -73,7 +73,7 @@ impl DiskRoom {
 
 /// A push that wants to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
+pub struct QuarantineRequest {
     /// It names a known park.
     pub is_known: bool,
     /// Its bytes, pictures included.
@@ -97,7 +97,7 @@ pub struct QuarantineLoad {
 
 /// Why a push is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NoRoom {
+pub enum QuarantineFull {
     /// Only good pushes are taken: what is free of the disk is left to them.
     Disk,
     /// Bytes of all parks together.
@@ -108,15 +108,15 @@ pub enum NoRoom {
     ParkBytes,
 }
 
-impl NoRoom {
+impl QuarantineFull {
     /// For people.
     #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {
-            NoRoom::Disk => "the disk is nearly full",
-            NoRoom::AllBytes => "the quarantine holds as many bytes as it may",
-            NoRoom::ParkPushes => "the quarantine holds as many pushes of the park as it may",
-            NoRoom::ParkBytes => "the quarantine holds as many bytes of the park as it may",
+            QuarantineFull::Disk => "the disk is nearly full",
+            QuarantineFull::AllBytes => "the quarantine holds as many bytes as it may",
+            QuarantineFull::ParkPushes => "the quarantine holds as many pushes of the park as it may",
+            QuarantineFull::ParkBytes => "the quarantine holds as many bytes of the park as it may",
         }
     }
 }
@@ -125,21 +125,21 @@ impl NoRoom {
 ///
 /// # Errors
 /// The first bound, from the widest to the narrowest, that it would go over.
-pub fn admit(asked: Asked, load: &QuarantineLoad, bounds: &QuarantineBounds) -> Result<(), NoRoom> {
+pub fn admit(asked: QuarantineRequest, load: &QuarantineLoad, bounds: &QuarantineBounds) -> Result<(), QuarantineFull> {
     if load.disk.is_some_and(|disk| disk.is_low(bounds.disk_free_min)) {
-        return Err(NoRoom::Disk);
+        return Err(QuarantineFull::Disk);
     }
     let all_bytes = load.all_bytes.saturating_add(load.reserved_all_bytes).saturating_add(asked.bytes);
     if all_bytes > bounds.all_bytes {
-        return Err(NoRoom::AllBytes);
+        return Err(QuarantineFull::AllBytes);
     }
     let bound = if asked.is_known { bounds.park } else { bounds.unknown };
     let with_it = load.park.plus(load.reserved).plus(Usage { pushes: 1, bytes: asked.bytes });
     if with_it.pushes > bound.pushes {
-        return Err(NoRoom::ParkPushes);
+        return Err(QuarantineFull::ParkPushes);
     }
     if with_it.bytes > bound.bytes {
-        return Err(NoRoom::ParkBytes);
+        return Err(QuarantineFull::ParkBytes);
     }
     Ok(())
 }
@@ -162,37 +162,40 @@ mod tests {
         disk: None,
     };
 
-    fn known(bytes: u64) -> Asked {
-        Asked { is_known: true, bytes }
+    fn known(bytes: u64) -> QuarantineRequest {
+        QuarantineRequest { is_known: true, bytes }
     }
 
     #[test]
     fn each_bound_holds_at_it_and_one_past_it_and_the_widest_is_told() {
         let of_park = |pushes, bytes| QuarantineLoad { park: Usage { pushes, bytes }, all_bytes: bytes, ..ROOMY };
         assert_eq!(admit(known(100), &ROOMY, &BOUNDS), Ok(()));
-        assert_eq!(admit(known(101), &ROOMY, &BOUNDS), Err(NoRoom::ParkBytes));
+        assert_eq!(admit(known(101), &ROOMY, &BOUNDS), Err(QuarantineFull::ParkBytes));
         assert_eq!(admit(known(1), &of_park(2, 99), &BOUNDS), Ok(()));
-        assert_eq!(admit(known(1), &of_park(3, 99), &BOUNDS), Err(NoRoom::ParkPushes));
+        assert_eq!(admit(known(1), &of_park(3, 99), &BOUNDS), Err(QuarantineFull::ParkPushes));
         let all = |all_bytes| QuarantineLoad { all_bytes, ..ROOMY };
         assert_eq!(admit(known(50), &all(100), &BOUNDS), Ok(()));
-        assert_eq!(admit(known(51), &all(100), &BOUNDS), Err(NoRoom::AllBytes));
+        assert_eq!(admit(known(51), &all(100), &BOUNDS), Err(QuarantineFull::AllBytes));
         let disk = |free_bytes| QuarantineLoad { disk: Some(DiskRoom { free_bytes, total_bytes: 1 << 40 }), ..ROOMY };
         assert_eq!(admit(known(1), &disk(1000), &BOUNDS), Ok(()));
-        assert_eq!(admit(known(1), &disk(999), &BOUNDS), Err(NoRoom::Disk));
-        assert_eq!(admit(known(999), &QuarantineLoad { all_bytes: 150, ..disk(0) }, &BOUNDS), Err(NoRoom::Disk));
+        assert_eq!(admit(known(1), &disk(999), &BOUNDS), Err(QuarantineFull::Disk));
+        assert_eq!(
+            admit(known(999), &QuarantineLoad { all_bytes: 150, ..disk(0) }, &BOUNDS),
+            Err(QuarantineFull::Disk)
+        );
     }
 
     #[test]
     fn what_is_on_the_way_counts_and_so_do_those_of_no_park() {
         let reserved = QuarantineLoad { reserved: Usage { pushes: 2, bytes: 60 }, reserved_all_bytes: 110, ..ROOMY };
         assert_eq!(admit(known(40), &reserved, &BOUNDS), Ok(()));
-        assert_eq!(admit(known(41), &reserved, &BOUNDS), Err(NoRoom::AllBytes));
+        assert_eq!(admit(known(41), &reserved, &BOUNDS), Err(QuarantineFull::AllBytes));
         let many = QuarantineLoad { reserved: Usage { pushes: 3, bytes: 0 }, ..ROOMY };
-        assert_eq!(admit(known(1), &many, &BOUNDS), Err(NoRoom::ParkPushes));
-        let nobody = Asked { is_known: false, bytes: 10 };
+        assert_eq!(admit(known(1), &many, &BOUNDS), Err(QuarantineFull::ParkPushes));
+        let nobody = QuarantineRequest { is_known: false, bytes: 10 };
         assert_eq!(admit(nobody, &ROOMY, &BOUNDS), Ok(()));
         let one = QuarantineLoad { park: Usage { pushes: 1, bytes: 1 }, ..ROOMY };
-        assert_eq!(admit(nobody, &one, &BOUNDS), Err(NoRoom::ParkPushes));
+        assert_eq!(admit(nobody, &one, &BOUNDS), Err(QuarantineFull::ParkPushes));
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct SpaceEvent {
 
 /// A count as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown {
+pub struct ShownSpace {
     /// All spaces, if anything told them.
     pub total: Option<u32>,
     /// Free ones, within 0 and the total; unknown without a total.
@@ -80,14 +80,14 @@ impl Space {
 
     /// The count as people see it; `park_total` is what the operator says of the park, used where no push told.
     #[must_use]
-    pub fn shown(&self, park_total: Option<u32>) -> Shown {
+    pub fn shown(&self, park_total: Option<u32>) -> ShownSpace {
         let told = self.snapshot.map(|snapshot| (snapshot.total, snapshot.remain));
         match told.or(park_total.map(|total| (total, total))) {
-            None => Shown { total: None, remain: None, drift: 0 },
+            None => ShownSpace { total: None, remain: None, drift: 0 },
             Some((total, base)) => {
                 let count = i64::from(base) + self.later;
                 let remain = u32::try_from(count.clamp(0, i64::from(total))).unwrap_or(total);
-                Shown { total: Some(total), remain: Some(remain), drift: count - i64::from(remain) }
+                ShownSpace { total: Some(total), remain: Some(remain), drift: count - i64::from(remain) }
             }
         }
     }

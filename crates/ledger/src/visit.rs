@@ -18,7 +18,7 @@ pub struct HalfFacts {
 
 /// One visit: at least one half is there.
 #[derive(Debug, Clone)]
-pub struct Stay<R> {
+pub struct VisitHalves<R> {
     /// The enter push.
     pub enter: Option<R>,
     /// The leave push.
@@ -67,7 +67,7 @@ impl VisitNote {
     }
 }
 
-impl<R> Stay<R> {
+impl<R> VisitHalves<R> {
     /// Inside only while no leave is recorded.
     #[must_use]
     pub fn state(&self) -> VisitState {
@@ -76,24 +76,24 @@ impl<R> Stay<R> {
 }
 
 /// The visits of one serial: one if the times of entering agree, else two, the leave's first.
-pub fn join<R>(enter: Option<R>, leave: Option<R>, facts: impl Fn(&R) -> HalfFacts) -> Vec<Stay<R>> {
+pub fn join<R>(enter: Option<R>, leave: Option<R>, facts: impl Fn(&R) -> HalfFacts) -> Vec<VisitHalves<R>> {
     match (enter, leave) {
         (None, None) => Vec::new(),
-        (Some(enter), None) => vec![Stay { enter: Some(enter), leave: None, notes: Vec::new() }],
+        (Some(enter), None) => vec![VisitHalves { enter: Some(enter), leave: None, notes: Vec::new() }],
         (None, Some(leave)) => {
-            vec![Stay { enter: None, leave: Some(leave), notes: vec![VisitNote::LeaveWithoutEnter] }]
+            vec![VisitHalves { enter: None, leave: Some(leave), notes: vec![VisitNote::LeaveWithoutEnter] }]
         }
         (Some(enter), Some(leave)) => {
             let (entered, left) = (facts(&enter), facts(&leave));
             if entered.enter_time == left.enter_time {
                 let late = entered.record > left.record;
                 let notes = if late { vec![VisitNote::LeaveWithoutEnter] } else { Vec::new() };
-                return vec![Stay { enter: Some(enter), leave: Some(leave), notes }];
+                return vec![VisitHalves { enter: Some(enter), leave: Some(leave), notes }];
             }
             let notes = vec![VisitNote::EnterTimeMismatch];
             vec![
-                Stay { enter: None, leave: Some(leave), notes: notes.clone() },
-                Stay { enter: Some(enter), leave: None, notes },
+                VisitHalves { enter: None, leave: Some(leave), notes: notes.clone() },
+                VisitHalves { enter: Some(enter), leave: None, notes },
             ]
         }
     }

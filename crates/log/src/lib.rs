@@ -16,15 +16,15 @@ use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use self::writer::Writer;
+use self::writer::LogWriter;
 
 /// A line of `stdout` is at most an address or a command to paste; of the log, what a burst of requests says.
 const STDOUT_BYTES_MAX: usize = 64 * 1024;
 /// Waiting lines of the log. Some 20 000 of the usual length.
 const LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-static LOG: OnceLock<Writer> = OnceLock::new();
-static STDOUT: OnceLock<Writer> = OnceLock::new();
+static LOG: OnceLock<LogWriter> = OnceLock::new();
+static STDOUT: OnceLock<LogWriter> = OnceLock::new();
 
 /// Why logging could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +61,11 @@ pub struct Lines {
 pub fn to_stderr() -> Result<(), LogError> {
     let filter = filter()?;
     let started = |error: io::Error| LogError::Start(error.to_string());
-    let writer = Writer::start("log", LOG_BYTES_MAX, io::stderr, tell_of_lost).map_err(started)?;
+    let writer = LogWriter::start("log", LOG_BYTES_MAX, io::stderr, tell_of_lost).map_err(started)?;
     let writer = LOG.get_or_init(|| writer);
     // A subscriber that cannot write would say so on stderr, and panic when it cannot say so either.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Log(writer)).log_internal_errors(false);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(LogOutput(writer)).log_internal_errors(false);
     let is_set = if io::stderr().is_terminal() {
         log.with_target(false).try_init()
     } else {
@@ -79,7 +80,7 @@ pub fn to_stderr() -> Result<(), LogError> {
 pub fn print(line: &str) {
     let writer = match STDOUT.get() {
         Some(writer) => writer,
-        None => match Writer::start("stdout", STDOUT_BYTES_MAX, io::stdout, |_| {}) {
+        None => match LogWriter::start("stdout", STDOUT_BYTES_MAX, io::stdout, |_| {}) {
             Ok(started) => STDOUT.get_or_init(|| started),
             Err(error) => return tracing::warn!(%error, line, "nothing can be printed"),
         },
@@ -93,7 +94,7 @@ pub fn print(line: &str) {
 /// How the log fares.
 #[must_use]
 pub fn lines() -> Lines {
-    LOG.get().map(Writer::lines).unwrap_or_default()
+    LOG.get().map(LogWriter::lines).unwrap_or_default()
 }
 
 /// Waits until everything logged and printed is written, but no longer: at the end of the process.
@@ -137,20 +138,20 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 }
 
 /// What the subscriber writes to.
-struct Log(&'static Writer);
+struct LogOutput(&'static LogWriter);
 
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Line;
+impl<'a> MakeWriter<'a> for LogOutput {
+    type Writer = LogLine;
 
-    fn make_writer(&'a self) -> Line {
-        Line(self.0)
+    fn make_writer(&'a self) -> LogLine {
+        LogLine(self.0)
     }
 }
 
 /// Takes a line whole: the subscriber writes it at once.
-struct Line(&'static Writer);
+struct LogLine(&'static LogWriter);
 
-impl io::Write for Line {
+impl io::Write for LogLine {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.push(line);
         Ok(line.len())

@@ -15,19 +15,19 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// A queue of lines and the thread that writes them. The thread ends with the process.
-pub(crate) struct Writer {
-    shared: Arc<Shared>,
+pub(crate) struct LogWriter {
+    shared: Arc<WriterState>,
 }
 
-struct Shared {
-    queue: Mutex<Queue>,
+struct WriterState {
+    queue: Mutex<LineQueue>,
     /// Something came, or was written.
     changed: Condvar,
     bytes_max: usize,
 }
 
 #[derive(Default)]
-struct Queue {
+struct LineQueue {
     lines: VecDeque<Box<[u8]>>,
     bytes: usize,
     /// Taken by the thread, not written yet.
@@ -35,7 +35,7 @@ struct Queue {
     dropped: u64,
 }
 
-impl Writer {
+impl LogWriter {
     /// Starts a thread that writes to what `open` gives. `recovered` is told how many lines were lost, when lines can be
     /// written again.
     pub(crate) fn start<W: Write>(
@@ -43,18 +43,18 @@ impl Writer {
         bytes_max: usize,
         open: impl Fn() -> W + Send + 'static,
         recovered: impl Fn(u64) + Send + 'static,
-    ) -> io::Result<Writer> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), bytes_max });
+    ) -> io::Result<LogWriter> {
+        let shared = Arc::new(WriterState { queue: Mutex::default(), changed: Condvar::new(), bytes_max });
         let mine = Arc::clone(&shared);
         Builder::new().name(name.into()).spawn(move || {
-            let mut state = Written::default();
+            let mut state = WriterProgress::default();
             // Begun anew whatever happens: between two chunks it keeps only what it told, and whether the last line was torn.
             while catch_unwind(AssertUnwindSafe(|| mine.run(&mut open(), &mut state, &recovered))).is_err() {
                 let lost = mine.lock().writing as u64;
                 mine.was_written(lost);
             }
         })?;
-        Ok(Writer { shared })
+        Ok(LogWriter { shared })
     }
 
     /// Queues a line, or counts it as lost where there is no room.
@@ -91,15 +91,15 @@ impl Writer {
 
 /// How far the thread is.
 #[derive(Default)]
-struct Written {
+struct WriterProgress {
     /// The last line was cut off: the next one begins on a line of its own.
     is_torn: bool,
     /// Lost lines that were told of.
     told: u64,
 }
 
-impl Shared {
-    fn run(&self, out: &mut impl Write, state: &mut Written, recovered: &impl Fn(u64)) {
+impl WriterState {
+    fn run(&self, out: &mut impl Write, state: &mut WriterProgress, recovered: &impl Fn(u64)) {
         loop {
             let (mut chunk, mut ends) = (Vec::new(), Vec::new());
             if state.is_torn {
@@ -145,7 +145,7 @@ impl Shared {
         (queue.lines.is_empty(), queue.dropped)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, LineQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,11 +10,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use agent::{Agent, AgentFile, Dead};
-pub(crate) use forward::{AddSubscriber, Delivery, DeliveryState, Event, Format, SetSubscriber, Subscriber};
-pub(crate) use month::Month;
-pub(crate) use moving::Move;
-pub(crate) use simulate::Simulate;
+pub(crate) use agent::{AgentCommand, AgentFileArgs, DeadLetterCommand};
+pub(crate) use forward::{
+    AddSubscriberArgs, DeliveryCommand, DeliveryFormat, DeliveryStateFilter, SetSubscriberArgs, SubscribedEvent,
+    SubscriberCommand,
+};
+pub(crate) use month::MonthCommand;
+pub(crate) use moving::MoveArgs;
+pub(crate) use simulate::SimulateArgs;
 
 /// 开放的停车场推送平台 · An open, self-hosted parking gate platform
 #[derive(Debug, Parser)]
@@ -30,62 +33,62 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  parkgate serve --demo\n  parkgate serve --listen 0.0.0.0:8080 --data /var/lib/parkgate"
     )]
-    Serve(Serve),
+    Serve(ServeArgs),
     /// 停车场 · Parks
     #[command(subcommand)]
-    Park(Park),
+    Park(ParkCommand),
     /// 应用 · Apps that push for several parks
     #[command(subcommand)]
-    App(App),
+    App(AppCommand),
     /// 停车记录 · Visits
     #[command(subcommand)]
-    Visit(Visit),
+    Visit(VisitCommand),
     /// 隔离区 · Refused pushes, until their cause is mended
     #[command(subcommand)]
-    Quarantine(Quarantine),
+    Quarantine(QuarantineCommand),
     /// 流水冲突 · Pushes ignored because another one has their serial
     #[command(subcommand)]
-    Conflict(Conflict),
+    Conflict(ConflictCommand),
     /// 订阅 · Platforms that are told of each record
     #[command(subcommand)]
-    Subscriber(Subscriber),
+    Subscriber(SubscriberCommand),
     /// 转发 · What is still to be told, and what was given up
     #[command(subcommand)]
-    Delivery(Delivery),
+    Delivery(DeliveryCommand),
     /// 迁移 · Move everything to another store, pictures too
     #[command(
         after_help = "Examples:\n  parkgate move --to-store postgres://user@host/parkgate --to-images s3://bucket/pictures\n  parkgate move --store postgres://user@host/parkgate --images s3://bucket/pictures --to-data /var/lib/parkgate-back\n\nThe old store is only read from the beginning on: pushes to it get 503, which their senders keep. Run the same command\nagain after an interruption; --abandon gives a move up that is not finished."
     )]
-    Move(Move),
+    Move(MoveArgs),
     /// 按月分区 · Records in a partition a month (PostgreSQL): old ones go by dropping a table
     #[command(subcommand)]
-    Month(Month),
+    Month(MonthCommand),
     /// 签名诊断 · The sign doctor: why a signature does not match
     #[command(
         after_help = "Examples:\n  parkgate explain --secret 123 --sign 142FA4A7… park_uuid=P plate=粤B12345\n  parkgate explain --secret 123 --body body.bin --content-type 'multipart/form-data; boundary=x'\n  parkgate explain --secret 123 --request captured.http\n  parkgate explain --secret 123 --string '签名验证不通过[…&app_secret=***]' park_uuid=P plate=粤B12345"
     )]
-    Explain(Explain),
+    Explain(ExplainArgs),
     /// 计算签名 · The canonical string and its sign
     #[command(after_help = "Example:\n  parkgate sign --secret 123 park_uuid=P plate=粤B12345")]
-    Sign(Sign),
+    Sign(SignArgs),
     /// 推送一条记录 · Push one record to any platform of the protocol
     #[command(
         after_help = "Example:\n  parkgate push leave --url http://127.0.0.1:8080 --secret 123 park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a \\\n    parking_serial=S1 plate_color=1 enter_time=1624874732253 leave_time=1624937505093 car_type=1 car_desc=临时车 \\\n    --image leave_image_file=car.jpg\n\nExit codes: 0 accepted, 3 refused (400/403), 4 not reachable or 5xx, 5 accepted with a hint"
     )]
-    Push(Push),
+    Push(PushArgs),
     /// 车场代理 · The car park's half: a durable outbox that never gets stuck
     #[command(subcommand)]
-    Agent(Agent),
+    Agent(AgentCommand),
     /// 模拟车场 · The traffic of a car park, honest and faulty, by seed
     #[command(
         after_help = "Examples:\n  parkgate simulate --url http://127.0.0.1:8080 --secret 123 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --rate 50 --for 30s\n  parkgate simulate --url http://127.0.0.1:8080 --secret 123 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --day 24h --rate 0 --through-agent\n  parkgate simulate --day 24h --through-agent=http://127.0.0.1:8070"
     )]
-    Simulate(Simulate),
+    Simulate(SimulateArgs),
 }
 
 /// Where the state is.
 #[derive(Debug, Args, Default, Clone)]
-pub(crate) struct Place {
+pub(crate) struct StoreArgs {
     /// Data folder [env: PARKGATE_DATA] [default: parkgate-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
@@ -107,7 +110,7 @@ pub(crate) struct SecretArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Serve {
+pub(crate) struct ServeArgs {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
@@ -116,7 +119,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin_listen: Option<String>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: StoreArgs,
     /// Folder of the pictures, or s3://BUCKET/PREFIX with the usual AWS_* variables [default: DATA/images]
     #[arg(long, value_name = "URL")]
     pub(crate) images: Option<String>,
@@ -149,7 +152,7 @@ pub(crate) enum Http200 {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Park {
+pub(crate) enum ParkCommand {
     /// 添加停车场 · Add a park; without a secret one is made and printed once
     #[command(
         after_help = "Example:\n  parkgate park add --uuid 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --name 东门停车场 --total 100"
@@ -176,7 +179,7 @@ pub(crate) enum Park {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 停车场列表 · All parks
     #[command(after_help = "Example:\n  parkgate park list --json")]
@@ -185,7 +188,7 @@ pub(crate) enum Park {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 停车场详情 · One park with its free spaces
     #[command(after_help = "Example:\n  parkgate park show 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --json")]
@@ -196,7 +199,7 @@ pub(crate) enum Park {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 修改停车场 · Change a park
     #[command(
@@ -234,7 +237,7 @@ pub(crate) enum Park {
         #[arg(long, value_name = "k=v", num_args = 1..)]
         location: Vec<String>,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 更换密钥 · A new secret; without one given, it is made and printed once
     #[command(
@@ -252,13 +255,13 @@ pub(crate) enum Park {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 对接检查 · Sums up a park's integration on one page
     #[command(
         after_help = "Examples:\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --since 7d\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --html check.html"
     )]
-    Check(Check),
+    Check(CheckArgs),
     /// 重算剩余车位 · Counts its free spaces anew from the records, beside a running gate
     #[command(after_help = "Example:\n  parkgate park recount 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
     Recount {
@@ -268,7 +271,7 @@ pub(crate) enum Park {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 停用 · Answer its pushes with 403
     #[command(after_help = "Example:\n  parkgate park disable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
@@ -276,7 +279,7 @@ pub(crate) enum Park {
         /// `park_uuid`
         uuid: String,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 启用 · Take its pushes again
     #[command(after_help = "Example:\n  parkgate park enable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
@@ -284,12 +287,12 @@ pub(crate) enum Park {
         /// `park_uuid`
         uuid: String,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Check {
+pub(crate) struct CheckArgs {
     /// `park_uuid`
     pub(crate) uuid: String,
     /// Pushes received since: ms, a time, or 2h, 7d
@@ -317,11 +320,11 @@ pub(crate) struct Check {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: StoreArgs,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum App {
+pub(crate) enum AppCommand {
     /// 添加应用 · Add an app; without a secret one is made and printed once
     #[command(
         after_help = "Example:\n  parkgate app add --id op1234567723122 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a"
@@ -342,7 +345,7 @@ pub(crate) enum App {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 应用列表 · All apps
     #[command(after_help = "Example:\n  parkgate app list --json")]
@@ -351,7 +354,7 @@ pub(crate) enum App {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 停用 · Answer its pushes with 403
     #[command(after_help = "Example:\n  parkgate app disable op1234567723122")]
@@ -359,12 +362,12 @@ pub(crate) enum App {
         /// `app_id`
         id: String,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Visit {
+pub(crate) enum VisitCommand {
     /// 停车记录列表 · Visits, newest first
     #[command(
         after_help = "Examples:\n  parkgate visit list --plate 粤B12345\n  parkgate visit list --since 2026-11-01T00:00:00+08:00 --json"
@@ -386,7 +389,7 @@ pub(crate) enum Visit {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 一条停车记录 · One visit with all that was sent
     #[command(
@@ -401,12 +404,12 @@ pub(crate) enum Visit {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Quarantine {
+pub(crate) enum QuarantineCommand {
     /// 隔离区列表 · What is in it, oldest first
     #[command(after_help = "Example:\n  parkgate quarantine list --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --json")]
     List {
@@ -420,7 +423,7 @@ pub(crate) enum Quarantine {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 一条推送 · One push with all that was sent
     #[command(after_help = "Example:\n  parkgate quarantine show 17")]
@@ -431,7 +434,7 @@ pub(crate) enum Quarantine {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 重放 · Judge them anew, oldest first; what is taken leaves
     #[command(
@@ -448,7 +451,7 @@ pub(crate) enum Quarantine {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 删除 · Give them up for good
     #[command(
@@ -465,12 +468,12 @@ pub(crate) enum Quarantine {
         #[arg(long, value_name = "U")]
         park: Option<String>,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Conflict {
+pub(crate) enum ConflictCommand {
     /// 冲突列表 · Ignored pushes and how they differ, newest first
     #[command(after_help = "Example:\n  parkgate conflict list --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --json")]
     List {
@@ -484,12 +487,12 @@ pub(crate) enum Conflict {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Explain {
+pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) secret: SecretArgs,
     /// The sign that was sent, if it is not among the parameters
@@ -519,7 +522,7 @@ pub(crate) struct Explain {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Sign {
+pub(crate) struct SignArgs {
     #[command(flatten)]
     pub(crate) secret: SecretArgs,
     /// Parameters, `name=value`
@@ -531,14 +534,14 @@ pub(crate) struct Sign {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Call {
+pub(crate) enum PushCall {
     Leave,
     Enter,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Push {
-    pub(crate) call: Call,
+pub(crate) struct PushArgs {
+    pub(crate) call: PushCall,
     /// The platform: its root, or the full address of the call
     #[arg(long, value_name = "U")]
     pub(crate) url: String,

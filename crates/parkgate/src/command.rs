@@ -26,7 +26,7 @@ use anyhow::bail;
 use parkgate_store::{MasterKey, Store};
 use parkgate_wire::Naming;
 
-use crate::cli::{Cli, Command, Place};
+use crate::cli::{Cli, Command, StoreArgs};
 use crate::config::{State, state, state_by};
 use crate::output::{self, misuse};
 use crate::simulate;
@@ -56,12 +56,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
 }
 
 /// Opens the state a command works on; only `park add` and `serve` make it, so that a mistyped folder is told.
-fn open(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+fn open(place: &StoreArgs) -> anyhow::Result<Arc<dyn Store>> {
     open_by(place, None)
 }
 
 /// The same by a settings file that was named.
-fn open_by(place: &Place, config: Option<&Path>) -> anyhow::Result<Arc<dyn Store>> {
+fn open_by(place: &StoreArgs, config: Option<&Path>) -> anyhow::Result<Arc<dyn Store>> {
     let state = state_by(place, config)?;
     if !state.data.is_dir() && state.url.is_none() {
         bail!(
@@ -73,7 +73,7 @@ fn open_by(place: &Place, config: Option<&Path>) -> anyhow::Result<Arc<dyn Store
 }
 
 /// Opens the state, making it on first use.
-fn open_or_make(place: &Place) -> anyhow::Result<Arc<dyn Store>> {
+fn open_or_make(place: &StoreArgs) -> anyhow::Result<Arc<dyn Store>> {
     opened(&state(place)?)
 }
 

@@ -1,4 +1,4 @@
-//! Settings: flags, then `PARKGATE_*` variables, then `parkgate.toml`, then defaults, as one checked [`Config`].
+//! Settings: flags, then `PARKGATE_*` variables, then `parkgate.toml`, then defaults, as one checked [`ServeConfig`].
 
 mod http;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use toml::{Table, Value};
 
 use self::http::GivenHttp;
 pub(crate) use self::http::network;
-use crate::cli::{Place, Serve};
+use crate::cli::{ServeArgs, StoreArgs};
 use crate::output::misuse;
 
 /// Looked for where the program is started.
@@ -31,7 +31,7 @@ const DATA: &str = "parkgate-data";
 
 /// Settings as meant.
 #[derive(Debug)]
-pub(crate) struct Config {
+pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) admin_listen: AdminListen,
     pub(crate) state: State,
@@ -142,19 +142,19 @@ limits! {
     value_bytes_max: usize,
     payments_max: usize,
     fields_bytes_max: usize,
-    header_timeout: Span,
-    idle_timeout: Span,
-    body_idle_timeout: Span,
-    body_timeout: Span,
+    header_timeout: DurationText,
+    idle_timeout: DurationText,
+    body_idle_timeout: DurationText,
+    body_timeout: DurationText,
     body_rate_min: u64,
-    body_rate_after: Span,
+    body_rate_after: DurationText,
     bodies_bytes_max: usize,
     connections_max: usize,
     connections_per_address_max: usize,
     queue_max: usize,
     batch_max: usize,
     lanes: usize,
-    drain_timeout: Span,
+    drain_timeout: DurationText,
     quarantine_pushes_max: u64,
     quarantine_bytes_max: u64,
     quarantine_unknown_pushes_max: u64,
@@ -169,10 +169,10 @@ limits! {
 #[serde(deny_unknown_fields)]
 struct GivenForward {
     allow_private: Option<bool>,
-    retry_first: Option<Span>,
-    retry_max: Option<Span>,
-    give_up_after: Option<Span>,
-    timeout: Option<Span>,
+    retry_first: Option<DurationText>,
+    retry_max: Option<DurationText>,
+    give_up_after: Option<DurationText>,
+    timeout: Option<DurationText>,
 }
 
 impl GivenForward {
@@ -219,15 +219,15 @@ const SPAN_MAX_MS: u64 = 36_500 * 86_400_000;
 /// `"500ms"`, `"30s"`, `"5m"`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct Span(Duration);
+struct DurationText(Duration);
 
-impl From<Span> for Duration {
-    fn from(span: Span) -> Self {
+impl From<DurationText> for Duration {
+    fn from(span: DurationText) -> Self {
         span.0
     }
 }
 
-impl TryFrom<String> for Span {
+impl TryFrom<String> for DurationText {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -239,7 +239,7 @@ impl TryFrom<String> for Span {
             (Ok(number), Some(ms)) if number.saturating_mul(*ms) > SPAN_MAX_MS => {
                 Err(format!("`{text}` is too long: write at most \"36500d\""))
             }
-            (Ok(number), Some(ms)) => Ok(Span(Duration::from_millis(number.saturating_mul(*ms)))),
+            (Ok(number), Some(ms)) => Ok(DurationText(Duration::from_millis(number.saturating_mul(*ms)))),
             _ => Err(format!("`{text}` is no duration: write \"500ms\", \"30s\" or \"5m\"")),
         }
     }
@@ -247,7 +247,7 @@ impl TryFrom<String> for Span {
 
 /// A duration as settings and flags write it.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    Span::try_from(text.to_owned()).map(Duration::from)
+    DurationText::try_from(text.to_owned()).map(Duration::from)
 }
 
 /// Where pictures lie.
@@ -259,9 +259,9 @@ pub(crate) enum ImagesAt {
     Bucket(String),
 }
 
-impl Config {
+impl ServeConfig {
     /// The settings of `serve`, or all that is wrong with them.
-    pub(crate) fn of(serve: &Serve) -> anyhow::Result<Config> {
+    pub(crate) fn of(serve: &ServeArgs) -> anyhow::Result<ServeConfig> {
         let (given, mut wrong) = given(serve.config.as_deref(), &environment())?;
         let state = state_of(&serve.place, &given).unwrap_or_else(|what| {
             wrong.push(what);
@@ -285,7 +285,7 @@ impl Config {
                 let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
                 let (limits, forward) = (given.limits.meant(), given.forward.meant());
                 let trusted_proxies = given.http.trusted_proxies();
-                Ok(Config { listen, admin_listen, state, images, node, trusted_proxies, limits, forward })
+                Ok(ServeConfig { listen, admin_listen, state, images, node, trusted_proxies, limits, forward })
             }
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
         }
@@ -316,12 +316,12 @@ pub(crate) fn allows_private(file: Option<&Path>) -> anyhow::Result<bool> {
 }
 
 /// The state of a command that reads or changes it.
-pub(crate) fn state(place: &Place) -> anyhow::Result<State> {
+pub(crate) fn state(place: &StoreArgs) -> anyhow::Result<State> {
     state_by(place, None)
 }
 
 /// The same by a settings file that was named.
-pub(crate) fn state_by(place: &Place, file: Option<&Path>) -> anyhow::Result<State> {
+pub(crate) fn state_by(place: &StoreArgs, file: Option<&Path>) -> anyhow::Result<State> {
     let is_database = place.store.as_deref().is_some_and(is_postgres);
     if place.store.is_some() && (place.data.is_some() || !is_database) {
         return state_of(place, &Given::default()).map_err(|what| all(&[what]));
@@ -346,7 +346,7 @@ fn is_postgres(url: &str) -> bool {
 /// Who comes first names the place, by either of its two names; `store` goes before `data` only where both are given
 /// together. A database is no place of that kind: it has a data folder beside it, for the master key and the pictures, and
 /// naming the one must not hide the other, or pushes would be recorded where nobody looks.
-fn state_of(place: &Place, given: &Given) -> Result<State, String> {
+fn state_of(place: &StoreArgs, given: &Given) -> Result<State, String> {
     let names_database = |store: &Option<String>| store.as_deref().is_some_and(is_postgres);
     let store = match &place.store {
         None if place.data.is_none() || names_database(&given.store) => &given.store,

@@ -3,7 +3,7 @@
 mod listing;
 mod sheet;
 
-pub(crate) use listing::{Shown, listing, rows};
+pub(crate) use listing::{ListingFormat, listing, rows};
 pub(crate) use sheet::sheet;
 
 use std::io::Write;
@@ -79,16 +79,16 @@ pub(crate) fn misuse(text: impl Into<String>) -> anyhow::Error {
 /// for that. Whatever starts it should start it anew.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Broken(pub(crate) String);
+pub(crate) struct ComponentFailed(pub(crate) String);
 
-/// The exit code of a [`Broken`] program.
+/// The exit code of a [`ComponentFailed`] program.
 pub(crate) const BROKEN: u8 = 70;
 
 /// 2 if the command was used wrongly, 70 if the program must not go on, else 1.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<Misuse>().is_some() {
         2
-    } else if error.downcast_ref::<Broken>().is_some() {
+    } else if error.downcast_ref::<ComponentFailed>().is_some() {
         BROKEN
     } else {
         1
@@ -325,6 +325,6 @@ mod tests {
     fn wrong_use_is_told_from_failure_through_any_context() {
         assert_eq!(exit_code(&misuse("x").context("y").context("z")), 2);
         assert_eq!(exit_code(&anyhow::anyhow!("x").context("y")), 1);
-        assert_eq!(exit_code(&anyhow::Error::from(Broken("x".into())).context("y")), 70);
+        assert_eq!(exit_code(&anyhow::Error::from(ComponentFailed("x".into())).context("y")), 70);
     }
 }

@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::cli::Simulate;
+use crate::cli::SimulateArgs;
 use crate::output::{self, misuse};
 use books::Books;
-use send::{Path, Tally};
-use traffic::{Manner, Traffic, Upload};
+use send::{Path, UploadTally};
+use traffic::{Traffic, TrafficProfile, Upload};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Without `--for` and `--day`.
@@ -33,7 +33,7 @@ const AHEAD: usize = 16;
 const TICKS: u32 = 50;
 
 /// Runs the simulation; true if every record was taken.
-pub(crate) fn run(args: &Simulate, secret: Option<Secret>) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<bool> {
     for (name, share) in [("--faults", args.faults), ("--pictures", args.pictures)] {
         if !(0.0..=1.0).contains(&share) {
             return Err(misuse(format!("{name} {share}: 应在0与1之间 (from 0 to 1)")));
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Simulate, secret: Option<Secret>) -> anyhow::Result<boo
 }
 
 /// Unless it is given, the time begins so that it ends now.
-fn manner(args: &Simulate) -> anyhow::Result<Manner> {
+fn manner(args: &SimulateArgs) -> anyhow::Result<TrafficProfile> {
     let now = jiff::Timestamp::now().as_millisecond();
     let length = match &args.day {
         Some(day) => i64::try_from(span("--day", day)?.as_millis())?,
@@ -69,7 +69,7 @@ fn manner(args: &Simulate) -> anyhow::Result<Manner> {
             (seconds / (f64::from(args.spaces) * 8.0) * DAY_MS as f64) as i64
         }
     };
-    Ok(Manner {
+    Ok(TrafficProfile {
         seed: args.seed,
         start: args.start.unwrap_or((now - length) / 60_000 * 60_000),
         spaces: args.spaces,
@@ -78,7 +78,7 @@ fn manner(args: &Simulate) -> anyhow::Result<Manner> {
     })
 }
 
-fn run_for(args: &Simulate) -> anyhow::Result<Option<Duration>> {
+fn run_for(args: &SimulateArgs) -> anyhow::Result<Option<Duration>> {
     match (&args.run_for, &args.day) {
         (Some(text), _) => Ok(Some(span("--for", text)?)),
         (None, Some(_)) => Ok(None),
@@ -91,7 +91,7 @@ fn span(name: &str, text: &str) -> anyhow::Result<Duration> {
 }
 
 /// Straight to the platform, to an agent that runs, or to one of its own.
-async fn path(args: &Simulate, secret: Option<Secret>) -> anyhow::Result<(Path, Option<send::OwnAgent>)> {
+async fn path(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<(Path, Option<send::OwnAgent>)> {
     match (&args.through_agent, &args.url, &args.park) {
         (None, Some(url), Some(park)) => {
             let secret = secret.ok_or_else(|| misuse("请提供密钥 (give the secret)"))?;
@@ -110,7 +110,7 @@ async fn path(args: &Simulate, secret: Option<Secret>) -> anyhow::Result<(Path, 
 }
 
 /// Every record by its serial to one sender, so that a visit's records stay in order.
-async fn play(args: &Simulate, manner: &Manner, path: Path) -> anyhow::Result<(Books, Tally)> {
+async fn play(args: &SimulateArgs, manner: &TrafficProfile, path: Path) -> anyhow::Result<(Books, UploadTally)> {
     let until = match &args.day {
         Some(day) => manner.start + i64::try_from(span("--day", day)?.as_millis())?,
         None => i64::MAX,
@@ -156,7 +156,7 @@ async fn play(args: &Simulate, manner: &Manner, path: Path) -> anyhow::Result<(B
         }
     }
     drop(lanes);
-    let mut tally = Tally::default();
+    let mut tally = UploadTally::default();
     for sender in senders {
         tally.add(&sender.await.context("a sender ended")?);
     }
@@ -165,7 +165,7 @@ async fn play(args: &Simulate, manner: &Manner, path: Path) -> anyhow::Result<(B
 }
 
 /// Simulated time where its length is known, else records.
-fn bar(args: &Simulate, manner: &Manner, until: i64) -> anyhow::Result<ProgressBar> {
+fn bar(args: &SimulateArgs, manner: &TrafficProfile, until: i64) -> anyhow::Result<ProgressBar> {
     if args.json {
         return Ok(ProgressBar::hidden());
     }
@@ -179,7 +179,13 @@ fn bar(args: &Simulate, manner: &Manner, until: i64) -> anyhow::Result<ProgressB
     Ok(bar)
 }
 
-fn told(args: &Simulate, manner: &Manner, books: &Books, tally: &Tally, took: Duration) -> anyhow::Result<()> {
+fn told(
+    args: &SimulateArgs,
+    manner: &TrafficProfile,
+    books: &Books,
+    tally: &UploadTally,
+    took: Duration,
+) -> anyhow::Result<()> {
     let mut told = json!({ "seed": manner.seed, "start": manner.start });
     for (name, value) in [books.to_json(), tally.to_json()].iter().filter_map(Value::as_object).flatten() {
         if let Some(told) = told.as_object_mut() {

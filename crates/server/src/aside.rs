@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use parkgate_ledger::ParkId;
-use parkgate_ledger::quarantine::{Asked, NoRoom, QuarantineBounds, QuarantineLoad, admit};
+use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineFull, QuarantineLoad, QuarantineRequest, admit};
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Alarm, Aside, NO_PARK, Recorder, SetAside, Store, StoreError, StoredImage};
 use parkgate_wire::refusal::{Reason, RefusalClass};
@@ -42,11 +42,11 @@ pub(crate) struct Quarantine {
     recorder: Recorder<SetAside, Aside>,
     bounds: QuarantineBounds,
     way: Way,
-    full_since: Mutex<HashMap<ParkId, (Instant, NoRoom)>>,
+    full_since: Mutex<HashMap<ParkId, (Instant, QuarantineFull)>>,
     /// When there was no room for anybody's, and why.
-    last: Mutex<Option<(Instant, NoRoom)>>,
+    last: Mutex<Option<(Instant, QuarantineFull)>>,
     /// When it was last told that there was no room, and why; of one park or of all.
-    told: Mutex<HashMap<(NoRoom, ParkId), Hourly>>,
+    told: Mutex<HashMap<(QuarantineFull, ParkId), Hourly>>,
 }
 
 /// What became of a refused push.
@@ -153,13 +153,13 @@ impl Quarantine {
         self.recorder.stalled(longer_than)
     }
 
-    fn is_full(&self, park: ParkId) -> Option<NoRoom> {
+    fn is_full(&self, park: ParkId) -> Option<QuarantineFull> {
         let full = lock(&self.full_since).get(&park).copied()?;
         (full.0.elapsed() < FULL_FOR).then_some(full.1)
     }
 
     /// Why somebody found no room a moment ago, if anybody did.
-    pub(crate) fn problem(&self) -> Option<NoRoom> {
+    pub(crate) fn problem(&self) -> Option<QuarantineFull> {
         let last = *lock(&self.last);
         last.filter(|(at, _)| at.elapsed() < FULL_SHOWN).map(|(_, why)| why)
     }
@@ -216,7 +216,12 @@ impl Quarantine {
 
     /// A place on the way, or why there is no room. Before pictures are stored: those that find none then would lie about
     /// until they are swept.
-    async fn place(&self, gate: &Gate, park: ParkId, refused: &Refused<'_>) -> Result<Result<Place, NoRoom>, Fault> {
+    async fn place(
+        &self,
+        gate: &Gate,
+        park: ParkId,
+        refused: &Refused<'_>,
+    ) -> Result<Result<Place, QuarantineFull>, Fault> {
         if let Some(why) = self.is_full(park) {
             return Ok(Err(why));
         }
@@ -235,23 +240,23 @@ impl Quarantine {
         let (reserved, reserved_all) = place.before;
         (load.reserved, load.reserved_all_bytes) = (reserved, reserved_all.bytes);
         load.disk = gate.disk.room();
-        Ok(admit(Asked { is_known: park != NO_PARK, bytes }, &load, &self.bounds).map(|()| place))
+        Ok(admit(QuarantineRequest { is_known: park != NO_PARK, bytes }, &load, &self.bounds).map(|()| place))
     }
 
     /// Notes that there is no room for a park's pushes, and has the sender wait.
-    async fn full(&self, gate: &Gate, park: ParkId, why: NoRoom) -> Kept {
+    async fn full(&self, gate: &Gate, park: ParkId, why: QuarantineFull) -> Kept {
         lock(&self.full_since).insert(park, (Instant::now(), why));
         self.turn_away(gate, park, why).await;
         Kept::Full
     }
 
     /// Tells, once an hour, and counts that there is no room for a push, and has its sender wait.
-    pub(crate) async fn turn_away(&self, gate: &Gate, park: ParkId, why: NoRoom) {
+    pub(crate) async fn turn_away(&self, gate: &Gate, park: ParkId, why: QuarantineFull) {
         let now = Instant::now();
         *lock(&self.last) = Some((now, why));
         let whose = match why {
-            NoRoom::ParkPushes | NoRoom::ParkBytes => park,
-            NoRoom::Disk | NoRoom::AllBytes => NO_PARK,
+            QuarantineFull::ParkPushes | QuarantineFull::ParkBytes => park,
+            QuarantineFull::Disk | QuarantineFull::AllBytes => NO_PARK,
         };
         if lock(&self.told).entry((why, whose)).or_default().is_due(now) {
             let why = why.in_words();

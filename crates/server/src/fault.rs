@@ -2,7 +2,7 @@
 
 use parkgate_store::StoreError;
 use parkgate_store::images::ImageError;
-use parkgate_wire::reply::Answer;
+use parkgate_wire::reply::ReplyCode;
 
 /// A push could not be taken for a reason that is ours.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum Fault {
 
 impl Fault {
     /// 503 where trying again can help, else 500. No detail leaks.
-    pub(crate) fn answer(&self) -> Answer {
+    pub(crate) fn answer(&self) -> ReplyCode {
         let temporary = match self {
             Fault::Store(error) => error.is_temporary(),
             // Pictures fail for want of room or of the disk: both pass.
@@ -28,13 +28,13 @@ impl Fault {
             // Others end.
             Fault::TooManyBodies => true,
         };
-        if temporary { Answer::Unavailable } else { Answer::Internal }
+        if temporary { ReplyCode::Unavailable } else { ReplyCode::Internal }
     }
 
     /// The HTTP status of that answer.
     pub(crate) fn status(&self) -> http::StatusCode {
         match self.answer() {
-            Answer::Unavailable => http::StatusCode::SERVICE_UNAVAILABLE,
+            ReplyCode::Unavailable => http::StatusCode::SERVICE_UNAVAILABLE,
             _ => http::StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use parkgate_ledger::quarantine::NoRoom;
+use parkgate_ledger::quarantine::QuarantineFull;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -40,7 +40,7 @@ pub(crate) async fn ready_in_detail(State(gate): State<Arc<Gate>>) -> Response {
     let ready = found.is_ready();
     // Of these good pushes know nothing.
     let (disk, quarantine) = (gate.disk.problem(), gate.quarantine.problem());
-    let (disk, quarantine) = (disk.unwrap_or_else(|| OK.to_owned()), quarantine.map_or(OK, NoRoom::in_words));
+    let (disk, quarantine) = (disk.unwrap_or_else(|| OK.to_owned()), quarantine.map_or(OK, QuarantineFull::in_words));
     let Found { draining, parts, probed: Probed { store, images, durability } } = found;
     let body = json!({
         "ready": ready, "draining": draining, "parts": parts, "store": store, "images": images,

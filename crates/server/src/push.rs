@@ -13,7 +13,7 @@ use axum::response::Response;
 use http::{HeaderValue, Request, header};
 use hyper::body::{Body, Incoming};
 use parkgate_intake::{BodyShare, Unread};
-use parkgate_ledger::quarantine::NoRoom;
+use parkgate_ledger::quarantine::QuarantineFull;
 use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{NO_PARK, Recorded};
@@ -133,7 +133,7 @@ impl Visit<'_> {
             Err(Unread::NoRoom) => return Outcome::Failed(Fault::TooManyBodies),
             Err(Unread::Failed(SinkError::Image(error))) => return Outcome::Failed(error.into()),
             Err(Unread::Failed(SinkError::DiskLow)) => {
-                self.gate.quarantine.turn_away(self.gate, NO_PARK, NoRoom::Disk).await;
+                self.gate.quarantine.turn_away(self.gate, NO_PARK, QuarantineFull::Disk).await;
                 return Outcome::DiskLow;
             }
             Err(Unread::Refused { refusal, arrived, files }) => {

@@ -11,7 +11,7 @@ use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use parkgate_wire::PushKind;
-use parkgate_wire::reply::Answer;
+use parkgate_wire::reply::ReplyCode;
 
 use crate::accept::ClientAddress;
 use crate::gate::Gate;
@@ -76,19 +76,19 @@ impl Routes {
 
 async fn not_a_get(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let hint = "请用GET, 参数在地址中 (use GET, parameters in the address)";
-    let json = Answer::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, request.uri().path());
+    let json = ReplyCode::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, request.uri().path());
     push::json_response(StatusCode::METHOD_NOT_ALLOWED, json)
 }
 
 async fn unknown_path(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let hint = "没有这个接口, 请检查推送地址 (no such call: check the URL)";
-    let json = Answer::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, request.uri().path());
+    let json = ReplyCode::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, request.uri().path());
     push::json_response(StatusCode::NOT_FOUND, json)
 }
 
 /// Figures name parks and subscribers, and everybody reaches this address.
 async fn elsewhere(State(gate): State<Arc<Gate>>) -> Response {
     let hint = "指标在管理地址, 见启动时的`admin on` (figures are at the admin address: --admin-listen)";
-    let json = Answer::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, METRICS);
+    let json = ReplyCode::BadRequest.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, METRICS);
     push::json_response(StatusCode::NOT_FOUND, json)
 }

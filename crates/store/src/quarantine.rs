@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parkgate_ledger::ParkId;
-use parkgate_ledger::quarantine::{Asked, NoRoom, QuarantineBounds, QuarantineLoad, Usage, admit};
+use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineFull, QuarantineLoad, QuarantineRequest, Usage, admit};
 use parkgate_wire::{Digest, PushKind, Seqno};
 use serde::{Deserialize, Serialize};
 
@@ -52,11 +52,16 @@ pub(crate) struct Admitting {
 
 impl Admitting {
     /// Counts a push of so many bytes, if there is room for it.
-    pub(crate) fn take(&mut self, push: &SetAside, bytes: u64, bounds: &QuarantineBounds) -> Result<(), NoRoom> {
+    pub(crate) fn take(
+        &mut self,
+        push: &SetAside,
+        bytes: u64,
+        bounds: &QuarantineBounds,
+    ) -> Result<(), QuarantineFull> {
         let park = self.parks.entry(push.park).or_default();
         if !push.is_admitted {
             let load = QuarantineLoad { park: *park, all_bytes: self.all_bytes, ..QuarantineLoad::default() };
-            admit(Asked { is_known: push.park != NO_PARK, bytes }, &load, bounds)?;
+            admit(QuarantineRequest { is_known: push.park != NO_PARK, bytes }, &load, bounds)?;
         }
         *park = park.plus(Usage { pushes: 1, bytes });
         self.all_bytes = self.all_bytes.saturating_add(bytes);
@@ -88,7 +93,7 @@ pub enum Aside {
     /// It is on disk, under the first such request's name.
     Kept(Seqno),
     /// There is no room: nothing was kept.
-    Full(NoRoom),
+    Full(QuarantineFull),
 }
 
 /// Which entries.

@@ -1,7 +1,7 @@
 //! What stored rows mean, whichever database they are in: codes, the places that sealed texts are bound to, and how a visit
 //! is put together.
 
-use parkgate_ledger::visit::{HalfFacts, Stay, join};
+use parkgate_ledger::visit::{HalfFacts, VisitHalves, join};
 use parkgate_ledger::{ParkId, RecordId, Recount, SpaceEvent, counts_as_of};
 use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, UnixMillis};
@@ -216,7 +216,7 @@ pub(crate) fn object(json: &[u8]) -> Result<Map<String, Value>, StoreError> {
 }
 
 /// The stays under one serial, the leave's first.
-pub(crate) fn stays_of(found: Vec<Found>) -> Vec<Stay<Found>> {
+pub(crate) fn stays_of(found: Vec<Found>) -> Vec<VisitHalves<Found>> {
     let (mut enter, mut leave) = (None, None);
     for found in found {
         match found.view.kind {
@@ -230,7 +230,7 @@ pub(crate) fn stays_of(found: Vec<Found>) -> Vec<Stay<Found>> {
 pub(crate) fn visit_of(
     park_uuid: &str,
     parking_serial: &str,
-    stay: Stay<Found>,
+    stay: VisitHalves<Found>,
     payments: Vec<TakenPayment>,
     conflicts: Vec<Conflict>,
 ) -> Visit {

@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "that is how it tells them")]
 
 fn main() {
-    let bucket = parkgate_testbed::Bucket::start();
+    let bucket = parkgate_testbed::BucketServer::start();
     for (name, value) in bucket.variables(None) {
         println!("export {name}={value}");
     }

@@ -22,15 +22,15 @@ const SECRET: &str = "parkgate-secret";
 const READER: &str = "reader";
 
 /// It ends with the process; its folder with this.
-pub struct Bucket {
+pub struct BucketServer {
     folder: TempDir,
     endpoint: String,
 }
 
-impl Bucket {
+impl BucketServer {
     /// Starts the server and makes the bucket.
     #[must_use]
-    pub fn start() -> Bucket {
+    pub fn start() -> BucketServer {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let bound = Bound::bind("127.0.0.1:0").unwrap();
@@ -55,7 +55,7 @@ impl Bucket {
                 }
             });
         });
-        Bucket { folder, endpoint }
+        BucketServer { folder, endpoint }
     }
 
     /// `s3://BUCKET/PREFIX`

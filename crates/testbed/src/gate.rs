@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::push::{Multipart, Pairs, body, signed};
+use crate::push::{MultipartBody, NamedValues, body, signed};
 
 /// A test that waits longer for a program's end has found that it does not end.
 const END_MAX: Duration = Duration::from_secs(180);
@@ -248,23 +248,23 @@ impl Gate {
     }
 
     /// Signs with `123` and posts urlencoded.
-    pub fn push(&self, call: &str, pairs: Pairs) -> (u16, Value) {
+    pub fn push(&self, call: &str, pairs: NamedValues) -> (u16, Value) {
         let form = body(&signed(pairs, "123"));
         self.post(call, "application/x-www-form-urlencoded", form.into_bytes())
     }
 
     /// Pushes, and it must be taken without a hint; its seqno.
-    pub fn taken(&self, call: &str, pairs: Pairs) -> String {
+    pub fn taken(&self, call: &str, pairs: NamedValues) -> String {
         let (status, reply) = self.push(call, pairs);
         assert_eq!((status, &reply["message"], &reply["hint"]), (200, &Value::from("OK"), &Value::Null), "{reply}");
         reply["seqno"].as_str().unwrap().to_owned()
     }
 
     /// Signs with `123` and posts as multipart with files.
-    pub fn push_files(&self, call: &str, pairs: Pairs, files: &[(&str, &[u8])]) -> (u16, Value) {
+    pub fn push_files(&self, call: &str, pairs: NamedValues, files: &[(&str, &[u8])]) -> (u16, Value) {
         let form =
-            files.iter().fold(Multipart::of(&signed(pairs, "123")), |form, (name, bytes)| form.file(name, bytes));
-        self.post(call, &Multipart::content_type(), form.end())
+            files.iter().fold(MultipartBody::of(&signed(pairs, "123")), |form, (name, bytes)| form.file(name, bytes));
+        self.post(call, &MultipartBody::content_type(), form.end())
     }
 }
 

@@ -12,9 +12,9 @@ mod subscriber;
 
 pub use agent::Agent;
 pub use authority::Authority;
-pub use bucket::Bucket;
+pub use bucket::BucketServer;
 pub use gate::{Gate, parkgate, parkgate_with};
 pub use postgres::Postgres;
-pub use push::{DEMO_PARK, Multipart, Pairs, body, enter, leave, md5_hex, percent, signed};
+pub use push::{DEMO_PARK, MultipartBody, NamedValues, body, enter, leave, md5_hex, percent, signed};
 pub use scripted::{Scripted, ScriptedReply, ScriptedRequest};
-pub use subscriber::{Manner, Subscriber, Told};
+pub use subscriber::{ReceivedDelivery, SubscriberAnswer, TestSubscriber};

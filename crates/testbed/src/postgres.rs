@@ -22,12 +22,12 @@ pub struct Postgres {
     folder: TempDir,
     port: u16,
     settings: Mutex<Vec<String>>,
-    running: Mutex<Option<Running>>,
+    running: Mutex<Option<RunningPostgres>>,
     databases: AtomicU32,
 }
 
 /// The server ends when `held` is dropped, or with this process, however that ends.
-struct Running {
+struct RunningPostgres {
     pid: u32,
     held: Sender<()>,
     ended: std::thread::JoinHandle<()>,
@@ -106,13 +106,13 @@ impl Postgres {
             end(child);
         });
         let pid = starts.recv().unwrap();
-        *self.running.lock().unwrap() = Some(Running { pid, held, ended });
+        *self.running.lock().unwrap() = Some(RunningPostgres { pid, held, ended });
         while !self.program("pg_isready").arg("-q").status().unwrap().success() {
             let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             assert!(begun.elapsed() < START_MAX, "PostgreSQL did not start: {log}");
             std::thread::sleep(Duration::from_millis(20));
             if log.contains("is still in use") {
-                let Running { held, ended, .. } = self.running.lock().unwrap().take().unwrap();
+                let RunningPostgres { held, ended, .. } = self.running.lock().unwrap().take().unwrap();
                 drop(held);
                 ended.join().unwrap();
                 return false;

@@ -6,11 +6,11 @@ use parkgate_wire::{Secret, sign};
 pub const DEMO_PARK: &str = "49f0cc52-e8c7-41e3-b54d-af666b8cc11a";
 
 /// Names and values in the order sent.
-pub type Pairs = Vec<(String, String)>;
+pub type NamedValues = Vec<(String, String)>;
 
 /// A leave with all that is required, then `changes`: a value replaces, an empty one takes the name away.
 #[must_use]
-pub fn leave(serial: &str, changes: &[(&str, &str)]) -> Pairs {
+pub fn leave(serial: &str, changes: &[(&str, &str)]) -> NamedValues {
     let base = [
         ("park_uuid", DEMO_PARK),
         ("parking_serial", serial),
@@ -27,14 +27,14 @@ pub fn leave(serial: &str, changes: &[(&str, &str)]) -> Pairs {
 
 /// An enter with all that is required, changed likewise.
 #[must_use]
-pub fn enter(serial: &str, changes: &[(&str, &str)]) -> Pairs {
+pub fn enter(serial: &str, changes: &[(&str, &str)]) -> NamedValues {
     let mut all = vec![("leave_time", "")];
     all.extend_from_slice(changes);
     leave(serial, &all)
 }
 
-fn changed(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Pairs {
-    let mut pairs: Pairs = base.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+fn changed(base: &[(&str, &str)], changes: &[(&str, &str)]) -> NamedValues {
+    let mut pairs: NamedValues = base.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     for (name, value) in changes {
         match pairs.iter_mut().find(|(other, _)| other == name) {
             Some(pair) => pair.1 = (*value).to_owned(),
@@ -47,7 +47,7 @@ fn changed(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Pairs {
 
 /// With its `sign` at the end.
 #[must_use]
-pub fn signed(mut pairs: Pairs, secret: &str) -> Pairs {
+pub fn signed(mut pairs: NamedValues, secret: &str) -> NamedValues {
     let (_, signature) = sign(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())), &Secret::new(secret));
     pairs.push(("sign".into(), signature));
     pairs
@@ -77,18 +77,18 @@ pub fn percent(bytes: &[u8]) -> String {
 
 /// A `multipart/form-data` body built by hand, so that every byte of it can be wrong on purpose.
 #[derive(Debug, Default)]
-pub struct Multipart {
+pub struct MultipartBody {
     bytes: Vec<u8>,
 }
 
-impl Multipart {
+impl MultipartBody {
     /// Its boundary.
     pub const BOUNDARY: &'static str = "----parkgate-test-boundary";
 
     /// All pairs as text parts without a content type.
     #[must_use]
     pub fn of(pairs: &[(String, String)]) -> Self {
-        pairs.iter().fold(Multipart::default(), |form, (name, value)| {
+        pairs.iter().fold(MultipartBody::default(), |form, (name, value)| {
             form.part(&format!("Content-Disposition: form-data; name=\"{name}\""), value.as_bytes())
         })
     }

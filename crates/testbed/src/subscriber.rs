@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 /// How it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Manner {
+pub enum SubscriberAnswer {
     /// With this status and body.
     Says(u16, &'static str),
     /// Keeps what came, and closes the connection without a word.
@@ -18,14 +18,14 @@ pub enum Manner {
     Redirects(String),
 }
 
-impl Manner {
+impl SubscriberAnswer {
     /// Taken, in the words of the protocol.
-    pub const TAKES: Manner = Manner::Says(200, r#"{"code":"1001","message":"OK"}"#);
+    pub const TAKES: SubscriberAnswer = SubscriberAnswer::Says(200, r#"{"code":"1001","message":"OK"}"#);
 }
 
 /// A request it was sent.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct ReceivedDelivery {
     /// The path.
     pub path: String,
     /// Names in lower case.
@@ -34,7 +34,7 @@ pub struct Told {
     pub body: Vec<u8>,
 }
 
-impl Told {
+impl ReceivedDelivery {
     /// A form's fields.
     #[must_use]
     pub fn form(&self) -> HashMap<String, String> {
@@ -51,26 +51,27 @@ impl Told {
     }
 }
 
-struct Shared {
-    manner: Mutex<Manner>,
-    told: Mutex<Vec<Told>>,
+struct SubscriberState {
+    answer: Mutex<SubscriberAnswer>,
+    told: Mutex<Vec<ReceivedDelivery>>,
     held: Mutex<Vec<TcpStream>>,
 }
 
 /// A running subscriber.
-pub struct Subscriber {
+pub struct TestSubscriber {
     /// `http://127.0.0.1:PORT`
     pub url: String,
-    shared: Arc<Shared>,
+    shared: Arc<SubscriberState>,
 }
 
-impl Subscriber {
+impl TestSubscriber {
     /// Starts one that answers like this.
     #[must_use]
-    pub fn start(manner: Manner) -> Subscriber {
+    pub fn start(answer: SubscriberAnswer) -> TestSubscriber {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let shared = Arc::new(Shared { manner: Mutex::new(manner), told: Mutex::default(), held: Mutex::default() });
+        let shared =
+            Arc::new(SubscriberState { answer: Mutex::new(answer), told: Mutex::default(), held: Mutex::default() });
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
             for line in listener.incoming().flatten() {
@@ -78,37 +79,37 @@ impl Subscriber {
                 std::thread::spawn(move || serve(line, &shared));
             }
         });
-        Subscriber { url, shared }
+        TestSubscriber { url, shared }
     }
 
     /// Answers otherwise from now on. Whoever it let hang is let go.
-    pub fn turns(&self, manner: Manner) {
-        *self.shared.manner.lock().unwrap() = manner;
+    pub fn turns(&self, answer: SubscriberAnswer) {
+        *self.shared.answer.lock().unwrap() = answer;
         self.shared.held.lock().unwrap().clear();
     }
 
     /// All it was sent and kept, in order.
     #[must_use]
-    pub fn told(&self) -> Vec<Told> {
+    pub fn told(&self) -> Vec<ReceivedDelivery> {
         self.shared.told.lock().unwrap().clone()
     }
 }
 
-fn serve(line: TcpStream, shared: &Shared) {
+fn serve(line: TcpStream, shared: &SubscriberState) {
     let mut reader = BufReader::new(line.try_clone().unwrap());
     let mut writer = line;
     while let Some(told) = read(&mut reader) {
-        let manner = shared.manner.lock().unwrap().clone();
-        match manner {
-            Manner::Hangs => return shared.held.lock().unwrap().push(writer),
-            Manner::Drops => return shared.told.lock().unwrap().push(told),
-            Manner::Redirects(to) => {
+        let answer = shared.answer.lock().unwrap().clone();
+        match answer {
+            SubscriberAnswer::Hangs => return shared.held.lock().unwrap().push(writer),
+            SubscriberAnswer::Drops => return shared.told.lock().unwrap().push(told),
+            SubscriberAnswer::Redirects(to) => {
                 let reply = format!("HTTP/1.1 307 Elsewhere\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
                 if writer.write_all(reply.as_bytes()).is_err() {
                     return;
                 }
             }
-            Manner::Says(status, body) => {
+            SubscriberAnswer::Says(status, body) => {
                 if status < 300 {
                     shared.told.lock().unwrap().push(told);
                 }
@@ -121,7 +122,7 @@ fn serve(line: TcpStream, shared: &Shared) {
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Told> {
+fn read(reader: &mut BufReader<TcpStream>) -> Option<ReceivedDelivery> {
     let mut first = String::new();
     reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
     let path = first.split(' ').nth(1)?.to_owned();
@@ -135,5 +136,5 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Told> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Told { path, headers, body })
+    Some(ReceivedDelivery { path, headers, body })
 }

@@ -1,7 +1,7 @@
 //! The string under the signature, in each variant that the documents of the protocol support (`leave.md`, 签名计算).
 //!
 //! `k1=v1&k2=v2&…&app_secret=SECRET`, keys in byte order, a repeated key by value. `sign` never takes part; of a file
-//! only its `*_hash` does. Values stand as they are: nothing is escaped (see the `resplit` module for what follows from that).
+//! only its `*_hash` does. Values stand as they are: nothing is escaped (see the `ambiguity` module for what follows from that).
 
 use crate::form::{Form, Param};
 

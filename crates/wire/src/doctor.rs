@@ -23,10 +23,10 @@ mod target;
 mod value_edit;
 mod wording;
 
-pub use difference::{Difference, first_difference};
+pub use difference::{FirstDifference, first_difference};
 pub use finding::{Finding, Strings};
 pub use hint::{Hint, from_hint};
-pub use kind::Kind;
+pub use kind::FindingKind;
 
 use crate::form::Form;
 use crate::signature::Secret;
@@ -34,18 +34,18 @@ use recipe::Request;
 use search::Search;
 use target::Target;
 
-/// A secret that may have been used. Those that are wanted come from the caller too, as [`Role::Park`] or [`Role::App`].
+/// A secret that may have been used. Those that are wanted come from the caller too, as [`SecretRole::Park`] or [`SecretRole::App`].
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// The secret: never shown.
     pub secret: &'a Secret,
     /// Whose it is.
-    pub role: Role,
+    pub role: SecretRole,
 }
 
 /// Whose a secret is. Wanted is the app's where `app_id` was sent, else the park's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum SecretRole {
     /// Valid for this park.
     Park,
     /// Valid for the app of this request.
@@ -93,7 +93,7 @@ pub struct Diagnosis {
 pub fn diagnose(form: &Form, candidates: &[Candidate<'_>], budget: Budget) -> Diagnosis {
     let unsearched = |finding| Diagnosis { finding, hashes_spent: 0, is_exhausted: false };
     let Some(sign) = form.get("sign").map(str::trim).filter(|sign| !sign.is_empty()) else {
-        return unsearched(Finding::plain(Kind::SignMissing, ""));
+        return unsearched(Finding::plain(FindingKind::SignMissing, ""));
     };
     let target = match Target::read(sign) {
         Ok(target) => target,
@@ -107,7 +107,7 @@ pub fn diagnose(form: &Form, candidates: &[Candidate<'_>], budget: Budget) -> Di
         Some(found) => Finding::of(&found, &target, &request, candidates).beside_misread(form),
         // Last of all: text may be lost, and the sign wrong for another reason.
         None if target.is_whole() => Finding::lost(form).unwrap_or_else(|| Finding::none(form, &request)),
-        None => Finding::plain(Kind::SignNotMd5, &sign.chars().count().to_string()),
+        None => Finding::plain(FindingKind::SignNotMd5, &sign.chars().count().to_string()),
     };
     Diagnosis { finding, hashes_spent, is_exhausted }
 }

@@ -5,6 +5,7 @@
 //! order of the checks; what only looks wrong is an [`Advisory`]. [`Reply`] is written by the gate and read by the client.
 
 pub mod advisory;
+mod ambiguity;
 pub mod canonical;
 pub mod content_type;
 pub mod doctor;
@@ -18,7 +19,6 @@ mod personal;
 pub mod push;
 pub mod refusal;
 pub mod reply;
-mod resplit;
 pub mod signature;
 pub mod value;
 

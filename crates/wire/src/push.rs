@@ -177,13 +177,13 @@ impl Push {
     }
 }
 
-struct Values {
+struct PushValues {
     enter_time: UnixMillis,
     leave_time: Option<UnixMillis>,
     payments: Vec<Payment>,
 }
 
-fn read_values(verified: &VerifiedForm, kind: PushKind, payments_max: usize) -> Result<Values, Refusal> {
+fn read_values(verified: &VerifiedForm, kind: PushKind, payments_max: usize) -> Result<PushValues, Refusal> {
     let params = &verified.params;
     let enter_time = time(params, "enter_time")?.ok_or(Refusal::Missing { name: "enter_time" })?;
     let leave_time = match kind {
@@ -198,7 +198,7 @@ fn read_values(verified: &VerifiedForm, kind: PushKind, payments_max: usize) -> 
         Some(list) => payment::read_list(list, payments_max)?,
     };
     check_files(&verified.files, params)?;
-    Ok(Values { enter_time, leave_time, payments })
+    Ok(PushValues { enter_time, leave_time, payments })
 }
 
 fn time(params: &Params, name: &str) -> Result<Option<UnixMillis>, Refusal> {

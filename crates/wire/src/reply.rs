@@ -25,7 +25,7 @@ pub struct Reply {
 
 /// The rows of the document's table of codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum ReplyCode {
     /// `200 OK`
     Ok,
     /// `200 已忽略当前请求`
@@ -40,16 +40,16 @@ pub enum Answer {
     Unavailable,
 }
 
-impl Answer {
+impl ReplyCode {
     /// The code as replied.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
-            Answer::Ok | Answer::Ignored => "200",
-            Answer::BadRequest => "400",
-            Answer::Forbidden => "403",
-            Answer::Internal => "500",
-            Answer::Unavailable => "503",
+            ReplyCode::Ok | ReplyCode::Ignored => "200",
+            ReplyCode::BadRequest => "400",
+            ReplyCode::Forbidden => "403",
+            ReplyCode::Internal => "500",
+            ReplyCode::Unavailable => "503",
         }
     }
 
@@ -57,12 +57,12 @@ impl Answer {
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
-            Answer::Ok => "OK",
-            Answer::Ignored => "已忽略当前请求",
-            Answer::BadRequest => "请求参数错误",
-            Answer::Forbidden => "访问被拦截",
-            Answer::Internal => "服务器内部错误",
-            Answer::Unavailable => "服务暂不可用",
+            ReplyCode::Ok => "OK",
+            ReplyCode::Ignored => "已忽略当前请求",
+            ReplyCode::BadRequest => "请求参数错误",
+            ReplyCode::Forbidden => "访问被拦截",
+            ReplyCode::Internal => "服务器内部错误",
+            ReplyCode::Unavailable => "服务暂不可用",
         }
     }
 
@@ -83,7 +83,7 @@ impl Answer {
         out.push_str(&seqno.to_string());
         out.push_str("\",\"data_node\":");
         push_json_text(&mut out, data_node);
-        if hint.is_some() || self != Answer::Ok {
+        if hint.is_some() || self != ReplyCode::Ok {
             out.push_str(",\"path\":");
             push_json_text(&mut out, &format!("POST {path}"));
         }
@@ -121,7 +121,7 @@ impl Reply {
     /// The same from text.
     #[must_use]
     pub fn from_json(text: &str) -> Option<Reply> {
-        let sent = Sent::read(text)?;
+        let sent = ReplyFields::read(text)?;
         Some(Reply {
             code: sent.code()?,
             message: sent.text("message").unwrap_or_default(),
@@ -161,17 +161,17 @@ fn speaks_of_a_wrong_signature(text: &str) -> bool {
 }
 
 /// The fields of an answer, each as its JSON text: numbers longer than a float keep their digits.
-struct Sent(BTreeMap<String, Box<RawValue>>);
+struct ReplyFields(BTreeMap<String, Box<RawValue>>);
 
-impl Sent {
+impl ReplyFields {
     /// The first JSON object of a text; what follows it is of no matter. A text that holds the object in quotes is read, too.
-    fn read(text: &str) -> Option<Sent> {
+    fn read(text: &str) -> Option<ReplyFields> {
         // Inside a string a control character is no JSON, outside it is white space.
         let text = text.trim_start_matches('\u{feff}').replace(|letter: char| letter.is_ascii_control(), " ");
         let first = first_value(&text)?;
         match serde_json::from_str::<String>(first.get()) {
-            Ok(quoted) => serde_json::from_str(first_value(&quoted)?.get()).ok().map(Sent),
-            Err(_) => serde_json::from_str(first.get()).ok().map(Sent),
+            Ok(quoted) => serde_json::from_str(first_value(&quoted)?.get()).ok().map(ReplyFields),
+            Err(_) => serde_json::from_str(first.get()).ok().map(ReplyFields),
         }
     }
 
@@ -222,14 +222,14 @@ mod tests {
 
     #[test]
     fn an_ok_is_the_documents_own() {
-        let json = Answer::Ok.to_json(None, Seqno(0x47ac_4e61_5fa7_d439), "CN-South/HS3-3", "/x");
+        let json = ReplyCode::Ok.to_json(None, Seqno(0x47ac_4e61_5fa7_d439), "CN-South/HS3-3", "/x");
         assert_eq!(json, r#"{"code":"200","message":"OK","seqno":"47ac4e615fa7d439","data_node":"CN-South/HS3-3"}"#);
         assert_eq!(Reply::from_json(&json).map(|r| r.is_success()), Some(true));
     }
 
     #[test]
     fn a_hint_is_escaped_and_has_its_path() {
-        let json = Answer::BadRequest.to_json(Some("\"a\"\\\n"), Seqno(1), "n", "/leave");
+        let json = ReplyCode::BadRequest.to_json(Some("\"a\"\\\n"), Seqno(1), "n", "/leave");
         assert_eq!(
             json,
             r#"{"code":"400","message":"请求参数错误","hint":"\"a\"\\\n","seqno":"0000000000000001","data_node":"n","path":"POST /leave"}"#

@@ -7,12 +7,12 @@ use md5::{Digest as _, Md5};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+use crate::ambiguity;
 use crate::canonical::{Canonical, SignedText, Variant, is_url_encoded};
 use crate::field;
 use crate::form::{Form, Param, UploadedFile, url_decoded};
 use crate::push::{Params, PushKind};
 use crate::refusal::Refusal;
-use crate::resplit;
 use crate::value;
 
 /// An `APP_SECRET`: never printed, wiped when dropped.
@@ -143,7 +143,7 @@ pub fn verify(form: Form, kind: PushKind, secret: &Secret) -> Verified {
         Ok(matching) => matching,
         Err(mismatch) => return Verified::Mismatched(mismatch, form),
     };
-    let refused = resplit::other_reading(&canonical).map(|(name, inner)| Refusal::Ambiguous { name, inner });
+    let refused = ambiguity::other_reading(&canonical).map(|(name, inner)| Refusal::Ambiguous { name, inner });
     accept(form, kind, variant, refused)
 }
 

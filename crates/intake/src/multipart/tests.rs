@@ -9,14 +9,14 @@ fn read(body: &[u8], piece_bytes: usize) -> (Vec<Part>, Result<(), String>) {
     let mut parts: Vec<Part> = Vec::new();
     loop {
         match multipart.next() {
-            Ok(Event::NeedsMore) => match pieces.next() {
+            Ok(MultipartEvent::NeedsMore) => match pieces.next() {
                 Some(piece) => multipart.push(Bytes::copy_from_slice(piece)),
                 None => multipart.end(),
             },
-            Ok(Event::Part(head)) => parts.push((head.name, Vec::new())),
-            Ok(Event::Data(data)) => parts.last_mut().unwrap().1.extend_from_slice(&data),
-            Ok(Event::PartEnd) => {}
-            Ok(Event::End) => return (parts, Ok(())),
+            Ok(MultipartEvent::Part(head)) => parts.push((head.name, Vec::new())),
+            Ok(MultipartEvent::Data(data)) => parts.last_mut().unwrap().1.extend_from_slice(&data),
+            Ok(MultipartEvent::PartEnd) => {}
+            Ok(MultipartEvent::End) => return (parts, Ok(())),
             Err(broken) => return (parts, Err(broken.text())),
         }
     }
@@ -88,12 +88,12 @@ fn a_head_at_its_limit_is_read() {
 fn a_picture_is_passed_on_as_it_comes() {
     let mut multipart = Multipart::new("XX");
     multipart.push(Bytes::from(format!("--XX\r\n{HEAD}\r\n\r\n")));
-    assert!(matches!(multipart.next(), Ok(Event::Part(_))));
+    assert!(matches!(multipart.next(), Ok(MultipartEvent::Part(_))));
     let piece = Bytes::from(vec![b'\r'; 64 * 1024]);
     for _ in 0..100 {
-        assert_eq!(multipart.next(), Ok(Event::NeedsMore));
+        assert_eq!(multipart.next(), Ok(MultipartEvent::NeedsMore));
         multipart.push(piece.clone());
-        assert!(matches!(multipart.next(), Ok(Event::Data(_))));
+        assert!(matches!(multipart.next(), Ok(MultipartEvent::Data(_))));
         assert!(multipart.rest().len() < 10, "at most the beginning of a boundary is held back");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use parkgate_ledger::epoch::{
-    CONFLICTS_LOOKED_AT, ConflictPair, Epoch, FIRST_EPOCH_KEY, Misplaced, Move, counted_key, detect_restart,
+    CONFLICTS_LOOKED_AT, ConflictPair, Epoch, EpochMove, FIRST_EPOCH_KEY, Misplaced, counted_key, detect_restart,
     key_before, merged_space, move_records, next_key, records_key,
 };
 use parkgate_ledger::{ParkId, RecordId, Snapshot, Space, SpaceEvent};
@@ -117,27 +117,27 @@ proptest! {
         let moves = move_records(&misplaced);
         prop_assert_eq!(moves.len(), misplaced.len());
         for serial in 0..4_u8 {
-            let of_serial: Vec<(RecordId, u8, Move)> = contents
+            let of_serial: Vec<(RecordId, u8, EpochMove)> = contents
                 .iter()
                 .zip(&misplaced)
                 .zip(&moves)
                 .filter(|(((other, _), _), _)| *other == serial)
                 .map(|(((_, content), one), moved)| (one.record, *content, *moved))
                 .collect();
-            let stands: Vec<RecordId> = of_serial.iter().filter(|row| row.2 == Move::Stands).map(|row| row.0).collect();
+            let stands: Vec<RecordId> = of_serial.iter().filter(|row| row.2 == EpochMove::Stands).map(|row| row.0).collect();
             match standing_there(serial) {
                 Some((other, _)) => {
                     prop_assert!(stands.is_empty());
                     for (_, content, moved) in of_serial {
                         let same = there.get(&serial) == Some(&content);
-                        prop_assert_eq!(moved, if same { Move::Repeated } else { Move::Conflict(other) });
+                        prop_assert_eq!(moved, if same { EpochMove::Repeated } else { EpochMove::Conflict(other) });
                     }
                 }
                 None => {
                     prop_assert!(stands.len() <= 1);
                     for (record, _, moved) in of_serial {
                         let first = stands[0];
-                        prop_assert_eq!(moved, if record == first { Move::Stands } else { Move::Conflict(first) });
+                        prop_assert_eq!(moved, if record == first { EpochMove::Stands } else { EpochMove::Conflict(first) });
                     }
                 }
             }

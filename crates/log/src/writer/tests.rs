@@ -21,7 +21,7 @@ impl Write for Scripted {
 }
 
 struct Test {
-    writer: Writer,
+    writer: LogWriter,
     asked: Receiver<Vec<u8>>,
     answer: Sender<io::Result<usize>>,
     recovered: Receiver<u64>,
@@ -31,7 +31,7 @@ fn scripted(bytes_max: usize) -> Test {
     let ((asks, asked), (answer, answers), (recovers, recovered)) = (channel(), channel(), channel());
     let scripted = Mutex::new(Some(Scripted { asked: asks, answers }));
     let open = move || scripted.lock().unwrap().take().unwrap();
-    let writer = Writer::start("test", bytes_max, open, move |lost| recovers.send(lost).unwrap()).unwrap();
+    let writer = LogWriter::start("test", bytes_max, open, move |lost| recovers.send(lost).unwrap()).unwrap();
     Test { writer, asked, answer, recovered }
 }
 
@@ -131,7 +131,7 @@ fn a_descriptor_that_does_not_wait_is_tried_again_and_a_panic_ends_nothing() {
         let tells = tells.clone();
         Panicking(tells)
     };
-    let writer = Writer::start("test", 1000, open, |_| {}).unwrap();
+    let writer = LogWriter::start("test", 1000, open, |_| {}).unwrap();
     for _ in 0..2 {
         writer.push(b"panic\n");
         assert_eq!(told.recv().unwrap(), b"panic\n");

@@ -4,32 +4,32 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Call;
+use super::PushCall;
 
 /// The agent's file.
 #[derive(Debug, Args, Clone)]
-pub(crate) struct AgentFile {
+pub(crate) struct AgentFileArgs {
     /// The agent's settings
     #[arg(long, value_name = "FILE", default_value = "agent.toml")]
     pub(crate) config: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Agent {
+pub(crate) enum AgentCommand {
     /// 运行 · Take records and send them
     #[command(
         after_help = "Example:\n  parkgate agent run --config agent.toml\n\nThe file, at least:\n  data = \"agent-data\"\n  listen = \"127.0.0.1:8070\"\n  [platform]\n  url = \"http://127.0.0.1:8080\"\n  park_uuid = \"49f0cc52-e8c7-41e3-b54d-af666b8cc11a\"\n  secret = \"123\"\n\nEverything else has a default (docs/settings.md), among them: spool, spool_picture_wait, on_hint, on_too_large, token, hosts."
     )]
     Run {
         #[command(flatten)]
-        file: AgentFile,
+        file: AgentFileArgs,
     },
     /// 添加记录 · Put a record into the outbox, whether or not the agent runs
     #[command(
         after_help = "Example:\n  parkgate agent add leave parking_serial=S1 plate=粤B12345 plate_color=1 enter_time=1624874732253 \\\n    leave_time=1624937505093 car_type=1 car_desc=临时车 --image leave_image_file=car.jpg"
     )]
     Add {
-        call: Call,
+        call: PushCall,
         /// Parameters, `name=value`
         #[arg(value_name = "k=v")]
         params: Vec<String>,
@@ -37,7 +37,7 @@ pub(crate) enum Agent {
         #[arg(long, value_name = "FIELD=PATH")]
         image: Vec<String>,
         #[command(flatten)]
-        file: AgentFile,
+        file: AgentFileArgs,
     },
     /// 状态 · The outbox at a glance
     #[command(after_help = "Example:\n  parkgate agent status --config agent.toml --json")]
@@ -46,7 +46,7 @@ pub(crate) enum Agent {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        file: AgentFile,
+        file: AgentFileArgs,
     },
     /// 检查 · The address, the line, the clock and the secret, before the first record
     #[command(after_help = "Example:\n  parkgate agent check --config agent.toml")]
@@ -55,15 +55,15 @@ pub(crate) enum Agent {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        file: AgentFile,
+        file: AgentFileArgs,
     },
     /// 被拒记录 · Records that the platform refused
     #[command(subcommand)]
-    Dead(Dead),
+    Dead(DeadLetterCommand),
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Dead {
+pub(crate) enum DeadLetterCommand {
     /// 列表 · Records aside, oldest first
     #[command(after_help = "Example:\n  parkgate agent dead list --json")]
     List {
@@ -71,7 +71,7 @@ pub(crate) enum Dead {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        file: AgentFile,
+        file: AgentFileArgs,
     },
     /// 一条记录 · One of them with all that was to be sent
     #[command(after_help = "Example:\n  parkgate agent dead show 17")]
@@ -82,7 +82,7 @@ pub(crate) enum Dead {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        file: AgentFile,
+        file: AgentFileArgs,
     },
     /// 重发 · Send them once more; without numbers all
     #[command(after_help = "Example:\n  parkgate agent dead retry 17")]
@@ -91,7 +91,7 @@ pub(crate) enum Dead {
         #[arg(value_name = "ID")]
         ids: Vec<i64>,
         #[command(flatten)]
-        file: AgentFile,
+        file: AgentFileArgs,
     },
     /// 删除 · Give them up for good
     #[command(after_help = "Example:\n  parkgate agent dead drop 17")]
@@ -100,6 +100,6 @@ pub(crate) enum Dead {
         #[arg(value_name = "ID", required = true)]
         ids: Vec<i64>,
         #[command(flatten)]
-        file: AgentFile,
+        file: AgentFileArgs,
     },
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use parkgate_store::DeliveryId;
 
-use super::{Place, SecretArgs};
+use super::{SecretArgs, StoreArgs};
 
 /// How a subscriber is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum DeliveryFormat {
     /// 原样转发 · The push as it came, sign unchanged, to any platform of this protocol
     Relay,
     /// 开放平台 · The open platform's sync-enter and sync-leave
@@ -20,14 +20,14 @@ pub(crate) enum Format {
 
 /// What is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Event {
+pub(crate) enum SubscribedEvent {
     Enter,
     Leave,
 }
 
 /// Which deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DeliveryState {
+pub(crate) enum DeliveryStateFilter {
     /// To be sent, or on their way
     Pending,
     /// Given up
@@ -35,12 +35,12 @@ pub(crate) enum DeliveryState {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Subscriber {
+pub(crate) enum SubscriberCommand {
     /// 添加订阅 · Add one: it is told of what is recorded from now on
     #[command(
         after_help = "Examples:\n  parkgate subscriber add --name city --url https://city.example/sync-{event} --format openapi --app-id A1 --secret S --all\n  parkgate subscriber add --name vendor --url https://api.example --format relay --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a\n  parkgate subscriber add --name mine --url https://me.example/hook --format webhook --all --events leave --mask-plates"
     )]
-    Add(AddSubscriber),
+    Add(AddSubscriberArgs),
     /// 订阅列表 · All subscribers, and what waits for them
     #[command(after_help = "Example:\n  parkgate subscriber list --json")]
     List {
@@ -48,7 +48,7 @@ pub(crate) enum Subscriber {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 一个订阅 · One subscriber
     #[command(after_help = "Example:\n  parkgate subscriber show city")]
@@ -59,7 +59,7 @@ pub(crate) enum Subscriber {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 答复差异 · Where a compared platform answered otherwise than this one would have, newest first
     #[command(after_help = "Example:\n  parkgate subscriber differences vendor --json")]
@@ -73,20 +73,20 @@ pub(crate) enum Subscriber {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 修改订阅 · Another address, secret or rate; what waits for it stays
     #[command(
         after_help = "Examples:\n  parkgate subscriber set city --secret-file new-secret\n  parkgate subscriber set city --url https://new.city.example/sync-{event} --per-second 50"
     )]
-    Set(SetSubscriber),
+    Set(SetSubscriberArgs),
     /// 暂停 · Send it nothing; what comes is kept for it
     #[command(after_help = "Example:\n  parkgate subscriber pause city")]
     Pause {
         /// Its name
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 继续 · Send it what was kept, and what comes
     #[command(after_help = "Example:\n  parkgate subscriber resume city")]
@@ -94,7 +94,7 @@ pub(crate) enum Subscriber {
         /// Its name
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 移除 · Remove it and all that waits for it
     #[command(after_help = "Example:\n  parkgate subscriber remove city")]
@@ -102,12 +102,12 @@ pub(crate) enum Subscriber {
         /// Its name
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct AddSubscriber {
+pub(crate) struct AddSubscriberArgs {
     /// Its name in commands, unique: letters, digits and -_.: (64 at most)
     #[arg(long, value_name = "N")]
     pub(crate) name: String,
@@ -116,7 +116,7 @@ pub(crate) struct AddSubscriber {
     pub(crate) url: String,
     /// How it is told
     #[arg(long, value_enum)]
-    pub(crate) format: Format,
+    pub(crate) format: DeliveryFormat,
     /// `app_id` it knows us by (openapi)
     #[arg(long, value_name = "A")]
     pub(crate) app_id: Option<String>,
@@ -130,7 +130,7 @@ pub(crate) struct AddSubscriber {
     pub(crate) all: bool,
     /// Of these events
     #[arg(long, value_enum, value_delimiter = ',', default_value = "enter,leave", value_name = "enter,leave")]
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<SubscribedEvent>,
     /// It may know ID data (idcard_*); a relay always does, the signature covers it
     #[arg(long)]
     pub(crate) id_data: bool,
@@ -150,11 +150,11 @@ pub(crate) struct AddSubscriber {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: StoreArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct SetSubscriber {
+pub(crate) struct SetSubscriberArgs {
     /// Its name
     pub(crate) name: String,
     /// Where it listens from now on
@@ -172,17 +172,17 @@ pub(crate) struct SetSubscriber {
     #[arg(long, env = "PARKGATE_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: StoreArgs,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Delivery {
+pub(crate) enum DeliveryCommand {
     /// 转发列表 · What waits or was given up, oldest first
     #[command(after_help = "Example:\n  parkgate delivery list --state dead --subscriber city --json")]
     List {
         /// Only these
         #[arg(long, value_enum)]
-        state: Option<DeliveryState>,
+        state: Option<DeliveryStateFilter>,
         /// Only this subscriber's
         #[arg(long, value_name = "N")]
         subscriber: Option<String>,
@@ -193,7 +193,7 @@ pub(crate) enum Delivery {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 一条转发 · One delivery
     #[command(after_help = "Example:\n  parkgate delivery show 1-17")]
@@ -204,7 +204,7 @@ pub(crate) enum Delivery {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 重试 · Send them now, dead ones too
     #[command(
@@ -218,7 +218,7 @@ pub(crate) enum Delivery {
         #[arg(long, value_name = "N")]
         subscriber: Option<String>,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 放弃 · Give them up for good
     #[command(after_help = "Example:\n  parkgate delivery drop 1-17")]
@@ -230,7 +230,7 @@ pub(crate) enum Delivery {
         #[arg(long, value_name = "N")]
         subscriber: Option<String>,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 重放 · Tell a subscriber again of what was received since a time
     #[command(after_help = "Example:\n  parkgate delivery replay --subscriber city --since 2h")]
@@ -242,6 +242,6 @@ pub(crate) enum Delivery {
         #[arg(long, value_name = "T")]
         since: String,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
 }

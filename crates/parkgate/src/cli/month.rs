@@ -2,15 +2,15 @@
 
 use clap::Subcommand;
 
-use super::Place;
+use super::StoreArgs;
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Month {
+pub(crate) enum MonthCommand {
     /// 开始按月分区 · From now on a partition a month, while the gates run; what is there stays together
     #[command(after_help = "Example:\n  parkgate month begin --store postgres://user@host/parkgate")]
     Begin {
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 月份列表 · All months, oldest first
     #[command(after_help = "Example:\n  parkgate month list --json")]
@@ -19,7 +19,7 @@ pub(crate) enum Month {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 去除个人信息和图片 · Plates, ID data and pictures of old months go; serials, times and amounts stay
     #[command(
@@ -28,9 +28,9 @@ pub(crate) enum Month {
     )]
     Redact {
         #[command(flatten)]
-        which: Before,
+        which: BeforeArgs,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
     /// 删除 · Drop old months whole
     #[command(
@@ -38,15 +38,15 @@ pub(crate) enum Month {
     )]
     Drop {
         #[command(flatten)]
-        which: Before,
+        which: BeforeArgs,
         #[command(flatten)]
-        place: Place,
+        place: StoreArgs,
     },
 }
 
 /// Which months are meant.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Before {
+pub(crate) struct BeforeArgs {
     /// Those whose records all came before this month (China's time), such as 2026-01
     #[arg(long, value_name = "YYYY-MM")]
     pub(crate) before: String,

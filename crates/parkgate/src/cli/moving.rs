@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Place;
+use super::StoreArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct Move {
+pub(crate) struct MoveArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: StoreArgs,
     /// Where the pictures are now: a folder, or s3://BUCKET/PREFIX [default: DATA/images]
     #[arg(long, value_name = "URL")]
     pub(crate) images: Option<String>,

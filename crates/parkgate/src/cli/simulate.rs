@@ -5,7 +5,7 @@ use clap::Args;
 use super::SecretArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct Simulate {
+pub(crate) struct SimulateArgs {
     /// Root of the platform
     #[arg(long, value_name = "U", required_unless_present = "through_agent")]
     pub(crate) url: Option<String>,

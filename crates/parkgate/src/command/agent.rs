@@ -13,19 +13,19 @@ use serde_json::{Map, Value, json};
 
 use super::signals::Signals;
 use super::{pairs, running};
-use crate::cli::{Agent, AgentFile, Call, Dead};
-use crate::output::{self, Broken, misuse};
+use crate::cli::{AgentCommand, AgentFileArgs, DeadLetterCommand, PushCall};
+use crate::output::{self, ComponentFailed, misuse};
 
-pub(super) fn run(command: Agent) -> anyhow::Result<()> {
+pub(super) fn run(command: AgentCommand) -> anyhow::Result<()> {
     match command {
-        Agent::Run { file } => run_agent(config(&file)?),
-        Agent::Add { call, params, image, file } => add(call, &params, &image, &file),
-        Agent::Status { json, file } => {
+        AgentCommand::Run { file } => run_agent(config(&file)?),
+        AgentCommand::Add { call, params, image, file } => add(call, &params, &image, &file),
+        AgentCommand::Status { json, file } => {
             let told = status::json(&outbox(&file)?.counts(now_ms())?, now_ms());
             if json { output::json(&told) } else { output::sheet(&told) }
         }
-        Agent::Check { json, file } => check(json, &file),
-        Agent::Dead(command) => dead(command),
+        AgentCommand::Check { json, file } => check(json, &file),
+        AgentCommand::Dead(command) => dead(command),
     }
 }
 
@@ -48,7 +48,7 @@ fn run_agent(config: Config) -> anyhow::Result<()> {
         };
         let listen = config.listen;
         parkgate_agent::run(config, stopped, told).await.map_err(|error| match error {
-            RunError::Ended(_) => Broken(format!("车场代理须重新启动 {error}")).into(),
+            RunError::Ended(_) => ComponentFailed(format!("车场代理须重新启动 {error}")).into(),
             RunError::Start(error) => anyhow::Error::from(error).context(format!("车场代理 agent at {listen}")),
         })
     })
@@ -57,7 +57,7 @@ fn run_agent(config: Config) -> anyhow::Result<()> {
 /// Twice what the agent gives to what is on its way, and to write down what became of it.
 const STOP_MAX: Duration = Duration::from_secs(40);
 
-fn check(json: bool, file: &AgentFile) -> anyhow::Result<()> {
+fn check(json: bool, file: &AgentFileArgs) -> anyhow::Result<()> {
     let config = config(file)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let findings = runtime.block_on(parkgate_agent::check::check(&config));
@@ -75,14 +75,14 @@ fn check(json: bool, file: &AgentFile) -> anyhow::Result<()> {
     }
 }
 
-fn add(call: Call, params: &[String], image: &[String], file: &AgentFile) -> anyhow::Result<()> {
+fn add(call: PushCall, params: &[String], image: &[String], file: &AgentFileArgs) -> anyhow::Result<()> {
     let mut object = Map::new();
     for (name, value) in pairs(params)?.into_iter().chain(pairs(image)?) {
         object.insert(name.to_owned(), Value::from(value));
     }
     let kind = match call {
-        Call::Leave => PushKind::Leave,
-        Call::Enter => PushKind::Enter,
+        PushCall::Leave => PushKind::Leave,
+        PushCall::Enter => PushKind::Enter,
     };
     let record = Record::from_json(kind, &object).map_err(misuse)?;
     match outbox(file)?.add(&record, now_ms())? {
@@ -92,9 +92,9 @@ fn add(call: Call, params: &[String], image: &[String], file: &AgentFile) -> any
     }
 }
 
-fn dead(command: Dead) -> anyhow::Result<()> {
+fn dead(command: DeadLetterCommand) -> anyhow::Result<()> {
     match command {
-        Dead::List { json, file } => {
+        DeadLetterCommand::List { json, file } => {
             let aside = outbox(&file)?.aside()?;
             if json {
                 return output::json(&Value::Array(aside.iter().map(shown).collect()));
@@ -109,18 +109,18 @@ fn dead(command: Dead) -> anyhow::Result<()> {
                 .collect();
             output::rows(("被拒记录", "refused records"), &[], &["ID", "状态", "推送", "流水", "提示"], &rows)
         }
-        Dead::Show { id, json, file } => {
+        DeadLetterCommand::Show { id, json, file } => {
             let aside = outbox(&file)?.aside()?;
             let Some(record) = aside.iter().find(|record| record.id == id) else {
                 bail!("没有 {id}, 见 `parkgate agent dead list` (no such record)");
             };
             if json { output::json(&shown(record)) } else { output::sheet(&shown(record)) }
         }
-        Dead::Retry { ids, file } => {
+        DeadLetterCommand::Retry { ids, file } => {
             let retried = outbox(&file)?.retry(&ids)?;
             output::line(&format!("将重发 to be sent again {retried}"))
         }
-        Dead::Drop { ids, file } => {
+        DeadLetterCommand::Drop { ids, file } => {
             let dropped = outbox(&file)?.drop_aside(&ids)?;
             output::line(&format!("已删除 dropped {dropped}"))
         }
@@ -140,14 +140,14 @@ fn shown(record: &Aside) -> Value {
     })
 }
 
-fn config(file: &AgentFile) -> anyhow::Result<Config> {
+fn config(file: &AgentFileArgs) -> anyhow::Result<Config> {
     Config::read(&file.config).map_err(|error| match error {
         ConfigError::Wrong(..) => misuse(error.to_string()),
         ConfigError::File(..) => anyhow::Error::from(error).context("--config FILE"),
     })
 }
 
-fn outbox(file: &AgentFile) -> anyhow::Result<Outbox> {
+fn outbox(file: &AgentFileArgs) -> anyhow::Result<Outbox> {
     Ok(config(file)?.outbox()?)
 }
 

@@ -6,12 +6,12 @@ use parkgate_wire::Naming;
 use serde_json::{Value, json};
 
 use super::{named, open, secret};
-use crate::cli::App;
+use crate::cli::AppCommand;
 use crate::output;
 
-pub(super) fn run(command: App) -> anyhow::Result<()> {
+pub(super) fn run(command: AppCommand) -> anyhow::Result<()> {
     match command {
-        App::Add { id, secret, api_type, park, json, place } => {
+        AppCommand::Add { id, secret, api_type, park, json, place } => {
             named("app_id", Naming::Id, &id)?;
             api_type.as_deref().map_or(Ok(()), |given| named("api_type", Naming::Id, given))?;
             let (secret, made) = secret::given_or_made(&secret)?;
@@ -23,7 +23,7 @@ pub(super) fn run(command: App) -> anyhow::Result<()> {
             let made = made.map(|secret| format!("\nsecret: {secret}   (只显示一次 shown once)")).unwrap_or_default();
             output::line(&format!("{id} 已添加 added{made}"))
         }
-        App::List { json, place } => {
+        AppCommand::List { json, place } => {
             let apps = open(&place)?.apps()?;
             if json {
                 let all = apps.iter().map(|app| {
@@ -40,7 +40,7 @@ pub(super) fn run(command: App) -> anyhow::Result<()> {
                 .collect();
             output::rows(("应用", "apps"), &[], &["app_id", "api_type", "状态", "停车场"], &rows)
         }
-        App::Disable { id, place } => {
+        AppCommand::Disable { id, place } => {
             if !open(&place)?.disable_app(&id)? {
                 bail!("没有应用 {id}, 见 `parkgate app list` (no such app)");
             }

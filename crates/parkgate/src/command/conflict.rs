@@ -7,14 +7,14 @@ use super::open;
 use crate::cli;
 use crate::output;
 
-pub(super) fn run(command: cli::Conflict) -> anyhow::Result<()> {
-    let cli::Conflict::List { park, limit, json, place } = command;
+pub(super) fn run(command: cli::ConflictCommand) -> anyhow::Result<()> {
+    let cli::ConflictCommand::List { park, limit, json, place } = command;
     let asked = [("--park", park.clone())];
     let (store, filter) = (open(&place)?, ConflictFilter { park_uuid: park, limit });
     output::listing(json, &LISTED, &asked, |take| store.each_conflict(&filter, take)).map(drop)
 }
 
-const LISTED: output::Shown<Conflicting> = output::Shown {
+const LISTED: output::ListingFormat<Conflicting> = output::ListingFormat {
     what: ("流水冲突", "conflicts"),
     head: &["收到", "推送", "流水", "不同 (已记录 → 被忽略)"],
     always: 4,

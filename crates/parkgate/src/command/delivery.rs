@@ -7,20 +7,20 @@ use parkgate_store::{Delivery, DeliveryFilter, DeliveryId, Store, StoreError};
 use serde_json::{Value, json};
 
 use super::{open, subscriber, visit};
-use crate::cli::{self, DeliveryState};
+use crate::cli::{self, DeliveryStateFilter};
 use crate::output;
 
-pub(super) fn run(command: cli::Delivery) -> anyhow::Result<()> {
+pub(super) fn run(command: cli::DeliveryCommand) -> anyhow::Result<()> {
     match command {
-        cli::Delivery::List { state, subscriber, limit, json, place } => {
-            let dead = state.map(|state| state == DeliveryState::Dead);
+        cli::DeliveryCommand::List { state, subscriber, limit, json, place } => {
+            let dead = state.map(|state| state == DeliveryStateFilter::Dead);
             let state = dead.map(|dead| if dead { "dead" } else { "pending" }.to_owned());
             let asked = [("--state", state), ("--subscriber", subscriber.clone())];
             let filter = DeliveryFilter { dead, subscriber, limit, ..DeliveryFilter::default() };
             let store = open(&place)?;
             output::listing(json, &LISTED, &asked, |take| store.each_delivery(&filter, take)).map(drop)
         }
-        cli::Delivery::Show { id, json, place } => {
+        cli::DeliveryCommand::Show { id, json, place } => {
             let filter = DeliveryFilter { ids: vec![id], limit: 1, ..DeliveryFilter::default() };
             let found = open(&place)?.deliveries(&filter)?;
             let Some(found) = found.first() else {
@@ -28,17 +28,17 @@ pub(super) fn run(command: cli::Delivery) -> anyhow::Result<()> {
             };
             if json { output::json(&value(found)) } else { output::sheet(&value(found)) }
         }
-        cli::Delivery::Retry { ids, subscriber, place } => {
+        cli::DeliveryCommand::Retry { ids, subscriber, place } => {
             let store = open(&place)?;
             let retry = |ids: &[DeliveryId]| store.retry_deliveries(ids, now());
             change(store.as_ref(), &ids, subscriber, "重试 to be sent again", &retry)
         }
-        cli::Delivery::Drop { ids, subscriber, place } => {
+        cli::DeliveryCommand::Drop { ids, subscriber, place } => {
             let store = open(&place)?;
             let give_up = |ids: &[DeliveryId]| store.drop_deliveries(ids, now());
             change(store.as_ref(), &ids, subscriber, "已放弃 dropped", &give_up)
         }
-        cli::Delivery::Replay { subscriber, since, place } => {
+        cli::DeliveryCommand::Replay { subscriber, since, place } => {
             let since = visit::moment(&since)?;
             match open(&place)?.replay(&subscriber, since.0, now())? {
                 None => Err(subscriber::unknown(&subscriber)),
@@ -107,7 +107,7 @@ fn value(found: &Delivery) -> Value {
     })
 }
 
-const LISTED: output::Shown<Delivery> = output::Shown {
+const LISTED: output::ListingFormat<Delivery> = output::ListingFormat {
     what: ("待发或放弃的转发", "deliveries that wait or were given up"),
     head: &["ID", "订阅", "事件", "流水", "状态", "次数", "结果"],
     always: 7,

@@ -5,20 +5,20 @@ mod request;
 use anyhow::Context;
 use parkgate_wire::canonical::Canonical;
 use parkgate_wire::doctor::{
-    Budget, Candidate, Difference, Finding, Kind, Role, diagnose, first_difference, from_hint,
+    Budget, Candidate, Finding, FindingKind, FirstDifference, SecretRole, diagnose, first_difference, from_hint,
 };
 use parkgate_wire::lost_text::{described, lost_text};
 use parkgate_wire::{Form, PushKind, Secret, Variant, Verified, VerifiedForm, sign, verify};
 use serde_json::{Value, json};
 
 use super::{pairs, secret};
-use crate::cli::{Explain, SecretArgs};
+use crate::cli::{ExplainArgs, SecretArgs};
 use crate::output::{self, misuse, wrapped};
 
 /// Two columns of labels.
 const LABELS: usize = 17;
 
-pub(super) fn run(args: &Explain) -> anyhow::Result<()> {
+pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let secret = secret::required(&args.secret)?;
     let pasted = match &args.string {
         None => None,
@@ -43,13 +43,13 @@ pub(super) fn run(args: &Explain) -> anyhow::Result<()> {
             }
             None => {
                 let (canonical, signature) = sign(hint.params.iter().map(|(n, v)| (n.as_str(), v.as_str())), &secret);
-                Told {
+                Explanation {
                     zh: format!("用此密钥对平台的字符串签名应为{signature}; 与您发送的sign比较"),
                     en: format!(
                         "with this secret the platform's string signs to {signature}: compare it with the sign you sent"
                     ),
                     expected: Some(masked(&canonical)),
-                    ..Told::default()
+                    ..Explanation::default()
                 }
             }
         },
@@ -65,7 +65,7 @@ fn text_or_file(text: &str) -> anyhow::Result<String> {
 }
 
 /// What was sent, with its sign.
-fn sent(args: &Explain) -> anyhow::Result<Option<Form>> {
+fn sent(args: &ExplainArgs) -> anyhow::Result<Option<Form>> {
     let form = match (&args.body, &args.request) {
         (Some(path), _) => {
             let body = std::fs::read(path).with_context(|| path.display().to_string())?;
@@ -91,7 +91,7 @@ fn form_of<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Form {
 
 /// What is told, as text or JSON.
 #[derive(Debug, Default)]
-struct Told {
+struct Explanation {
     matches: bool,
     variant: Option<String>,
     kinds: Vec<&'static str>,
@@ -99,12 +99,12 @@ struct Told {
     en: String,
     expected: Option<String>,
     signed: Option<String>,
-    difference: Option<Difference>,
+    difference: Option<FirstDifference>,
     suspects: Vec<String>,
 }
 
 /// The platform's string beside the one that these fields give.
-fn compared(form: &Form, platform: &str) -> Told {
+fn compared(form: &Form, platform: &str) -> Explanation {
     let (canonical, _) = sign(form.params().map(|param| (param.name, param.value)), &Secret::new(""));
     let ours = masked(&canonical);
     let difference = first_difference(platform, &ours);
@@ -118,59 +118,59 @@ fn compared(form: &Form, platform: &str) -> Told {
             format!("what the platform received differs from these fields from byte {} on", difference.at),
         ),
     };
-    Told {
+    Explanation {
         matches: difference.is_none(),
         zh,
         en,
         expected: Some(platform.to_owned()),
         signed: Some(ours),
         difference,
-        ..Told::default()
+        ..Explanation::default()
     }
 }
 
-fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<Told> {
+fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<Explanation> {
     let kind = if form.has("leave_time") { PushKind::Leave } else { PushKind::Enter };
     let form = match verify(form, kind, secret) {
         Verified::Matched(verified) => return Ok(matching(&verified)),
         Verified::Refused(refusal, _) => {
             let zh = format!("签名正确, 但推送会被拒绝: {}", refusal.hint());
-            return Ok(Told {
+            return Ok(Explanation {
                 matches: true,
                 zh,
                 en: "the signature matches, yet it is refused".into(),
-                ..Told::default()
+                ..Explanation::default()
             });
         }
         Verified::Mismatched(_, form) => form,
     };
-    let role = if form.get("app_id").is_some() { Role::App } else { Role::Park };
+    let role = if form.get("app_id").is_some() { SecretRole::App } else { SecretRole::Park };
     let others =
         others.iter().map(|other| secret::required(&SecretArgs { secret: Some(other.clone()), secret_file: None }));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
-    let others = others.iter().map(|secret| Candidate { secret, role: Role::OtherPark });
+    let others = others.iter().map(|secret| Candidate { secret, role: SecretRole::OtherPark });
     let candidates: Vec<_> = std::iter::once(Candidate { secret, role }).chain(others).collect();
     Ok(found(diagnose(&form, &candidates, Budget::default()).finding))
 }
 
-fn matching(verified: &VerifiedForm) -> Told {
+fn matching(verified: &VerifiedForm) -> Explanation {
     let variant = Variant::describe(verified.variant().code());
     let (mut zh, mut en) = (format!("签名正确 ({variant})"), "the signature matches".to_owned());
     let lost = lost_text(verified.params().iter());
     if !lost.is_empty() {
         let (in_zh, in_en) = described(&lost);
-        zh.push_str(&format!("; 但{}", Kind::LostText.zh().replace("{}", &in_zh)));
-        en.push_str(&format!("; yet {}", Kind::LostText.en().replace("{}", &in_en)));
+        zh.push_str(&format!("; 但{}", FindingKind::LostText.zh().replace("{}", &in_zh)));
+        en.push_str(&format!("; yet {}", FindingKind::LostText.en().replace("{}", &in_en)));
     }
-    Told { matches: true, zh, en, variant: Some(variant), ..Told::default() }
+    Explanation { matches: true, zh, en, variant: Some(variant), ..Explanation::default() }
 }
 
-fn found(finding: Finding) -> Told {
+fn found(finding: Finding) -> Explanation {
     let (expected, signed, difference) = match finding.strings {
         None => (None, None, None),
         Some(strings) => (Some(strings.expected), Some(strings.signed), strings.difference),
     };
-    Told {
+    Explanation {
         kinds: finding.kinds.iter().map(|kind| kind.code()).collect(),
         zh: finding.zh,
         en: finding.en,
@@ -178,7 +178,7 @@ fn found(finding: Finding) -> Told {
         signed,
         difference,
         suspects: finding.suspects,
-        ..Told::default()
+        ..Explanation::default()
     }
 }
 
@@ -186,7 +186,7 @@ fn masked(canonical: &Canonical) -> String {
     canonical.masked()
 }
 
-impl Told {
+impl Explanation {
     fn json(&self) -> Value {
         json!({
             "matches": self.matches,

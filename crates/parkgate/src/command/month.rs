@@ -9,23 +9,23 @@ use super::open;
 use crate::cli;
 use crate::output::{self, misuse};
 
-pub(super) fn run(command: cli::Month) -> anyhow::Result<()> {
+pub(super) fn run(command: cli::MonthCommand) -> anyhow::Result<()> {
     match command {
-        cli::Month::Begin { place } => {
+        cli::MonthCommand::Begin { place } => {
             let store = open(&place)?;
             let began = of(store.as_ref())?.begin()?;
             let told = if began { "已开始按月分区 begun" } else { "早已按月分区 was begun before" };
             output::line(told)
         }
-        cli::Month::List { json, place } => {
+        cli::MonthCommand::List { json, place } => {
             let store = open(&place)?;
             show(&of(store.as_ref())?.list()?, json)
         }
-        cli::Month::Redact { which, place } => {
+        cli::MonthCommand::Redact { which, place } => {
             let (before, store) = (month(&which.before)?, open(&place)?);
             told(&of(store.as_ref())?.redact(before)?, which.json)
         }
-        cli::Month::Drop { which, place } => {
+        cli::MonthCommand::Drop { which, place } => {
             let (before, store) = (month(&which.before)?, open(&place)?);
             told(&of(store.as_ref())?.drop(before)?, which.json)
         }

@@ -13,7 +13,7 @@ use crate::cli;
 use crate::config::{ImagesAt, State, images_at, state};
 use crate::output::{self, misuse};
 
-pub(super) fn run(args: &cli::Move) -> anyhow::Result<()> {
+pub(super) fn run(args: &cli::MoveArgs) -> anyhow::Result<()> {
     let from = state(&args.place)?;
     if from.url.is_none() && !from.data.join("parkgate.db").exists() {
         bail!("{} 中没有数据 (there is no store here: say --data DIR or --store URL)", from.data.display());
@@ -59,7 +59,7 @@ fn at(state: &State) -> At<'_> {
     At { data: &state.data, url: state.url.as_ref().map(|url| url.0.as_str()) }
 }
 
-fn target(args: &cli::Move, from: &State) -> anyhow::Result<State> {
+fn target(args: &cli::MoveArgs, from: &State) -> anyhow::Result<State> {
     match (&args.to_data, &args.to_store) {
         (None, None) => Err(misuse("用 --to-store 或 --to-data 指定去处 (say where to: --to-store or --to-data)")),
         // Whatever store the settings name: that is where it comes from.
@@ -71,14 +71,14 @@ fn target(args: &cli::Move, from: &State) -> anyhow::Result<State> {
             }
             // Beside a database nothing of the old folder is in the way, and the key is there.
             let data = data.clone().or_else(|| is_database.then(|| from.data.clone()));
-            state(&cli::Place { data, store: Some(store.clone()) })
+            state(&cli::StoreArgs { data, store: Some(store.clone()) })
         }
     }
 }
 
 /// Pictures first: no record is anywhere before its pictures are.
 fn pictures(
-    args: &cli::Move,
+    args: &cli::MoveArgs,
     moving: &Move,
     (old, old_data): (&ImagesAt, &Path),
     (new, new_data): (&ImagesAt, &Path),

@@ -8,13 +8,13 @@ use parkgate_wire::Naming;
 use serde_json::{Value, json};
 
 use super::{open, open_or_make, secret};
-use crate::cli::{Http200, Park, Place, SecretArgs, YesNo};
+use crate::cli::{Http200, ParkCommand, SecretArgs, StoreArgs, YesNo};
 use crate::config::network;
 use crate::output::{self, misuse};
 
-pub(super) fn run(command: Park) -> anyhow::Result<()> {
+pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
     match command {
-        Park::Add { uuid, secret, name, merchant, total, strict, json, place } => {
+        ParkCommand::Add { uuid, secret, name, merchant, total, strict, json, place } => {
             check_names(Some(&uuid), Some(&name), merchant.as_deref())?;
             let park = |secret| NewPark {
                 park_uuid: uuid.clone(),
@@ -26,9 +26,9 @@ pub(super) fn run(command: Park) -> anyhow::Result<()> {
             };
             add(&uuid, &secret, park, json, &place)
         }
-        Park::List { json, place } => list(open(&place)?.as_ref(), json),
-        Park::Show { uuid, json, place } => show(open(&place)?.as_ref(), &uuid, json),
-        Park::Set {
+        ParkCommand::List { json, place } => list(open(&place)?.as_ref(), json),
+        ParkCommand::Show { uuid, json, place } => show(open(&place)?.as_ref(), &uuid, json),
+        ParkCommand::Set {
             uuid,
             name,
             merchant,
@@ -61,15 +61,15 @@ pub(super) fn run(command: Park) -> anyhow::Result<()> {
                 Some(from) => epoch(&place, &uuid, &from),
             }
         }
-        Park::RotateSecret { uuid, secret, keep_old, json, place } => {
+        ParkCommand::RotateSecret { uuid, secret, keep_old, json, place } => {
             rotate(&uuid, &secret, keep_old.as_deref(), json, &place)
         }
-        Park::Check(args) => check::run(&args),
-        Park::Recount { uuid, json, place } => recount(open(&place)?.as_ref(), &uuid, json),
-        Park::Disable { uuid, place } => {
+        ParkCommand::Check(args) => check::run(&args),
+        ParkCommand::Recount { uuid, json, place } => recount(open(&place)?.as_ref(), &uuid, json),
+        ParkCommand::Disable { uuid, place } => {
             change_park(&place, &uuid, &ParkChange { enabled: Some(false), ..ParkChange::default() })
         }
-        Park::Enable { uuid, place } => {
+        ParkCommand::Enable { uuid, place } => {
             change_park(&place, &uuid, &ParkChange { enabled: Some(true), ..ParkChange::default() })
         }
     }
@@ -80,7 +80,7 @@ fn add(
     secret: &SecretArgs,
     park: impl FnOnce(parkgate_wire::Secret) -> NewPark,
     json: bool,
-    place: &Place,
+    place: &StoreArgs,
 ) -> anyhow::Result<()> {
     let (secret, made) = secret::given_or_made(secret)?;
     open_or_make(place)?.add_park(&park(secret)).context("停车场未添加 park not added")?;
@@ -95,7 +95,7 @@ fn check_names(uuid: Option<&str>, name: Option<&str>, merchant: Option<&str>) -
 }
 
 /// Sets where the park is; `--location ''` forgets it.
-fn locate(place: &Place, uuid: &str, given: &[String]) -> anyhow::Result<()> {
+fn locate(place: &StoreArgs, uuid: &str, given: &[String]) -> anyhow::Result<()> {
     const NAMES: [&str; 4] = ["address", "area_code", "latitude", "longitude"];
     if given.is_empty() {
         return Ok(());
@@ -112,7 +112,7 @@ fn locate(place: &Place, uuid: &str, given: &[String]) -> anyhow::Result<()> {
 }
 
 /// Pushes that nobody signed must at least come from an address that is known.
-fn check_unsigned(place: &Place, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
+fn check_unsigned(place: &StoreArgs, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
     let parks = open(place)?.parks()?;
     let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else { return require(false, uuid) };
     let anywhere = change.allow.as_ref().unwrap_or(&park.allow).is_empty();
@@ -122,7 +122,7 @@ fn check_unsigned(place: &Place, uuid: &str, change: &ParkChange) -> anyhow::Res
     Ok(())
 }
 
-fn epoch(place: &Place, uuid: &str, from: &str) -> anyhow::Result<()> {
+fn epoch(place: &StoreArgs, uuid: &str, from: &str) -> anyhow::Result<()> {
     let from = if from == "auto" { None } else { Some(super::visit::moment(from)?) };
     let begun = parkgate_server::begin_epoch(open(place)?.as_ref(), uuid, from)?;
     let Some(begun) = begun else {
@@ -139,7 +139,13 @@ fn epoch(place: &Place, uuid: &str, from: &str) -> anyhow::Result<()> {
     ))
 }
 
-fn rotate(uuid: &str, secret: &SecretArgs, keep_old: Option<&str>, json: bool, place: &Place) -> anyhow::Result<()> {
+fn rotate(
+    uuid: &str,
+    secret: &SecretArgs,
+    keep_old: Option<&str>,
+    json: bool,
+    place: &StoreArgs,
+) -> anyhow::Result<()> {
     let now = jiff::Timestamp::now().as_millisecond();
     let until = match keep_old {
         None => now,
@@ -163,7 +169,7 @@ fn told(uuid: &str, made: Option<String>, json: bool, what: &str) -> anyhow::Res
     }
 }
 
-fn change_park(place: &Place, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
+fn change_park(place: &StoreArgs, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
     require(open(place)?.change_park(uuid, change)?, uuid)?;
     output::line(&format!("{uuid} 已修改 changed"))
 }

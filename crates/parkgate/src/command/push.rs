@@ -9,13 +9,13 @@ use parkgate_wire::{PushKind, Reply};
 use serde_json::{Map, Value};
 
 use super::{pairs, secret};
-use crate::cli::{Call, Push};
+use crate::cli::{PushArgs, PushCall};
 use crate::output::{self, misuse};
 
-pub(super) fn run(args: &Push) -> anyhow::Result<u8> {
+pub(super) fn run(args: &PushArgs) -> anyhow::Result<u8> {
     let kind = match args.call {
-        Call::Leave => PushKind::Leave,
-        Call::Enter => PushKind::Enter,
+        PushCall::Leave => PushKind::Leave,
+        PushCall::Enter => PushKind::Enter,
     };
     let draft = draft(args)?;
     let credentials = Credentials::of_park(secret::required(&args.secret)?);
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Push) -> anyhow::Result<u8> {
     })
 }
 
-fn draft(args: &Push) -> anyhow::Result<Draft> {
+fn draft(args: &PushArgs) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
     if let Some(path) = &args.json {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;

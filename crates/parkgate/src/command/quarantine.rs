@@ -16,15 +16,15 @@ use crate::output::{self, misuse};
 /// Pushes wait while the store forgets these.
 const DROPPED_AT_ONCE: usize = 1000;
 
-pub(super) fn run(command: cli::Quarantine) -> anyhow::Result<()> {
+pub(super) fn run(command: cli::QuarantineCommand) -> anyhow::Result<()> {
     match command {
-        cli::Quarantine::List { park, limit, json, place } => {
+        cli::QuarantineCommand::List { park, limit, json, place } => {
             let asked = [("--park", park.clone())];
             let filter = QuarantineFilter { park_uuid: park, limit, ..QuarantineFilter::default() };
             let store = open(&place)?;
             output::listing(json, &LISTED, &asked, |take| store.each_quarantined(&filter, take)).map(drop)
         }
-        cli::Quarantine::Show { id, json, place } => {
+        cli::QuarantineCommand::Show { id, json, place } => {
             let filter = QuarantineFilter { ids: vec![id], limit: 1, ..QuarantineFilter::default() };
             let found = open(&place)?.quarantine(&filter)?;
             let Some(found) = found.first() else {
@@ -32,12 +32,12 @@ pub(super) fn run(command: cli::Quarantine) -> anyhow::Result<()> {
             };
             if json { output::json(&whole(found)) } else { output::sheet(&for_people(found)) }
         }
-        cli::Quarantine::Replay { ids, park, json, place } => {
+        cli::QuarantineCommand::Replay { ids, park, json, place } => {
             let limit = if ids.is_empty() { usize::MAX } else { ids.len() };
             let filter = QuarantineFilter { park_uuid: park, ids, limit, after: 0 };
             replayed(&place, &filter, json)
         }
-        cli::Quarantine::Drop { ids, park, all, place } => {
+        cli::QuarantineCommand::Drop { ids, park, all, place } => {
             let store = open(&place)?;
             let ids = match (ids.is_empty(), all) {
                 (false, false) => ids,
@@ -61,7 +61,7 @@ pub(super) fn run(command: cli::Quarantine) -> anyhow::Result<()> {
     }
 }
 
-fn replayed(place: &cli::Place, filter: &QuarantineFilter, json: bool) -> anyhow::Result<()> {
+fn replayed(place: &cli::StoreArgs, filter: &QuarantineFilter, json: bool) -> anyhow::Result<()> {
     let store = open(place)?;
     let (mut rows, mut values, mut taken) = (Vec::new(), Vec::new(), 0_u64);
     // Who replays a push with many payments has looked at it.
@@ -182,10 +182,13 @@ fn for_people(entry: &Quarantined) -> Value {
 
 const WHAT: (&str, &str) = ("隔离的推送", "quarantined pushes");
 
-const LISTED: output::Shown<Quarantined> =
-    output::Shown {
-        what: WHAT, head: &["ID", "收到", "次数", "原因", "流水", "park_uuid"], always: 6, row, value
-    };
+const LISTED: output::ListingFormat<Quarantined> = output::ListingFormat {
+    what: WHAT,
+    head: &["ID", "收到", "次数", "原因", "流水", "park_uuid"],
+    always: 6,
+    row,
+    value,
+};
 
 fn row(entry: &Quarantined) -> Vec<String> {
     let why = cause(&entry.reason, entry.finding.as_deref(), &entry.kept.hint);

@@ -8,7 +8,7 @@ use anyhow::Context;
 use parkgate_log::LogError;
 use tokio::runtime::Runtime;
 
-use crate::output::{BROKEN, Broken, misuse};
+use crate::output::{BROKEN, ComponentFailed, misuse};
 
 /// What still runs on blocking threads at the end has so long: nobody waits for a disk that hangs.
 const THREADS_END_WITHIN: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let running = runtime.spawn(program);
     let done = runtime.block_on(running);
-    let done = done.unwrap_or_else(|error| Err(Broken(format!("程序出错 a fault of ours: {error}")).into()));
+    let done = done.unwrap_or_else(|error| Err(ComponentFailed(format!("程序出错 a fault of ours: {error}")).into()));
     runtime.shutdown_timeout(THREADS_END_WITHIN);
     parkgate_log::flush(LAST_WORDS);
     done

@@ -14,16 +14,16 @@ use tokio::net::TcpListener;
 
 use super::signals::Signals;
 use super::{demo, running};
-use crate::cli::Serve;
-use crate::config::{ADMIN_LISTEN, AdminListen, Config, ImagesAt};
-use crate::output::{Broken, misuse};
+use crate::cli::ServeArgs;
+use crate::config::{ADMIN_LISTEN, AdminListen, ImagesAt, ServeConfig};
+use crate::output::{ComponentFailed, misuse};
 
 /// Threads that write pictures and ask the store. A disk keeps eight busy; but of a database that hangs, each question (the
 /// registry, a count of spaces, every subscriber's claim) holds one for five seconds, and pictures must find one meanwhile.
 const BLOCKING_THREADS: usize = 64;
 
-pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
-    let config = Config::of(args)?;
+pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = ServeConfig::of(args)?;
     if args.demo && !config.listen.ip().is_loopback() {
         return Err(misuse("--demo 只能监听本机地址, 它的密钥人人皆知 (loopback only: everybody knows its secret)"));
     }
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Serve) -> anyhow::Result<()> {
     running::run(runtime, run_gate(args.demo, args.verify_only, config))
 }
 
-async fn run_gate(is_demo: bool, verify_only: bool, config: Config) -> anyhow::Result<()> {
+async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyhow::Result<()> {
     let _lock = lock(&config.state.data)?;
     let store = config.state.open()?;
     let images = open_images(&config.images, &config.state.data)?;
@@ -78,7 +78,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: Config) -> anyhow::R
         Err(ServeError::Alarm(reason)) => {
             // Closing it would sync and copy what is in doubt. The next start looks at it as it is.
             std::mem::forget(store);
-            Err(Broken(reason).into())
+            Err(ComponentFailed(reason).into())
         }
         Err(error @ ServeError::Close(_)) => Err(error).context("停止时出错 while stopping"),
     }

@@ -4,10 +4,10 @@ use parkgate_wire::sign;
 use serde_json::json;
 
 use super::{pairs, secret};
-use crate::cli::Sign;
+use crate::cli::SignArgs;
 use crate::output;
 
-pub(super) fn run(args: &Sign) -> anyhow::Result<()> {
+pub(super) fn run(args: &SignArgs) -> anyhow::Result<()> {
     let secret = secret::required(&args.secret)?;
     let (canonical, signature) = sign(pairs(&args.params)?, &secret);
     let separator = if canonical.text.is_empty() { "" } else { "&" };

@@ -12,22 +12,22 @@ use parkgate_wire::{Naming, Secret};
 use serde_json::{Value, json};
 
 use super::{named, open, open_by, secret};
-use crate::cli::{self, AddSubscriber, Event, Place, SetSubscriber};
+use crate::cli::{self, AddSubscriberArgs, SetSubscriberArgs, StoreArgs, SubscribedEvent};
 use crate::config;
 use crate::output::{self, misuse};
 
-pub(super) fn run(command: cli::Subscriber) -> anyhow::Result<()> {
+pub(super) fn run(command: cli::SubscriberCommand) -> anyhow::Result<()> {
     match command {
-        cli::Subscriber::Add(args) => add(args),
-        cli::Subscriber::List { json, place } => list(open(&place)?.as_ref(), json),
-        cli::Subscriber::Show { name, json, place } => show(open(&place)?.as_ref(), &name, json),
-        cli::Subscriber::Differences { name, limit, json, place } => {
+        cli::SubscriberCommand::Add(args) => add(args),
+        cli::SubscriberCommand::List { json, place } => list(open(&place)?.as_ref(), json),
+        cli::SubscriberCommand::Show { name, json, place } => show(open(&place)?.as_ref(), &name, json),
+        cli::SubscriberCommand::Differences { name, limit, json, place } => {
             differences(open(&place)?.as_ref(), &name, limit, json)
         }
-        cli::Subscriber::Set(args) => set(args),
-        cli::Subscriber::Pause { name, place } => pause(&name, true, &place),
-        cli::Subscriber::Resume { name, place } => pause(&name, false, &place),
-        cli::Subscriber::Remove { name, place } => {
+        cli::SubscriberCommand::Set(args) => set(args),
+        cli::SubscriberCommand::Pause { name, place } => pause(&name, true, &place),
+        cli::SubscriberCommand::Resume { name, place } => pause(&name, false, &place),
+        cli::SubscriberCommand::Remove { name, place } => {
             if !open(&place)?.remove_subscriber(&name)? {
                 return Err(unknown(&name));
             }
@@ -40,14 +40,14 @@ pub(super) fn unknown(name: &str) -> anyhow::Error {
     anyhow::anyhow!("没有订阅 {name}, 见 `parkgate subscriber list` (no such subscriber)")
 }
 
-fn add(args: AddSubscriber) -> anyhow::Result<()> {
+fn add(args: AddSubscriberArgs) -> anyhow::Result<()> {
     named("--name", Naming::Word, &args.name)?;
     args.app_id.as_deref().map_or(Ok(()), |given| named("--app-id", Naming::Id, given))?;
     check_url(&args.url, args.config.as_deref())?;
     let format = match args.format {
-        cli::Format::Relay => Format::Relay,
-        cli::Format::Openapi => Format::OpenApi,
-        cli::Format::Webhook => Format::Webhook,
+        cli::DeliveryFormat::Relay => Format::Relay,
+        cli::DeliveryFormat::Openapi => Format::OpenApi,
+        cli::DeliveryFormat::Webhook => Format::Webhook,
     };
     if format == Format::Relay && args.mask_plates {
         return Err(misuse(
@@ -80,8 +80,8 @@ fn add(args: AddSubscriber) -> anyhow::Result<()> {
         },
         secret,
         parks: (!args.all).then_some(args.park),
-        enters: args.events.contains(&Event::Enter),
-        leaves: args.events.contains(&Event::Leave),
+        enters: args.events.contains(&SubscribedEvent::Enter),
+        leaves: args.events.contains(&SubscribedEvent::Leave),
     };
     open_by(&args.place, args.config.as_deref())?
         .add_subscriber(&subscriber)
@@ -93,7 +93,7 @@ fn add(args: AddSubscriber) -> anyhow::Result<()> {
     output::line(&format!("{} 已添加 added{made}", args.name))
 }
 
-fn set(args: SetSubscriber) -> anyhow::Result<()> {
+fn set(args: SetSubscriberArgs) -> anyhow::Result<()> {
     let secret = secret::given(&args.secret)?;
     if args.url.is_none() && args.app_id.is_none() && secret.is_none() && args.per_second.is_none() {
         return Err(misuse("没有要修改的 (nothing to change): --url, --secret, --app-id, --per-second"));
@@ -148,7 +148,7 @@ fn check_secret(format: Format, secret: &Secret) -> anyhow::Result<()> {
     }
 }
 
-fn pause(name: &str, paused: bool, place: &Place) -> anyhow::Result<()> {
+fn pause(name: &str, paused: bool, place: &StoreArgs) -> anyhow::Result<()> {
     if !open(place)?.pause_subscriber(name, paused)? {
         return Err(unknown(name));
     }

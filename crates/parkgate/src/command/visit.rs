@@ -11,15 +11,15 @@ use super::open;
 use crate::cli;
 use crate::output::{self, misuse};
 
-pub(super) fn run(command: cli::Visit) -> anyhow::Result<()> {
+pub(super) fn run(command: cli::VisitCommand) -> anyhow::Result<()> {
     match command {
-        cli::Visit::List { park, plate, since, limit, json, place } => {
+        cli::VisitCommand::List { park, plate, since, limit, json, place } => {
             let asked = [("--park", park.clone()), ("--plate", plate.clone()), ("--since", since.clone())];
             let since = since.as_deref().map(moment).transpose()?;
             let (store, filter) = (open(&place)?, VisitFilter { park_uuid: park, plate, since, limit });
             output::listing(json, &LISTED, &asked, |take| store.each_visit(&filter, take)).map(drop)
         }
-        cli::Visit::Show { uuid, serial, json, place } => {
+        cli::VisitCommand::Show { uuid, serial, json, place } => {
             let visits = open(&place)?.visit(&uuid, &serial)?;
             let Some((first, others)) = visits.split_first() else {
                 bail!("没有停车记录 {uuid} {serial}, 见 `parkgate visit list` (no such visit)");
@@ -51,7 +51,7 @@ pub(super) fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     Ok(UnixMillis(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
 }
 
-const LISTED: output::Shown<Visit> = output::Shown {
+const LISTED: output::ListingFormat<Visit> = output::ListingFormat {
     what: ("停车记录", "visits"),
     head: &["车牌", "入场", "离场", "流水", "已付(元)", "出入口", "park_uuid"],
     always: 4,

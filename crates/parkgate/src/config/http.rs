@@ -21,24 +21,24 @@ impl GivenHttp {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "Listed")]
+#[serde(try_from = "NetworkList")]
 struct Networks(Vec<IpNet>);
 
 /// A list in the file; in a variable one text, with commas.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "write networks, as in [\"10.0.0.0/8\"]")]
-enum Listed {
+enum NetworkList {
     One(String),
     Several(Vec<String>),
 }
 
-impl TryFrom<Listed> for Networks {
+impl TryFrom<NetworkList> for Networks {
     type Error = String;
 
-    fn try_from(listed: Listed) -> Result<Self, String> {
+    fn try_from(listed: NetworkList) -> Result<Self, String> {
         let texts = match listed {
-            Listed::One(text) => text.split(',').map(str::to_owned).collect(),
-            Listed::Several(texts) => texts,
+            NetworkList::One(text) => text.split(',').map(str::to_owned).collect(),
+            NetworkList::Several(texts) => texts,
         };
         let texts = texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
         texts.map(network).collect::<Result<_, _>>().map(Networks)

@@ -8,8 +8,8 @@ fn settings(text: &str, variables: &[(&str, &str)]) -> (Given, Vec<String>) {
     given(Some(&file), &environment).unwrap()
 }
 
-fn place(data: Option<&str>, store: Option<&str>) -> Place {
-    Place { data: data.map(PathBuf::from), store: store.map(str::to_owned) }
+fn place(data: Option<&str>, store: Option<&str>) -> StoreArgs {
+    StoreArgs { data: data.map(PathBuf::from), store: store.map(str::to_owned) }
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn the_place_is_named_by_who_comes_first_under_either_name() {
 #[test]
 fn a_database_has_a_data_folder_beside_it_and_keeps_its_password() {
     let url = "postgres://gate:hidden@host/gate";
-    let of = |text: &str, flags: Place, variables: &[(&str, &str)]| {
+    let of = |text: &str, flags: StoreArgs, variables: &[(&str, &str)]| {
         let (given, _) = settings(text, variables);
         let state = state_of(&flags, &given).unwrap();
         assert!(!format!("{state:?}{}", state.name()).contains("hidden"));

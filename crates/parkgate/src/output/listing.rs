@@ -16,7 +16,7 @@ pub(crate) type What = (&'static str, &'static str);
 pub(crate) type Filter = [(&'static str, Option<String>)];
 
 /// How rows are shown.
-pub(crate) struct Shown<T> {
+pub(crate) struct ListingFormat<T> {
     /// What they are.
     pub(crate) what: What,
     /// The heads of the columns.
@@ -32,7 +32,7 @@ pub(crate) struct Shown<T> {
 /// Prints what `each` hands out, as a table or as a JSON array; how many there were. Ends early if nobody reads on.
 pub(crate) fn listing<T>(
     as_json: bool,
-    shown: &Shown<T>,
+    shown: &ListingFormat<T>,
     filter: &Filter,
     each: impl FnOnce(Take<'_, T>) -> Result<(), StoreError>,
 ) -> anyhow::Result<u64> {
@@ -91,13 +91,13 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn add<T>(&mut self, shown: &Shown<T>, one: &T) -> anyhow::Result<ControlFlow<()>> {
+    fn add<T>(&mut self, shown: &ListingFormat<T>, one: &T) -> anyhow::Result<ControlFlow<()>> {
         self.rows.push((shown.row)(one));
         if self.rows.len() < ROWS_AT_ONCE { Ok(ControlFlow::Continue(())) } else { self.print(shown) }
     }
 
     /// What was added since; the head once, above the first of them.
-    fn print<T>(&mut self, shown: &Shown<T>) -> anyhow::Result<ControlFlow<()>> {
+    fn print<T>(&mut self, shown: &ListingFormat<T>) -> anyhow::Result<ControlFlow<()>> {
         let rows = std::mem::take(&mut self.rows);
         let mut text = String::new();
         let columns = self.columns.get_or_insert_with(|| Columns::of(shown.head, shown.always, table_width()));

@@ -18,12 +18,12 @@ pub(super) struct Bill {
     pub(super) balance: u64,
     pub(super) cash: u64,
     pub(super) prepaid: u64,
-    pub(super) payments: Vec<Payment>,
+    pub(super) payments: Vec<SimulatedPayment>,
 }
 
 /// One payment, in fen.
 #[derive(Debug, Clone)]
-pub(super) struct Payment {
+pub(super) struct SimulatedPayment {
     pub(super) order: String,
     pub(super) pay_type: u8,
     pub(super) value: u64,
@@ -32,7 +32,7 @@ pub(super) struct Payment {
     pay_time: i64,
 }
 
-impl Payment {
+impl SimulatedPayment {
     /// As the document's example writes it.
     pub(super) fn to_json(&self) -> Value {
         let origin = match self.pay_type {
@@ -103,7 +103,7 @@ impl Bill {
             4 => self.balance += value,
             _ => self.online += value,
         }
-        self.payments.push(Payment { order: order.to_owned(), pay_type, value, free: 0, change, pay_time });
+        self.payments.push(SimulatedPayment { order: order.to_owned(), pay_type, value, free: 0, change, pay_time });
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) enum Path {
 
 /// What became of the uploads.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Tally {
+pub(super) struct UploadTally {
     pub(super) uploads: u64,
     accepted: u64,
     /// Taken with a hint, or known to the agent as another record: repeated serials.
@@ -41,8 +41,8 @@ pub(super) struct Tally {
     last_hint: Option<String>,
 }
 
-impl Tally {
-    pub(super) fn add(&mut self, other: &Tally) {
+impl UploadTally {
+    pub(super) fn add(&mut self, other: &UploadTally) {
         self.uploads += other.uploads;
         self.accepted += other.accepted;
         self.hinted += other.hinted;
@@ -71,27 +71,27 @@ pub(super) fn lane(serial: &str, lanes: usize) -> usize {
 }
 
 /// Sends what comes, one after the other.
-pub(super) async fn carry(path: Path, mut uploads: mpsc::Receiver<Upload>, pictures: f64) -> Tally {
-    let mut tally = Tally::default();
+pub(super) async fn carry(path: Path, mut uploads: mpsc::Receiver<Upload>, pictures: f64) -> UploadTally {
+    let mut tally = UploadTally::default();
     while let Some(upload) = uploads.recv().await {
         tally.uploads += 1;
         let picture = picture_of(&upload, pictures);
         for failures in 1..=TRIES {
             match path.send(&upload, picture.as_deref()).await {
-                Sent::Accepted => tally.accepted += 1,
-                Sent::Hinted(hint) => {
+                SendResult::Accepted => tally.accepted += 1,
+                SendResult::Hinted(hint) => {
                     tally.hinted += 1;
                     tally.last_hint = Some(hint);
                 }
-                Sent::Refused(hint) => {
+                SendResult::Refused(hint) => {
                     tally.refused += 1;
                     tally.last_hint = Some(hint);
                 }
-                Sent::Later(reason) if failures == TRIES => {
+                SendResult::Later(reason) if failures == TRIES => {
                     tally.given_up += 1;
                     tally.last_hint = Some(reason);
                 }
-                Sent::Later(_) => {
+                SendResult::Later(_) => {
                     tally.retries += 1;
                     tokio::time::sleep(BACKOFF.wait(failures, None, 0.5)).await;
                     continue;
@@ -116,7 +116,7 @@ fn picture_of(upload: &Upload, share: f64) -> Option<Vec<u8>> {
         .ok()
 }
 
-enum Sent {
+enum SendResult {
     Accepted,
     Hinted(String),
     Refused(String),
@@ -132,12 +132,12 @@ impl Path {
         Path::Agent { http: reqwest::Client::new(), url: url.trim_end_matches('/').to_owned() }
     }
 
-    async fn send(&self, upload: &Upload, picture: Option<&[u8]>) -> Sent {
+    async fn send(&self, upload: &Upload, picture: Option<&[u8]>) -> SendResult {
         match self {
             Path::Platform(client) => push(client, upload, picture).await,
             Path::Agent { http, url } => match give(http, url, upload, picture).await {
                 Ok(sent) => sent,
-                Err(error) => Sent::Later(error.to_string()),
+                Err(error) => SendResult::Later(error.to_string()),
             },
         }
     }
@@ -163,23 +163,28 @@ fn part(kind: PushKind) -> &'static str {
     }
 }
 
-async fn push(client: &Client, upload: &Upload, picture: Option<&[u8]>) -> Sent {
+async fn push(client: &Client, upload: &Upload, picture: Option<&[u8]>) -> SendResult {
     let draft = upload.params.iter().fold(Draft::default(), |draft, (name, value)| draft.param(name, value));
     let draft = match picture {
         Some(bytes) => draft.file_bytes(part(upload.kind), bytes.to_vec()),
         None => draft,
     };
     match client.push(upload.kind, draft).await {
-        Ok(Outcome::Accepted(_)) => Sent::Accepted,
-        Ok(Outcome::AcceptedWithHint(reply)) => Sent::Hinted(reply.hint.unwrap_or_default()),
-        Ok(Outcome::Refused(reply)) => Sent::Refused(reply.hint.unwrap_or(reply.message)),
-        Ok(Outcome::Denied { told, .. } | Outcome::TooLarge { told }) => Sent::Refused(told),
-        Ok(Outcome::TryLater { reason, .. }) => Sent::Later(reason),
-        Err(error) => Sent::Later(error.to_string()),
+        Ok(Outcome::Accepted(_)) => SendResult::Accepted,
+        Ok(Outcome::AcceptedWithHint(reply)) => SendResult::Hinted(reply.hint.unwrap_or_default()),
+        Ok(Outcome::Refused(reply)) => SendResult::Refused(reply.hint.unwrap_or(reply.message)),
+        Ok(Outcome::Denied { told, .. } | Outcome::TooLarge { told }) => SendResult::Refused(told),
+        Ok(Outcome::TryLater { reason, .. }) => SendResult::Later(reason),
+        Err(error) => SendResult::Later(error.to_string()),
     }
 }
 
-async fn give(http: &reqwest::Client, url: &str, upload: &Upload, picture: Option<&[u8]>) -> reqwest::Result<Sent> {
+async fn give(
+    http: &reqwest::Client,
+    url: &str,
+    upload: &Upload,
+    picture: Option<&[u8]>,
+) -> reqwest::Result<SendResult> {
     let request = http.post(format!("{url}/{}", upload.kind.name()));
     let request = match picture {
         Some(bytes) => {
@@ -197,10 +202,10 @@ async fn give(http: &reqwest::Client, url: &str, upload: &Upload, picture: Optio
     let told = serde_json::from_str::<Value>(&text).ok();
     let told = told.as_ref().and_then(|told| told.get("error")?.as_str()).unwrap_or(&text).to_owned();
     Ok(match status {
-        202 => Sent::Accepted,
-        409 => Sent::Hinted(told),
-        400 => Sent::Refused(told),
-        _ => Sent::Later(told),
+        202 => SendResult::Accepted,
+        409 => SendResult::Hinted(told),
+        400 => SendResult::Refused(told),
+        _ => SendResult::Later(told),
     })
 }
 

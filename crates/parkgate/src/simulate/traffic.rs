@@ -24,7 +24,7 @@ const ARRIVALS: [f64; 24] = [
 
 /// What the traffic is like.
 #[derive(Debug, Clone)]
-pub(super) struct Manner {
+pub(super) struct TrafficProfile {
     pub(super) seed: u64,
     /// When it begins, ms since 1970; the car park is empty then.
     pub(super) start: i64,
@@ -50,7 +50,7 @@ pub(super) struct Upload {
 
 /// One vehicle's stay.
 #[derive(Debug)]
-struct Stay {
+struct SimulatedStay {
     serial: String,
     plate: Plate,
     car_type: u8,
@@ -60,24 +60,24 @@ struct Stay {
 
 /// Ordered by time, and by number where times are equal.
 #[derive(Debug)]
-struct At<T> {
+struct Timed<T> {
     time: i64,
     number: u64,
     what: T,
 }
 
-impl<T> PartialEq for At<T> {
+impl<T> PartialEq for Timed<T> {
     fn eq(&self, other: &Self) -> bool {
         self.number == other.number
     }
 }
-impl<T> Eq for At<T> {}
-impl<T> PartialOrd for At<T> {
+impl<T> Eq for Timed<T> {}
+impl<T> PartialOrd for Timed<T> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
-impl<T> Ord for At<T> {
+impl<T> Ord for Timed<T> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.time, self.number).cmp(&(other.time, other.number))
     }
@@ -85,13 +85,13 @@ impl<T> Ord for At<T> {
 
 /// The sequence of uploads.
 pub(super) struct Traffic {
-    manner: Manner,
+    manner: TrafficProfile,
     rng: Rng,
     /// Nothing happens after; what is on its way still arrives.
     end: i64,
     next_arrival: i64,
-    inside: BinaryHeap<Reverse<At<Stay>>>,
-    on_the_way: BinaryHeap<Reverse<At<Upload>>>,
+    inside: BinaryHeap<Reverse<Timed<SimulatedStay>>>,
+    on_the_way: BinaryHeap<Reverse<Timed<Upload>>>,
     /// The line is away from the first to the second.
     outage: (i64, i64),
     number: u64,
@@ -101,7 +101,7 @@ pub(super) struct Traffic {
 
 impl Traffic {
     /// Begins with an empty car park; ends at `end`, ms since 1970.
-    pub(super) fn new(manner: Manner, end: i64) -> Traffic {
+    pub(super) fn new(manner: TrafficProfile, end: i64) -> Traffic {
         let mut rng = Rng::with_seed(manner.seed);
         let outage = next_outage(&mut rng, manner.start);
         let books = Books::new(manner.spaces);
@@ -172,7 +172,7 @@ impl Traffic {
             93..99 => 4,
             _ => 0,
         };
-        let stay = Stay {
+        let stay = SimulatedStay {
             serial: format!("SIM{}-{}-{number:07}", self.manner.seed, self.manner.start / 1000),
             plate: Plate::seen(rng),
             car_type,
@@ -188,10 +188,10 @@ impl Traffic {
         params.push(("enter_gate".into(), "东门入口".into()));
         params.push(("enter_security".into(), "李四".into()));
         self.upload(PushKind::Enter, &stay, params, now);
-        self.inside.push(Reverse(At { time: leave_at, number, what: stay }));
+        self.inside.push(Reverse(Timed { time: leave_at, number, what: stay }));
     }
 
-    fn leave(&mut self, stay: Stay, now: i64) {
+    fn leave(&mut self, stay: SimulatedStay, now: i64) {
         let bill = Bill::of(&mut self.rng, &stay.serial, stay.car_type, stay.enter_time, now);
         self.books.left(&bill);
         let mut params = self.common(&stay);
@@ -210,13 +210,13 @@ impl Traffic {
             add(name, value.to_string());
         }
         if !bill.payments.is_empty() {
-            let list = bill.payments.iter().map(super::fee::Payment::to_json).collect();
+            let list = bill.payments.iter().map(super::fee::SimulatedPayment::to_json).collect();
             add("payment_list", serde_json::Value::Array(list).to_string());
         }
         self.upload(PushKind::Leave, &stay, params, now);
     }
 
-    fn common(&self, stay: &Stay) -> Vec<(String, String)> {
+    fn common(&self, stay: &SimulatedStay) -> Vec<(String, String)> {
         let car_desc =
             ["其他", "临时车", "月卡A", "免费车", "储值车"].get(usize::from(stay.car_type)).unwrap_or(&"其他");
         let mut params: Vec<(String, String)> = [
@@ -240,7 +240,7 @@ impl Traffic {
     }
 
     /// Puts a record on the line, perhaps with a fault.
-    fn upload(&mut self, kind: PushKind, stay: &Stay, params: Vec<(String, String)>, now: i64) {
+    fn upload(&mut self, kind: PushKind, stay: &SimulatedStay, params: Vec<(String, String)>, now: i64) {
         let upload = Upload {
             kind,
             serial: stay.serial.clone(),
@@ -275,7 +275,7 @@ impl Traffic {
 
     fn send(&mut self, upload: Upload, time: i64) {
         let number = self.count();
-        self.on_the_way.push(Reverse(At { time, number, what: upload }));
+        self.on_the_way.push(Reverse(Timed { time, number, what: upload }));
     }
 
     /// What happens while the line is away goes out when it is back.
@@ -326,8 +326,8 @@ mod tests {
 
     const START: i64 = 1_760_000_000_000;
 
-    fn manner(seed: u64, faults: f64) -> Manner {
-        Manner { seed, start: START, spaces: 500, faults, tells_space: true }
+    fn manner(seed: u64, faults: f64) -> TrafficProfile {
+        TrafficProfile { seed, start: START, spaces: 500, faults, tells_space: true }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{DEMO_PARK, Gate, Multipart, body, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, body, leave, md5_hex, signed};
 use serde_json::Value;
 
 use crate::{PARKGATE, demo};
@@ -216,14 +216,14 @@ fn half_sent_pictures_are_on_disk_and_count_for_little() {
     let gate = with(&[("PARKGATE_LIMITS_BODIES_BYTES_MAX", "8388608"), ("PARKGATE_LIMITS_BODY_IDLE_TIMEOUT", "60s")]);
     let picture = vec![b'p'; 1024 * 1024];
     let pairs = signed(leave("S1", &[("leave_image_hash", &md5_hex(&picture))]), "123");
-    let form = Multipart::of(&pairs).file("leave_image_file", &picture).end();
+    let form = MultipartBody::of(&pairs).file("leave_image_file", &picture).end();
     let half = &form[..form.len() - 1000];
     let mut held = Vec::new();
     for index in 0..20 {
         let mut stream = connect_from(&gate, &format!("127.1.0.{}", index + 1));
         let head = format!(
             "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
-            Multipart::content_type(),
+            MultipartBody::content_type(),
             form.len()
         );
         stream.write_all(head.as_bytes()).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use parkgate_testbed::{Gate, Multipart, body, leave, signed};
+use parkgate_testbed::{Gate, MultipartBody, body, leave, signed};
 
 use crate::{PARKGATE, demo};
 
@@ -31,16 +31,16 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[test]
 fn broken_bodies_are_named() {
     let gate = demo();
-    let multipart = Multipart::content_type();
+    let multipart = MultipartBody::content_type();
     let pairs = signed(leave("S1", &[]), "123");
-    let whole = Multipart::of(&pairs).file("leave_image_file", &[7; 1000]).end();
+    let whole = MultipartBody::of(&pairs).file("leave_image_file", &[7; 1000]).end();
     expect(&gate, &multipart, whole[..whole.len() - 30].to_vec(), 400, "请求体格式错误");
     expect(&gate, &multipart, b"no multipart at all".to_vec(), 400, "请求体格式错误");
     expect(&gate, &multipart, Vec::new(), 400, "请求体格式错误");
     expect(&gate, "multipart/form-data", whole.clone(), 400, "boundary");
     let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
     expect(&gate, &long, whole, 400, "boundary");
-    let nameless = Multipart::default().part("Content-Disposition: form-data", b"x").end();
+    let nameless = MultipartBody::default().part("Content-Disposition: form-data", b"x").end();
     expect(&gate, &multipart, nameless, 400, "没有name");
     expect(&gate, "application/json", b"{}".to_vec(), 400, "`Content-Type`应为");
     expect(&gate, "", b"a=1".to_vec(), 400, "`Content-Type`应为");
@@ -55,17 +55,17 @@ fn broken_bodies_are_named() {
 #[test]
 fn what_is_too_large_or_too_many_is_413() {
     let gate = demo();
-    let multipart = Multipart::content_type();
+    let multipart = MultipartBody::content_type();
     let pairs = signed(leave("S1", &[]), "123");
-    let large = Multipart::of(&pairs).file("leave_image_file", &vec![7; 5 * 1024 * 1024 + 1]).end();
+    let large = MultipartBody::of(&pairs).file("leave_image_file", &vec![7; 5 * 1024 * 1024 + 1]).end();
     expect(&gate, &multipart, large, 413, "文件`leave_image_file`超过上限5242880字节");
-    let forty = Multipart::of(&pairs).file("leave_image_file", &vec![7; 40_000_000]).end();
+    let forty = MultipartBody::of(&pairs).file("leave_image_file", &vec![7; 40_000_000]).end();
     expect(&gate, &multipart, forty, 413, "超过上限");
-    let parts = (0..100_000).fold(Multipart::default(), |form, index| {
+    let parts = (0..100_000).fold(MultipartBody::default(), |form, index| {
         form.part(&format!("Content-Disposition: form-data; name=\"a{index}\""), b"1")
     });
     expect(&gate, &multipart, parts.end(), 413, "超过上限");
-    let twelve = (0..5).fold(Multipart::of(&pairs), |form, index| form.file(&format!("x{index}_file"), b"1"));
+    let twelve = (0..5).fold(MultipartBody::of(&pairs), |form, index| form.file(&format!("x{index}_file"), b"1"));
     expect(&gate, &multipart, twelve.end(), 413, "文件 files超过上限4个");
     let value = format!("plate={}", "x".repeat(64 * 1024 + 1));
     expect(&gate, FORM, value.into_bytes(), 413, "参数`plate`超过上限65536字节");
@@ -73,7 +73,7 @@ fn what_is_too_large_or_too_many_is_413() {
     expect(&gate, FORM, unlisted.join("&").into_bytes(), 413, "超过上限32个");
     expect(&gate, FORM, vec![b'&'; 600 * 1024], 413, "超过上限524288字节");
     let header = format!("Content-Disposition: form-data; name=\"a\"\r\nX: {}", "x".repeat(1024 * 1024));
-    expect(&gate, &multipart, Multipart::default().part(&header, b"1").end(), 400, "头过长");
+    expect(&gate, &multipart, MultipartBody::default().part(&header, b"1").end(), 400, "头过长");
     still_fine(&gate, "S2");
 }
 

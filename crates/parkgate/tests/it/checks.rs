@@ -1,6 +1,6 @@
 //! Every check of `DESIGN.md` 3.3, in its order.
 
-use parkgate_testbed::{DEMO_PARK, Gate, Multipart, body, enter, leave, signed};
+use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, body, enter, leave, signed};
 use serde_json::json;
 
 use crate::demo;
@@ -136,7 +136,7 @@ fn the_merchant_number_may_stand_for_the_park() {
 fn both_bodies_and_every_text_part_are_taken() {
     let gate = demo();
     let pairs = signed(leave("S1", &[]), "123");
-    let form = pairs.iter().fold(Multipart::default(), |form, (name, value)| {
+    let form = pairs.iter().fold(MultipartBody::default(), |form, (name, value)| {
         // With a file name, and with a charset of its own: texts all the same.
         let (gbk, _, _) = encoding_rs::GBK.encode(value);
         let headers = format!(
@@ -144,7 +144,7 @@ fn both_bodies_and_every_text_part_are_taken() {
         );
         form.part(&headers, &gbk)
     });
-    let (status, reply) = gate.post("leave", &Multipart::content_type(), form.end());
+    let (status, reply) = gate.post("leave", &MultipartBody::content_type(), form.end());
     assert_eq!((status, &reply["message"]), (200, &json!("OK")), "{reply}");
     assert_eq!(gate.visit("S1")["plate"], "粤B12345");
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use parkgate_testbed::{DEMO_PARK, Gate, Manner, Subscriber, body, enter, leave, signed};
+use parkgate_testbed::{DEMO_PARK, Gate, SubscriberAnswer, TestSubscriber, body, enter, leave, signed};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -45,7 +45,7 @@ fn ahead(folder: &Path, days: u32) -> Vec<(String, String)> {
 
 #[test]
 fn a_clock_that_jumps_ahead_deletes_no_quarantine_and_kills_no_delivery_and_what_it_made_due_comes_back() {
-    let city = Subscriber::start(Manner::Says(500, "later"));
+    let city = TestSubscriber::start(SubscriberAnswer::Says(500, "later"));
     let mut gate = Gate::with_variables(PARKGATE, &["--demo"], &SETTINGS);
     let add =
         ["subscriber", "add", "--name", "city", "--url", &city.url, "--format", "relay", "--secret", "s", "--all"];
@@ -80,7 +80,7 @@ fn a_clock_that_jumps_ahead_deletes_no_quarantine_and_kills_no_delivery_and_what
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
     let next = |delivery: &Value| delivery["next_at"].as_i64().unwrap();
     eventually(|| deliveries(&gate).as_array().unwrap().iter().all(|delivery| next(delivery) < now + 60_000));
-    city.turns(Manner::TAKES);
+    city.turns(SubscriberAnswer::TAKES);
     gate.ok(&["delivery", "retry", "--subscriber", "city"]);
     assert_eq!(kept(&gate), 1);
     assert_eq!(gate.json(&["park", "show", DEMO_PARK])["quarantine_pushes"], 1);

@@ -1,13 +1,13 @@
 //! Rotated secrets, parks that need not sign, and car parks whose serials start anew.
 
-use parkgate_testbed::{DEMO_PARK, Gate, Pairs, body, enter, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, Gate, NamedValues, body, enter, leave, md5_hex, signed};
 use serde_json::{Value, json};
 
 use crate::demo;
 use crate::quarantine::limited;
 use crate::replies::eventually;
 
-fn post(gate: &Gate, call: &str, pairs: &Pairs) -> (u16, Value) {
+fn post(gate: &Gate, call: &str, pairs: &NamedValues) -> (u16, Value) {
     gate.post(call, "application/x-www-form-urlencoded", body(pairs).into_bytes())
 }
 
@@ -61,7 +61,7 @@ fn conflicts_are_listed_with_what_differs() {
 }
 
 /// A stay of its own plate, a day later than the one before.
-fn stay(number: u64, day: u64) -> Pairs {
+fn stay(number: u64, day: u64) -> NamedValues {
     let (entered, left) = (1_624_874_732_253 + day * 86_400_000 * 30, 1_624_874_999_000 + day * 86_400_000 * 30);
     let (entered, left, plate) = (entered.to_string(), left.to_string(), format!("粤B{day}{number:04}"));
     leave(&format!("{number}"), &[("enter_time", &entered), ("leave_time", &left), ("plate", &plate)])

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use parkgate_testbed::{DEMO_PARK, Multipart, body, leave, md5_hex, parkgate, signed};
+use parkgate_testbed::{DEMO_PARK, MultipartBody, body, leave, md5_hex, parkgate, signed};
 use serde_json::{Value, json};
 
 use crate::PARKGATE;
@@ -75,9 +75,9 @@ fn captured_bodies_and_requests_are_read() {
     let form = body(&signed(leave("S1", &[]), "123"));
     let urlencoded = file("a", format!("{form}\n").as_bytes());
     assert_eq!(explain(&["--body", &urlencoded])["matches"], true);
-    let parts = Multipart::of(&signed(leave("S1", &[("leave_image_hash", &md5_hex(b"GIF89a"))]), "123"));
+    let parts = MultipartBody::of(&signed(leave("S1", &[("leave_image_hash", &md5_hex(b"GIF89a"))]), "123"));
     let multipart = file("b", &parts.file("leave_image_file", b"GIF89a").end());
-    assert_eq!(explain(&["--body", &multipart, "--content-type", &Multipart::content_type()])["matches"], true);
+    assert_eq!(explain(&["--body", &multipart, "--content-type", &MultipartBody::content_type()])["matches"], true);
     let head = "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n";
     let whole = file("c", format!("{head}{form}").as_bytes());
     assert_eq!(explain(&["--request", &whole])["matches"], true);

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use parkgate_testbed::{DEMO_PARK, Gate, Multipart, body, enter, leave, signed};
+use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, body, enter, leave, signed};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -112,8 +112,8 @@ impl Push {
         let request = match &self.picture {
             None => request.header("content-type", "application/x-www-form-urlencoded").body(body(&self.fields)),
             Some(picture) => request
-                .header("content-type", Multipart::content_type())
-                .body(Multipart::of(&self.fields).file(&format!("{}_image_file", self.call), picture).end()),
+                .header("content-type", MultipartBody::content_type())
+                .body(MultipartBody::of(&self.fields).file(&format!("{}_image_file", self.call), picture).end()),
         };
         let text = request.send().and_then(reqwest::blocking::Response::text).ok()?;
         let reply: Value = serde_json::from_str(&text).ok()?;
@@ -221,10 +221,10 @@ impl Drop for Unmount {
 #[test]
 fn an_upload_cut_off_leaves_nothing() {
     let gate = Gate::with(PARKGATE, &["--demo"]);
-    let whole = Multipart::of(&signed(leave("S1", &[]), "123")).file("leave_image_file", &vec![7; 1_000_000]).end();
+    let whole = MultipartBody::of(&signed(leave("S1", &[]), "123")).file("leave_image_file", &vec![7; 1_000_000]).end();
     let head = format!(
         "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
-        Multipart::content_type(),
+        MultipartBody::content_type(),
         whole.len()
     );
     for _ in 0..5 {

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{Bucket, Gate, Manner, Postgres, Subscriber, parkgate_with};
+use parkgate_testbed::{BucketServer, Gate, Postgres, SubscriberAnswer, TestSubscriber, parkgate_with};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -67,7 +67,7 @@ impl Load {
 
 #[test]
 fn nothing_is_lost_or_doubled_when_gates_and_database_are_killed_in_turn() {
-    let (cluster, bucket) = (Postgres::start(&[]), Bucket::start());
+    let (cluster, bucket) = (Postgres::start(&[]), BucketServer::start());
     let (url, pictures) = (cluster.database(), bucket.url("gates"));
     let folder = tempfile::tempdir().unwrap();
     let gate_at = |name: &str| {
@@ -95,7 +95,7 @@ fn nothing_is_lost_or_doubled_when_gates_and_database_are_killed_in_turn() {
         output.stdout
     };
     let json = |args: &[&str]| -> Value { serde_json::from_slice(&ok(&[args, &["--json"]].concat())).unwrap() };
-    let subscriber = Subscriber::start(Manner::TAKES);
+    let subscriber = TestSubscriber::start(SubscriberAnswer::TAKES);
     ok(&["subscriber", "add", "--name", "city", "--url", &subscriber.url, "--format", "webhook", "--all"]);
 
     let load = Load {

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
-use parkgate_testbed::{DEMO_PARK, Gate, Manner, Postgres, Subscriber, Told, enter, leave, parkgate_with};
+use parkgate_testbed::{
+    DEMO_PARK, Gate, Postgres, ReceivedDelivery, SubscriberAnswer, TestSubscriber, enter, leave, parkgate_with,
+};
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -86,7 +88,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The serials told, and how often each half.
-fn serials(told: &[Told]) -> HashMap<(String, bool), usize> {
+fn serials(told: &[ReceivedDelivery]) -> HashMap<(String, bool), usize> {
     let mut seen = HashMap::new();
     for one in told {
         let is_leave = one.field("leave_time").is_some() || one.path.ends_with("leave");
@@ -96,7 +98,7 @@ fn serials(told: &[Told]) -> HashMap<(String, bool), usize> {
 }
 
 /// Each half of these came, the enter's first coming before the leave's.
-fn assert_in_order(told: &[Told], expected: impl Iterator<Item = String>) {
+fn assert_in_order(told: &[ReceivedDelivery], expected: impl Iterator<Item = String>) {
     let first = |serial: &str, is_leave: bool| {
         let at = told.iter().position(|one| {
             one.path.ends_with(if is_leave { "leave" } else { "enter" })
@@ -143,7 +145,8 @@ fn a_relay_sends_the_push_as_it_came_pictures_and_sign_and_all() {
 #[test]
 fn the_open_platform_and_webhooks_get_what_they_subscribed_to() {
     each_store(|store| {
-        let (city, hook) = (Subscriber::start(Manner::TAKES), Subscriber::start(Manner::Says(204, "")));
+        let (city, hook) =
+            (TestSubscriber::start(SubscriberAnswer::TAKES), TestSubscriber::start(SubscriberAnswer::Says(204, "")));
         let front = Forwarding::on(store, &[]);
         let place = ["address=科技路1号", "area_code=440305", "latitude=22.5", "longitude=113.9"];
         let mut args = vec!["park", "set", DEMO_PARK, "--location"];
@@ -191,14 +194,14 @@ fn the_open_platform_and_webhooks_get_what_they_subscribed_to() {
 fn whoever_hangs_fails_or_drops_gets_everything_in_order_and_nobody_else_notices() {
     each_store(|store| {
         let manners = [
-            ("hangs", Manner::Hangs),
-            ("fails", Manner::Says(500, "<html>")),
-            ("drops", Manner::Drops),
-            ("good", Manner::TAKES),
+            ("hangs", SubscriberAnswer::Hangs),
+            ("fails", SubscriberAnswer::Says(500, "<html>")),
+            ("drops", SubscriberAnswer::Drops),
+            ("good", SubscriberAnswer::TAKES),
         ];
         let front = Forwarding::on(store, &[("TIMEOUT", "1s")]);
         let subscribers = manners.map(|(name, manner)| {
-            let subscriber = Subscriber::start(manner);
+            let subscriber = TestSubscriber::start(manner);
             front.subscribe(name, &subscriber.url, &["--format", "relay", "--all"]);
             (name, subscriber)
         });
@@ -219,7 +222,7 @@ fn whoever_hangs_fails_or_drops_gets_everything_in_order_and_nobody_else_notices
         let readyz = reqwest::blocking::get(format!("{}/readyz", front.gate.url)).unwrap().status();
         assert_eq!(readyz, 200);
         for (name, subscriber) in &subscribers {
-            subscriber.turns(Manner::TAKES);
+            subscriber.turns(SubscriberAnswer::TAKES);
             front.drained(name);
             let told = subscriber.told();
             assert_in_order(&told, numbers());
@@ -234,7 +237,7 @@ fn whoever_hangs_fails_or_drops_gets_everything_in_order_and_nobody_else_notices
 #[test]
 fn killed_gates_send_on_what_they_had_recorded() {
     each_store(|store| {
-        let city = Subscriber::start(Manner::Drops);
+        let city = TestSubscriber::start(SubscriberAnswer::Drops);
         let mut front = Forwarding::on(store, &[("TIMEOUT", "300ms")]);
         front.subscribe("city", &city.url, &["--format", "relay", "--all"]);
         for kill in 0..4 {
@@ -242,11 +245,11 @@ fn killed_gates_send_on_what_they_had_recorded() {
                 front.gate.taken("enter", enter(&format!("K{kill}-{number}"), &[]));
                 front.gate.taken("leave", leave(&format!("K{kill}-{number}"), &[]));
             }
-            city.turns(if kill % 2 == 0 { Manner::TAKES } else { Manner::Drops });
+            city.turns(if kill % 2 == 0 { SubscriberAnswer::TAKES } else { SubscriberAnswer::Drops });
             front.gate.kill();
             front.gate.start();
         }
-        city.turns(Manner::TAKES);
+        city.turns(SubscriberAnswer::TAKES);
         front.drained("city");
         assert_in_order(&city.told(), (0..4).flat_map(|kill| (0..10).map(move |number| format!("K{kill}-{number}"))));
         assert_eq!(front.gate.stop(), Some(0));
@@ -257,7 +260,7 @@ fn killed_gates_send_on_what_they_had_recorded() {
 fn two_gates_on_one_database_share_the_work() {
     let cluster = Postgres::shared();
     let url = cluster.database();
-    let city = Subscriber::start(Manner::TAKES);
+    let city = TestSubscriber::start(SubscriberAnswer::TAKES);
     let first = Forwarding::on(Some((Arc::clone(&cluster), url.clone())), &[]);
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -282,9 +285,10 @@ fn two_gates_on_one_database_share_the_work() {
 #[test]
 fn what_is_refused_is_dead_until_it_is_retried_and_what_failed_too_long_too() {
     each_store(|store| {
-        let refusal = Manner::Says(400, r#"{"code":"400","message":"请求参数错误","hint":"参数`merchant`未传递"}"#);
-        let city = Subscriber::start(refusal);
-        let away = Subscriber::start(Manner::Says(503, ""));
+        let refusal =
+            SubscriberAnswer::Says(400, r#"{"code":"400","message":"请求参数错误","hint":"参数`merchant`未传递"}"#);
+        let city = TestSubscriber::start(refusal);
+        let away = TestSubscriber::start(SubscriberAnswer::Says(503, ""));
         let front = Forwarding::on(store, &[("GIVE_UP_AFTER", "1s")]);
         front.subscribe("city", &city.url, &["--format", "relay", "--all"]);
         front.subscribe("away", &away.url, &["--format", "webhook", "--all"]);
@@ -302,7 +306,7 @@ fn what_is_refused_is_dead_until_it_is_retried_and_what_failed_too_long_too() {
         assert_eq!((&shown["state"], &shown["parking_serial"]), (&"dead".into(), &"D0".into()));
         let other = dead("city")[1]["id"].as_str().unwrap().to_owned();
         front.ok(&["delivery", "drop", &other]);
-        city.turns(Manner::TAKES);
+        city.turns(SubscriberAnswer::TAKES);
         front.ok(&["delivery", "retry", "--subscriber", "city"]);
         until("the other two arrived", || city.told().len() == 2);
         front.drained("city");
@@ -312,7 +316,7 @@ fn what_is_refused_is_dead_until_it_is_retried_and_what_failed_too_long_too() {
         // From the records, as often as it is wished.
         front.ok(&["delivery", "replay", "--subscriber", "city", "--since", "1h"]);
         until("all three came again", || city.told().len() == 5);
-        away.turns(Manner::Says(200, ""));
+        away.turns(SubscriberAnswer::Says(200, ""));
         front.ok(&["delivery", "replay", "--subscriber", "away", "--since", "1d"]);
         until("what was dead was told after all", || away.told().len() == 3);
     });
@@ -321,7 +325,7 @@ fn what_is_refused_is_dead_until_it_is_retried_and_what_failed_too_long_too() {
 #[test]
 fn a_paused_subscriber_waits_and_a_removed_one_is_forgotten() {
     each_store(|store| {
-        let city = Subscriber::start(Manner::TAKES);
+        let city = TestSubscriber::start(SubscriberAnswer::TAKES);
         let front = Forwarding::on(store, &[]);
         front.subscribe("city", &city.url, &["--format", "relay", "--all"]);
         front.gate.taken("enter", enter("P0", &[]));
@@ -347,7 +351,7 @@ fn a_paused_subscriber_waits_and_a_removed_one_is_forgotten() {
 
 #[test]
 fn private_addresses_are_not_reached_unless_allowed_and_redirects_are_never_followed() {
-    let inside = Subscriber::start(Manner::TAKES);
+    let inside = TestSubscriber::start(SubscriberAnswer::TAKES);
     let strict = Forwarding::on(None, &[("ALLOW_PRIVATE", "false")]);
     let port = inside.url.rsplit(':').next().unwrap();
     let open_hand = [("PARKGATE_FORWARD_ALLOW_PRIVATE".to_owned(), "true".to_owned())];
@@ -383,7 +387,7 @@ fn private_addresses_are_not_reached_unless_allowed_and_redirects_are_never_foll
         });
     }
     assert_eq!(inside.told().len(), 0);
-    let redirecting = Subscriber::start(Manner::Redirects(format!("{}/elsewhere", inside.url)));
+    let redirecting = TestSubscriber::start(SubscriberAnswer::Redirects(format!("{}/elsewhere", inside.url)));
     let open = Forwarding::on(None, &[]);
     open.subscribe("moved", &redirecting.url, &["--format", "webhook", "--all"]);
     open.gate.taken("enter", enter("A1", &[]));
@@ -394,7 +398,7 @@ fn private_addresses_are_not_reached_unless_allowed_and_redirects_are_never_foll
 
 #[test]
 fn a_rate_is_kept_to() {
-    let city = Subscriber::start(Manner::TAKES);
+    let city = TestSubscriber::start(SubscriberAnswer::TAKES);
     let front = Forwarding::on(None, &[]);
     front.subscribe("city", &city.url, &["--format", "relay", "--all", "--per-second", "20"]);
     let begun = Instant::now();
@@ -446,7 +450,7 @@ fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
         );
         // Without an answer ours stands, and the push is delivered once there is one.
         front.ok(&["subscriber", "remove", "vendor"]);
-        let other = Subscriber::start(Manner::Says(500, "<html>"));
+        let other = TestSubscriber::start(SubscriberAnswer::Says(500, "<html>"));
         front.subscribe("other", &other.url, &["--format", "relay", "--compare", "--all"]);
         until("the gate asks the other", || {
             number += 1;
@@ -454,7 +458,7 @@ fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
             let waiting = front.json(&["delivery", "list", "--state", "pending"]);
             reply["hint"].is_null() && waiting.as_array().unwrap().iter().any(|one| one["told"].is_string())
         });
-        other.turns(Manner::TAKES);
+        other.turns(SubscriberAnswer::TAKES);
         // What was recorded before the gate knew of it waits longer.
         until("it arrived after all", || {
             other.told().iter().any(|told| told.field("parking_serial") == Some(format!("S{number}")))
@@ -463,7 +467,7 @@ fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
 }
 
 /// Subscribes a platform that is asked first, and waits until the gate asks it.
-fn compared(front: &Forwarding, platform: &Subscriber) {
+fn compared(front: &Forwarding, platform: &TestSubscriber) {
     front.subscribe("vendor", &platform.url, &["--format", "relay", "--compare", "--all"]);
     let mut number = 0;
     until("the gate asks it", || {
@@ -476,12 +480,12 @@ fn compared(front: &Forwarding, platform: &Subscriber) {
 #[test]
 fn a_compared_leave_goes_after_its_enter_and_is_answered_by_us_meanwhile() {
     each_store(|store| {
-        let vendor = Subscriber::start(Manner::TAKES);
+        let vendor = TestSubscriber::start(SubscriberAnswer::TAKES);
         let front = Forwarding::on(store, &[("RETRY_FIRST", "2s"), ("RETRY_MAX", "2s")]);
         compared(&front, &vendor);
-        vendor.turns(Manner::Says(500, "<html>"));
+        vendor.turns(SubscriberAnswer::Says(500, "<html>"));
         assert_eq!(front.gate.push("enter", enter("C1", &[])).1["code"], "200", "ours, for want of theirs");
-        vendor.turns(Manner::TAKES);
+        vendor.turns(SubscriberAnswer::TAKES);
         assert_eq!(front.gate.push("leave", leave("C1", &[])).1["code"], "200", "theirs would have come too early");
         front.drained("vendor");
         assert_in_order(&vendor.told(), std::iter::once("C1".to_owned()));
@@ -490,10 +494,10 @@ fn a_compared_leave_goes_after_its_enter_and_is_answered_by_us_meanwhile() {
 
 #[test]
 fn what_we_refuse_is_not_answered_while_the_compared_platform_is_away() {
-    let vendor = Subscriber::start(Manner::TAKES);
+    let vendor = TestSubscriber::start(SubscriberAnswer::TAKES);
     let front = Forwarding::on(None, &[]);
     compared(&front, &vendor);
-    vendor.turns(Manner::Says(500, "<html>"));
+    vendor.turns(SubscriberAnswer::Says(500, "<html>"));
     let wrong = || {
         let mut pairs = parkgate_testbed::signed(enter("W1", &[]), "another secret");
         pairs.retain(|(name, _)| name != "x");
@@ -505,21 +509,21 @@ fn what_we_refuse_is_not_answered_while_the_compared_platform_is_away() {
         (503, &"503".into()),
         "else the car park would think that it is done: {reply}"
     );
-    vendor.turns(Manner::TAKES);
+    vendor.turns(SubscriberAnswer::TAKES);
     until("it is asked again", || wrong().1["code"] == "1001");
 }
 
 #[test]
 fn who_is_denied_is_told_again_once_the_platform_knows_us() {
     each_store(|store| {
-        let city = Subscriber::start(Manner::Says(403, r#"{"code":"403","message":"访问被拦截"}"#));
+        let city = TestSubscriber::start(SubscriberAnswer::Says(403, r#"{"code":"403","message":"访问被拦截"}"#));
         let front = Forwarding::on(store, &[]);
         front.subscribe("city", &city.url, &["--format", "openapi", "--app-id", "A1", "--secret", "old", "--all"]);
         front.gate.taken("enter", enter("D1", &[]));
         until("it was told why", || front.json(&["delivery", "list"])[0]["told"] == "403 访问被拦截");
         assert_eq!(front.json(&["delivery", "list"])[0]["state"], "pending");
         // Somewhere else, and under a new secret.
-        let moved = Subscriber::start(Manner::TAKES);
+        let moved = TestSubscriber::start(SubscriberAnswer::TAKES);
         front.ok(&["subscriber", "set", "city", "--url", &format!("{}/new", moved.url), "--secret", "new"]);
         front.drained("city");
         let told = moved.told();
@@ -537,7 +541,7 @@ fn who_is_denied_is_told_again_once_the_platform_knows_us() {
 
 #[test]
 fn pictures_for_one_that_hangs_keep_nobody_else_waiting() {
-    let (slow, good) = (Subscriber::start(Manner::Hangs), Subscriber::start(Manner::TAKES));
+    let (slow, good) = (TestSubscriber::start(SubscriberAnswer::Hangs), TestSubscriber::start(SubscriberAnswer::TAKES));
     let front = Forwarding::on(None, &[("TIMEOUT", "60s")]);
     front.subscribe("slow", &slow.url, &["--format", "relay", "--all"]);
     front.subscribe("good", &good.url, &["--format", "relay", "--all"]);

@@ -1,6 +1,6 @@
 //! Pictures on S3: `--images s3://…` against a real S3 server (`s3s-fs`).
 
-use parkgate_testbed::{Bucket, Gate, leave, md5_hex};
+use parkgate_testbed::{BucketServer, Gate, leave, md5_hex};
 use serde_json::json;
 
 use crate::PARKGATE;
@@ -15,7 +15,7 @@ fn push(gate: &Gate, serial: &str, picture: &[u8]) -> (u16, serde_json::Value) {
 
 #[test]
 fn pictures_are_in_the_bucket_before_the_reply_and_without_it_the_car_park_keeps_them() {
-    let bucket = Bucket::start();
+    let bucket = BucketServer::start();
     let folder = tempfile::tempdir().unwrap();
     let url = bucket.url("east/gate");
     let mut gate = Gate::stopped(PARKGATE, &folder.path().join("data"), &["--demo", "--images", &url]);
@@ -32,7 +32,7 @@ fn pictures_are_in_the_bucket_before_the_reply_and_without_it_the_car_park_keeps
     assert_eq!(push(&gate, "S3", b"GIF89a another").1["message"], "OK");
     assert_eq!(bucket.objects("east/gate").len(), 2);
     // What was signed wrongly waits with its picture there, too.
-    let (_, reply) = gate.post("leave", &parkgate_testbed::Multipart::content_type(), wrongly_signed());
+    let (_, reply) = gate.post("leave", &parkgate_testbed::MultipartBody::content_type(), wrongly_signed());
     assert!(reply["hint"].as_str().unwrap().contains("签名"), "{reply}");
     assert_eq!(bucket.objects("east/gate").len(), 3);
     let ready = || reqwest::blocking::get(format!("{}/readyz", gate.url)).unwrap().status().as_u16();
@@ -54,7 +54,7 @@ fn pictures_are_in_the_bucket_before_the_reply_and_without_it_the_car_park_keeps
 
 #[test]
 fn a_gate_without_its_bucket_is_not_ready() {
-    let (bucket, folder) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let (bucket, folder) = (BucketServer::start(), tempfile::tempdir().unwrap());
     let mut gate = Gate::stopped(PARKGATE, &folder.path().join("data"), &["--demo", "--images", "s3://elsewhere/gate"]);
     gate.variables = bucket.variables(None);
     gate.start();
@@ -67,5 +67,5 @@ fn wrongly_signed() -> Vec<u8> {
     let hash = md5_hex(b"GIF89a wrong");
     let mut pairs = leave("S9", &[("leave_image_hash", &hash)]);
     pairs.push(("sign".into(), "0".repeat(32)));
-    parkgate_testbed::Multipart::of(&pairs).file("leave_image_file", b"GIF89a wrong").end()
+    parkgate_testbed::MultipartBody::of(&pairs).file("leave_image_file", b"GIF89a wrong").end()
 }

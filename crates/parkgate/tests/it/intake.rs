@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use parkgate_testbed::{Agent, DEMO_PARK, Gate, Multipart, Pairs, body, enter, leave, md5_hex, percent, signed};
+use parkgate_testbed::{
+    Agent, DEMO_PARK, Gate, MultipartBody, NamedValues, body, enter, leave, md5_hex, percent, signed,
+};
 use serde_json::{Value, json};
 
 use crate::replies::eventually;
@@ -25,8 +27,8 @@ fn disposition(name: &str) -> String {
 
 /// All pairs as parts, one of them as given.
 fn with_part(pairs: &[(String, String)], name: &str, headers: &str, content: &[u8]) -> Vec<u8> {
-    let others: Pairs = pairs.iter().filter(|(other, _)| other != name).cloned().collect();
-    Multipart::of(&others).part(headers, content).end()
+    let others: NamedValues = pairs.iter().filter(|(other, _)| other != name).cloned().collect();
+    MultipartBody::of(&others).part(headers, content).end()
 }
 
 fn taken(gate: &Gate, content_type: &str, body: Vec<u8>) -> Value {
@@ -52,7 +54,7 @@ fn give(agent: &Agent, call: &str, content_type: &str, body: Vec<u8>) -> (u16, S
 fn usual_names_of_charsets_are_decoded_and_others_refused_by_name() {
     let gate = demo();
     let pairs = signed(leave("S1", &[]), "123");
-    let gbk_body = |pairs: &Pairs| {
+    let gbk_body = |pairs: &NamedValues| {
         let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", percent(&gbk(value)))).collect();
         pairs.join("&").into_bytes()
     };
@@ -75,7 +77,7 @@ fn usual_names_of_charsets_are_decoded_and_others_refused_by_name() {
         );
         let headers = format!("{}\r\nContent-Type: text/plain; charset={name}", disposition("plate"));
         let part = with_part(&pairs, "plate", &headers, "粤B12345".as_bytes());
-        refused(&gate, &Multipart::content_type(), part, &["`plate`", &format!("字符集`{name}`")]);
+        refused(&gate, &MultipartBody::content_type(), part, &["`plate`", &format!("字符集`{name}`")]);
     }
     // Apache HttpClient writes this on every text part unless told otherwise, also on `sign`.
     let (_, sign) = pairs.iter().find(|(name, _)| name == "sign").unwrap();
@@ -83,7 +85,7 @@ fn usual_names_of_charsets_are_decoded_and_others_refused_by_name() {
         "{}\r\nContent-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit",
         disposition("sign")
     );
-    taken(&gate, &Multipart::content_type(), with_part(&pairs, "sign", &headers, sign.as_bytes()));
+    taken(&gate, &MultipartBody::content_type(), with_part(&pairs, "sign", &headers, sign.as_bytes()));
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn what_is_empty_in_iso_2022_jp_is_not_added_to_a_captured_push() {
 fn the_agent_decodes_as_the_gate_does_or_refuses_by_name() {
     let gate = demo();
     let agent = Agent::started(PARKGATE, &gate.url, "");
-    let multipart = Multipart::content_type();
+    let multipart = MultipartBody::content_type();
     let record = |serial: &str| {
         let mut pairs = leave(serial, &[]);
         pairs.retain(|(name, _)| name != "park_uuid");
@@ -161,11 +163,11 @@ fn the_agent_takes_as_much_as_the_gate_and_names_the_limit() {
     let files = |count: usize| {
         let names =
             ["enter_image_file", "enter_plate_image_file", "leave_image_file", "leave_plate_image_file", "x_file"];
-        let form = Multipart::of(&leave(&format!("F{count}"), &[]));
+        let form = MultipartBody::of(&leave(&format!("F{count}"), &[]));
         names.iter().take(count).fold(form, |form, name| form.file(name, GIF)).end()
     };
-    assert_eq!(give(&agent, "leave", &Multipart::content_type(), files(4)).0, 202);
-    let (status, told) = give(&agent, "leave", &Multipart::content_type(), files(5));
+    assert_eq!(give(&agent, "leave", &MultipartBody::content_type(), files(4)).0, 202);
+    let (status, told) = give(&agent, "leave", &MultipartBody::content_type(), files(5));
     assert!(status == 400 && told.contains("超过上限4个"), "{told}");
 }
 
@@ -207,7 +209,7 @@ fn long_numbers_stay_what_they_are() {
 #[test]
 fn an_empty_file_is_as_if_not_sent() {
     let gate = demo();
-    let file = |form: Multipart, content: &[u8]| form.file("leave_image_file", content);
+    let file = |form: MultipartBody, content: &[u8]| form.file("leave_image_file", content);
     let hash = md5_hex(GIF);
     let cases: [(&str, &str, &[&[u8]], bool); 7] = [
         ("E1", "", &[b""], false),
@@ -220,8 +222,8 @@ fn an_empty_file_is_as_if_not_sent() {
     ];
     for (serial, hash, files, has_picture) in cases {
         let pairs = signed(leave(serial, &[("leave_image_hash", hash)]), "123");
-        let form = files.iter().fold(Multipart::of(&pairs), |form, content| file(form, content));
-        taken(&gate, &Multipart::content_type(), form.end());
+        let form = files.iter().fold(MultipartBody::of(&pairs), |form, content| file(form, content));
+        taken(&gate, &MultipartBody::content_type(), form.end());
         let visit = gate.visit(serial);
         assert_eq!(!visit["images"]["leave_image"].is_null(), has_picture, "{visit}");
         if !hash.is_empty() {
@@ -229,17 +231,17 @@ fn an_empty_file_is_as_if_not_sent() {
         }
     }
     let pairs = signed(leave("E8", &[("leave_image_hash", OF_NOTHING)]), "123");
-    refused(&gate, &Multipart::content_type(), file(Multipart::of(&pairs), GIF).end(), &["应为文件的MD5"]);
+    refused(&gate, &MultipartBody::content_type(), file(MultipartBody::of(&pairs), GIF).end(), &["应为文件的MD5"]);
     let pairs = signed(leave("E8", &[("leave_image_hash", &hash)]), "123");
-    refused(&gate, &Multipart::content_type(), file(Multipart::of(&pairs), b"").end(), &["未上传文件"]);
+    refused(&gate, &MultipartBody::content_type(), file(MultipartBody::of(&pairs), b"").end(), &["未上传文件"]);
     // The agent: nothing of it goes on.
     let agent = Agent::started(PARKGATE, &gate.url, "");
     for (serial, hash, files) in
         [("A1", OF_NOTHING, vec![b"".as_slice()]), ("A2", "", vec![b"", GIF]), ("A3", "null", vec![])]
     {
         let pairs = leave(serial, &[("leave_image_hash", hash)]);
-        let form = files.iter().fold(Multipart::of(&pairs), |form, content| file(form, content));
-        let (status, told) = give(&agent, "leave", &Multipart::content_type(), form.end());
+        let form = files.iter().fold(MultipartBody::of(&pairs), |form, content| file(form, content));
+        let (status, told) = give(&agent, "leave", &MultipartBody::content_type(), form.end());
         assert_eq!(status, 202, "{told}");
     }
     let empty = agent.folder.path().join("empty.gif");
@@ -259,7 +261,7 @@ fn an_empty_file_is_as_if_not_sent() {
 #[test]
 fn null_empty_and_absent_are_alike() {
     let gate = demo();
-    let push = |call: &str, mut pairs: Pairs, changes: &[(&str, &str)]| {
+    let push = |call: &str, mut pairs: NamedValues, changes: &[(&str, &str)]| {
         pairs.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let form = body(&signed(pairs, "123"));
         gate.post(call, FORM, form.into_bytes())
@@ -280,7 +282,7 @@ fn null_empty_and_absent_are_alike() {
         let (_, again) = push("leave", leave(&format!("N{number}"), &[]), &[]);
         assert_eq!((&again["message"], &again["seqno"]), (&json!("OK"), &reply["seqno"]), "{again}");
         for missing in ["parking_serial", "plate_color", "leave_time", "park_uuid"] {
-            let pairs: Pairs = leave("N9", &[]).into_iter().filter(|(name, _)| name != missing).collect();
+            let pairs: NamedValues = leave("N9", &[]).into_iter().filter(|(name, _)| name != missing).collect();
             let (status, reply) = push("leave", pairs, &[(missing, value)]);
             assert_eq!((status, &reply["hint"]), (400, &json!(format!("参数`{missing}`未传递"))), "{reply}");
         }
@@ -318,13 +320,13 @@ fn byte_order_marks_are_taken_off_and_names_are_read_in_any_case() {
     let form = |serial: &str| body(&signed(leave(serial, &[]), "123")).into_bytes();
     taken(&gate, FORM, marked(form("M1")));
     taken(&gate, "APPLICATION/X-WWW-FORM-URLENCODED;CHARSET=UTF8", form("M2"));
-    let multipart = Multipart::of(&signed(leave("M3", &[]), "123")).end();
-    let content_type = format!("Multipart/Form-Data; Boundary={}", Multipart::BOUNDARY);
+    let multipart = MultipartBody::of(&signed(leave("M3", &[]), "123")).end();
+    let content_type = format!("Multipart/Form-Data; Boundary={}", MultipartBody::BOUNDARY);
     taken(&gate, &content_type, marked(multipart));
     let agent = Agent::started(PARKGATE, &gate.url, "");
     let record = |serial: &str| agent::leave(serial).to_string().into_bytes();
     assert_eq!(give(&agent, "leave", "Application/JSON", marked(record("M4"))).0, 202);
-    let multipart = Multipart::of(&leave("M5", &[])).end();
+    let multipart = MultipartBody::of(&leave("M5", &[])).end();
     assert_eq!(give(&agent, "leave", &content_type, marked(multipart)).0, 202);
     let spool = agent.folder.path().join("spool");
     eventually(|| spool.is_dir());
@@ -357,15 +359,15 @@ fn broken_multipart_is_kept_with_its_bytes_each_push_for_itself() {
     let gate = demo();
     let text = |serial: &str| {
         let pairs = signed(leave(serial, &[]), "123");
-        String::from_utf8(Multipart::of(&pairs).end()).unwrap()
+        String::from_utf8(MultipartBody::of(&pairs).end()).unwrap()
     };
-    let last = format!("--{}--\r\n", Multipart::BOUNDARY);
+    let last = format!("--{}--\r\n", MultipartBody::BOUNDARY);
     type Breaking<'a> = &'a dyn Fn(&str) -> String;
     let cases: [(&str, Breaking<'_>); 5] = [
         ("line ends must be CRLF", &|serial| text(serial).replace("\r\n", "\n")),
         ("must not be folded", &|serial| text(serial).replace("form-data; ", "form-data;\r\n ")),
         ("last boundary is missing", &|serial| text(serial).replace(&last, "")),
-        ("header's boundary is not in the body", &|serial| text(serial).replace(Multipart::BOUNDARY, "another")),
+        ("header's boundary is not in the body", &|serial| text(serial).replace(MultipartBody::BOUNDARY, "another")),
         ("line ends must be CRLF", &|serial| text(serial).replace("\r\n\r\n", "\n\n")),
     ];
     let mut number = 0;
@@ -373,28 +375,28 @@ fn broken_multipart_is_kept_with_its_bytes_each_push_for_itself() {
         for _ in 0..3 {
             number += 1;
             let body = broken(&format!("W{number}"));
-            refused(&gate, &Multipart::content_type(), body.clone().into_bytes(), &["请求体格式错误", cause]);
+            refused(&gate, &MultipartBody::content_type(), body.clone().into_bytes(), &["请求体格式错误", cause]);
             let kept = gate.json(&["quarantine", "show", &number.to_string()]);
             assert_eq!(
                 (&kept["body"]["text"], &kept["times"], &kept["park_uuid"]),
                 (&json!(body), &json!(1), &json!(DEMO_PARK))
             );
-            assert_eq!(kept["body"]["content_type"], Multipart::content_type());
+            assert_eq!(kept["body"]["content_type"], MultipartBody::content_type());
         }
     }
     // Nor is a picture lost: what is long is kept beside.
     let pairs = signed(leave("W", &[("leave_image_hash", "x")]), "123");
     let picture = vec![b'p'; 700 * 1024];
-    let whole = Multipart::of(&pairs).file("leave_image_file", &picture).end();
+    let whole = MultipartBody::of(&pairs).file("leave_image_file", &picture).end();
     let with_line_feeds: Vec<u8> = whole.split(|byte| *byte == b'\r').collect::<Vec<_>>().concat();
-    refused(&gate, &Multipart::content_type(), with_line_feeds.clone(), &["line ends must be CRLF"]);
+    refused(&gate, &MultipartBody::content_type(), with_line_feeds.clone(), &["line ends must be CRLF"]);
     let kept = gate.json(&["quarantine", "show", "16"]);
     assert_eq!(kept["park_uuid"], DEMO_PARK);
     let image = &kept["images"][0];
     assert_eq!((&image["part"], &image["size"]), (&json!("body"), &json!(with_line_feeds.len())), "{kept}");
     assert_eq!(image["md5"], md5_hex(&with_line_feeds));
     let cut = whole[..whole.len() - 100].to_vec();
-    refused(&gate, &Multipart::content_type(), cut, &["last boundary is missing"]);
+    refused(&gate, &MultipartBody::content_type(), cut, &["last boundary is missing"]);
     let kept = gate.json(&["quarantine", "show", "17"]);
     assert_eq!(
         (&kept["params"]["parking_serial"], &kept["images"][0]["part"]),
@@ -404,7 +406,7 @@ fn broken_multipart_is_kept_with_its_bytes_each_push_for_itself() {
     // The secret is not kept, whatever it came in.
     for serial in ["W1", "W2"] {
         let with_secret = text(serial).replace("\r\n", "\n").replace("plate_color", "app_secret");
-        refused(&gate, &Multipart::content_type(), with_secret.into_bytes(), &["CRLF"]);
+        refused(&gate, &MultipartBody::content_type(), with_secret.into_bytes(), &["CRLF"]);
     }
     let listed = gate.json(&["quarantine", "list"]);
     assert_eq!(listed.as_array().unwrap().len(), 19, "{listed}");
@@ -418,14 +420,14 @@ fn broken_multipart_is_kept_with_its_bytes_each_push_for_itself() {
 fn quoted_printable_and_base64_parts_are_decoded_and_others_refused_by_name() {
     let gate = demo();
     let agent = Agent::started(PARKGATE, &gate.url, "");
-    let multipart = Multipart::content_type();
+    let multipart = MultipartBody::content_type();
     let quoted = |bytes: &[u8]| bytes.iter().map(|byte| format!("={byte:02X}")).collect::<Vec<_>>().join("=\r\n");
     let base64 = |bytes: &[u8]| {
         use base64::Engine;
         base64::engine::general_purpose::STANDARD.encode(bytes)
     };
-    let encoded = |pairs: &Pairs, encoding: &str, encode: &dyn Fn(&[u8]) -> String| {
-        let form = pairs.iter().fold(Multipart::default(), |form, (name, value)| {
+    let encoded = |pairs: &NamedValues, encoding: &str, encode: &dyn Fn(&[u8]) -> String| {
+        let form = pairs.iter().fold(MultipartBody::default(), |form, (name, value)| {
             let headers = format!(
                 "{}\r\nContent-Type: text/plain; charset=GBK\r\nContent-Transfer-Encoding: {encoding}",
                 disposition(name)

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use parkgate_testbed::{Agent, DEMO_PARK, Gate, Pairs, body, leave, signed};
+use parkgate_testbed::{Agent, DEMO_PARK, Gate, NamedValues, body, leave, signed};
 use serde_json::{Value, json};
 
 use crate::PARKGATE;
@@ -30,7 +30,7 @@ fn outputs() -> Vec<(&'static str, Stdio, Option<PipeReader>)> {
 }
 
 /// Pushes of every kind, and what they must be answered: the status and a piece of the hint.
-fn push_of(number: usize) -> (Pairs, &'static str, u16, &'static str) {
+fn push_of(number: usize) -> (NamedValues, &'static str, u16, &'static str) {
     let serial = |number: usize| format!("S{number}");
     match number % 6 {
         0 => (leave(&serial(number), &[]), "123", 200, ""),

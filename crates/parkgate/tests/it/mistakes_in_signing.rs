@@ -4,8 +4,8 @@
 #[path = "../../../wire/tests/it/doctor/pushes.rs"]
 mod pushes;
 
-use parkgate_testbed::{Gate, Multipart, body, leave, md5_hex, signed as rightly_signed};
-use parkgate_wire::doctor::Kind;
+use parkgate_testbed::{Gate, MultipartBody, body, leave, md5_hex, signed as rightly_signed};
+use parkgate_wire::doctor::FindingKind;
 use pushes::{Mistake, OTHER_SECRET, Params, SECRET, Stage, mistakes, params, sent, signed};
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ fn hint(gate: &Gate, content_type: &str, body: Vec<u8>) -> String {
 }
 
 /// Does the hint say so, in both languages? What a sentence is filled with is left out.
-fn names(hint: &str, kind: Kind) -> bool {
+fn names(hint: &str, kind: FindingKind) -> bool {
     let (_, finding) = hint.split_once("&app_secret=***] 可能原因: ").unwrap_or_default();
     let said = |sentence: &str| sentence.split("{}").all(|piece| finding.contains(piece));
     said(kind.zh()) && said(kind.en())
@@ -70,7 +70,9 @@ fn every_mistake_is_named_in_the_hint() {
     assert!(mistakes().iter().any(|mistake| mistake.is_unseen), "those whose strings look alike are among them");
     let kept = gate.json(&["quarantine", "list", "--limit", "1000"]);
     let codes: Vec<&str> = kept.as_array().unwrap().iter().filter_map(|row| row["finding_code"].as_str()).collect();
-    for kind in [Kind::SignedInGbk, Kind::OrderAsSent, Kind::JsonSpacing, Kind::SecretInFront] {
+    for kind in
+        [FindingKind::SignedInGbk, FindingKind::OrderAsSent, FindingKind::JsonSpacing, FindingKind::SecretInFront]
+    {
         assert!(codes.contains(&kind.code()), "{codes:?}");
     }
     assert!(kept.as_array().unwrap().iter().all(|row| row["reason"] == "Signature"), "{kept}");
@@ -80,12 +82,13 @@ fn every_mistake_is_named_in_the_hint() {
 fn pairs_of_mistakes_are_named_in_the_hint() {
     let (gate, _folder) = gate();
     let mistakes = mistakes();
-    let common: Vec<&Mistake> = mistakes.iter().filter(|m| m.is_common && m.kind != Kind::SecretMissing).collect();
+    let common: Vec<&Mistake> =
+        mistakes.iter().filter(|m| m.is_common && m.kind != FindingKind::SecretMissing).collect();
     let mut pairs = 0;
     for (at, one) in common.iter().enumerate() {
         for (other_at, other) in common.iter().enumerate() {
-            let hides =
-                one.kind == Kind::UrlEncodedValues && matches!(other.kind, Kind::SignedInGbk | Kind::SignedInLatin1);
+            let hides = one.kind == FindingKind::UrlEncodedValues
+                && matches!(other.kind, FindingKind::SignedInGbk | FindingKind::SignedInLatin1);
             // Of the hundreds every seventh: wire's own test has them all.
             if one.stage.number() >= other.stage.number() || hides || !(at * 31 + other_at).is_multiple_of(7) {
                 continue;
@@ -104,12 +107,12 @@ fn mistakes_with_files_empties_encoding_and_other_secrets_are_named() {
     let (gate, _folder) = gate();
     gate.ok(&["app", "add", "--id", "op1", "--secret", "Th3AppsOwnKey5", "--park", PARK]);
     let pairs = |changes: &[(&str, &str)]| leave("S1", changes);
-    let canonical = |pairs: &parkgate_testbed::Pairs| {
+    let canonical = |pairs: &parkgate_testbed::NamedValues| {
         let mut sorted = pairs.clone();
         sorted.sort();
         sorted.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
     };
-    let push = |mut sent: parkgate_testbed::Pairs, sign: String| {
+    let push = |mut sent: parkgate_testbed::NamedValues, sign: String| {
         sent.push(("sign".into(), sign));
         hint(&gate, FORM, body(&sent).into_bytes())
     };
@@ -121,8 +124,8 @@ fn mistakes_with_files_empties_encoding_and_other_secrets_are_named() {
     and_file.push(("leave_image_file".into(), md5_hex(picture)));
     let mut sent = with_hash.clone();
     sent.push(("sign".into(), of(&canonical(&and_file))));
-    let form = Multipart::of(&sent).file("leave_image_file", picture).end();
-    assert!(names(&hint(&gate, &Multipart::content_type(), form), Kind::FileSigned));
+    let form = MultipartBody::of(&sent).file("leave_image_file", picture).end();
+    assert!(names(&hint(&gate, &MultipartBody::content_type(), form), FindingKind::FileSigned));
     // Of three empty values only one was signed.
     let mut empties = pairs(&[]);
     let signed_one = {
@@ -131,27 +134,29 @@ fn mistakes_with_files_empties_encoding_and_other_secrets_are_named() {
         of(&canonical(&one))
     };
     empties.extend(["leave_gate", "leave_security", "free_value"].map(|name| (name.to_owned(), String::new())));
-    assert!(names(&push(empties, signed_one), Kind::EmptiesMixed));
+    assert!(names(&push(empties, signed_one), FindingKind::EmptiesMixed));
     // Announced as encoded, signed as it is.
     let mut encoded = pairs(&[("plate", "%E7%B2%A4B1")]);
     encoded.push(("encoding".into(), "URL".into()));
     let decoded = canonical(&encoded).replace("%E7%B2%A4", "粤");
-    assert!(names(&push(encoded, of(&decoded)), Kind::DecodedValues));
+    assert!(names(&push(encoded, of(&decoded)), FindingKind::DecodedValues));
     let plain = canonical(&pairs(&[]));
-    for (secret, kind) in [(OTHER_SECRET, Kind::OtherParkSecret), ("Th3AppsOwnKey5", Kind::OtherAppSecret)] {
+    for (secret, kind) in
+        [(OTHER_SECRET, FindingKind::OtherParkSecret), ("Th3AppsOwnKey5", FindingKind::OtherAppSecret)]
+    {
         eventually(|| {
             let sign = md5_hex(format!("{plain}&app_secret={secret}").as_bytes());
             names(&push(pairs(&[]), sign), kind)
         });
     }
     let by_app = pairs(&[("app_id", "op1")]);
-    assert!(names(&push(by_app.clone(), of(&canonical(&by_app))), Kind::ParkSecretForApp));
+    assert!(names(&push(by_app.clone(), of(&canonical(&by_app))), FindingKind::ParkSecretForApp));
     gate.ok(&["park", "rotate-secret", PARK, "--secret", "new"]);
     eventually(|| {
         let mut sent = pairs(&[]);
         sent.push(("sign".into(), of(&plain)));
         let reply = gate.post("leave", FORM, body(&sent).into_bytes()).1;
-        reply["hint"].as_str().is_some_and(|hint| names(hint, Kind::RotatedSecret))
+        reply["hint"].as_str().is_some_and(|hint| names(hint, FindingKind::RotatedSecret))
     });
 }
 
@@ -164,7 +169,7 @@ fn text_lost_before_it_was_sent_is_named_where_it_is_refused_and_where_it_is_rec
         sent.iter_mut().filter(|pair| pair.0 == name).for_each(|pair| pair.1 = left.into());
     }
     let hint = hint(&gate, FORM, body(&sent).into_bytes());
-    assert!(names(&hint, Kind::LostText), "{hint}");
+    assert!(names(&hint, FindingKind::LostText), "{hint}");
     assert!(hint.contains("`plate`第1个字符是`?`, `car_desc`第1个字符是`?`"), "{hint}");
     let kept = gate.json(&["quarantine", "list"]);
     assert_eq!(kept[0]["finding_code"], "lost_text");

@@ -3,22 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use parkgate_testbed::{Bucket, DEMO_PARK, Gate, Postgres, enter, leave, md5_hex};
+use parkgate_testbed::{BucketServer, DEMO_PARK, Gate, Postgres, enter, leave, md5_hex};
 use serde_json::Value;
 
 use crate::PARKGATE;
 
-fn run(bucket: &Bucket, args: &[&str]) -> Output {
+fn run(bucket: &BucketServer, args: &[&str]) -> Output {
     Command::new(PARKGATE).args(args).envs(bucket.variables(None)).output().unwrap()
 }
 
-fn ok(bucket: &Bucket, args: &[&str]) -> String {
+fn ok(bucket: &BucketServer, args: &[&str]) -> String {
     let output = run(bucket, args);
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn visits(bucket: &Bucket, place: &[&str]) -> Value {
+fn visits(bucket: &BucketServer, place: &[&str]) -> Value {
     let mut args = vec!["visit", "list", "--json"];
     args.extend(place);
     serde_json::from_str(&ok(bucket, &args)).unwrap()
@@ -30,7 +30,7 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
-    let (cluster, bucket, folder) = (Postgres::shared(), Bucket::start(), tempfile::tempdir().unwrap());
+    let (cluster, bucket, folder) = (Postgres::shared(), BucketServer::start(), tempfile::tempdir().unwrap());
     let (url, images) = (cluster.database(), bucket.url("moved"));
     let (old, back) = (folder.path().join("old"), folder.path().join("back"));
     let gate = Gate::at(PARKGATE, &old, &["--demo"]);
@@ -95,7 +95,7 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
 
 #[test]
 fn an_unfinished_move_is_opened_by_nobody_goes_on_and_can_be_given_up() {
-    let (cluster, bucket, folder) = (Postgres::shared(), Bucket::start(), tempfile::tempdir().unwrap());
+    let (cluster, bucket, folder) = (Postgres::shared(), BucketServer::start(), tempfile::tempdir().unwrap());
     let (url, old) = (cluster.database(), folder.path().join("old"));
     let gate = Gate::at(PARKGATE, &old, &["--demo"]);
     let picture = b"GIF89a car";
@@ -124,7 +124,7 @@ fn an_unfinished_move_is_opened_by_nobody_goes_on_and_can_be_given_up() {
 
 #[test]
 fn a_picture_that_cannot_be_read_is_not_taken_for_a_missing_one() {
-    let (cluster, bucket, folder) = (Postgres::shared(), Bucket::start(), tempfile::tempdir().unwrap());
+    let (cluster, bucket, folder) = (Postgres::shared(), BucketServer::start(), tempfile::tempdir().unwrap());
     let (url, old) = (cluster.database(), folder.path().join("old"));
     let mut gate = Gate::at(PARKGATE, &old, &["--demo"]);
     let pictures: Vec<PathBuf> = ["missing", "unreadable"].map(|car| with_picture(&gate, car)).into();
@@ -158,7 +158,7 @@ fn with_picture(gate: &Gate, car: &str) -> PathBuf {
 
 #[test]
 fn a_move_that_is_killed_goes_on_where_it_was() {
-    let (cluster, bucket, folder) = (Postgres::shared(), Bucket::start(), tempfile::tempdir().unwrap());
+    let (cluster, bucket, folder) = (Postgres::shared(), BucketServer::start(), tempfile::tempdir().unwrap());
     let (url, old) = (cluster.database(), folder.path().join("old"));
     let mut gate = Gate::at(PARKGATE, &old, &["--demo"]);
     std::thread::scope(|scope| {

@@ -1,6 +1,6 @@
 //! What is refused is kept until its cause is mended (`DESIGN.md` 3.6).
 
-use parkgate_testbed::{DEMO_PARK, Gate, Multipart, Pairs, body, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, NamedValues, body, leave, md5_hex, signed};
 use serde_json::{Value, json};
 
 use crate::replies::eventually;
@@ -8,7 +8,7 @@ use crate::{PARKGATE, demo};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-fn post(gate: &Gate, pairs: &Pairs) -> (u16, Value) {
+fn post(gate: &Gate, pairs: &NamedValues) -> (u16, Value) {
     gate.post("leave", FORM, body(pairs).into_bytes())
 }
 
@@ -155,8 +155,8 @@ fn pictures_that_find_no_room_leave_nothing_behind() {
     let files = || gate.pictures_below("images");
     let push = |number: u8| {
         let pairs = leave(&format!("S{number}"), &[("leave_image_hash", &md5_hex(&picture(number)))]);
-        let form = Multipart::of(&signed(pairs, "wrong")).file("leave_image_file", &picture(number)).end();
-        gate.post("leave", &Multipart::content_type(), form).0
+        let form = MultipartBody::of(&signed(pairs, "wrong")).file("leave_image_file", &picture(number)).end();
+        gate.post("leave", &MultipartBody::content_type(), form).0
     };
     assert_eq!((push(1), files()), (200, 1));
     for number in 2..5 {
@@ -172,9 +172,9 @@ fn what_cannot_be_read_is_kept_as_it_came() {
     assert_eq!(gate.post("leave", "application/json", br#"{"park_uuid":"x"}"#.to_vec()).0, 400);
     let secret_sent = format!("park_uuid={DEMO_PARK}&app_secret=HighlySecret&plate=1");
     assert_eq!(gate.post("leave", FORM, secret_sent.into_bytes()).0, 400);
-    let mut cut = Multipart::of(&signed(leave("S2", &[]), "123")).file("leave_image_file", b"GIF89a").end();
+    let mut cut = MultipartBody::of(&signed(leave("S2", &[]), "123")).file("leave_image_file", b"GIF89a").end();
     cut.truncate(cut.len() - 40);
-    assert_eq!(gate.post("leave", &Multipart::content_type(), cut).0, 400);
+    assert_eq!(gate.post("leave", &MultipartBody::content_type(), cut).0, 400);
     let reasons: Vec<Value> =
         gate.json(&["quarantine", "list"]).as_array().unwrap().iter().map(|row| row["reason"].clone()).collect();
     let with_secret = br#"{"park_uuid":"x","app_secret":"HighlySecret"}"#.to_vec();

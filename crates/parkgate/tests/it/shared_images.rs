@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use parkgate_testbed::{Gate, Multipart, leave, md5_hex, signed};
+use parkgate_testbed::{Gate, MultipartBody, leave, md5_hex, signed};
 
 use crate::PARKGATE;
 use crate::replies::eventually;
@@ -22,12 +22,12 @@ fn a_gate_that_starts_takes_no_picture_from_one_that_is_receiving_it() {
     let picture = [b"GIF89a".as_slice(), &[7; 200_000]].concat();
     let hash = md5_hex(&picture);
     let pairs = signed(leave("S1", &[("leave_image_hash", &hash)]), "123");
-    let body = Multipart::of(&pairs).file("leave_image_file", &picture).end();
+    let body = MultipartBody::of(&pairs).file("leave_image_file", &picture).end();
     let mut line = TcpStream::connect(first.url.strip_prefix("http://").unwrap()).unwrap();
     let head = format!(
         "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Type: {}\r\n\
          Content-Length: {}\r\n\r\n",
-        Multipart::content_type(),
+        MultipartBody::content_type(),
         body.len()
     );
     let (half, rest) = body.split_at(body.len() - 100_000);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use parkgate_testbed::{DEMO_PARK, Gate, Multipart, body, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, body, leave, md5_hex, signed};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -52,7 +52,7 @@ impl Drop for SmallDisk {
 
 fn with_picture(park: &str, serial: &str, secret: &str, picture: &[u8]) -> Vec<u8> {
     let changes = [("park_uuid", park), ("leave_image_hash", &md5_hex(picture))];
-    Multipart::of(&signed(leave(serial, &changes), secret)).file("leave_image_file", picture).end()
+    MultipartBody::of(&signed(leave(serial, &changes), secret)).file("leave_image_file", picture).end()
 }
 
 /// Pictures in their places, and files that are still arriving.
@@ -81,7 +81,7 @@ fn a_flood_of_wrong_signatures_with_pictures_leaves_the_disk_to_good_pushes() {
     for park in 0..PARKS {
         gate.ok(&["park", "add", "--uuid", &format!("P{park}"), "--secret", "s", "--name", "flooded"]);
     }
-    let post = |form: Vec<u8>| gate.post("leave", &Multipart::content_type(), form);
+    let post = |form: Vec<u8>| gate.post("leave", &MultipartBody::content_type(), form);
     let (number, turned_away, done) = (AtomicU32::new(0), AtomicU32::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for _ in 0..6 {
@@ -129,11 +129,12 @@ fn a_flood_of_wrong_signatures_with_pictures_leaves_the_disk_to_good_pushes() {
     let filler = disk.fill_but(3 << 20);
     let picture = [b"GIF89a", [2; 10_000].as_slice()].concat();
     let good = signed(leave("F1", &[("leave_image_hash", &md5_hex(&picture))]), "123");
-    let files_first = good.iter().fold(Multipart::of(&[]).file("leave_image_file", &picture), |form, (name, value)| {
-        form.part(&format!("Content-Disposition: form-data; name=\"{name}\""), value.as_bytes())
-    });
+    let files_first =
+        good.iter().fold(MultipartBody::of(&[]).file("leave_image_file", &picture), |form, (name, value)| {
+            form.part(&format!("Content-Disposition: form-data; name=\"{name}\""), value.as_bytes())
+        });
     assert_eq!(post(files_first.end()).0, 503);
-    let fields_first = Multipart::of(&good).file("leave_image_file", &picture).end();
+    let fields_first = MultipartBody::of(&good).file("leave_image_file", &picture).end();
     assert_eq!(post(fields_first).1["message"], "OK");
     assert_eq!(gate.post("leave", FORM, body(&signed(leave("W", &[]), "wrong")).into_bytes()).0, 503);
     let (ready, found) = gate.readiness();

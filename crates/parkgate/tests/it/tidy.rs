@@ -117,8 +117,8 @@ fn every_advisory_has_words() {
 #[test]
 fn every_finding_of_the_sign_doctor_is_explained() {
     let docs = read("docs/signatures.md");
-    assert!(parkgate_wire::doctor::Kind::ALL.len() > 50);
-    for kind in parkgate_wire::doctor::Kind::ALL {
+    assert!(parkgate_wire::doctor::FindingKind::ALL.len() > 50);
+    for kind in parkgate_wire::doctor::FindingKind::ALL {
         assert!(
             docs.contains(&format!("| `{}` |", kind.code())),
             "docs/signatures.md does not explain {}",

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use parkgate_ledger::ParkId;
 use parkgate_wire::Secret;
-use parkgate_wire::doctor::{Budget, Candidate, Kind, Role, diagnose};
+use parkgate_wire::doctor::{Budget, Candidate, FindingKind, SecretRole, diagnose};
 use tokio::sync::Semaphore;
 
 use super::{Refused, lock};
@@ -63,7 +63,7 @@ impl Doctor {
             let candidates: Vec<_> = secrets.iter().map(|(secret, role)| Candidate { secret, role: *role }).collect();
             let finding = diagnose(&form, &candidates, Budget::default()).finding;
             let code = finding.kinds.first().map_or("none", |kind| kind.code());
-            let is_known = !finding.kinds.contains(&Kind::NoKnownMistake);
+            let is_known = !finding.kinds.contains(&FindingKind::NoKnownMistake);
             Finding { code, sentence: format!("{} ({})", finding.zh, finding.en), is_known }
         });
         match asked.await {
@@ -88,20 +88,23 @@ impl Doctor {
 }
 
 /// Whoever's secret it may have been signed with, those that are wanted first.
-fn secrets(registry: &Registry, park_uuid: &str, app_id: Option<&str>, now: i64) -> Vec<(Secret, Role)> {
+fn secrets(registry: &Registry, park_uuid: &str, app_id: Option<&str>, now: i64) -> Vec<(Secret, SecretRole)> {
     let mut secrets = Vec::new();
     if let Some(app) = app_id.and_then(|app_id| registry.app(app_id)) {
-        secrets.push((app.secret.clone(), Role::App));
+        secrets.push((app.secret.clone(), SecretRole::App));
     }
     if let Some(known) = registry.park(park_uuid) {
-        secrets.push((known.park.secret.clone(), Role::Park));
+        secrets.push((known.park.secret.clone(), SecretRole::Park));
         if let Some(old) = &known.park.old_secret {
-            let role = if old.until > now { Role::Park } else { Role::RotatedPark };
+            let role = if old.until > now { SecretRole::Park } else { SecretRole::RotatedPark };
             secrets.push((old.secret.clone(), role));
         }
     }
     let others = registry.other_secrets(park_uuid, app_id).take(OTHERS_MAX);
-    secrets
-        .extend(others.map(|(secret, is_app)| (secret.clone(), if is_app { Role::OtherApp } else { Role::OtherPark })));
+    secrets.extend(
+        others.map(|(secret, is_app)| {
+            (secret.clone(), if is_app { SecretRole::OtherApp } else { SecretRole::OtherPark })
+        }),
+    );
     secrets
 }

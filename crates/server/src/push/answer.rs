@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use parkgate_ledger::Verdict;
 use parkgate_wire::refusal::RefusalClass;
-use parkgate_wire::reply::Answer;
+use parkgate_wire::reply::ReplyCode;
 use parkgate_wire::{PushKind, Seqno};
 
 use super::{Outcome, Visit};
@@ -23,7 +23,7 @@ pub(crate) const RETRY_AFTER_SECONDS: &str = "2";
 
 struct Row {
     status: StatusCode,
-    answer: Answer,
+    answer: ReplyCode,
     hint: Option<String>,
     seqno: Seqno,
     counted: Counted,
@@ -43,7 +43,7 @@ pub(super) fn unheard(gate: &Gate, kind: PushKind, seqno: Seqno, park: Option<&K
     let park_uuid = park.map_or("", |park| park.park.park_uuid.as_str());
     tracing::warn!(%seqno, park_uuid, kind = kind.name(), "not taken here, and the compared platform gave no answer");
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let answer = Answer::Unavailable;
+    let answer = ReplyCode::Unavailable;
     said(gate, kind, park, &Row { status, answer, hint: None, seqno, counted: Counted::Unavailable })
 }
 
@@ -62,7 +62,7 @@ fn said(gate: &Gate, kind: PushKind, park: Option<&KnownPark>, row: &Row) -> Res
     let json = row.answer.to_json(row.hint.as_deref(), row.seqno, &gate.settings.node, kind.path());
     let always_200 = park.is_some_and(|park| park.park.http_200_always);
     let mut response = json_response(if always_200 { StatusCode::OK } else { row.status }, json);
-    if row.answer == Answer::Unavailable {
+    if row.answer == ReplyCode::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
     }
     response
@@ -73,13 +73,13 @@ fn said(gate: &Gate, kind: PushKind, park: Option<&KnownPark>, row: &Row) -> Res
 pub(super) fn kept_summary(outcome: &Outcome, seqno: Seqno) -> Option<String> {
     let row = row(outcome, seqno);
     let is_turned_away = matches!(outcome, Outcome::Refused { kept: None, .. });
-    let is_kept = !is_turned_away && !matches!(row.answer, Answer::Unavailable | Answer::Internal);
+    let is_kept = !is_turned_away && !matches!(row.answer, ReplyCode::Unavailable | ReplyCode::Internal);
     is_kept.then(|| summary(row.answer.to_json(row.hint.as_deref(), row.seqno, "", "").as_bytes()))
 }
 
 /// Turned away unread, since there is too much of it.
 pub(crate) fn busy(gate: &Gate, path: &str, hint: &str) -> Response {
-    let json = Answer::Unavailable.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, path);
+    let json = ReplyCode::Unavailable.to_json(Some(hint), gate.next_seqno(), &gate.settings.node, path);
     let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, json);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -87,9 +87,9 @@ pub(crate) fn busy(gate: &Gate, path: &str, hint: &str) -> Response {
 }
 
 fn row(outcome: &Outcome, seqno: Seqno) -> Row {
-    let ok = |hint, seqno, counted| Row { status: StatusCode::OK, answer: Answer::Ok, hint, seqno, counted };
+    let ok = |hint, seqno, counted| Row { status: StatusCode::OK, answer: ReplyCode::Ok, hint, seqno, counted };
     let conflict = |parking_serial: &str, seqno| Row {
-        answer: Answer::Ignored,
+        answer: ReplyCode::Ignored,
         ..ok(Some(serial_taken(parking_serial)), seqno, Counted::Conflict)
     };
     match outcome {
@@ -101,7 +101,7 @@ fn row(outcome: &Outcome, seqno: Seqno) -> Row {
             // Kept nowhere.
             Verdict::Overflowing => Row {
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                answer: Answer::Unavailable,
+                answer: ReplyCode::Unavailable,
                 ..ok(None, seqno, Counted::Unavailable)
             },
         },
@@ -110,7 +110,7 @@ fn row(outcome: &Outcome, seqno: Seqno) -> Row {
         | Outcome::Overflowed { kept: Kept::Full, .. }
         | Outcome::DiskLow => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            Row { status, answer: Answer::Unavailable, hint: None, seqno, counted: Counted::QuarantineFull }
+            Row { status, answer: ReplyCode::Unavailable, hint: None, seqno, counted: Counted::QuarantineFull }
         }
         Outcome::Refused { why, kept } => {
             let (seqno, finding) = match kept {
@@ -123,7 +123,7 @@ fn row(outcome: &Outcome, seqno: Seqno) -> Row {
                         None => mismatch.hint(),
                         Some(finding) => format!("{} 可能原因: {finding}", mismatch.hint()),
                     };
-                    Row { answer: Answer::Ignored, ..ok(Some(hint), seqno, Counted::BadSignature) }
+                    Row { answer: ReplyCode::Ignored, ..ok(Some(hint), seqno, Counted::BadSignature) }
                 }
                 Why::Refused(refusal) => {
                     let (status, answer, counted) = refused(refusal.class());
@@ -133,22 +133,22 @@ fn row(outcome: &Outcome, seqno: Seqno) -> Row {
         }
         Outcome::Failed(fault) => {
             let answer = fault.answer();
-            let counted = if answer == Answer::Unavailable { Counted::Unavailable } else { Counted::Internal };
+            let counted = if answer == ReplyCode::Unavailable { Counted::Unavailable } else { Counted::Internal };
             Row { status: fault.status(), answer, hint: None, seqno, counted }
         }
     }
 }
 
 /// The row of a refusal.
-pub(crate) fn refused(class: RefusalClass) -> (StatusCode, Answer, Counted) {
+pub(crate) fn refused(class: RefusalClass) -> (StatusCode, ReplyCode, Counted) {
     match class {
-        RefusalClass::BadRequest => (StatusCode::BAD_REQUEST, Answer::BadRequest, Counted::BadRequest),
-        RefusalClass::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Answer::BadRequest, Counted::BadRequest),
+        RefusalClass::BadRequest => (StatusCode::BAD_REQUEST, ReplyCode::BadRequest, Counted::BadRequest),
+        RefusalClass::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, ReplyCode::BadRequest, Counted::BadRequest),
         RefusalClass::UnsupportedCoding => {
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, Answer::BadRequest, Counted::BadRequest)
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, ReplyCode::BadRequest, Counted::BadRequest)
         }
-        RefusalClass::TimedOut => (StatusCode::REQUEST_TIMEOUT, Answer::BadRequest, Counted::BadRequest),
-        RefusalClass::Forbidden => (StatusCode::FORBIDDEN, Answer::Forbidden, Counted::Forbidden),
+        RefusalClass::TimedOut => (StatusCode::REQUEST_TIMEOUT, ReplyCode::BadRequest, Counted::BadRequest),
+        RefusalClass::Forbidden => (StatusCode::FORBIDDEN, ReplyCode::Forbidden, Counted::Forbidden),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use parkgate_intake::{FileSink, Written};
+use parkgate_intake::{FileSink, WrittenFile};
 use parkgate_store::images::{FinishedImage, ImageError, IncomingImage};
 use parkgate_wire::push::image_of_part;
 use parkgate_wire::{Form, PushKind};
@@ -90,9 +90,9 @@ impl FileSink for ImageSink<'_> {
         }
     }
 
-    async fn finish(&self, open: Arriving) -> Result<Written<FinishedImage>, SinkError> {
+    async fn finish(&self, open: Arriving) -> Result<WrittenFile<FinishedImage>, SinkError> {
         let file = open.picture.ok_or(SinkError::DiskLow)?.finish().await?;
-        Ok(Written { md5: file.md5(), size: file.size(), file })
+        Ok(WrittenFile { md5: file.md5(), size: file.size(), file })
     }
 }
 

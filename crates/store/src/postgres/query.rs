@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::collections::HashMap;
 
 use parkgate_ledger::ParkId;
-use parkgate_ledger::visit::Stay;
+use parkgate_ledger::visit::VisitHalves;
 use parkgate_wire::{Md5Hash, UnixMillis};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
@@ -223,7 +223,7 @@ pub(super) async fn first_since(link: &Link, received_from: i64) -> Result<i64, 
 }
 
 /// The stays under one serial, the leave's first.
-async fn stays(link: &Link, seal: &Seal, key: &Key<'_>) -> Result<Vec<Stay<Found>>, Fault> {
+async fn stays(link: &Link, seal: &Seal, key: &Key<'_>) -> Result<Vec<VisitHalves<Found>>, Fault> {
     let sql = format!(
         "SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.parking_serial = $2 AND r.conflict_with IS NULL \
          ORDER BY r.kind"
@@ -232,7 +232,7 @@ async fn stays(link: &Link, seal: &Seal, key: &Key<'_>) -> Result<Vec<Stay<Found
     Ok(stays_of(found.into_iter().map(|(found, _)| found).collect()))
 }
 
-async fn read_stay(link: &Link, seal: &Seal, key: &Key<'_>, stay: Stay<Found>) -> Result<Visit, Fault> {
+async fn read_stay(link: &Link, seal: &Seal, key: &Key<'_>, stay: VisitHalves<Found>) -> Result<Visit, Fault> {
     let halves: Vec<&Found> = stay.enter.iter().chain(&stay.leave).collect();
     let sql = format!(
         "SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.parking_serial = $2 AND r.conflict_with = ANY($3) \

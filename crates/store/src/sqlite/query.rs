@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use parkgate_ledger::ParkId;
-use parkgate_ledger::visit::Stay;
+use parkgate_ledger::visit::VisitHalves;
 use parkgate_wire::{Md5Hash, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value as Sql};
 
@@ -136,14 +136,19 @@ pub(super) struct Key<'a> {
 }
 
 /// The stays under one serial, the leave's first.
-fn stays(connection: &Connection, seal: &Seal, key: &Key<'_>) -> Result<Vec<Stay<Found>>, StoreError> {
+fn stays(connection: &Connection, seal: &Seal, key: &Key<'_>) -> Result<Vec<VisitHalves<Found>>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM records WHERE parking_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL ORDER BY kind"
     );
     Ok(stays_of(records(connection, seal, key, &sql, params![key.serial, key.park.0])?))
 }
 
-fn read_stay(connection: &Connection, seal: &Seal, key: &Key<'_>, stay: Stay<Found>) -> Result<Visit, StoreError> {
+fn read_stay(
+    connection: &Connection,
+    seal: &Seal,
+    key: &Key<'_>,
+    stay: VisitHalves<Found>,
+) -> Result<Visit, StoreError> {
     let mut conflicts = Vec::new();
     let sql = format!("SELECT {COLUMNS} FROM records WHERE conflict_with = ?1 ORDER BY id");
     for half in stay.enter.iter().chain(&stay.leave) {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use parkgate_store::{ImageKey, Images, StoreError, StoredImage};
-use parkgate_testbed::Bucket;
+use parkgate_testbed::BucketServer;
 
 async fn stored(images: &Images, bytes: &'static [u8]) -> StoredImage {
     let mut incoming = images.incoming().await.unwrap();
@@ -15,7 +15,7 @@ async fn stored(images: &Images, bytes: &'static [u8]) -> StoredImage {
 
 #[tokio::test]
 async fn a_sweep_takes_what_nothing_keeps_and_nothing_holds() {
-    let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let (bucket, aside) = (BucketServer::start(), tempfile::tempdir().unwrap());
     let open = |prefix: &str| Images::open_bucket(&bucket.url(prefix), bucket.variables(None), aside.path()).unwrap();
     let images = open("a");
     let kept = stored(&images, b"kept").await.key;
@@ -42,7 +42,7 @@ async fn a_sweep_takes_what_nothing_keeps_and_nothing_holds() {
 #[tokio::test]
 async fn an_upload_carries_its_sha256_and_one_that_was_changed_on_the_way_is_refused() {
     const SUM: &str = "x7vrlBsKEF0UU9GKQs601QMHtLtHzVDH39+Ip2hXUtM=";
-    let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let (bucket, aside) = (BucketServer::start(), tempfile::tempdir().unwrap());
     let opened = |more: &[(&str, &str)]| {
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let variables: Vec<_> = bucket.variables(None).into_iter().chain(more).collect();
@@ -66,7 +66,7 @@ async fn an_upload_carries_its_sha256_and_one_that_was_changed_on_the_way_is_ref
 
 #[tokio::test]
 async fn a_bucket_of_two_stores_is_not_swept() {
-    let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let (bucket, aside) = (BucketServer::start(), tempfile::tempdir().unwrap());
     let images = Images::open_bucket(&bucket.url("a"), bucket.variables(None), aside.path()).unwrap();
     let key = stored(&images, b"of two").await.key;
     let nothing = |_: &[ImageKey]| Ok(HashSet::new());
@@ -80,7 +80,7 @@ async fn a_bucket_of_two_stores_is_not_swept() {
 
 #[tokio::test]
 async fn it_is_ready_only_while_a_picture_can_be_put() {
-    let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let (bucket, aside) = (BucketServer::start(), tempfile::tempdir().unwrap());
     let open = |url: &str| Images::open_bucket(url, bucket.variables(None), aside.path()).unwrap();
     assert!(open("s3://elsewhere/a").probe().await.is_err(), "there is no such bucket");
     let reader = Images::open_bucket(&bucket.url("a"), bucket.variables_to_read(), aside.path()).unwrap();
@@ -90,7 +90,7 @@ async fn it_is_ready_only_while_a_picture_can_be_put() {
 
 #[tokio::test]
 async fn of_many_gates_one_sweeps_a_bucket_once_a_day() {
-    let (bucket, aside) = (Bucket::start(), tempfile::tempdir().unwrap());
+    let (bucket, aside) = (BucketServer::start(), tempfile::tempdir().unwrap());
     let open = || Images::open_bucket(&bucket.url("a"), bucket.variables(None), aside.path()).unwrap();
     let nothing = |_: &[ImageKey]| Ok(HashSet::new());
     let moved = |_: &[ImageKey]| Err(StoreError::Busy("moved".into()));

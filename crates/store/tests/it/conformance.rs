@@ -1,6 +1,6 @@
 //! What every [`Store`] promises.
 
-use parkgate_ledger::quarantine::{NoRoom, QuarantineBounds, Usage};
+use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineFull, Usage};
 use parkgate_ledger::visit::VisitNote;
 use parkgate_ledger::{CONFLICTS_MAX, ParkId, Verdict};
 use parkgate_store::{
@@ -378,16 +378,16 @@ pub(crate) fn bound(pushes: u64, bytes: u64) -> QuarantineBounds {
 fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &dyn Store) {
     let batch = [set_aside(1, 1), set_aside(1, 2), set_aside(1, 1), set_aside(1, 3), set_aside(2, 1), set_aside(0, 1)];
     let kept = |seqno| Aside::Kept(Seqno(seqno));
-    let expected = [kept(1), kept(2), kept(1), Aside::Full(NoRoom::ParkPushes), kept(1), kept(1)];
+    let expected = [kept(1), kept(2), kept(1), Aside::Full(QuarantineFull::ParkPushes), kept(1), kept(1)];
     assert_eq!(store.set_aside(&batch, &bound(2, 10_000)).unwrap(), expected);
     assert_eq!(
         store.set_aside(&[set_aside(0, 2)], &bound(9, 10_000)).unwrap(),
-        [Aside::Full(NoRoom::ParkPushes)],
+        [Aside::Full(QuarantineFull::ParkPushes)],
         "unknown parks share one"
     );
     assert_eq!(
         store.set_aside(&[set_aside(1, 4)], &bound(9, 600)).unwrap(),
-        [Aside::Full(NoRoom::ParkBytes)],
+        [Aside::Full(QuarantineFull::ParkBytes)],
         "bytes are bounded, too"
     );
     // All together are bounded, and what was admitted before its pictures were stored is kept.
@@ -396,11 +396,14 @@ fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &dyn Store)
     assert_eq!(load.all_bytes, used);
     let all = |all_bytes| QuarantineBounds { all_bytes, ..bound(99, 10_000) };
     let each = load.park.bytes / load.park.pushes;
-    assert_eq!(store.set_aside(&[set_aside(1, 7)], &all(used + each - 1)).unwrap(), [Aside::Full(NoRoom::AllBytes)]);
+    assert_eq!(
+        store.set_aside(&[set_aside(1, 7)], &all(used + each - 1)).unwrap(),
+        [Aside::Full(QuarantineFull::AllBytes)]
+    );
     let admitted = SetAside { is_admitted: true, ..set_aside(1, 7) };
     assert_eq!(
         store.set_aside(&[admitted, set_aside(2, 8)], &all(used + 2 * each - 1)).unwrap()[1],
-        Aside::Full(NoRoom::AllBytes)
+        Aside::Full(QuarantineFull::AllBytes)
     );
     assert_eq!(store.set_aside(&[set_aside(2, 8)], &all(used + 2 * each)).unwrap(), [kept(8)]);
     // What came now is of no matter for what follows.

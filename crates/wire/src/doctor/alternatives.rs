@@ -1,7 +1,7 @@
 //! Every single mistake that a request could have been signed with, likeliest first.
 
 use super::json::JsonEdit;
-use super::mistake::{Charset, HashForm, Join, Mistake, Order, Place, Secretly, SignValue, Whole};
+use super::mistake::{Charset, HashForm, Join, Mistake, Order, SecretPlace, Secretly, SignValue, WholeEdit};
 use super::recipe::Request;
 use super::value_edit::{DOTNET, JAVA, JS, JS_WHOLE, PHP, PYTHON, RFC3986, ValueEdit};
 use crate::field;
@@ -30,7 +30,7 @@ pub(super) fn of(request: &Request<'_>) -> Vec<Alternative> {
     }
     common.extend([SignValue::Empty, SignValue::Upper].map(Mistake::SignIncluded));
     common.extend([HashForm::TwiceLower, HashForm::TwiceUpper].map(Mistake::Hash));
-    common.push(Mistake::Whole(Whole::Bom));
+    common.push(Mistake::Whole(WholeEdit::Bom));
     common.push(Mistake::Join(Join::with("", "")));
     common.extend(files(request, false));
     common.extend((0..request.params.len()).map(Mistake::Without));
@@ -51,7 +51,7 @@ fn rare(request: &Request<'_>) -> Vec<Mistake> {
     }
     rare.extend([SignValue::Null, SignValue::Lower].map(Mistake::SignIncluded));
     rare.extend([HashForm::TwiceRaw, HashForm::Hmac, HashForm::HmacWhole].map(Mistake::Hash));
-    rare.extend([Whole::Encoded, Whole::EncodedByJs, Whole::Lower, Whole::Upper].map(Mistake::Whole));
+    rare.extend([WholeEdit::Encoded, WholeEdit::EncodedByJs, WholeEdit::Lower, WholeEdit::Upper].map(Mistake::Whole));
     rare.extend(JOINS.map(Mistake::Join));
     rare.extend(files(request, true));
     rare.extend(not_sent(request));
@@ -63,47 +63,47 @@ fn rare(request: &Request<'_>) -> Vec<Mistake> {
 
 const COMMON_ORDERS: [Order; 2] = [Order::AsSent, Order::Reversed];
 
-const COMMON_PLACES: [Place; 12] = [
-    Place::Bare("&"),
-    Place::Bare(""),
-    Place::Named("key"),
-    Place::Named("secret"),
-    Place::Named("appSecret"),
-    Place::Front("app_secret=", "&"),
-    Place::Front("", ""),
-    Place::Sorted,
-    Place::Missing(""),
-    Place::Between(""),
-    Place::Documented(Secretly::Trimmed),
-    Place::Documented(Secretly::Padded("", "\n")),
+const COMMON_PLACES: [SecretPlace; 12] = [
+    SecretPlace::Bare("&"),
+    SecretPlace::Bare(""),
+    SecretPlace::Named("key"),
+    SecretPlace::Named("secret"),
+    SecretPlace::Named("appSecret"),
+    SecretPlace::Front("app_secret=", "&"),
+    SecretPlace::Front("", ""),
+    SecretPlace::Sorted,
+    SecretPlace::Missing(""),
+    SecretPlace::Between(""),
+    SecretPlace::Documented(Secretly::Trimmed),
+    SecretPlace::Documented(Secretly::Padded("", "\n")),
 ];
 
-const RARE_PLACES: [Place; 25] = [
-    Place::Named("appsecret"),
-    Place::Named("APP_SECRET"),
-    Place::Named("app_key"),
-    Place::Named("appkey"),
-    Place::Named("appKey"),
-    Place::Named("secret_key"),
-    Place::Front("", "&"),
-    Place::Front("app_secret=", ""),
-    Place::BothEnds,
-    Place::Missing("&"),
-    Place::Missing("&app_secret="),
-    Place::Missing("&app_secret=***"),
-    Place::Between("&&"),
-    Place::Around("", "&"),
-    Place::Around("&", ""),
-    Place::Around("?", ""),
-    Place::Documented(Secretly::Lower),
-    Place::Documented(Secretly::Upper),
-    Place::Documented(Secretly::Md5Lower),
-    Place::Documented(Secretly::Md5Upper),
-    Place::Documented(Secretly::Encoded),
-    Place::Documented(Secretly::Padded("", " ")),
-    Place::Documented(Secretly::Padded("", "\r\n")),
-    Place::Documented(Secretly::Padded(" ", "")),
-    Place::Documented(Secretly::Padded("\u{feff}", "")),
+const RARE_PLACES: [SecretPlace; 25] = [
+    SecretPlace::Named("appsecret"),
+    SecretPlace::Named("APP_SECRET"),
+    SecretPlace::Named("app_key"),
+    SecretPlace::Named("appkey"),
+    SecretPlace::Named("appKey"),
+    SecretPlace::Named("secret_key"),
+    SecretPlace::Front("", "&"),
+    SecretPlace::Front("app_secret=", ""),
+    SecretPlace::BothEnds,
+    SecretPlace::Missing("&"),
+    SecretPlace::Missing("&app_secret="),
+    SecretPlace::Missing("&app_secret=***"),
+    SecretPlace::Between("&&"),
+    SecretPlace::Around("", "&"),
+    SecretPlace::Around("&", ""),
+    SecretPlace::Around("?", ""),
+    SecretPlace::Documented(Secretly::Lower),
+    SecretPlace::Documented(Secretly::Upper),
+    SecretPlace::Documented(Secretly::Md5Lower),
+    SecretPlace::Documented(Secretly::Md5Upper),
+    SecretPlace::Documented(Secretly::Encoded),
+    SecretPlace::Documented(Secretly::Padded("", " ")),
+    SecretPlace::Documented(Secretly::Padded("", "\r\n")),
+    SecretPlace::Documented(Secretly::Padded(" ", "")),
+    SecretPlace::Documented(Secretly::Padded("\u{feff}", "")),
 ];
 
 const COMMON_EDITS: [ValueEdit; 13] = [

@@ -2,7 +2,7 @@
 
 /// The first place where two strings differ, with what stands around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub struct FirstDifference {
     /// The position of the first byte that differs, from 0; the shorter string's length if the other goes on.
     pub at: usize,
     /// What stands there in the first string, whole characters only, `…` where more follows or went before.
@@ -18,12 +18,12 @@ const AFTER_CHARS: usize = 24;
 
 /// The first difference of two strings; `None` if they are equal.
 #[must_use]
-pub fn first_difference(one: &str, other: &str) -> Option<Difference> {
+pub fn first_difference(one: &str, other: &str) -> Option<FirstDifference> {
     if one == other {
         return None;
     }
     let at = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
-    Some(Difference { at, one: window(one, at), other: window(other, at) })
+    Some(FirstDifference { at, one: window(one, at), other: window(other, at) })
 }
 
 fn window(text: &str, at: usize) -> String {
@@ -48,7 +48,7 @@ mod tests {
     fn a_difference_inside_a_character_shows_the_whole_character() {
         // 粤 is E7 B2 A4, 粥 is E7 B2 A5.
         let found = first_difference("plate=粤B", "plate=粥B").unwrap();
-        assert_eq!(found, Difference { at: 8, one: "plate=粤B".into(), other: "plate=粥B".into() });
+        assert_eq!(found, FirstDifference { at: 8, one: "plate=粤B".into(), other: "plate=粥B".into() });
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::difference::{Difference, first_difference};
-use super::kind::Kind;
+use super::difference::{FirstDifference, first_difference};
+use super::kind::FindingKind;
 use super::mistake::{Charset, Mistake};
-use super::recipe::{Key, MASK, Recipe, Request};
-use super::search::Found;
+use super::recipe::{MASK, Recipe, Request, SecretText};
+use super::search::SignMatch;
 use super::target::Target;
 use super::value_edit::{JAVA, JS};
-use super::{Candidate, Role, wording};
+use super::{Candidate, SecretRole, wording};
 use crate::canonical::is_url_encoded;
 use crate::form::{Form, shortened, url_decoded};
 use crate::lost_text::{LostText, Trace, described, lost_text};
@@ -18,7 +18,7 @@ use crate::lost_text::{LostText, Trace, described, lost_text};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// One kind, or two for a pair of mistakes.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<FindingKind>,
     /// One sentence in Chinese.
     pub zh: String,
     /// The same in English.
@@ -38,7 +38,7 @@ pub struct Strings {
     /// What was signed.
     pub signed: String,
     /// The first difference; none where only the secret or the hash differs.
-    pub difference: Option<Difference>,
+    pub difference: Option<FirstDifference>,
 }
 
 /// Fields named as suspects at most: a sentence, not a list.
@@ -52,7 +52,7 @@ impl Finding {
     }
 
     /// A finding that needed no search.
-    pub(super) fn plain(kind: Kind, detail: &str) -> Finding {
+    pub(super) fn plain(kind: FindingKind, detail: &str) -> Finding {
         Finding::saying(&[(kind, detail.to_owned())], detail)
     }
 
@@ -63,7 +63,7 @@ impl Finding {
             Some(app) => (format!("应用{app}"), format!("app {app}")),
             None => (format!("停车场{park}"), format!("park {park}")),
         };
-        let mut finding = Finding::saying(&[(Kind::NoKnownMistake, zh)], &en);
+        let mut finding = Finding::saying(&[(FindingKind::NoKnownMistake, zh)], &en);
         let fragile = request.params.iter().filter(|sent| sent.is_fragile());
         finding.suspects = fragile.map(|sent| sent.name.to_owned()).take(SUSPECTS_MAX).collect();
         if !finding.suspects.is_empty() {
@@ -81,12 +81,17 @@ impl Finding {
             return None;
         }
         let (zh, en) = described(&lost);
-        Some(Finding::saying(&[(Kind::LostText, zh)], &en))
+        Some(Finding::saying(&[(FindingKind::LostText, zh)], &en))
     }
 
     /// What was signed in another charset may be right, and what was sent misread: the bytes are the same.
     pub(super) fn beside_misread(mut self, form: &Form) -> Finding {
-        let of_charset = [Kind::SignedInGbk, Kind::SignedInGb18030, Kind::SignedInLatin1, Kind::Mojibake];
+        let of_charset = [
+            FindingKind::SignedInGbk,
+            FindingKind::SignedInGb18030,
+            FindingKind::SignedInLatin1,
+            FindingKind::Mojibake,
+        ];
         if !self.kinds.iter().any(|kind| of_charset.contains(kind)) {
             return self;
         }
@@ -101,9 +106,14 @@ impl Finding {
     }
 
     /// A recipe gave the sign.
-    pub(super) fn of(found: &Found, target: &Target, request: &Request<'_>, candidates: &[Candidate<'_>]) -> Finding {
+    pub(super) fn of(
+        found: &SignMatch,
+        target: &Target,
+        request: &Request<'_>,
+        candidates: &[Candidate<'_>],
+    ) -> Finding {
         let masks = if found.proves_secret() { Masks::of(candidates, found) } else { Masks(Vec::new()) };
-        let mut kinds: Vec<(Kind, String)> = Vec::new();
+        let mut kinds: Vec<(FindingKind, String)> = Vec::new();
         kinds.extend(found.wrong_role.map(|role| (of_role(role), String::new())));
         for mistake in &found.mistakes {
             let (kind, detail) = wording::of(mistake, request);
@@ -114,14 +124,14 @@ impl Finding {
         }
         kinds.extend(target.kind().map(|kind| (kind, String::new())));
         if kinds.is_empty() {
-            kinds.push((Kind::SignatureMatches, String::new()));
+            kinds.push((FindingKind::SignatureMatches, String::new()));
         }
         let strings = found.proves_secret().then(|| Strings::of(found, request, &masks));
         Finding { strings, ..Finding::saying(&kinds, "") }
     }
 
     /// `en` stands in for the detail where it is not the same in both languages.
-    fn saying(kinds: &[(Kind, String)], en: &str) -> Finding {
+    fn saying(kinds: &[(FindingKind, String)], en: &str) -> Finding {
         let zh: Vec<String> = kinds.iter().map(|(kind, detail)| kind.zh().replace("{}", detail)).collect();
         let detail_en = |detail: &String| if en.is_empty() { detail.clone() } else { en.to_owned() };
         let en: Vec<String> = kinds.iter().map(|(kind, detail)| kind.en().replace("{}", &detail_en(detail))).collect();
@@ -146,18 +156,18 @@ fn lost_in(form: &Form) -> Vec<LostText> {
     lost_text(meant.iter().map(|(name, value)| (*name, value.as_ref())))
 }
 
-fn of_role(role: Role) -> Kind {
+fn of_role(role: SecretRole) -> FindingKind {
     match role {
-        Role::Park => Kind::ParkSecretForApp,
-        Role::App => Kind::AppSecretForPark,
-        Role::RotatedPark | Role::RotatedApp => Kind::RotatedSecret,
-        Role::OtherPark => Kind::OtherParkSecret,
-        Role::OtherApp => Kind::OtherAppSecret,
+        SecretRole::Park => FindingKind::ParkSecretForApp,
+        SecretRole::App => FindingKind::AppSecretForPark,
+        SecretRole::RotatedPark | SecretRole::RotatedApp => FindingKind::RotatedSecret,
+        SecretRole::OtherPark => FindingKind::OtherParkSecret,
+        SecretRole::OtherApp => FindingKind::OtherAppSecret,
     }
 }
 
 impl Strings {
-    fn of(found: &Found, request: &Request<'_>, masks: &Masks) -> Strings {
+    fn of(found: &SignMatch, request: &Request<'_>, masks: &Masks) -> Strings {
         let mut mistakes = found.mistakes.iter();
         let recipe = Recipe { variant: found.variant, mistakes: [mistakes.next(), mistakes.next()] };
         let documented = Recipe { mistakes: [None, None], ..recipe };
@@ -169,7 +179,7 @@ impl Strings {
 
 /// A recipe's string with secrets masked: also those in values, also a sign that took part.
 fn shown(recipe: Recipe<'_>, request: &Request<'_>, masks: &Masks) -> String {
-    let text = recipe.text(request, Key::Masked, MASK);
+    let text = recipe.text(request, SecretText::Masked, MASK);
     let text = recipe.whole(masks.masked(&text).into_owned());
     let text = masks.masked(&text);
     let charset = recipe.mistakes().find_map(|m| if let Mistake::Charset(charset) = m { Some(*charset) } else { None });
@@ -200,10 +210,10 @@ fn escaped_char(c: char) -> String {
 struct Masks(Vec<String>);
 
 impl Masks {
-    fn of(candidates: &[Candidate<'_>], found: &Found) -> Masks {
+    fn of(candidates: &[Candidate<'_>], found: &SignMatch) -> Masks {
         let mut texts = Vec::new();
         for (place, candidate) in candidates.iter().enumerate() {
-            let is_other = matches!(candidate.role, Role::OtherPark | Role::OtherApp);
+            let is_other = matches!(candidate.role, SecretRole::OtherPark | SecretRole::OtherApp);
             if place == found.candidate || (found.wrong_role.is_none() && !is_other) {
                 let secret = candidate.secret.expose();
                 let encoded = [JAVA.encode(secret), JAVA.lower().encode(secret), JS.encode(secret)];
@@ -254,13 +264,15 @@ mod tests {
     #[test]
     fn secrets_are_masked_in_every_guise_but_not_those_of_others() {
         let (own, other) = (Secret::new("aB c*"), Secret::new("other"));
-        let candidates =
-            [Candidate { secret: &own, role: Role::Park }, Candidate { secret: &other, role: Role::OtherPark }];
+        let candidates = [
+            Candidate { secret: &own, role: SecretRole::Park },
+            Candidate { secret: &other, role: SecretRole::OtherPark },
+        ];
         let found =
-            |candidate, wrong_role| Found { variant: Variant::PLAIN, mistakes: Vec::new(), candidate, wrong_role };
+            |candidate, wrong_role| SignMatch { variant: Variant::PLAIN, mistakes: Vec::new(), candidate, wrong_role };
         let masks = Masks::of(&candidates, &found(0, None));
         assert_eq!(masks.masked("x=aB c*&y=AB C*&z=aB%20c*&o=other"), "x=***&y=***&z=***&o=other");
         assert_eq!(masks.masked("aBaB c* c*"), "aB*** c*");
-        assert_eq!(Masks::of(&candidates, &found(1, Some(Role::OtherPark))).masked("other aB c*"), "*** aB c*");
+        assert_eq!(Masks::of(&candidates, &found(1, Some(SecretRole::OtherPark))).masked("other aB c*"), "*** aB c*");
     }
 }

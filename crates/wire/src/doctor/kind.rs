@@ -4,36 +4,36 @@ macro_rules! kinds {
     ($($name:ident $code:literal $zh:literal $en:literal;)*) => {
         /// What is wrong, as a stable code. In the sentences `{}` stands for the detail: a parameter, a piece of text.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Kind {
+        pub enum FindingKind {
             $(#[doc = $en] $name,)*
         }
 
-        impl Kind {
+        impl FindingKind {
             /// Every kind, for metrics and the docs.
-            pub const ALL: &'static [Kind] = &[$(Kind::$name,)*];
+            pub const ALL: &'static [FindingKind] = &[$(FindingKind::$name,)*];
 
             /// The code: snake_case, stable for ever.
             #[must_use]
             pub fn code(self) -> &'static str {
-                match self { $(Kind::$name => $code,)* }
+                match self { $(FindingKind::$name => $code,)* }
             }
 
             /// The kind of that code.
             #[must_use]
-            pub fn of_code(code: &str) -> Option<Kind> {
-                Kind::ALL.iter().copied().find(|kind| kind.code() == code)
+            pub fn of_code(code: &str) -> Option<FindingKind> {
+                FindingKind::ALL.iter().copied().find(|kind| kind.code() == code)
             }
 
             /// The clause in Chinese, `{}` where the detail goes.
             #[must_use]
             pub fn zh(self) -> &'static str {
-                match self { $(Kind::$name => $zh,)* }
+                match self { $(FindingKind::$name => $zh,)* }
             }
 
             /// The clause in English, `{}` where the detail goes.
             #[must_use]
             pub fn en(self) -> &'static str {
-                match self { $(Kind::$name => $en,)* }
+                match self { $(FindingKind::$name => $en,)* }
             }
         }
     };
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn codes_are_snake_case_and_of_their_own() {
         let mut seen = std::collections::HashSet::new();
-        for kind in Kind::ALL {
+        for kind in FindingKind::ALL {
             assert!(kind.code().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
             assert!(seen.insert(kind.code()), "{kind:?}");
             assert_eq!(kind.zh().matches("{}").count(), kind.en().matches("{}").count(), "{kind:?}");

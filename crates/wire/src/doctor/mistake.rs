@@ -31,8 +31,8 @@ pub(super) enum Mistake {
     ValueOf(usize, ValueEdit),
     Json(JsonEdit),
     Join(Join),
-    Place(Place),
-    Whole(Whole),
+    Place(SecretPlace),
+    Whole(WholeEdit),
     Charset(Charset),
     Hash(HashForm),
 }
@@ -86,7 +86,7 @@ impl Join {
 
 /// Where and how the secret stands in the string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum SecretPlace {
     /// `&app_secret=S`, as documented, and at the end this.
     Documented(Secretly),
     /// `&NAME=S`.
@@ -122,7 +122,7 @@ pub(super) enum Secretly {
 
 /// What happened to the string as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whole {
+pub(super) enum WholeEdit {
     Bom,
     Encoded,
     EncodedByJs,

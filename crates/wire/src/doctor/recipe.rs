@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use md5::{Digest as _, Md5};
 
 use super::json::{self, Json, JsonEdit};
-use super::mistake::{Charset, HashForm, Join, Mistake, Names, Order, Place, Secretly, SignValue, Whole};
+use super::mistake::{Charset, HashForm, Join, Mistake, Names, Order, SecretPlace, Secretly, SignValue, WholeEdit};
 use super::secret_place::{write_end, write_front};
 use super::value_edit::{JAVA, JS, ValueEdit};
 use crate::canonical::{Empties, SignedText, Variant};
@@ -14,7 +14,7 @@ use crate::form::UploadedFile;
 
 /// One parameter that was sent; `sign` is not among them.
 #[derive(Debug)]
-pub(super) struct Sent<'a> {
+pub(super) struct SentParam<'a> {
     pub(super) name: &'a str,
     pub(super) value: Cow<'a, str>,
     pub(super) raw: Cow<'a, str>,
@@ -27,9 +27,9 @@ pub(super) struct Sent<'a> {
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     /// In the documented order.
-    pub(super) params: Vec<Sent<'a>>,
+    pub(super) params: Vec<SentParam<'a>>,
     /// With values put together again that an unescaped `&` cut, if there may be any.
-    pub(super) rejoined: Option<Vec<Sent<'a>>>,
+    pub(super) rejoined: Option<Vec<SentParam<'a>>>,
     pub(super) files: &'a [UploadedFile],
     pub(super) sign_place: usize,
     pub(super) url_encoded: bool,
@@ -44,7 +44,7 @@ pub(super) struct Recipe<'m> {
 
 /// The secret, or what may be shown of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key<'a> {
+pub(super) enum SecretText<'a> {
     Real(&'a str),
     Masked,
 }
@@ -67,13 +67,13 @@ impl<'m> Recipe<'m> {
         self.mistakes().find_map(pick)
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> SecretPlace {
         self.find(|m| match m {
             Mistake::Place(place) => Some(*place),
-            Mistake::Hash(HashForm::Hmac) => Some(Place::Missing("")),
+            Mistake::Hash(HashForm::Hmac) => Some(SecretPlace::Missing("")),
             _ => None,
         })
-        .unwrap_or(Place::Documented(Secretly::AsGiven))
+        .unwrap_or(SecretPlace::Documented(Secretly::AsGiven))
     }
 
     /// What `sign` was, if it took part.
@@ -82,13 +82,13 @@ impl<'m> Recipe<'m> {
     }
 
     /// The string, before anything is done to it as a whole. `sign` is what stands in it for a sign that took part.
-    pub(super) fn text(&self, request: &Request<'_>, key: Key<'_>, sign: &str) -> String {
+    pub(super) fn text(&self, request: &Request<'_>, key: SecretText<'_>, sign: &str) -> String {
         let mut items = self.items(request, sign);
         let place = self.place();
-        if place == Place::Sorted {
+        if place == SecretPlace::Sorted {
             let secret = match key {
-                Key::Real(secret) => secret,
-                Key::Masked => MASK,
+                SecretText::Real(secret) => secret,
+                SecretText::Masked => MASK,
             };
             items.push(Item { name: "app_secret".into(), value: secret.into(), place: usize::MAX });
         }
@@ -118,11 +118,11 @@ impl<'m> Recipe<'m> {
     /// What became of the string as a whole.
     pub(super) fn whole(&self, text: String) -> String {
         self.mistakes().fold(text, |text, mistake| match mistake {
-            Mistake::Whole(Whole::Bom) => format!("\u{feff}{text}"),
-            Mistake::Whole(Whole::Encoded) => JAVA.encode(&text),
-            Mistake::Whole(Whole::EncodedByJs) => JS.encode(&text),
-            Mistake::Whole(Whole::Lower) => text.to_lowercase(),
-            Mistake::Whole(Whole::Upper) => text.to_uppercase(),
+            Mistake::Whole(WholeEdit::Bom) => format!("\u{feff}{text}"),
+            Mistake::Whole(WholeEdit::Encoded) => JAVA.encode(&text),
+            Mistake::Whole(WholeEdit::EncodedByJs) => JS.encode(&text),
+            Mistake::Whole(WholeEdit::Lower) => text.to_lowercase(),
+            Mistake::Whole(WholeEdit::Upper) => text.to_uppercase(),
             _ => text,
         })
     }
@@ -185,7 +185,7 @@ impl<'m> Recipe<'m> {
         items
     }
 
-    fn value<'a>(&self, at: usize, sent: &'a Sent<'_>) -> Cow<'a, str> {
+    fn value<'a>(&self, at: usize, sent: &'a SentParam<'_>) -> Cow<'a, str> {
         let is_raw = self.variant.text == SignedText::EncodedOnce;
         let mut value = Cow::Borrowed(if is_raw { sent.raw.as_ref() } else { sent.value.as_ref() });
         if let Some(text) = self.json(sent) {
@@ -204,7 +204,7 @@ impl<'m> Recipe<'m> {
         value
     }
 
-    fn json(&self, sent: &Sent<'_>) -> Option<String> {
+    fn json(&self, sent: &SentParam<'_>) -> Option<String> {
         let edits = || self.mistakes().filter_map(|m| if let Mistake::Json(edit) = m { Some(*edit) } else { None });
         edits().next()?;
         match &sent.json {

@@ -1,7 +1,7 @@
 //! Reads from a form what the doctor needs: parameters in order, values put together again, JSON.
 
 use super::json::Json;
-use super::recipe::{Request, Sent};
+use super::recipe::{Request, SentParam};
 use crate::canonical::is_url_encoded;
 use crate::field;
 use crate::form::Form;
@@ -17,7 +17,7 @@ impl<'a> Request<'a> {
         for (place, param) in form.params().enumerate().filter(|(_, param)| param.name != "sign") {
             json_bytes += param.value.len();
             let json = if json_bytes <= JSON_BYTES_MAX { Json::read(param.value) } else { None };
-            params.push(Sent { name: param.name, value: param.value.into(), raw: param.raw.into(), place, json });
+            params.push(SentParam { name: param.name, value: param.value.into(), raw: param.raw.into(), place, json });
         }
         let rejoined = rejoined(&params);
         params.sort_by(|one, other| one.name.cmp(other.name));
@@ -33,15 +33,15 @@ impl<'a> Request<'a> {
 
 /// `leave_image=https://a/?u=1&fm=193` came as two parameters: each that is not documented goes back to the value
 /// before it. `None` if there is none.
-fn rejoined<'a>(params: &[Sent<'a>]) -> Option<Vec<Sent<'a>>> {
-    let mut whole: Vec<Sent<'a>> = Vec::with_capacity(params.len());
+fn rejoined<'a>(params: &[SentParam<'a>]) -> Option<Vec<SentParam<'a>>> {
+    let mut whole: Vec<SentParam<'a>> = Vec::with_capacity(params.len());
     for sent in params {
         match whole.last_mut() {
             Some(last) if field::known(sent.name).is_none() && field::known(last.name).is_some() => {
                 last.value.to_mut().push_str(&format!("&{}={}", sent.name, sent.value));
                 last.raw.to_mut().push_str(&format!("&{}={}", sent.name, sent.raw));
             }
-            _ => whole.push(Sent {
+            _ => whole.push(SentParam {
                 name: sent.name,
                 value: sent.value.clone(),
                 raw: sent.raw.clone(),
@@ -56,7 +56,7 @@ fn rejoined<'a>(params: &[Sent<'a>]) -> Option<Vec<Sent<'a>>> {
     })
 }
 
-impl Sent<'_> {
+impl SentParam<'_> {
     /// Is it a value that is often changed on the way: with `+`, `%`, `&`, text that is not ASCII, or JSON escapes?
     pub(super) fn is_fragile(&self) -> bool {
         self.value.contains(['+', '%', '&', '\\', '"']) || !self.value.is_ascii() || self.raw.contains('+')

@@ -3,28 +3,28 @@
 use std::ops::ControlFlow;
 
 use super::alternatives::{self, Alternative};
-use super::mistake::{Charset, Mistake, Place, SignValue};
-use super::recipe::{Key, Recipe, Request};
+use super::mistake::{Charset, Mistake, SecretPlace, SignValue};
+use super::recipe::{Recipe, Request, SecretText};
 use super::target::Target;
-use super::{Budget, Candidate, Role};
+use super::{Budget, Candidate, SecretRole};
 use crate::canonical::Variant;
 use crate::form::Form;
 
 /// How the sign was made.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct SignMatch {
     pub(super) variant: Variant,
     pub(super) mistakes: Vec<Mistake>,
     /// Which candidate's secret.
     pub(super) candidate: usize,
     /// Whose it is; `None` if it is the one that is wanted.
-    pub(super) wrong_role: Option<Role>,
+    pub(super) wrong_role: Option<SecretRole>,
 }
 
-impl Found {
+impl SignMatch {
     /// Only who has a secret could have made this sign.
     pub(super) fn proves_secret(&self) -> bool {
-        !self.mistakes.iter().any(|mistake| matches!(mistake, Mistake::Place(Place::Missing(_))))
+        !self.mistakes.iter().any(|mistake| matches!(mistake, Mistake::Place(SecretPlace::Missing(_))))
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Search<'a> {
 const OTHERS_WITH_A_MISTAKE: usize = 8;
 
 /// Goes on, or ends with what was found, if anything.
-type Step = ControlFlow<Option<Found>>;
+type SearchStep = ControlFlow<Option<SignMatch>>;
 
 impl<'a> Search<'a> {
     pub(super) fn new(
@@ -55,11 +55,11 @@ impl<'a> Search<'a> {
         target: &'a Target,
         budget: Budget,
     ) -> Search<'a> {
-        let wanted_role = if form.get("app_id").is_some() { Role::App } else { Role::Park };
-        let pick = |keep: &dyn Fn(Role) -> bool| {
+        let wanted_role = if form.get("app_id").is_some() { SecretRole::App } else { SecretRole::Park };
+        let pick = |keep: &dyn Fn(SecretRole) -> bool| {
             candidates.iter().copied().enumerate().filter(|(_, candidate)| keep(candidate.role)).collect()
         };
-        let is_other = |role| matches!(role, Role::OtherPark | Role::OtherApp);
+        let is_other = |role| matches!(role, SecretRole::OtherPark | SecretRole::OtherApp);
         Search {
             request,
             variants: Variant::of(form).collect(),
@@ -73,7 +73,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    pub(super) fn run(&mut self) -> Option<Found> {
+    pub(super) fn run(&mut self) -> Option<SignMatch> {
         match self.steps() {
             ControlFlow::Break(found) => found,
             ControlFlow::Continue(()) => None,
@@ -89,7 +89,7 @@ impl<'a> Search<'a> {
     }
 
     /// No mistake, one mistake (a wrong secret is one), two.
-    fn steps(&mut self) -> Step {
+    fn steps(&mut self) -> SearchStep {
         let (wanted, own, others) = (self.wanted.clone(), self.own.clone(), self.others.clone());
         for candidate in &wanted {
             self.documented(candidate, None)?;
@@ -104,7 +104,7 @@ impl<'a> Search<'a> {
         }
         if !self.target.is_whole() {
             // Its form is one mistake already.
-            return Step::Continue(());
+            return SearchStep::Continue(());
         }
         alternatives.retain(|alternative| alternative.is_common);
         for candidate in &own {
@@ -116,14 +116,14 @@ impl<'a> Search<'a> {
         for candidate in others.iter().take(OTHERS_WITH_A_MISTAKE) {
             self.singles(&alternatives, candidate, Some(candidate.1.role))?;
         }
-        Step::Continue(())
+        SearchStep::Continue(())
     }
 
-    fn documented(&mut self, candidate: &(usize, Candidate<'_>), wrong_role: Option<Role>) -> Step {
+    fn documented(&mut self, candidate: &(usize, Candidate<'_>), wrong_role: Option<SecretRole>) -> SearchStep {
         for variant in self.variants.clone() {
             self.attempt(Recipe { variant, mistakes: [None, None] }, candidate, wrong_role, None)?;
         }
-        Step::Continue(())
+        SearchStep::Continue(())
     }
 
     /// Tries each alone, and says which make a difference to this request.
@@ -131,9 +131,9 @@ impl<'a> Search<'a> {
         &mut self,
         alternatives: &[Alternative],
         candidate: &(usize, Candidate<'_>),
-        wrong_role: Option<Role>,
-    ) -> ControlFlow<Option<Found>, Vec<bool>> {
-        let key = Key::Real(candidate.1.secret.expose());
+        wrong_role: Option<SecretRole>,
+    ) -> ControlFlow<Option<SignMatch>, Vec<bool>> {
+        let key = SecretText::Real(candidate.1.secret.expose());
         let recipes = self.variants.iter().map(|variant| Recipe { variant: *variant, mistakes: [None, None] });
         let bases: Vec<(Recipe<'_>, String)> =
             recipes.map(|recipe| (recipe, recipe.text(self.request, key, ""))).collect();
@@ -149,7 +149,7 @@ impl<'a> Search<'a> {
         ControlFlow::Continue(effective)
     }
 
-    fn pairs(&mut self, alternatives: &[Alternative], candidate: &(usize, Candidate<'_>)) -> Step {
+    fn pairs(&mut self, alternatives: &[Alternative], candidate: &(usize, Candidate<'_>)) -> SearchStep {
         // An unsigned `encoding` is a mistake of its own here: the parameter left out.
         let variants: Vec<Variant> = self.variants.iter().copied().filter(|variant| variant.encoding_signed).collect();
         for (place, one) in alternatives.iter().enumerate() {
@@ -168,7 +168,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        Step::Continue(())
+        SearchStep::Continue(())
     }
 
     /// Signs by a recipe and compares; gives whether the recipe differs from the documented one, whose text is `base`.
@@ -176,12 +176,12 @@ impl<'a> Search<'a> {
         &mut self,
         recipe: Recipe<'_>,
         candidate: &(usize, Candidate<'_>),
-        wrong_role: Option<Role>,
+        wrong_role: Option<SecretRole>,
         base: Option<&str>,
-    ) -> ControlFlow<Option<Found>, bool> {
+    ) -> ControlFlow<Option<SignMatch>, bool> {
         let secret = candidate.1.secret.expose();
         let sign = self.sign_that_took_part(recipe, secret)?;
-        let text = recipe.whole(recipe.text(self.request, Key::Real(secret), &sign));
+        let text = recipe.whole(recipe.text(self.request, SecretText::Real(secret), &sign));
         self.spend(0, text.len())?;
         if base == Some(text.as_str()) && !changes_bytes(recipe, &text) {
             return ControlFlow::Continue(false);
@@ -191,11 +191,11 @@ impl<'a> Search<'a> {
             return ControlFlow::Continue(true);
         }
         let mistakes = recipe.mistakes().cloned().collect();
-        ControlFlow::Break(Some(Found { variant: recipe.variant, mistakes, candidate: candidate.0, wrong_role }))
+        ControlFlow::Break(Some(SignMatch { variant: recipe.variant, mistakes, candidate: candidate.0, wrong_role }))
     }
 
     /// Whoever signs twice has the first sign in the map by then.
-    fn sign_that_took_part(&mut self, recipe: Recipe<'_>, secret: &str) -> ControlFlow<Option<Found>, String> {
+    fn sign_that_took_part(&mut self, recipe: Recipe<'_>, secret: &str) -> ControlFlow<Option<SignMatch>, String> {
         let is_upper = match recipe.sign_value() {
             None | Some(SignValue::Empty) => return ControlFlow::Continue(String::new()),
             Some(SignValue::Null) => return ControlFlow::Continue("null".into()),
@@ -203,28 +203,28 @@ impl<'a> Search<'a> {
             Some(SignValue::Lower) => false,
         };
         let documented = Recipe { mistakes: [None, None], ..recipe };
-        let text = documented.text(self.request, Key::Real(secret), "");
+        let text = documented.text(self.request, SecretText::Real(secret), "");
         let hash = self.hash(documented, &text, secret)?;
         ControlFlow::Continue(if is_upper { hex::encode_upper(hash) } else { hex::encode(hash) })
     }
 
-    fn hash(&mut self, recipe: Recipe<'_>, text: &str, secret: &str) -> ControlFlow<Option<Found>, [u8; 16]> {
+    fn hash(&mut self, recipe: Recipe<'_>, text: &str, secret: &str) -> ControlFlow<Option<SignMatch>, [u8; 16]> {
         let bytes = recipe.bytes(text);
         self.spend(1, 0)?;
         ControlFlow::Continue(recipe.hash(&bytes, secret))
     }
 
-    fn spend(&mut self, hashes: u32, bytes: usize) -> Step {
+    fn spend(&mut self, hashes: u32, bytes: usize) -> SearchStep {
         let spent = Budget {
             hashes: self.spent.hashes.saturating_add(hashes),
             bytes: self.spent.bytes.saturating_add(bytes as u64),
         };
         if spent.hashes > self.budget.hashes || spent.bytes > self.budget.bytes {
             self.is_exhausted = true;
-            return Step::Break(None);
+            return SearchStep::Break(None);
         }
         self.spent = spent;
-        Step::Continue(())
+        SearchStep::Continue(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq;
 
-use super::kind::Kind;
+use super::kind::FindingKind;
 
 /// What a hash must be to explain the sign.
 #[derive(Debug)]
@@ -19,24 +19,24 @@ const DIGITS_MIN: usize = 24;
 
 impl Target {
     /// Reads the sign, or says why it is none.
-    pub(super) fn read(sign: &str) -> Result<Target, Kind> {
+    pub(super) fn read(sign: &str) -> Result<Target, FindingKind> {
         let is_hex = sign.bytes().all(|b| b.is_ascii_hexdigit());
         match sign.len() {
             32 if is_hex => {
                 let mut hash = [0; 16];
-                hex::decode_to_slice(sign, &mut hash).map_err(|_| Kind::SignNotMd5)?;
+                hex::decode_to_slice(sign, &mut hash).map_err(|_| FindingKind::SignNotMd5)?;
                 Ok(Target::Whole(hash))
             }
             16 if is_hex => {
                 let mut hash = [0; 8];
-                hex::decode_to_slice(sign, &mut hash).map_err(|_| Kind::SignNotMd5)?;
+                hex::decode_to_slice(sign, &mut hash).map_err(|_| FindingKind::SignNotMd5)?;
                 Ok(Target::Short(hash))
             }
             DIGITS_MIN..32 if is_hex => Ok(Target::ZerosLost(sign.to_ascii_lowercase())),
-            40 if is_hex => Err(Kind::SignIsSha1),
-            64 if is_hex => Err(Kind::SignIsSha256),
-            24 if sign.ends_with("==") => Err(Kind::SignIsBase64),
-            _ => Err(Kind::SignNotMd5),
+            40 if is_hex => Err(FindingKind::SignIsSha1),
+            64 if is_hex => Err(FindingKind::SignIsSha256),
+            24 if sign.ends_with("==") => Err(FindingKind::SignIsBase64),
+            _ => Err(FindingKind::SignNotMd5),
         }
     }
 
@@ -46,11 +46,11 @@ impl Target {
     }
 
     /// What its length alone says is wrong.
-    pub(super) fn kind(&self) -> Option<Kind> {
+    pub(super) fn kind(&self) -> Option<FindingKind> {
         match self {
             Target::Whole(_) => None,
-            Target::Short(_) => Some(Kind::ShortMd5),
-            Target::ZerosLost(_) => Some(Kind::HexZerosLost),
+            Target::Short(_) => Some(FindingKind::ShortMd5),
+            Target::ZerosLost(_) => Some(FindingKind::HexZerosLost),
         }
     }
 
@@ -77,12 +77,12 @@ mod tests {
     fn a_sign_is_read_by_its_length() {
         assert!(Target::read(&"aF".repeat(16)).unwrap().is_whole());
         for (sign, kind) in [
-            ("x".repeat(32), Kind::SignNotMd5),
-            ("ab".repeat(20), Kind::SignIsSha1),
-            ("ab".repeat(32), Kind::SignIsSha256),
-            ("ISMvKXpXpadDiUoOSoAfww==".into(), Kind::SignIsBase64),
-            ("粤".repeat(8), Kind::SignNotMd5),
-            (String::new(), Kind::SignNotMd5),
+            ("x".repeat(32), FindingKind::SignNotMd5),
+            ("ab".repeat(20), FindingKind::SignIsSha1),
+            ("ab".repeat(32), FindingKind::SignIsSha256),
+            ("ISMvKXpXpadDiUoOSoAfww==".into(), FindingKind::SignIsBase64),
+            ("粤".repeat(8), FindingKind::SignNotMd5),
+            (String::new(), FindingKind::SignNotMd5),
         ] {
             assert_eq!(Target::read(&sign).unwrap_err(), kind, "{sign}");
         }

@@ -1,125 +1,125 @@
 //! From a mistake to its kind, and the detail that its sentence names.
 
 use super::json::JsonEdit;
-use super::kind::Kind;
-use super::mistake::{Charset, HashForm, Join, Mistake, Names, Order, Place, Secretly, Whole};
+use super::kind::FindingKind;
+use super::mistake::{Charset, HashForm, Join, Mistake, Names, Order, SecretPlace, Secretly, WholeEdit};
 use super::recipe::Request;
 use super::value_edit::{UrlStyle, ValueEdit};
 use crate::form::shortened;
 
 /// A kind and its detail.
-pub(super) fn of(mistake: &Mistake, request: &Request<'_>) -> (Kind, String) {
+pub(super) fn of(mistake: &Mistake, request: &Request<'_>) -> (FindingKind, String) {
     let name = |at: usize| request.params.get(at).map_or("", |sent| sent.name).to_owned();
     match mistake {
         Mistake::Order(order) => (of_order(*order), String::new()),
-        Mistake::Without(at) if name(*at).ends_with("_hash") => (Kind::HashLeftOut, name(*at)),
-        Mistake::Without(at) => (Kind::KeyLeftOut, name(*at)),
+        Mistake::Without(at) if name(*at).ends_with("_hash") => (FindingKind::HashLeftOut, name(*at)),
+        Mistake::Without(at) => (FindingKind::KeyLeftOut, name(*at)),
         Mistake::With { name, value, is_file: true } if name.ends_with("_file") => {
-            (Kind::FileSigned, if value.is_empty() { name.clone() } else { format!("{name}={value}") })
+            (FindingKind::FileSigned, if value.is_empty() { name.clone() } else { format!("{name}={value}") })
         }
-        Mistake::With { name, value, .. } => (Kind::AbsentKeySigned, format!("{name}={value}")),
-        Mistake::SignIncluded(_) => (Kind::SignIncluded, String::new()),
-        Mistake::Rejoined => (Kind::AmpersandSplit, rejoined_names(request)),
-        Mistake::Empties { kept } => (Kind::EmptiesMixed, kept_names(request, *kept)),
+        Mistake::With { name, value, .. } => (FindingKind::AbsentKeySigned, format!("{name}={value}")),
+        Mistake::SignIncluded(_) => (FindingKind::SignIncluded, String::new()),
+        Mistake::Rejoined => (FindingKind::AmpersandSplit, rejoined_names(request)),
+        Mistake::Empties { kept } => (FindingKind::EmptiesMixed, kept_names(request, *kept)),
         Mistake::Value(edit) => of_edit(*edit, "*", request),
         Mistake::ValueOf(at, edit) => of_edit(*edit, &name(*at), request),
         Mistake::Json(edit) => of_json(*edit),
-        Mistake::Join(join) => (Kind::JoinedOtherwise, joined(*join)),
+        Mistake::Join(join) => (FindingKind::JoinedOtherwise, joined(*join)),
         Mistake::Place(place) => of_place(*place),
-        Mistake::Whole(Whole::Bom) => (Kind::BomInFront, String::new()),
-        Mistake::Whole(Whole::Encoded | Whole::EncodedByJs) => (Kind::WholeEncoded, String::new()),
-        Mistake::Whole(Whole::Lower | Whole::Upper) => (Kind::WholeCase, String::new()),
+        Mistake::Whole(WholeEdit::Bom) => (FindingKind::BomInFront, String::new()),
+        Mistake::Whole(WholeEdit::Encoded | WholeEdit::EncodedByJs) => (FindingKind::WholeEncoded, String::new()),
+        Mistake::Whole(WholeEdit::Lower | WholeEdit::Upper) => (FindingKind::WholeCase, String::new()),
         Mistake::Charset(charset) => (of_charset(*charset), String::new()),
-        Mistake::Hash(HashForm::Hmac | HashForm::HmacWhole) => (Kind::HmacMd5, String::new()),
+        Mistake::Hash(HashForm::Hmac | HashForm::HmacWhole) => (FindingKind::HmacMd5, String::new()),
         Mistake::Hash(HashForm::TwiceLower | HashForm::TwiceUpper | HashForm::TwiceRaw) => {
-            (Kind::Md5Twice, String::new())
+            (FindingKind::Md5Twice, String::new())
         }
     }
 }
 
-fn of_order(order: Order) -> Kind {
+fn of_order(order: Order) -> FindingKind {
     match order {
-        Order::AsSent => Kind::OrderAsSent,
-        Order::ByValue => Kind::OrderByValue,
-        Order::Reversed => Kind::OrderReversed,
-        Order::UpperCase => Kind::OrderUpperCase,
-        Order::WithoutUnderscore => Kind::OrderWithoutUnderscore,
+        Order::AsSent => FindingKind::OrderAsSent,
+        Order::ByValue => FindingKind::OrderByValue,
+        Order::Reversed => FindingKind::OrderReversed,
+        Order::UpperCase => FindingKind::OrderUpperCase,
+        Order::WithoutUnderscore => FindingKind::OrderWithoutUnderscore,
     }
 }
 
-fn of_charset(charset: Charset) -> Kind {
+fn of_charset(charset: Charset) -> FindingKind {
     match charset {
-        Charset::Gbk => Kind::SignedInGbk,
-        Charset::Gb18030 => Kind::SignedInGb18030,
-        Charset::Latin1 => Kind::SignedInLatin1,
-        Charset::Mojibake => Kind::Mojibake,
-        Charset::Utf16 => Kind::SignedInUtf16,
+        Charset::Gbk => FindingKind::SignedInGbk,
+        Charset::Gb18030 => FindingKind::SignedInGb18030,
+        Charset::Latin1 => FindingKind::SignedInLatin1,
+        Charset::Mojibake => FindingKind::Mojibake,
+        Charset::Utf16 => FindingKind::SignedInUtf16,
     }
 }
 
-fn of_edit(edit: ValueEdit, name: &str, request: &Request<'_>) -> (Kind, String) {
+fn of_edit(edit: ValueEdit, name: &str, request: &Request<'_>) -> (FindingKind, String) {
     let none = String::new();
     match edit {
-        ValueEdit::Encode(style) if UrlStyle::is_gbk(style) => (Kind::UrlEncodedGbk, none),
-        ValueEdit::Encode(_) if request.url_encoded => (Kind::EncodedOnceMore, none),
-        ValueEdit::Encode(_) | ValueEdit::AsOnWire => (Kind::UrlEncodedValues, none),
-        ValueEdit::Decode | ValueEdit::DecodeKeepingPlus if request.url_encoded => (Kind::DecodedValues, none),
-        ValueEdit::Decode | ValueEdit::DecodeKeepingPlus => (Kind::DoubleEncoded, none),
-        ValueEdit::EscapesUpper | ValueEdit::EscapesLower => (Kind::EscapeCase, none),
-        ValueEdit::SpaceWasPlus => (Kind::PlusBecameSpace, none),
-        ValueEdit::PlusWasSpace => (Kind::SpaceBecamePlus, none),
-        ValueEdit::HtmlEscaped | ValueEdit::HtmlUnescaped => (Kind::HtmlEntities, none),
-        ValueEdit::Trimmed => (Kind::WhitespaceTrimmed, none),
-        ValueEdit::WithoutSpaces => (Kind::WhitespaceRemoved, none),
-        ValueEdit::HashLower | ValueEdit::HashUpper => (Kind::HashCase, none),
-        ValueEdit::PlateLower | ValueEdit::PlateUpper => (Kind::LetterCase, "plate".into()),
-        ValueEdit::UuidLower | ValueEdit::UuidUpper => (Kind::LetterCase, "park_uuid".into()),
-        ValueEdit::NullForEmpty(null) => (Kind::NullForEmpty, null.into()),
-        ValueEdit::Decimals(_) | ValueEdit::WithoutDecimals | ValueEdit::Exponent => (Kind::NumberFormat, none),
-        ValueEdit::WithoutBom | ValueEdit::Before("\u{feff}") => (Kind::BomInValue, name.into()),
-        ValueEdit::Before(_) | ValueEdit::After(_) => (Kind::WhitespaceAdded, name.into()),
+        ValueEdit::Encode(style) if UrlStyle::is_gbk(style) => (FindingKind::UrlEncodedGbk, none),
+        ValueEdit::Encode(_) if request.url_encoded => (FindingKind::EncodedOnceMore, none),
+        ValueEdit::Encode(_) | ValueEdit::AsOnWire => (FindingKind::UrlEncodedValues, none),
+        ValueEdit::Decode | ValueEdit::DecodeKeepingPlus if request.url_encoded => (FindingKind::DecodedValues, none),
+        ValueEdit::Decode | ValueEdit::DecodeKeepingPlus => (FindingKind::DoubleEncoded, none),
+        ValueEdit::EscapesUpper | ValueEdit::EscapesLower => (FindingKind::EscapeCase, none),
+        ValueEdit::SpaceWasPlus => (FindingKind::PlusBecameSpace, none),
+        ValueEdit::PlusWasSpace => (FindingKind::SpaceBecamePlus, none),
+        ValueEdit::HtmlEscaped | ValueEdit::HtmlUnescaped => (FindingKind::HtmlEntities, none),
+        ValueEdit::Trimmed => (FindingKind::WhitespaceTrimmed, none),
+        ValueEdit::WithoutSpaces => (FindingKind::WhitespaceRemoved, none),
+        ValueEdit::HashLower | ValueEdit::HashUpper => (FindingKind::HashCase, none),
+        ValueEdit::PlateLower | ValueEdit::PlateUpper => (FindingKind::LetterCase, "plate".into()),
+        ValueEdit::UuidLower | ValueEdit::UuidUpper => (FindingKind::LetterCase, "park_uuid".into()),
+        ValueEdit::NullForEmpty(null) => (FindingKind::NullForEmpty, null.into()),
+        ValueEdit::Decimals(_) | ValueEdit::WithoutDecimals | ValueEdit::Exponent => (FindingKind::NumberFormat, none),
+        ValueEdit::WithoutBom | ValueEdit::Before("\u{feff}") => (FindingKind::BomInValue, name.into()),
+        ValueEdit::Before(_) | ValueEdit::After(_) => (FindingKind::WhitespaceAdded, name.into()),
     }
 }
 
-fn of_json(edit: JsonEdit) -> (Kind, String) {
+fn of_json(edit: JsonEdit) -> (FindingKind, String) {
     let none = String::new();
     match edit {
-        JsonEdit::Compact | JsonEdit::Spaced | JsonEdit::Pretty(_) => (Kind::JsonSpacing, none),
-        JsonEdit::Sorted => (Kind::JsonKeyOrder, none),
+        JsonEdit::Compact | JsonEdit::Spaced | JsonEdit::Pretty(_) => (FindingKind::JsonSpacing, none),
+        JsonEdit::Sorted => (FindingKind::JsonKeyOrder, none),
         JsonEdit::Ascii
         | JsonEdit::AsciiUpper
         | JsonEdit::Unicode
         | JsonEdit::Slashes
         | JsonEdit::PlainSlashes
-        | JsonEdit::Html => (Kind::JsonEscapes, none),
-        JsonEdit::NumbersAsStrings | JsonEdit::StringsAsNumbers => (Kind::JsonTypes, none),
-        JsonEdit::WithoutNulls | JsonEdit::WithoutEmpties => (Kind::JsonOmissions, none),
-        JsonEdit::Python => (Kind::JsonLibrary, "Python json.dumps".into()),
-        JsonEdit::Php => (Kind::JsonLibrary, "PHP json_encode".into()),
-        JsonEdit::Escaped => (Kind::JsonEscaped, none),
-        JsonEdit::Unescaped => (Kind::JsonUnescaped, none),
-        JsonEdit::JavaText => (Kind::JsonNotWritten, "Java List.toString()".into()),
-        JsonEdit::PythonText => (Kind::JsonNotWritten, "Python str(list)".into()),
+        | JsonEdit::Html => (FindingKind::JsonEscapes, none),
+        JsonEdit::NumbersAsStrings | JsonEdit::StringsAsNumbers => (FindingKind::JsonTypes, none),
+        JsonEdit::WithoutNulls | JsonEdit::WithoutEmpties => (FindingKind::JsonOmissions, none),
+        JsonEdit::Python => (FindingKind::JsonLibrary, "Python json.dumps".into()),
+        JsonEdit::Php => (FindingKind::JsonLibrary, "PHP json_encode".into()),
+        JsonEdit::Escaped => (FindingKind::JsonEscaped, none),
+        JsonEdit::Unescaped => (FindingKind::JsonUnescaped, none),
+        JsonEdit::JavaText => (FindingKind::JsonNotWritten, "Java List.toString()".into()),
+        JsonEdit::PythonText => (FindingKind::JsonNotWritten, "Python str(list)".into()),
     }
 }
 
-fn of_place(place: Place) -> (Kind, String) {
+fn of_place(place: SecretPlace) -> (FindingKind, String) {
     let none = String::new();
     match place {
-        Place::Named(name) => (Kind::SecretOtherName, name.into()),
-        Place::Bare(_) => (Kind::SecretWithoutName, none),
-        Place::Front(..) => (Kind::SecretInFront, none),
-        Place::BothEnds => (Kind::SecretBothEnds, none),
-        Place::Sorted => (Kind::SecretSortedIn, none),
-        Place::Missing(end) if end.ends_with('*') => (Kind::SecretMasked, none),
-        Place::Missing(_) => (Kind::SecretMissing, none),
-        Place::Between(_) | Place::Around(..) => (Kind::Separators, none),
-        Place::Documented(secretly) => match secretly {
-            Secretly::AsGiven | Secretly::Trimmed | Secretly::Padded(..) => (Kind::SecretWhitespace, none),
-            Secretly::Lower => (Kind::SecretTransformed, "toLowerCase".into()),
-            Secretly::Upper => (Kind::SecretTransformed, "toUpperCase".into()),
-            Secretly::Md5Lower | Secretly::Md5Upper => (Kind::SecretTransformed, "MD5".into()),
-            Secretly::Encoded => (Kind::SecretTransformed, "URLEncode".into()),
+        SecretPlace::Named(name) => (FindingKind::SecretOtherName, name.into()),
+        SecretPlace::Bare(_) => (FindingKind::SecretWithoutName, none),
+        SecretPlace::Front(..) => (FindingKind::SecretInFront, none),
+        SecretPlace::BothEnds => (FindingKind::SecretBothEnds, none),
+        SecretPlace::Sorted => (FindingKind::SecretSortedIn, none),
+        SecretPlace::Missing(end) if end.ends_with('*') => (FindingKind::SecretMasked, none),
+        SecretPlace::Missing(_) => (FindingKind::SecretMissing, none),
+        SecretPlace::Between(_) | SecretPlace::Around(..) => (FindingKind::Separators, none),
+        SecretPlace::Documented(secretly) => match secretly {
+            Secretly::AsGiven | Secretly::Trimmed | Secretly::Padded(..) => (FindingKind::SecretWhitespace, none),
+            Secretly::Lower => (FindingKind::SecretTransformed, "toLowerCase".into()),
+            Secretly::Upper => (FindingKind::SecretTransformed, "toUpperCase".into()),
+            Secretly::Md5Lower | Secretly::Md5Upper => (FindingKind::SecretTransformed, "MD5".into()),
+            Secretly::Encoded => (FindingKind::SecretTransformed, "URLEncode".into()),
         },
     }
 }

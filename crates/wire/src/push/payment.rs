@@ -42,7 +42,7 @@ fn is_read_by_all(list: &str, entries: usize) -> bool {
 }
 
 /// A derived struct also reads an array of its fields' values: an entry must be an object.
-struct ObjectOnly(Entry);
+struct ObjectOnly(PaymentEntry);
 
 impl<'de> Deserialize<'de> for ObjectOnly {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for ObjectOnly {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ObjectOnly, A::Error> {
-                Entry::deserialize(MapAccessDeserializer::new(map)).map(ObjectOnly)
+                PaymentEntry::deserialize(MapAccessDeserializer::new(map)).map(ObjectOnly)
             }
         }
 
@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for ObjectOnly {
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct PaymentEntry {
     #[serde(default, deserialize_with = "scalar")]
     parking_order: Option<String>,
     #[serde(default, deserialize_with = "scalar")]
@@ -80,7 +80,7 @@ struct Entry {
     pay_time: Option<String>,
 }
 
-impl Entry {
+impl PaymentEntry {
     fn read(self, position: usize) -> Result<Payment, Refusal> {
         let wrong = |field: &str, found: &str, expected| Refusal::Value {
             name: format!("payment_list[{position}].{field}"),

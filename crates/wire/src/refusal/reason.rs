@@ -1,7 +1,7 @@
 //! Why a push was refused, in a word for programs and in words for people: what is counted, logged and listed.
 
 use super::Refusal;
-use crate::doctor::Kind;
+use crate::doctor::FindingKind;
 
 macro_rules! reasons {
     ($($name:ident $zh:literal $en:literal;)*) => {
@@ -100,7 +100,7 @@ pub fn finding_in_words(finding: &str) -> String {
 /// A finding's sentences, without the detail.
 fn general(code: &str) -> (String, String) {
     let words = |sentence: &str| sentence.replace("{}", "…");
-    Kind::of_code(code).map_or_else(|| (code.into(), code.into()), |kind| (words(kind.zh()), words(kind.en())))
+    FindingKind::of_code(code).map_or_else(|| (code.into(), code.into()), |kind| (words(kind.zh()), words(kind.en())))
 }
 
 impl Refusal {
@@ -160,7 +160,7 @@ mod tests {
             assert!(!words.contains(reason.name()) || reason.name() == "Method", "{words}");
             assert!(seen.insert(words));
         }
-        for kind in Kind::ALL {
+        for kind in FindingKind::ALL {
             let words = in_words("Signature", Some(kind.code()));
             assert!(words.starts_with("签名不正确: ") && !words.contains("{}"), "{words}");
             assert!(seen.insert(words));

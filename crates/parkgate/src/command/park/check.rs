@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use self::survey::Survey;
-use crate::cli::Check;
+use crate::cli::CheckArgs;
 use crate::command::{open, visit};
 use crate::output::{self, misuse};
 
@@ -22,7 +22,7 @@ struct Wanted {
 }
 
 /// One line of the page.
-struct Line {
+struct CheckLine {
     name: &'static str,
     title: &'static str,
     text: String,
@@ -30,7 +30,7 @@ struct Line {
     good: Option<bool>,
 }
 
-pub(super) fn run(args: &Check) -> anyhow::Result<()> {
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let store = open(&args.place)?;
     let Some(park) = store.parks()?.into_iter().find(|park| park.park_uuid == args.uuid) else {
         bail!("没有停车场 {}, 见 `parkgate park list` (no such park)", args.uuid);
@@ -78,6 +78,6 @@ fn share(value: f64) -> anyhow::Result<f64> {
     }
 }
 
-fn line_json(line: &Line) -> Value {
+fn line_json(line: &CheckLine) -> Value {
     json!({ "name": line.name, "title": line.title, "text": line.text, "good": line.good })
 }

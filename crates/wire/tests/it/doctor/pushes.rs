@@ -1,7 +1,7 @@
 //! Pushes signed with a mistake, made independently of the doctor: each mistake is a function on one stage of signing.
 
 use md5::{Digest as _, Md5};
-use parkgate_wire::doctor::Kind;
+use parkgate_wire::doctor::FindingKind;
 
 pub(super) const SECRET: &str = "K3yOfThisParkX9";
 pub(super) const OTHER_SECRET: &str = "An0therParksKey7";
@@ -33,7 +33,7 @@ impl Stage {
 
 pub(super) struct Mistake {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: FindingKind,
     pub(super) stage: Stage,
     /// Looked for in pairs too.
     pub(super) is_common: bool,
@@ -107,12 +107,12 @@ pub(super) fn mistakes() -> Vec<Mistake> {
             kind,
             stage,
             is_common,
-            is_unseen: matches!(kind, Kind::SecretTransformed | Kind::SignedInUtf16),
+            is_unseen: matches!(kind, FindingKind::SecretTransformed | FindingKind::SignedInUtf16),
         });
     };
     values(&mut |name, kind, is_common, edit| add(name, kind, is_common, Stage::Values(edit)));
     for (name, kind, sort) in SORTS {
-        add(name, kind, kind == Kind::OrderAsSent || kind == Kind::OrderReversed, Stage::Sort(sort));
+        add(name, kind, kind == FindingKind::OrderAsSent || kind == FindingKind::OrderReversed, Stage::Sort(sort));
     }
     for (name, kind, is_common, with) in SECRETS {
         add(name, kind, is_common, Stage::Secret(with));
@@ -120,10 +120,15 @@ pub(super) fn mistakes() -> Vec<Mistake> {
     for (name, kind, is_common, encode) in BYTES {
         add(name, kind, is_common, Stage::Bytes(encode));
     }
-    add("MD5 twice", Kind::Md5Twice, true, Stage::Hash(|bytes| Md5::digest(md5(bytes)).to_vec()));
-    add("MD5 twice, lower", Kind::Md5Twice, true, Stage::Hash(|b| Md5::digest(hex::encode(Md5::digest(b))).to_vec()));
-    add("MD5 twice, raw", Kind::Md5Twice, false, Stage::Hash(|bytes| Md5::digest(Md5::digest(bytes)).to_vec()));
-    add("HMAC", Kind::HmacMd5, false, Stage::Hash(hmac));
+    add("MD5 twice", FindingKind::Md5Twice, true, Stage::Hash(|bytes| Md5::digest(md5(bytes)).to_vec()));
+    add(
+        "MD5 twice, lower",
+        FindingKind::Md5Twice,
+        true,
+        Stage::Hash(|b| Md5::digest(hex::encode(Md5::digest(b))).to_vec()),
+    );
+    add("MD5 twice, raw", FindingKind::Md5Twice, false, Stage::Hash(|bytes| Md5::digest(Md5::digest(bytes)).to_vec()));
+    add("HMAC", FindingKind::HmacMd5, false, Stage::Hash(hmac));
     all
 }
 
@@ -133,49 +138,51 @@ fn hmac(bytes: &[u8]) -> Vec<u8> {
     Md5::digest([pad(0x5c), inner.to_vec()].concat()).to_vec()
 }
 
-fn values(add: &mut dyn FnMut(&'static str, Kind, bool, fn(&mut Params))) {
-    add("Java URLEncoder", Kind::UrlEncodedValues, true, |p| each(p, |v| escaped(v, "-_.*", "+", true)));
-    add("Java, lower", Kind::UrlEncodedValues, true, |p| each(p, |v| escaped(v, "-_.*", "+", false)));
-    add("encodeURIComponent", Kind::UrlEncodedValues, true, |p| each(p, |v| escaped(v, "-_.!~*'()", "%20", true)));
-    add("Python quote", Kind::UrlEncodedValues, false, |p| each(p, |v| escaped(v, "-_.~/", "%20", true)));
-    add("hash lower", Kind::HashCase, true, |p| set(p, "leave_image_hash", str::to_lowercase));
-    add("hash left out", Kind::HashLeftOut, true, |p| p.retain(|(name, _)| name != "leave_image_hash"));
-    add("uuid left out", Kind::KeyLeftOut, true, |p| p.retain(|(name, _)| name != "park_uuid"));
-    add("type left out", Kind::KeyLeftOut, true, |p| p.retain(|(name, _)| name != "car_type"));
-    add("list left out", Kind::KeyLeftOut, true, |p| p.retain(|(name, _)| name != "payment_list"));
-    add("file empty", Kind::FileSigned, true, |p| p.push(("leave_image_file".into(), String::new())));
-    add("sign empty", Kind::SignIncluded, true, |p| p.push(("sign".into(), String::new())));
-    add("sign null", Kind::SignIncluded, false, |p| p.push(("sign".into(), "null".into())));
-    add("sign twice", Kind::SignIncluded, false, |p| p.push(("sign".into(), signed(p, &[]))));
-    add("absent empty", Kind::AbsentKeySigned, false, |p| p.push(("plate_color".into(), String::new())));
-    add("absent encoding", Kind::AbsentKeySigned, false, |p| p.push(("encoding".into(), "URL".into())));
-    add("Python JSON", Kind::JsonLibrary, true, |p| set(p, LIST, |v| ascii(&spaced(v))));
-    add("spaced JSON", Kind::JsonSpacing, true, |p| set(p, LIST, spaced));
-    add("ASCII JSON", Kind::JsonEscapes, true, |p| set(p, LIST, ascii));
-    add("slashes in JSON", Kind::JsonEscapes, true, |p| set(p, LIST, |v| v.replace('/', "\\/")));
-    add("PHP JSON", Kind::JsonLibrary, false, |p| set(p, LIST, |v| ascii(v).replace('/', "\\/")));
-    add("escaped JSON", Kind::JsonEscaped, true, |p| set(p, LIST, |v| v.replace('"', "\\\"")));
-    add("numbers as strings", Kind::JsonTypes, true, |p| set(p, LIST, |v| v.replace("500", "\"500\"")));
-    add("sorted JSON", Kind::JsonKeyOrder, true, |p| {
+fn values(add: &mut dyn FnMut(&'static str, FindingKind, bool, fn(&mut Params))) {
+    add("Java URLEncoder", FindingKind::UrlEncodedValues, true, |p| each(p, |v| escaped(v, "-_.*", "+", true)));
+    add("Java, lower", FindingKind::UrlEncodedValues, true, |p| each(p, |v| escaped(v, "-_.*", "+", false)));
+    add("encodeURIComponent", FindingKind::UrlEncodedValues, true, |p| {
+        each(p, |v| escaped(v, "-_.!~*'()", "%20", true))
+    });
+    add("Python quote", FindingKind::UrlEncodedValues, false, |p| each(p, |v| escaped(v, "-_.~/", "%20", true)));
+    add("hash lower", FindingKind::HashCase, true, |p| set(p, "leave_image_hash", str::to_lowercase));
+    add("hash left out", FindingKind::HashLeftOut, true, |p| p.retain(|(name, _)| name != "leave_image_hash"));
+    add("uuid left out", FindingKind::KeyLeftOut, true, |p| p.retain(|(name, _)| name != "park_uuid"));
+    add("type left out", FindingKind::KeyLeftOut, true, |p| p.retain(|(name, _)| name != "car_type"));
+    add("list left out", FindingKind::KeyLeftOut, true, |p| p.retain(|(name, _)| name != "payment_list"));
+    add("file empty", FindingKind::FileSigned, true, |p| p.push(("leave_image_file".into(), String::new())));
+    add("sign empty", FindingKind::SignIncluded, true, |p| p.push(("sign".into(), String::new())));
+    add("sign null", FindingKind::SignIncluded, false, |p| p.push(("sign".into(), "null".into())));
+    add("sign twice", FindingKind::SignIncluded, false, |p| p.push(("sign".into(), signed(p, &[]))));
+    add("absent empty", FindingKind::AbsentKeySigned, false, |p| p.push(("plate_color".into(), String::new())));
+    add("absent encoding", FindingKind::AbsentKeySigned, false, |p| p.push(("encoding".into(), "URL".into())));
+    add("Python JSON", FindingKind::JsonLibrary, true, |p| set(p, LIST, |v| ascii(&spaced(v))));
+    add("spaced JSON", FindingKind::JsonSpacing, true, |p| set(p, LIST, spaced));
+    add("ASCII JSON", FindingKind::JsonEscapes, true, |p| set(p, LIST, ascii));
+    add("slashes in JSON", FindingKind::JsonEscapes, true, |p| set(p, LIST, |v| v.replace('/', "\\/")));
+    add("PHP JSON", FindingKind::JsonLibrary, false, |p| set(p, LIST, |v| ascii(v).replace('/', "\\/")));
+    add("escaped JSON", FindingKind::JsonEscaped, true, |p| set(p, LIST, |v| v.replace('"', "\\\"")));
+    add("numbers as strings", FindingKind::JsonTypes, true, |p| set(p, LIST, |v| v.replace("500", "\"500\"")));
+    add("sorted JSON", FindingKind::JsonKeyOrder, true, |p| {
         set(p, LIST, |_| {
             r#"[{"change_value":"0","operator":"张三","parking_order":"PO/1","pay_type":"2","value":500}]"#.into()
         });
     });
-    add("Java list", Kind::JsonNotWritten, false, |p| {
+    add("Java list", FindingKind::JsonNotWritten, false, |p| {
         set(p, LIST, |v| v.replace('"', "").replace(':', "=").replace(',', ", "))
     });
-    add("plate lower", Kind::LetterCase, false, |p| set(p, "plate", str::to_lowercase));
-    add("uuid upper", Kind::LetterCase, false, |p| set(p, "park_uuid", str::to_uppercase));
-    add("plate with blank", Kind::WhitespaceAdded, false, |p| set(p, "plate", |v| format!("{v} ")));
-    add("serial with newline", Kind::WhitespaceAdded, false, |p| set(p, "parking_serial", |v| format!("{v}\n")));
-    add("no spaces", Kind::WhitespaceRemoved, false, |p| set(p, "car_desc", |v| v.replace(' ', "")));
-    add("BOM in plate", Kind::BomInValue, false, |p| set(p, "plate", |v| format!("\u{feff}{v}")));
-    add("amount 500.0", Kind::NumberFormat, false, |p| set(p, "total_value", |v| format!("{v}.0")));
-    add("time as double", Kind::NumberFormat, false, |p| {
+    add("plate lower", FindingKind::LetterCase, false, |p| set(p, "plate", str::to_lowercase));
+    add("uuid upper", FindingKind::LetterCase, false, |p| set(p, "park_uuid", str::to_uppercase));
+    add("plate with blank", FindingKind::WhitespaceAdded, false, |p| set(p, "plate", |v| format!("{v} ")));
+    add("serial with newline", FindingKind::WhitespaceAdded, false, |p| set(p, "parking_serial", |v| format!("{v}\n")));
+    add("no spaces", FindingKind::WhitespaceRemoved, false, |p| set(p, "car_desc", |v| v.replace(' ', "")));
+    add("BOM in plate", FindingKind::BomInValue, false, |p| set(p, "plate", |v| format!("\u{feff}{v}")));
+    add("amount 500.0", FindingKind::NumberFormat, false, |p| set(p, "total_value", |v| format!("{v}.0")));
+    add("time as double", FindingKind::NumberFormat, false, |p| {
         set(p, "enter_time", |_| "1.624874732253E12".into());
         set(p, "leave_time", |_| "1.624937505093E12".into());
     });
-    add("URL-encoded GBK", Kind::UrlEncodedGbk, false, |p| {
+    add("URL-encoded GBK", FindingKind::UrlEncodedGbk, false, |p| {
         set(p, "plate", |_| "%D4%C1X44444".into());
         set(p, "car_desc", |_| "%C1%D9%CA%B1%B3%B5+A".into());
         set(p, LIST, |v| escaped(v, "-_.*", "+", true).replace("%E5%BC%A0%E4%B8%89", "%D5%C5%C8%FD"));
@@ -192,49 +199,51 @@ fn ascii(json: &str) -> String {
     json.replace("张三", "\\u5f20\\u4e09")
 }
 
-type Sort = (&'static str, Kind, fn(&mut Params));
+type Sort = (&'static str, FindingKind, fn(&mut Params));
 const SORTS: [Sort; 5] = [
-    ("as sent", Kind::OrderAsSent, |_| {}),
-    ("reversed", Kind::OrderReversed, |p| p.sort_by(|a, b| b.cmp(a))),
-    ("by value", Kind::OrderByValue, |p| p.sort_by(|a, b| a.1.cmp(&b.1))),
-    ("upper case", Kind::OrderUpperCase, |p| p.sort_by_key(|a| a.0.to_uppercase())),
-    ("no underscore", Kind::OrderUpperCase, |p| p.sort_by_key(|a| a.0.replace('_', ""))),
+    ("as sent", FindingKind::OrderAsSent, |_| {}),
+    ("reversed", FindingKind::OrderReversed, |p| p.sort_by(|a, b| b.cmp(a))),
+    ("by value", FindingKind::OrderByValue, |p| p.sort_by(|a, b| a.1.cmp(&b.1))),
+    ("upper case", FindingKind::OrderUpperCase, |p| p.sort_by_key(|a| a.0.to_uppercase())),
+    ("no underscore", FindingKind::OrderUpperCase, |p| p.sort_by_key(|a| a.0.replace('_', ""))),
 ];
 
-type End = (&'static str, Kind, bool, fn(String) -> String);
+type End = (&'static str, FindingKind, bool, fn(String) -> String);
 const SECRETS: [End; 23] = [
-    ("&SECRET", Kind::SecretWithoutName, true, |s| format!("{s}&{SECRET}")),
-    ("SECRET", Kind::SecretWithoutName, true, |s| format!("{s}{SECRET}")),
-    ("&key=", Kind::SecretOtherName, true, |s| format!("{s}&key={SECRET}")),
-    ("&secret=", Kind::SecretOtherName, true, |s| format!("{s}&secret={SECRET}")),
-    ("&APP_SECRET=", Kind::SecretOtherName, false, |s| format!("{s}&APP_SECRET={SECRET}")),
-    ("front, named", Kind::SecretInFront, true, |s| format!("app_secret={SECRET}&{s}")),
-    ("front, bare", Kind::SecretInFront, true, |s| format!("{SECRET}{s}")),
-    ("front, &", Kind::SecretInFront, false, |s| format!("{SECRET}&{s}")),
-    ("both ends", Kind::SecretBothEnds, false, |s| format!("{SECRET}{s}{SECRET}")),
-    ("missing", Kind::SecretMissing, true, |s| s),
-    ("masked", Kind::SecretMasked, false, |s| format!("{s}&app_secret=***")),
-    ("no &", Kind::Separators, true, |s| format!("{s}app_secret={SECRET}")),
-    ("&&", Kind::Separators, false, |s| format!("{s}&&app_secret={SECRET}")),
-    ("& after", Kind::Separators, false, |s| format!("{s}&app_secret={SECRET}&")),
-    ("& before", Kind::Separators, false, |s| format!("&{s}&app_secret={SECRET}")),
-    ("newline", Kind::SecretWhitespace, true, |s| format!("{s}&app_secret={SECRET}\n")),
-    ("blank", Kind::SecretWhitespace, false, |s| format!("{s}&app_secret={SECRET} ")),
-    ("lower secret", Kind::SecretTransformed, false, |s| format!("{s}&app_secret={}", SECRET.to_lowercase())),
-    ("MD5 secret", Kind::SecretTransformed, false, |s| format!("{s}&app_secret={}", md5(SECRET.as_bytes()))),
-    ("glued", Kind::JoinedOtherwise, false, |s| format!("{}app_secret{SECRET}", s.replace(['=', '&'], ""))),
-    ("commas", Kind::JoinedOtherwise, false, |s| format!("{},app_secret={SECRET}", s.replace('&', ","))),
-    ("whole encoded", Kind::WholeEncoded, false, |s| escaped(&format!("{s}&app_secret={SECRET}"), "-_.*", "+", true)),
-    ("whole lower", Kind::WholeCase, false, |s| format!("{s}&app_secret={SECRET}").to_lowercase()),
+    ("&SECRET", FindingKind::SecretWithoutName, true, |s| format!("{s}&{SECRET}")),
+    ("SECRET", FindingKind::SecretWithoutName, true, |s| format!("{s}{SECRET}")),
+    ("&key=", FindingKind::SecretOtherName, true, |s| format!("{s}&key={SECRET}")),
+    ("&secret=", FindingKind::SecretOtherName, true, |s| format!("{s}&secret={SECRET}")),
+    ("&APP_SECRET=", FindingKind::SecretOtherName, false, |s| format!("{s}&APP_SECRET={SECRET}")),
+    ("front, named", FindingKind::SecretInFront, true, |s| format!("app_secret={SECRET}&{s}")),
+    ("front, bare", FindingKind::SecretInFront, true, |s| format!("{SECRET}{s}")),
+    ("front, &", FindingKind::SecretInFront, false, |s| format!("{SECRET}&{s}")),
+    ("both ends", FindingKind::SecretBothEnds, false, |s| format!("{SECRET}{s}{SECRET}")),
+    ("missing", FindingKind::SecretMissing, true, |s| s),
+    ("masked", FindingKind::SecretMasked, false, |s| format!("{s}&app_secret=***")),
+    ("no &", FindingKind::Separators, true, |s| format!("{s}app_secret={SECRET}")),
+    ("&&", FindingKind::Separators, false, |s| format!("{s}&&app_secret={SECRET}")),
+    ("& after", FindingKind::Separators, false, |s| format!("{s}&app_secret={SECRET}&")),
+    ("& before", FindingKind::Separators, false, |s| format!("&{s}&app_secret={SECRET}")),
+    ("newline", FindingKind::SecretWhitespace, true, |s| format!("{s}&app_secret={SECRET}\n")),
+    ("blank", FindingKind::SecretWhitespace, false, |s| format!("{s}&app_secret={SECRET} ")),
+    ("lower secret", FindingKind::SecretTransformed, false, |s| format!("{s}&app_secret={}", SECRET.to_lowercase())),
+    ("MD5 secret", FindingKind::SecretTransformed, false, |s| format!("{s}&app_secret={}", md5(SECRET.as_bytes()))),
+    ("glued", FindingKind::JoinedOtherwise, false, |s| format!("{}app_secret{SECRET}", s.replace(['=', '&'], ""))),
+    ("commas", FindingKind::JoinedOtherwise, false, |s| format!("{},app_secret={SECRET}", s.replace('&', ","))),
+    ("whole encoded", FindingKind::WholeEncoded, false, |s| {
+        escaped(&format!("{s}&app_secret={SECRET}"), "-_.*", "+", true)
+    }),
+    ("whole lower", FindingKind::WholeCase, false, |s| format!("{s}&app_secret={SECRET}").to_lowercase()),
 ];
 
-type Bytes = (&'static str, Kind, bool, fn(String) -> Vec<u8>);
+type Bytes = (&'static str, FindingKind, bool, fn(String) -> Vec<u8>);
 const BYTES: [Bytes; 5] = [
-    ("GBK", Kind::SignedInGbk, true, |s| encoding_rs::GBK.encode(&s).0.into_owned()),
-    ("Latin-1", Kind::SignedInLatin1, true, |s| s.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()),
-    ("UTF-16", Kind::SignedInUtf16, false, |s| s.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-    ("mojibake", Kind::Mojibake, false, |s| s.bytes().map(char::from).collect::<String>().into_bytes()),
-    ("BOM", Kind::BomInFront, true, |s| format!("\u{feff}{s}").into_bytes()),
+    ("GBK", FindingKind::SignedInGbk, true, |s| encoding_rs::GBK.encode(&s).0.into_owned()),
+    ("Latin-1", FindingKind::SignedInLatin1, true, |s| s.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()),
+    ("UTF-16", FindingKind::SignedInUtf16, false, |s| s.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+    ("mojibake", FindingKind::Mojibake, false, |s| s.bytes().map(char::from).collect::<String>().into_bytes()),
+    ("BOM", FindingKind::BomInFront, true, |s| format!("\u{feff}{s}").into_bytes()),
 ];
 
 fn each(params: &mut Params, edit: fn(&str) -> String) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Line;
+use super::CheckLine;
 use crate::output;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,'Noto Sans CJK SC','Microsoft YaHei',sans-serif;max-width:44rem;margin:2rem auto;\
@@ -11,7 +11,7 @@ table{border-collapse:collapse;width:100%}td{border-top:1px solid #d8dee6;paddin
 td:first-child{width:1.4rem;font-weight:700}td:nth-child(2){width:12rem}.ok td:first-child{color:#12733c}\
 .look td:first-child{color:#b3261e}.look td{background:#fdf3f2}";
 
-pub(super) fn html(name: &str, park_uuid: &str, (since, until): (i64, i64), lines: &[Line]) -> String {
+pub(super) fn html(name: &str, park_uuid: &str, (since, until): (i64, i64), lines: &[CheckLine]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{0}</title><style>{STYLE}</style>\n<h1>{0} 对接检查</h1>\n<p>{1}<br>{2} – {3}</p>\n<table>\n",

@@ -7,7 +7,7 @@ use parkgate_wire::advisory::{self, advise};
 use parkgate_wire::{Variant, field, refusal};
 use serde_json::{Value, json};
 
-use super::{Line, Wanted, line_json};
+use super::{CheckLine, Wanted, line_json};
 use crate::command::visit::sent;
 use crate::output;
 
@@ -154,8 +154,8 @@ impl Survey {
         })
     }
 
-    pub(super) fn lines(&self) -> Vec<Line> {
-        let line = |name, title, text: String, good| Line { name, title, text, good };
+    pub(super) fn lines(&self) -> Vec<CheckLine> {
+        let line = |name, title, text: String, good| CheckLine { name, title, text, good };
         let none = self.pushes() == 0;
         let pushes = format!("离场 leaves {}, 入场 enters {}", self.leaves, self.enters);
         let (silences, longest, from) = self.silences();
@@ -193,13 +193,13 @@ impl Survey {
         ]
     }
 
-    fn share_line(&self, name: &'static str, title: &'static str, part: u64, of: u64, wanted: f64) -> Line {
+    fn share_line(&self, name: &'static str, title: &'static str, part: u64, of: u64, wanted: f64) -> CheckLine {
         let share = self.share(part, of);
         let text = match share {
             None => "-".into(),
             Some(share) => format!("{:.1}% ({part}/{of}, 应达到 wanted {:.0}%)", share * 100.0, wanted * 100.0),
         };
-        Line { name, title, text, good: share.map(|share| share >= wanted) }
+        CheckLine { name, title, text, good: share.map(|share| share >= wanted) }
     }
 
     fn refused_text(&self) -> String {
