@@ -38,6 +38,7 @@ mod simulate;
 mod small_disk;
 mod stop;
 mod tidy;
+mod upgrades;
 
 use parkgate_testbed::Gate;
 
