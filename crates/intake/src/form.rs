@@ -9,77 +9,15 @@ use parkgate_wire::content_type;
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::{Form, Refusal};
 
+use crate::arrived::{Arrived, FormWithFiles, IntakeResult, Unread};
 use crate::budget::BodyShare;
 use crate::head::{self, BodyKind};
 use crate::held::HeldBytes;
-use crate::limits::IntakeLimits;
+use crate::limits::{IntakeLimits, check_fields_bytes};
 use crate::meter::{self, Meter, Pieces, WholeBody};
 use crate::parts::{PartsReader, RAW_PART};
 use crate::raw::{self, Raw};
 use crate::sink::{FileSink, HashOnly};
-
-/// What a request brought.
-#[derive(Debug)]
-pub struct FormWithFiles<F> {
-    /// Its parameters, and name, MD5 and size of its files.
-    pub form: Form,
-    /// Part names and files.
-    pub files: Vec<(String, F)>,
-}
-
-/// Why there is no form.
-#[derive(Debug)]
-pub enum Unread<F, E> {
-    /// The sender's to mend.
-    Refused {
-        /// What is wrong.
-        refusal: Refusal,
-        /// What arrived, where it may be worth keeping.
-        arrived: Option<Box<Arrived>>,
-        /// The files that came before it broke; and as [`RAW_PART`] what followed, if that is long.
-        files: Vec<(String, F)>,
-    },
-    /// Ours: a file could not be written.
-    Failed(E),
-    /// Ours: bodies keep as much in memory as they may. The sender may come again.
-    NoRoom,
-}
-
-/// What arrived of a body that is no form.
-#[derive(Debug, Default)]
-pub struct Arrived {
-    /// Its `Content-Type`.
-    pub content_type: String,
-    /// The park it names, as far as that can be seen.
-    pub park_uuid: Option<String>,
-    /// The parts of a multipart body before it broke.
-    pub form: Form,
-    /// The bytes as they came: of the whole body, else of what followed those parts.
-    pub raw: Bytes,
-    /// Is `raw` the whole body?
-    pub is_whole: bool,
-}
-
-impl Arrived {
-    pub(crate) fn new<F>(content_type: &str, form: Form, raw: &Raw<F>, is_whole: bool) -> Arrived {
-        let named = form.get("park_uuid").map(str::to_owned);
-        Arrived {
-            content_type: content_type.to_owned(),
-            park_uuid: named.or_else(|| raw.park_uuid.clone()),
-            form,
-            raw: raw.bytes.clone(),
-            is_whole,
-        }
-    }
-}
-
-impl<F, E> From<Refusal> for Unread<F, E> {
-    fn from(refusal: Refusal) -> Self {
-        Unread::Refused { refusal, arrived: None, files: Vec::new() }
-    }
-}
-
-pub(crate) type IntakeResult<T, S> = Result<T, Unread<<S as FileSink>::File, <S as FileSink>::Error>>;
 
 /// Check 1 (`DESIGN.md` 3.3): method, content type, size, and a body that is what it says.
 ///
@@ -197,8 +135,4 @@ async fn whole<P: Pieces>(pieces: &mut P, bytes_max: usize) -> Result<Bytes, Ref
         next = pieces.next().await?;
     }
     Ok(whole.into_bytes())
-}
-
-pub(crate) fn check_fields_bytes(bytes: usize, bytes_max: usize) -> Result<(), Refusal> {
-    if bytes > bytes_max { Err(Refusal::BodyTooLarge { bytes_max: bytes_max as u64 }) } else { Ok(()) }
 }

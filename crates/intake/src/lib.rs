@@ -3,6 +3,7 @@
 //! Gate and agent read requests with this crate, so that both take the same bytes for the same text. It knows HTTP and
 //! the protocol, and neither a store nor a server: the body is any [`http_body::Body`], and files go to any [`FileSink`].
 
+mod arrived;
 mod budget;
 mod form;
 mod head;
@@ -15,8 +16,9 @@ mod raw;
 mod sink;
 mod transfer;
 
+pub use arrived::{Arrived, FormWithFiles, Unread};
 pub use budget::{BodyBudget, BodyShare};
-pub use form::{Arrived, FormWithFiles, Unread, form_of, read, read_text};
+pub use form::{form_of, read, read_text};
 pub use head::is_form;
 pub use limits::IntakeLimits;
 pub use parts::RAW_PART;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parkgate_wire::Refusal;
 use parkgate_wire::form::FormLimits;
 
 /// Bounds on everything a sender can make large, many or slow.
@@ -42,4 +43,9 @@ impl IntakeLimits {
             body_rate_after: Duration::MAX,
         }
     }
+}
+
+/// Refuses more bytes of fields than that.
+pub(crate) fn check_fields_bytes(bytes: usize, bytes_max: usize) -> Result<(), Refusal> {
+    if bytes > bytes_max { Err(Refusal::BodyTooLarge { bytes_max: bytes_max as u64 }) } else { Ok(()) }
 }

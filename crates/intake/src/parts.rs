@@ -7,9 +7,9 @@ use parkgate_wire::form::FormBuilder;
 use parkgate_wire::push::image_of_part;
 use parkgate_wire::{Refusal, UploadedFile};
 
-use crate::form::{Arrived, FormWithFiles, IntakeResult, Unread, check_fields_bytes};
+use crate::arrived::{Arrived, FormWithFiles, IntakeResult, Unread};
 use crate::held::HeldBytes;
-use crate::limits::IntakeLimits;
+use crate::limits::{IntakeLimits, check_fields_bytes};
 use crate::meter::Pieces;
 use crate::multipart::{Multipart, MultipartError, MultipartEvent, PartHead};
 use crate::raw::{self, History, Raw};

@@ -8,6 +8,9 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+/// The master key of a data folder: a folder that has one is ours.
+pub(crate) const KEY_FILE: &str = "master.key";
+
 /// Who may use what is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum For {
@@ -121,7 +124,7 @@ pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
 pub fn keep_from_others(folder: &Path, names: &[&str]) {
     let ours: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect();
     let is_empty = || std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-    if !ours.is_empty() || folder.join(crate::key::FILE).exists() || is_empty() {
+    if !ours.is_empty() || folder.join(KEY_FILE).exists() || is_empty() {
         ours.iter().map(PathBuf::as_path).chain([folder]).for_each(tighten);
     }
 }

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
-use crate::disk::{is_open_to_others, make_folder, new_file, sync_folder};
+use crate::disk::{KEY_FILE, is_open_to_others, make_folder, new_file, sync_folder};
 
-/// In the data folder; made at first start, readable by its owner only.
-pub(crate) const FILE: &str = "master.key";
 /// In place of the file, as 64 hex digits.
 const VARIABLE: &str = "PARKGATE_MASTER_KEY";
 
@@ -40,7 +38,7 @@ impl MasterKey {
     /// Where the key of a data folder is, if it is in a file.
     #[must_use]
     pub fn file(data: &Path) -> PathBuf {
-        data.join(FILE)
+        data.join(KEY_FILE)
     }
 
     /// Reads the key of a data folder, making it on first use; not beside what was `sealed_under` it already.
@@ -53,7 +51,7 @@ impl MasterKey {
             text.zeroize();
             return key;
         }
-        let path = data.join(FILE);
+        let path = data.join(KEY_FILE);
         let name = path.display().to_string();
         match std::fs::read_to_string(&path) {
             Ok(text) => {
@@ -84,7 +82,7 @@ impl MasterKey {
     /// # Errors
     /// As [`MasterKey::of`].
     pub fn beside(data: &Path, database: &str) -> Result<MasterKey, KeyError> {
-        let (database, path) = (data.join(database), data.join(FILE));
+        let (database, path) = (data.join(database), data.join(KEY_FILE));
         // Looked at in this order: who makes the two makes the key first.
         let lost = database.exists() && !path.exists();
         MasterKey::of(data, lost.then(|| database.display().to_string()).as_deref())
@@ -145,7 +143,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(DATABASE), "").unwrap();
         assert!(matches!(MasterKey::beside(folder.path(), DATABASE), Err(KeyError::Lost(..))));
-        assert!(!folder.path().join(FILE).exists());
+        assert!(!folder.path().join(KEY_FILE).exists());
     }
 
     #[test]
@@ -153,7 +151,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = MasterKey::of(folder.path(), None).unwrap();
         assert_eq!(MasterKey::of(folder.path(), None).unwrap().bytes(), first.bytes());
-        let path = folder.path().join(FILE);
+        let path = folder.path().join(KEY_FILE);
         assert_eq!(mode(&path), 0o600);
         set_mode(&path, 0o640);
         assert!(matches!(MasterKey::of(folder.path(), None), Err(KeyError::Open(_))));

@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 
 use crate::field::{FIELDS, Field, Need};
 use crate::lost_text::lost_text;
-use crate::push::{Params, PushKind, amount};
+use crate::params::Params;
+use crate::push::amount;
+use crate::push_kind::PushKind;
 use crate::value::{Fen, UnixMillis};
 
 /// One oddity: a stable code, and a sentence in Chinese and English.

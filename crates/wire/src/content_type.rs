@@ -7,8 +7,7 @@ use std::borrow::Cow;
 
 use encoding_rs::{BIG5, Encoding, GB18030, GBK, UTF_8};
 
-use crate::form::shortened;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, shortened};
 
 /// Names that Java, Windows and databases use, beside those of the WHATWG's list.
 const FURTHER_NAMES: [(&str, &Encoding); 17] = [

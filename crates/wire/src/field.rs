@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::push::PushKind;
+use crate::push_kind::PushKind;
 
 /// Must a parameter be sent?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

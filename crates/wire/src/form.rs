@@ -11,7 +11,7 @@ use crate::content_type::{self, without_bom};
 use crate::field;
 pub use crate::pairs::Param;
 use crate::pairs::{Name, Pairs};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, shortened};
 use crate::value::{Md5Hash, says_nothing};
 
 /// The parameters of one request.
@@ -297,15 +297,6 @@ pub(crate) fn url_decoded(value: &str) -> Result<Option<String>, ()> {
     let mut bytes = Vec::with_capacity(value.len());
     percent_decode(value.as_bytes(), &mut bytes);
     String::from_utf8(bytes).map(Some).map_err(|_| ())
-}
-
-/// What was found, short enough for a hint.
-pub(crate) fn shortened(text: &str) -> String {
-    const SHOWN_MAX: usize = 64;
-    match text.char_indices().nth(SHOWN_MAX) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
-    }
 }
 
 #[cfg(test)]

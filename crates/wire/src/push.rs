@@ -4,45 +4,15 @@
 //! [`Push::params`]. The checks of `DESIGN.md` 3.3 stand here in their order: required parameters before the
 //! signature ([`check_required`]), values after it ([`Push::read`]).
 
-mod params;
 mod payment;
 
-pub use params::Params;
-
 use crate::field::{self, AMOUNTS, FIELDS, IMAGE_FIELDS, Need};
-use crate::form::{Form, UploadedFile, shortened};
-use crate::refusal::Refusal;
+use crate::form::{Form, UploadedFile};
+use crate::params::Params;
+use crate::push_kind::PushKind;
+use crate::refusal::{Refusal, shortened};
 use crate::signature::{VerifiedForm, as_received};
 use crate::value::{Fen, Md5Hash, UnixMillis};
-
-/// Which call: the document has a page for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PushKind {
-    /// `POST …/enter`
-    Enter,
-    /// `POST …/leave`
-    Leave,
-}
-
-impl PushKind {
-    /// The path of the call, as replies name it.
-    #[must_use]
-    pub fn path(self) -> &'static str {
-        match self {
-            PushKind::Enter => "/gate/1.0/parking/internal/enter",
-            PushKind::Leave => "/gate/1.0/parking/internal/leave",
-        }
-    }
-
-    /// `enter` or `leave`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            PushKind::Enter => "enter",
-            PushKind::Leave => "leave",
-        }
-    }
-}
 
 /// A push whose values are all of the documented form.
 #[derive(Debug, Clone)]

@@ -286,3 +286,12 @@ impl Refusal {
         }
     }
 }
+
+/// What was found, short enough for a hint.
+pub(crate) fn shortened(text: &str) -> String {
+    const SHOWN_MAX: usize = 64;
+    match text.char_indices().nth(SHOWN_MAX) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
+    }
+}

@@ -11,7 +11,8 @@ use crate::ambiguity;
 use crate::canonical::{Canonical, SignedText, Variant, is_url_encoded};
 use crate::field;
 use crate::form::{Form, Param, UploadedFile, url_decoded};
-use crate::push::{Params, PushKind};
+use crate::params::Params;
+use crate::push_kind::PushKind;
 use crate::refusal::Refusal;
 use crate::value;
 

@@ -3,8 +3,7 @@
 use anyhow::bail;
 use parkgate_store::{RecordView, TakenPayment, Visit, VisitFilter};
 use parkgate_wire::advisory::advise;
-use parkgate_wire::push::Params;
-use parkgate_wire::{Fen, PushKind, UnixMillis};
+use parkgate_wire::{Fen, Params, PushKind, UnixMillis};
 use serde_json::{Map, Value, json};
 
 use super::open;

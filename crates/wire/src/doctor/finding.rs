@@ -5,14 +5,16 @@ use std::borrow::Cow;
 use super::difference::{FirstDifference, first_difference};
 use super::kind::FindingKind;
 use super::mistake::{Charset, Mistake};
-use super::recipe::{MASK, Recipe, Request, SecretText};
+use super::recipe::{Recipe, Request};
 use super::search::SignMatch;
+use super::secret_place::{MASK, SecretText};
 use super::target::Target;
 use super::value_edit::{JAVA, JS};
 use super::{Candidate, SecretRole, wording};
 use crate::canonical::is_url_encoded;
-use crate::form::{Form, shortened, url_decoded};
+use crate::form::{Form, url_decoded};
 use crate::lost_text::{LostText, Trace, described, lost_text};
+use crate::refusal::shortened;
 
 /// What is wrong with a signature, for people and for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use md5::{Digest as _, Md5};
 
 use super::json::{self, Json, JsonEdit};
 use super::mistake::{Charset, HashForm, Join, Mistake, Names, Order, SecretPlace, Secretly, SignValue, WholeEdit};
-use super::secret_place::{write_end, write_front};
+use super::secret_place::{MASK, SecretText, write_end, write_front};
 use super::value_edit::{JAVA, JS, ValueEdit};
 use crate::canonical::{Empties, SignedText, Variant};
 use crate::form::UploadedFile;
@@ -41,16 +41,6 @@ pub(super) struct Recipe<'m> {
     pub(super) variant: Variant,
     pub(super) mistakes: [Option<&'m Mistake>; 2],
 }
-
-/// The secret, or what may be shown of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SecretText<'a> {
-    Real(&'a str),
-    Masked,
-}
-
-/// What stands for a secret wherever a person or a log can see it.
-pub(super) const MASK: &str = "***";
 
 struct Item<'a> {
     name: Cow<'a, str>,

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use super::alternatives::{self, Alternative};
 use super::mistake::{Charset, Mistake, SecretPlace, SignValue};
-use super::recipe::{Recipe, Request, SecretText};
+use super::recipe::{Recipe, Request};
+use super::secret_place::SecretText;
 use super::target::Target;
 use super::{Budget, Candidate, SecretRole};
 use crate::canonical::Variant;

@@ -3,8 +3,17 @@
 use md5::{Digest as _, Md5};
 
 use super::mistake::{Join, Names, SecretPlace, Secretly};
-use super::recipe::{MASK, SecretText};
 use super::value_edit::JAVA;
+
+/// The secret, or what may be shown of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecretText<'a> {
+    Real(&'a str),
+    Masked,
+}
+
+/// What stands for a secret wherever a person or a log can see it.
+pub(super) const MASK: &str = "***";
 
 pub(super) fn write_front(place: SecretPlace, join: Join, key: SecretText<'_>, out: &mut String) {
     match place {

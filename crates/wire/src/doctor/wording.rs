@@ -5,7 +5,7 @@ use super::kind::FindingKind;
 use super::mistake::{Charset, HashForm, Join, Mistake, Names, Order, SecretPlace, Secretly, WholeEdit};
 use super::recipe::Request;
 use super::value_edit::{UrlStyle, ValueEdit};
-use crate::form::shortened;
+use crate::refusal::shortened;
 
 /// A kind and its detail.
 pub(super) fn of(mistake: &Mistake, request: &Request<'_>) -> (FindingKind, String) {

@@ -9,8 +9,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{FEN, MILLIS, Payment};
-use crate::form::shortened;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, shortened};
 use crate::value::{Fen, UnixMillis, says_nothing};
 
 /// Reads the list; `null` is none.

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::field::{FieldSet, PERSONAL};
 use crate::pairs::{Pairs, Param};
-use crate::push::PushKind;
+use crate::push_kind::PushKind;
 use crate::reply::push_json_text;
 use crate::value::{Digest, says_nothing};
 
