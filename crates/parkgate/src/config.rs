@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use parkgate_server::{Forward, Limits, Schedule, TrustedProxies};
+use parkgate_gate::{Forward, Limits, Schedule};
 use parkgate_store::Store;
+use parkgate_web::TrustedProxies;
 use serde::Deserialize;
 use toml::{Table, Value};
 

@@ -124,7 +124,7 @@ fn check_unsigned(place: &StoreArgs, uuid: &str, change: &ParkChange) -> anyhow:
 
 fn epoch(place: &StoreArgs, uuid: &str, from: &str) -> anyhow::Result<()> {
     let from = if from == "auto" { None } else { Some(super::visit::moment(from)?) };
-    let begun = parkgate_server::begin_epoch(open(place)?.as_ref(), uuid, from)?;
+    let begun = parkgate_gate::begin_epoch(open(place)?.as_ref(), uuid, from)?;
     let Some(begun) = begun else {
         bail!(
             "没有发现流水号重用; 如确已重新编号, 请给出起始时间 --new-serial-epoch 1624874732253 \

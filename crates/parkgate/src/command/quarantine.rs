@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use anyhow::bail;
-use parkgate_server::{Limits, Replayed, replay};
+use parkgate_gate::{Limits, Replayed, replay};
 use parkgate_store::{QuarantineFilter, Quarantined};
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::refusal::{self, Reason};

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use parkgate_server::{Gate, Listeners, Mode, ServeError, Settings, serve};
+use parkgate_gate::{Gate, Mode, Settings};
 use parkgate_store::{Alarm, Images};
+use parkgate_web::{Listeners, ServeError, serve};
 use tokio::net::TcpListener;
 
 use super::signals::Signals;
@@ -39,14 +40,9 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
     let images = open_images(&config.images, &config.state.data)?;
     let demo = if is_demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
     let mode = if verify_only { Mode::VerifyOnly } else { Mode::Record };
+    let trusted_proxies = config.trusted_proxies;
     let drain_timeout = config.limits.drain_timeout;
-    let settings = Settings {
-        node: config.node,
-        trusted_proxies: config.trusted_proxies,
-        limits: config.limits,
-        forward: config.forward,
-        mode,
-    };
+    let settings = Settings { node: config.node, limits: config.limits, forward: config.forward, mode };
     let public = TcpListener::bind(config.listen).await.with_context(|| {
         format!("不能监听 {0} (cannot listen: is another program using it? try --listen 127.0.0.1:0)", config.listen)
     })?;
@@ -73,7 +69,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
             tracing::warn!(%error, "the end may be long in coming");
         }
     };
-    match serve(gate, Listeners { public, admin }, stopped).await {
+    match serve(gate, trusted_proxies, Listeners { public, admin }, stopped).await {
         Ok(()) => Ok(()),
         Err(ServeError::Alarm(reason)) => {
             // Closing it would sync and copy what is in doubt. The next start looks at it as it is.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use parkgate_server::Reach;
+use parkgate_gate::Reach;
 use parkgate_store::{Backlog, Format, NewSubscriber, Store, Subscriber, SubscriberSettings};
 use parkgate_wire::{Naming, Secret};
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ fn check_url(url: &str, config: Option<&Path>) -> anyhow::Result<()> {
     let (host, _) = parkgate_client::host_of(&one).map_err(|error| misuse(error.to_string()))?;
     let allow_private = config::allows_private(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let reach = runtime.block_on(parkgate_server::reach(&one, allow_private));
+    let reach = runtime.block_on(parkgate_gate::reach(&one, allow_private));
     // A name that is still looked up is not waited for.
     runtime.shutdown_background();
     match reach.map_err(misuse)? {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use parkgate_server::TrustedProxies;
+use parkgate_web::TrustedProxies;
 use serde::Deserialize;
 
 #[derive(Debug, Default, Deserialize)]

@@ -76,7 +76,7 @@ fn a_gate_whose_log_cannot_be_written_answers_every_push_and_ends_when_told() {
         let mut gate = Gate::stopped(PARKGATE, &folder.path().join(name), &["--demo"]);
         // Every push is worth a line then; and the quarantine has room for all.
         gate.variables = vec![
-            ("PARKGATE_LOG".into(), "parkgate_server=debug,info".into()),
+            ("PARKGATE_LOG".into(), "parkgate_web=debug,info".into()),
             ("PARKGATE_LIMITS_QUARANTINE_UNKNOWN_PUSHES_MAX".into(), "100000".into()),
         ];
         gate.start_logging_to(stderr);

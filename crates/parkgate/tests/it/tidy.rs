@@ -7,8 +7,8 @@ use std::process::Command;
 const BANNED: [&str; 7] = ["util", "utils", "common", "helper", "helpers", "manager", "misc"];
 const LINES_MAX: usize = 600;
 /// Each crate may use those after it.
-const ORDER: [&str; 11] =
-    ["parkgate", "server", "agent", "client", "intake", "store", "seal", "ledger", "wire", "log", "testbed"];
+const ORDER: [&str; 12] =
+    ["parkgate", "web", "gate", "agent", "client", "intake", "store", "seal", "ledger", "wire", "log", "testbed"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -134,7 +134,7 @@ fn every_setting_is_explained() {
     let (fields, _) = fields.split_once("```").unwrap();
     let config: toml::Table = fields.replace("\n# ", "\n").parse().unwrap();
     let limits = config["limits"].as_table().unwrap();
-    let source = read("crates/server/src/settings.rs");
+    let source = read("crates/gate/src/settings.rs");
     let (_, source) = source.split_once("pub struct Limits {").unwrap();
     let (source, _) = source.split_once("\n}").unwrap();
     let names = names_after(source, "    pub ");

@@ -1,0 +1,137 @@
+//! The disk that store and pictures lie on, where it is this machine's: below a floor of free bytes only good pushes are
+//! taken. A disk of another machine, a database's or a bucket's, is not ours to look after.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use parkgate_ledger::quarantine::DiskRoom;
+use parkgate_store::{Images, Store, disk_room};
+use tokio::sync::Notify;
+
+/// Between two looks at the disk that nobody asked for.
+pub const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// What goes on is told once in this time.
+const TOLD_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How full the disk is.
+pub struct Disk {
+    /// Where records, the quarantine and pictures stay.
+    kept: Vec<PathBuf>,
+    /// Where pictures are written while they arrive.
+    arriving: Option<PathBuf>,
+    /// Bytes that are left to good pushes, if that is set.
+    free_min: Option<u64>,
+    told: Mutex<Hourly>,
+    /// Bytes that are wanting for the store's reserve: what is free is that much less.
+    wanting: AtomicU64,
+    /// Bytes in the quarantine when it was looked at last.
+    quarantined: AtomicU64,
+    cleaned: Notify,
+}
+
+impl Disk {
+    pub(crate) fn of(store: &Arc<dyn Store>, images: &Images, free_min: Option<u64>) -> Disk {
+        let folders = [store.disk(), images.folder()];
+        let kept = folders.into_iter().flatten().map(ToOwned::to_owned).collect();
+        Disk {
+            kept,
+            arriving: images.arriving_folder(),
+            free_min,
+            told: Mutex::default(),
+            wanting: AtomicU64::new(0),
+            quarantined: AtomicU64::new(0),
+            cleaned: Notify::new(),
+        }
+    }
+
+    /// The fullest disk that something kept lies on.
+    pub fn room(&self) -> Option<DiskRoom> {
+        let rooms = self.kept.iter().filter_map(|folder| self.room_of(folder));
+        rooms.min_by_key(|room| room.headroom(self.free_min))
+    }
+
+    fn room_of(&self, folder: &Path) -> Option<DiskRoom> {
+        let wanting = self.wanting.load(Ordering::Relaxed);
+        disk_room(folder).map(|room| DiskRoom { free_bytes: room.free_bytes.saturating_sub(wanting), ..room })
+    }
+
+    /// May only pictures of good pushes be received?
+    pub fn is_low_for_arriving(&self) -> bool {
+        let room = self.arriving.as_deref().and_then(|folder| self.room_of(folder));
+        room.is_some_and(|room| room.is_low(self.free_min))
+    }
+
+    /// What is wrong, if anything is.
+    pub fn problem(&self) -> Option<String> {
+        let room = self.room().filter(|room| room.is_low(self.free_min))?;
+        Some(format!("{} bytes are free, {} are left to good pushes", room.free_bytes, room.floor(self.free_min)))
+    }
+
+    /// Ready when somebody took something out of the quarantine of a disk that is low.
+    pub async fn cleaned(&self) {
+        self.cleaned.notified().await;
+    }
+
+    /// Tells of a disk that is low, once an hour, and of one that no longer is; keeps the store's reserve where there is
+    /// room for it. Blocks.
+    pub fn look_after(&self, store: &dyn Store, quarantined: Option<u64>) {
+        let before = quarantined.map_or(0, |bytes| self.quarantined.swap(bytes, Ordering::Relaxed));
+        let Some(floor) = self.room().map(|room| room.floor(self.free_min)) else { return };
+        match store.keep_reserve(floor) {
+            Ok(wanting) => self.wanting.store(wanting, Ordering::Relaxed),
+            Err(error) => tracing::debug!(%error, "no reserve could be kept on the disk"),
+        }
+        let Some(room) = self.room() else { return };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if room.is_low(self.free_min) {
+            if quarantined.is_some_and(|bytes| bytes < before) {
+                self.cleaned.notify_one();
+            }
+            if told.is_due(Instant::now()) {
+                tracing::error!(
+                    free_bytes = room.free_bytes,
+                    disk_free_min = floor,
+                    "the disk is nearly full: only good pushes are taken, refused ones are answered 503"
+                );
+            }
+        } else if told.end() {
+            tracing::info!(free_bytes = room.free_bytes, "the disk has room again");
+        }
+    }
+}
+
+/// When something that goes on was told last.
+#[derive(Debug, Default)]
+pub struct Hourly(Option<Instant>);
+
+impl Hourly {
+    /// Is it to be told now? Then it is.
+    pub fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.0.is_none_or(|last| now.duration_since(last) >= TOLD_EVERY);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
+    }
+
+    /// It is over; was it told of?
+    fn end(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_is_told_once_an_hour() {
+        let (mut told, start) = (Hourly::default(), Instant::now());
+        let due = |told: &mut Hourly, minutes: u64| told.is_due(start + Duration::from_secs(minutes * 60));
+        assert_eq!([0, 1, 59, 60, 61].map(|minutes| due(&mut told, minutes)), [true, false, false, true, false]);
+        assert!(told.end() && !told.end());
+        assert!(due(&mut told, 62), "again after it was over");
+    }
+}

@@ -1,0 +1,261 @@
+//! Forwarding: each record to each platform that subscribes to it, at least once, an enter before its leave.
+//!
+//! Deliveries are rows of the store; every node works on all subscribers and takes from the store what no other node has
+//! taken. A subscriber has a loop of its own: one that hangs or is away costs the others and the intake nothing.
+
+mod address;
+mod circuits;
+mod compare;
+mod message;
+mod pace;
+mod plan;
+mod request;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parkgate_store::{Alarm, Images, NewSubscriber, Store, StoreError, Subscriber};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+pub use self::address::{Reach, reach};
+use self::circuits::Circuits;
+pub use self::compare::{Compared, Upstream, summary};
+use self::pace::Pace;
+pub use self::plan::Schedule;
+use self::request::Sender;
+use self::worker::Worker;
+use crate::clock::Clock;
+use crate::figures::ForwardFigures;
+use crate::registry::Registry;
+use crate::upkeep::Supervised;
+
+/// How often it is looked whether subscribers came or went, and how much waits for them.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// A subscriber's loop that failed begins anew after this long: what made it fail may still be there.
+const REST: Duration = Duration::from_secs(10);
+const COUNT_EVERY: Duration = Duration::from_secs(10);
+/// Beyond the time for an answer: how long a delivery is its taker's alone.
+const SEND_GRACE: Duration = Duration::from_secs(10);
+/// What waits is counted no further: the count tells whether somebody should look, not how long the way is.
+const COUNTED_MAX: u64 = 50_000;
+/// Calls to the store at a time, of all subscribers together: a hundred of them need no hundred connections.
+const STORE_CALLS_MAX: usize = 4;
+
+/// How deliveries are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Forward {
+    /// May a subscriber have an address that is not public?
+    pub allow_private: bool,
+    /// When failures are tried again.
+    pub schedule: Schedule,
+    /// One request, reply included.
+    pub timeout: Duration,
+}
+
+impl Forward {
+    /// No delivery is ever due later: what is was told by a clock that has been set back since.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.schedule.backoff().longest().max(self.timeout + SEND_GRACE)
+    }
+}
+
+impl Default for Forward {
+    fn default() -> Self {
+        Forward {
+            allow_private: false,
+            schedule: Schedule {
+                retry_first: Duration::from_secs(5),
+                retry_max: Duration::from_secs(60 * 60),
+                give_up_after: Duration::from_secs(3 * 24 * 60 * 60),
+            },
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The loops of all subscribers.
+pub struct Forwarder {
+    recorded: Arc<Notify>,
+    parts: Parts,
+    stop: watch::Sender<bool>,
+    supervisor: Mutex<Option<Supervised>>,
+    counter: Supervised,
+}
+
+/// What every loop works with.
+#[derive(Clone)]
+struct Parts {
+    store: Arc<dyn Store>,
+    sender: Arc<Sender>,
+    settings: Forward,
+    figures: ForwardFigures,
+    recorded: Arc<Notify>,
+    pace: Arc<Pace>,
+    circuits: Arc<Circuits>,
+    clock: Arc<Clock>,
+    store_calls: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Parts {
+    /// Asks the store on a blocking thread, in its turn.
+    fn in_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> JoinHandle<Result<T, StoreError>> {
+        let (store, calls) = (Arc::clone(&self.store), Arc::clone(&self.store_calls));
+        tokio::spawn(async move {
+            let _turn = calls.acquire_owned().await.map_err(|error| StoreError::Away(error.to_string()))?;
+            let done = tokio::task::spawn_blocking(move || work(store.as_ref())).await;
+            done.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
+        })
+    }
+}
+
+impl Forwarder {
+    pub(crate) fn start(
+        alarm: &Alarm,
+        settings: Forward,
+        registry: Arc<ArcSwap<Registry>>,
+        store: Arc<dyn Store>,
+        images: Images,
+        figures: ForwardFigures,
+        clock: Arc<Clock>,
+    ) -> Result<Forwarder, StoreError> {
+        let sender =
+            Sender::new(&settings, images).map_err(|error| StoreError::Broken(format!("no HTTP client: {error}")))?;
+        let recorded = Arc::new(Notify::new());
+        let (stop, stopped) = watch::channel(false);
+        let parts = Parts {
+            store,
+            sender: Arc::new(sender),
+            settings,
+            figures,
+            recorded: Arc::clone(&recorded),
+            pace: Arc::new(Pace::new()),
+            circuits: Arc::default(),
+            clock,
+            store_calls: Arc::new(Semaphore::new(STORE_CALLS_MAX)),
+            stop: stopped,
+        };
+        let is_told = || {
+            let stop = parts.stop.clone();
+            move || *stop.borrow()
+        };
+        let counting = count(parts.clone(), Arc::clone(&registry));
+        let counter = Supervised::spawn(alarm, "count of deliveries", is_told(), counting);
+        let supervising = supervise(parts.clone(), registry);
+        let supervisor = Mutex::new(Some(Supervised::spawn(alarm, "forwarding", is_told(), supervising)));
+        Ok(Forwarder { recorded, parts, stop, supervisor, counter })
+    }
+
+    /// Something was recorded: perhaps somebody waits for it.
+    pub fn wake(&self) {
+        self.parts.pace.recorded();
+        self.recorded.notify_waiters();
+    }
+
+    /// Takes nothing more, and settles what is on its way.
+    pub async fn stop(&self) {
+        let _ = self.stop.send(true);
+        let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(supervisor) = supervisor {
+            supervisor.join().await;
+        }
+    }
+
+    /// Which of its loops does not run any more, though nobody stopped it.
+    pub fn ended(&self) -> Option<&'static str> {
+        let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+        self.counter.ended().or_else(|| supervisor.as_ref()?.ended()).filter(|_| !*self.parts.stop.borrow())
+    }
+}
+
+/// The loop of one subscriber.
+struct Running {
+    told: NewSubscriber,
+    end: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn begin(parts: &Parts, subscriber: Arc<Subscriber>) -> Running {
+        let (end, ended) = watch::channel(false);
+        let told = subscriber.told.clone();
+        let task = tokio::spawn(Worker::new(parts.clone(), subscriber, ended).run());
+        Running { told, end, task }
+    }
+
+    fn is_for(&self, known: &Subscriber) -> bool {
+        !known.paused
+            && self.told.settings == known.told.settings
+            && self.told.secret.expose() == known.told.secret.expose()
+    }
+}
+
+/// A loop for each subscriber that is not paused, begun anew when it is told otherwise from now on.
+async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
+    let mut running: HashMap<i64, Running> = HashMap::new();
+    let mut resting = HashMap::new();
+    let mut stop = parts.stop.clone();
+    let mut looked = tokio::time::Instant::now();
+    while !*stop.borrow_and_update() {
+        parts.pace.look(looked.elapsed());
+        looked = tokio::time::Instant::now();
+        let subscribers: Vec<Arc<Subscriber>> = registry.load().subscribers().to_vec();
+        for (id, one) in &running {
+            if !subscribers.iter().any(|known| known.id == *id && one.is_for(known)) {
+                let _ = one.end.send(true);
+            }
+        }
+        for (id, ended) in running.extract_if(|_, one| one.task.is_finished()) {
+            // One that failed begins anew, after a while. That is right: what it had taken is anybody's again when its time
+            // is over, and at worst is sent twice, as deliveries may be; how it was with its subscriber is kept outside.
+            if let Err(error) = ended.task.await {
+                tracing::error!(%error, subscriber = ended.told.name, "a subscriber's loop failed and begins anew");
+                resting.insert(id, tokio::time::Instant::now() + REST);
+            }
+        }
+        resting.retain(|_, until| *until > tokio::time::Instant::now());
+        parts.circuits.keep(|id| subscribers.iter().any(|known| known.id == id));
+        for subscriber in subscribers {
+            if !subscriber.paused && !resting.contains_key(&subscriber.id) && !running.contains_key(&subscriber.id) {
+                running.insert(subscriber.id, Running::begin(&parts, subscriber));
+            }
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+    for (_, one) in running {
+        let _ = one.end.send(true);
+        if let Err(error) = one.task.await {
+            tracing::error!(%error, "a subscriber's loop did not end well");
+        }
+    }
+}
+
+/// What waits, for the metrics.
+async fn count(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
+    let mut stop = parts.stop.clone();
+    while !*stop.borrow_and_update() {
+        let subscribers = registry.load().subscribers().to_vec();
+        if !subscribers.is_empty() {
+            match parts.in_store(|store| store.backlog(COUNTED_MAX)).await {
+                Ok(Ok(backlog)) => parts.figures.waiting(&subscribers, &backlog),
+                Ok(Err(error)) => tracing::warn!(%error, "deliveries could not be counted"),
+                Err(error) => tracing::error!(%error, "counting deliveries failed"),
+            }
+        }
+        let wait = if subscribers.is_empty() { LOOK_EVERY } else { COUNT_EVERY };
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Parks and apps in memory, so that a push reads no table; a change by the command line is seen within a second.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use parkgate_store::{Park, Store, StoreError, Subscriber};
+use parkgate_wire::Secret;
+
+/// How often the store is asked whether anything changed.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// All parks and apps of one moment.
+#[derive(Debug, Default)]
+pub struct Registry {
+    parks: HashMap<String, Arc<KnownPark>>,
+    by_merchant: HashMap<String, Arc<KnownPark>>,
+    apps: HashMap<String, KnownApp>,
+    subscribers: Vec<Arc<Subscriber>>,
+}
+
+/// A park with its networks read.
+#[derive(Debug)]
+pub struct KnownPark {
+    /// As the store has it.
+    pub park: Park,
+    allow: Vec<IpNet>,
+}
+
+/// An app.
+#[derive(Debug)]
+pub(crate) struct KnownApp {
+    pub(crate) secret: Secret,
+    pub(crate) enabled: bool,
+    pub(crate) parks: HashSet<String>,
+}
+
+impl KnownPark {
+    pub(crate) fn of(park: Park) -> KnownPark {
+        let allow = park.allow.iter().filter_map(|net| net.parse().ok()).collect();
+        KnownPark { park, allow }
+    }
+
+    pub(crate) fn allows(&self, address: IpAddr) -> bool {
+        self.park.allow.is_empty() || self.allow.iter().any(|net| net.contains(&address.to_canonical()))
+    }
+}
+
+impl Registry {
+    /// Reads all parks and apps.
+    pub fn load(store: &dyn Store) -> Result<Registry, StoreError> {
+        let mut registry = Registry::default();
+        for park in store.parks()? {
+            let known = Arc::new(KnownPark::of(park));
+            if let Some(merchant) = &known.park.merchant {
+                registry.by_merchant.insert(merchant.clone(), Arc::clone(&known));
+            }
+            registry.parks.insert(known.park.park_uuid.clone(), known);
+        }
+        for app in store.apps()? {
+            let parks = app.parks.into_iter().collect();
+            registry.apps.insert(app.app_id, KnownApp { secret: app.secret, enabled: app.enabled, parks });
+        }
+        registry.subscribers = store.subscribers()?.into_iter().map(Arc::new).collect();
+        Ok(registry)
+    }
+
+    /// By its `park_uuid`.
+    pub fn park(&self, park_uuid: &str) -> Option<&Arc<KnownPark>> {
+        self.parks.get(park_uuid)
+    }
+
+    /// By its merchant number.
+    pub fn by_merchant(&self, merchant: &str) -> Option<&Arc<KnownPark>> {
+        self.by_merchant.get(merchant)
+    }
+
+    /// The secrets of all other parks and apps; true for an app's.
+    pub fn other_secrets<'a>(
+        &'a self,
+        park_uuid: &'a str,
+        app_id: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a Secret, bool)> {
+        let parks = self.parks.values().filter(move |known| known.park.park_uuid != park_uuid);
+        let apps = self.apps.iter().filter(move |(other, _)| Some(other.as_str()) != app_id);
+        parks.map(|known| (&known.park.secret, false)).chain(apps.map(|(_, app)| (&app.secret, true)))
+    }
+
+    /// By name.
+    pub fn subscribers(&self) -> &[Arc<Subscriber>] {
+        &self.subscribers
+    }
+
+    pub(crate) fn app(&self, app_id: &str) -> Option<&KnownApp> {
+        self.apps.get(app_id)
+    }
+}
+
+/// Looks for changes until the task is dropped. A store that cannot be read keeps what is known.
+pub async fn follow(registry: Arc<ArcSwap<Registry>>, store: Arc<dyn Store>, mut seen: i64) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let store = Arc::clone(&store);
+        let looked = tokio::task::spawn_blocking(move || {
+            let version = store.registry_version()?;
+            if version == seen { Ok(None) } else { Registry::load(store.as_ref()).map(|new| Some((version, new))) }
+        });
+        match looked.await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some((version, new)))) => {
+                seen = version;
+                registry.store(Arc::new(new));
+                tracing::info!(registry_version = version, "parks and apps changed");
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "parks and apps could not be read again"),
+            Err(error) => tracing::error!(%error, "reading parks and apps failed"),
+        }
+    }
+}

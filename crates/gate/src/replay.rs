@@ -1,0 +1,112 @@
+//! Judges what is in the quarantine anew, oldest first, by today's parks and secrets.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use parkgate_ledger::Verdict;
+use parkgate_store::{Entry, QuarantineFilter, Quarantined, Store, StoreError, StoredImage};
+use parkgate_wire::form::FormLimits;
+use parkgate_wire::push::image_of_part;
+use parkgate_wire::refusal::Reason;
+
+use crate::admit::{Beside, judge, serial_taken};
+use crate::quarantine::restored;
+use crate::registry::Registry;
+
+/// Judged and committed together.
+const PAGE: usize = 256;
+
+/// What became of one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    /// Recorded now; it left the quarantine.
+    Recorded,
+    /// It had been recorded before; it left the quarantine.
+    Repeated,
+    /// Its serial is taken by another push: kept as a conflict of that visit; it left the quarantine.
+    Conflict,
+    /// Still not taken, and why; it stays.
+    Stays {
+        /// In a word.
+        reason: String,
+        /// As a sender would be told.
+        hint: String,
+    },
+}
+
+/// Replays what `filter` selects and tells each outcome.
+///
+/// # Errors
+/// The store failed; what was told is done, and the rest is as it was.
+pub fn replay(
+    store: &dyn Store,
+    filter: &QuarantineFilter,
+    limits: FormLimits,
+    mut tell: impl FnMut(&Quarantined, &Replayed),
+) -> Result<(), StoreError> {
+    let registry = Registry::load(store)?;
+    let content_key = store.content_key();
+    let (mut after, mut left) = (filter.after, filter.limit);
+    while left > 0 {
+        let page = store.quarantine(&QuarantineFilter { after, limit: PAGE.min(left), ..filter.clone() })?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        left -= page.len();
+        let mut judged = Vec::with_capacity(page.len());
+        let mut entries: Vec<Entry> = Vec::new();
+        for quarantined in &page {
+            judged.push(match anew(&registry, quarantined, limits, &content_key) {
+                Ok(entry) => {
+                    entries.push(entry);
+                    None
+                }
+                Err(stays) => Some(stays),
+            });
+        }
+        // Recorded first: what is then still in the quarantine is found a repeat the next time.
+        let mut verdicts = store.record(&entries)?.into_iter();
+        let outcomes: Vec<Replayed> = judged
+            .into_iter()
+            .zip(&page)
+            .map(|(stays, entry)| stays.unwrap_or_else(|| outcome(verdicts.next(), entry)))
+            .collect();
+        let done = page.iter().zip(&outcomes).filter(|(_, outcome)| !matches!(outcome, Replayed::Stays { .. }));
+        store.release(&done.map(|(quarantined, _)| quarantined.id).collect::<Vec<_>>())?;
+        page.iter().zip(&outcomes).for_each(|(quarantined, outcome)| tell(quarantined, outcome));
+    }
+    Ok(())
+}
+
+fn anew(
+    registry: &Registry,
+    quarantined: &Quarantined,
+    limits: FormLimits,
+    content_key: &[u8; 32],
+) -> Result<Entry, Replayed> {
+    let form =
+        restored(quarantined, limits).map_err(|hint| Replayed::Stays { reason: quarantined.reason.clone(), hint })?;
+    let address = quarantined.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let (kind, at) = (quarantined.kind, quarantined.received_at);
+    let genuine = judge(registry, form, kind, address, at, limits.payments_max).map_err(|not_taken| {
+        Replayed::Stays { reason: not_taken.why.reason().to_owned(), hint: not_taken.why.hint() }
+    })?;
+    let pictures = quarantined.pictures.iter().map(|picture| {
+        let name = image_of_part(&picture.name).unwrap_or(&picture.name).to_owned();
+        (name, Arc::new(StoredImage::kept(picture)))
+    });
+    let beside =
+        Beside { seqno: quarantined.seqno, received_at: quarantined.received_at, pictures: pictures.collect() };
+    Ok(genuine.into_entry(beside, content_key).0)
+}
+
+fn outcome(verdict: Option<Verdict>, quarantined: &Quarantined) -> Replayed {
+    match verdict {
+        Some(Verdict::Recorded { .. }) => Replayed::Recorded,
+        Some(Verdict::Repeated { .. }) => Replayed::Repeated,
+        Some(Verdict::Conflict { .. }) => Replayed::Conflict,
+        Some(Verdict::Overflowing) | None => {
+            let parking_serial = quarantined.sent("parking_serial").unwrap_or_default();
+            Replayed::Stays { reason: Reason::Conflict.name().to_owned(), hint: serial_taken(parking_serial) }
+        }
+    }
+}

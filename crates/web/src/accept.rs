@@ -1,0 +1,299 @@
+//! The accept loop: bounds on connections, time-outs that fire, and a stop that finishes what is in flight.
+
+mod addresses;
+mod client_address;
+mod descriptors;
+mod places;
+mod stream;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::response::Response;
+use http::header::{CONNECTION, HeaderName};
+use http::{HeaderMap, HeaderValue, Request, Version};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use parkgate_gate::Gate;
+use parkgate_gate::upkeep::Supervised;
+use parkgate_store::StoreError;
+use parkgate_wire::reply::ReplyCode;
+use tokio::net::{TcpListener, TcpStream};
+
+use self::addresses::{Addresses, Counted};
+use self::places::{Place, Places};
+use self::stream::{Activity, TimedStream};
+use crate::reply::{RETRY_AFTER_SECONDS, busy};
+use crate::router::Routes;
+use crate::server::Server;
+use crate::{admin, refusal_log};
+
+pub(crate) use self::addresses::host_of;
+pub(crate) use self::client_address::ClientAddress;
+pub use self::client_address::TrustedProxies;
+use self::descriptors::connections_within;
+
+/// A header may be this long, and no more than this is read ahead of a body.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+const TOO_MANY: &str = "此地址的连接过多 (too many connections from this address)";
+/// Connections that the system holds until they are taken, as far as it allows (`net.core.somaxconn`). Beyond, a sender
+/// tries anew after a second.
+const BACKLOG: i32 = 4096;
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// When the process must end, its connections have so long.
+const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// The addresses of a gate.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For everybody: the protocol.
+    pub public: TcpListener,
+    /// For whoever looks after the gate: figures, and what readiness found.
+    pub admin: Option<TcpListener>,
+}
+
+/// Why serving ended otherwise than by a stop that went well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A part of the gate found that the process must end, and why. The store was not closed: what is in doubt is looked at
+    /// by the next start.
+    #[error("{0}")]
+    Alarm(String),
+    /// The store could not be closed. Nothing is lost, the next start does it.
+    #[error(transparent)]
+    Close(#[from] StoreError),
+}
+
+/// Serves until `stop` is ready, then drains and closes the gate. The admin address answers to the end. When the gate's
+/// alarm is raised, connections end soon and nothing is closed.
+///
+/// # Errors
+/// The alarm was raised; or the store could not be closed.
+pub async fn serve(
+    gate: Arc<Gate>,
+    trusted_proxies: TrustedProxies,
+    listeners: Listeners,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let server = Server::new(Arc::clone(&gate), trusted_proxies);
+    let Listeners { public, admin } = listeners;
+    hold_many(&public);
+    let admin = admin.map(|listener| {
+        Supervised::endless(gate.alarm(), "admin address", admin::serve(Arc::clone(&server), listener))
+    });
+    let refusals = Supervised::endless(gate.alarm(), "refusal log", refusal_log::follow(Arc::clone(&server)));
+    let alarm = gate.alarm().clone();
+    let alarmed = alarm.wait();
+    tokio::pin!(alarmed);
+    let entrance = Arc::new(Entrance::new(Arc::clone(&server)));
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    // A client that has ended its half waits for its answer all the same. Answers are short, so one piece each.
+    http.half_close(true).max_buf_size(READ_BUFFER_BYTES).writev(false);
+    tokio::pin!(stop);
+    loop {
+        let admitted = tokio::select! {
+            admitted = entrance.next(&public) => admitted,
+            () = &mut stop => break,
+            _ = &mut alarmed => break,
+        };
+        let Admitted { stream, address, activity, place, counted } = admitted;
+        let stream = TimedStream::new(stream, Arc::clone(&activity), &gate.settings.limits);
+        let answering = Arc::clone(&entrance);
+        let service = service_fn(move |request| {
+            let (answering, activity) = (Arc::clone(&answering), Arc::clone(&activity));
+            async move { answering.answer(address, &activity, request).await }
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            server.metrics.connections.inc();
+            if let Err(error) = connection.await {
+                tracing::debug!(%address, %error, "connection ended");
+            }
+            server.metrics.connections.dec();
+            drop((place, counted));
+        });
+    }
+    drop(public);
+    server.draining.store(true, Ordering::Relaxed);
+    // Either may find the alarm raised: before it began, or meanwhile.
+    let drained = if alarm.is_raised() {
+        give_up(graceful).await;
+        Ok(())
+    } else {
+        tokio::select! {
+            drained = drain(gate, graceful) => drained,
+            _ = &mut alarmed => Ok(()),
+        }
+    };
+    if let Some(admin) = admin {
+        admin.abort();
+    }
+    refusals.abort();
+    match alarm.raised() {
+        Some(reason) => Err(ServeError::Alarm(reason)),
+        None => Ok(drained?),
+    }
+}
+
+/// Nothing is acknowledged any more: who waits for an answer is told so, and connections end.
+async fn give_up(graceful: GracefulShutdown) {
+    if tokio::time::timeout(GIVE_UP_WITHIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+}
+
+async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> Result<(), StoreError> {
+    tracing::info!("stopping: finishing what is in flight");
+    if tokio::time::timeout(gate.settings.limits.drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    if let Some(forwarder) = &gate.forwarder {
+        forwarder.stop().await;
+    }
+    let closed = tokio::task::spawn_blocking(move || gate.close()).await;
+    closed.map_err(|error| StoreError::Broken(error.to_string()))?
+}
+
+/// What every connection passes, and every request on it.
+struct Entrance {
+    server: Arc<Server>,
+    routes: Routes,
+    places: Arc<Places>,
+    addresses: Arc<Addresses>,
+    /// What replies say of how long a connection is kept. None below a second, which cannot be said.
+    keep_alive: Option<HeaderValue>,
+}
+
+/// A connection that was let in.
+struct Admitted {
+    stream: TcpStream,
+    address: IpAddr,
+    activity: Arc<Activity>,
+    place: Place,
+    /// None for a proxy that is trusted.
+    counted: Option<Counted>,
+}
+
+impl Entrance {
+    fn new(server: Arc<Server>) -> Self {
+        let limits = &server.gate.settings.limits;
+        let keep_alive = Some(limits.idle_timeout.as_secs()).filter(|seconds| *seconds > 0);
+        Entrance {
+            places: Places::new(connections_within(limits.connections_max)),
+            addresses: Addresses::new(limits.connections_per_address_max),
+            keep_alive: keep_alive.and_then(|seconds| HeaderValue::try_from(format!("timeout={seconds}")).ok()),
+            routes: Routes::new(Arc::clone(&server)),
+            server,
+        }
+    }
+
+    /// The next connection that finds a place.
+    async fn next(&self, listener: &TcpListener) -> Admitted {
+        loop {
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, say: that passes when connections end.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let address = peer.ip().to_canonical();
+            let is_proxy = self.server.trusted_proxies.trusts(address);
+            let counted = if is_proxy { None } else { self.addresses.count(address) };
+            if !is_proxy && counted.is_none() {
+                self.turn_away(stream, address);
+                continue;
+            }
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY could not be set");
+            }
+            let activity = Arc::new(Activity::new());
+            let place = self.places.take(&activity).await;
+            return Admitted { stream, address, activity, place, counted };
+        }
+    }
+
+    /// Told as far as that costs nothing: what it sends is not read.
+    fn turn_away(&self, stream: TcpStream, address: IpAddr) {
+        self.note_turned_away(address);
+        let (seqno, node) = (self.server.gate.next_seqno(), &self.server.gate.settings.node);
+        let json = ReplyCode::Unavailable.to_json(Some(TOO_MANY), seqno, node, "");
+        let reply = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=UTF-8\r\n\
+             retry-after: {RETRY_AFTER_SECONDS}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{json}",
+            json.len(),
+        );
+        // Without waiting: nothing was sent on it yet, so it is written whole.
+        drop(stream.into_std().and_then(|mut stream| stream.write(reply.as_bytes())));
+    }
+
+    fn note_turned_away(&self, address: IpAddr) {
+        self.server.metrics.turned_away.inc();
+        if self.server.refusal_log.admits("TooManyConnections", address) {
+            let max = self.server.gate.settings.limits.connections_per_address_max;
+            tracing::warn!(%address, max, "turned away: connections_per_address_max are open from there");
+        }
+    }
+
+    async fn answer(
+        &self,
+        peer: IpAddr,
+        activity: &Activity,
+        request: Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        activity.request_begins();
+        let is_kept = is_kept(request.version(), request.headers());
+        let client = self.server.trusted_proxies.client_of(peer, request.headers());
+        let is_behind_proxy = client.0 != peer && !self.server.trusted_proxies.trusts(client.0);
+        let counted = if is_behind_proxy { self.addresses.count(client.0) } else { None };
+        let mut response = if is_behind_proxy && counted.is_none() {
+            self.note_turned_away(client.0);
+            busy(&self.server, request.uri().path(), TOO_MANY)
+        } else {
+            self.routes.answer(client, request).await?
+        };
+        if is_kept && !self.server.draining.load(Ordering::Relaxed) {
+            self.announce(response.headers_mut());
+        }
+        activity.request_is_answered();
+        Ok(response)
+    }
+
+    /// Clients that know how long a connection is kept do not send on it when it is about to end.
+    fn announce(&self, headers: &mut HeaderMap) {
+        if let Some(keep_alive) = &self.keep_alive
+            && !headers.contains_key(CONNECTION)
+        {
+            headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+            headers.insert(KEEP_ALIVE, keep_alive.clone());
+        }
+    }
+}
+
+/// A flood of one address must not fill the queue in front of us for all others.
+fn hold_many(listener: &TcpListener) {
+    if let Err(error) = rustix::net::listen(listener, BACKLOG) {
+        tracing::warn!(%error, "the system holds fewer connections for us than it could");
+    }
+}
+
+/// Does the sender of this request mean to send another one?
+fn is_kept(version: Version, headers: &HeaderMap) -> bool {
+    let says = |word: &str| {
+        let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(',')).any(|said| said.trim().eq_ignore_ascii_case(word))
+    };
+    !says("close") && (version >= Version::HTTP_11 || says("keep-alive"))
+}

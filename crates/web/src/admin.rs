@@ -1,0 +1,141 @@
+//! The address of its own for what is not the protocol: figures, and what readiness found. Few connections, short ones,
+//! beside the loop that takes pushes and never in its way.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Request, StatusCode, Uri, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::router;
+use crate::server::Server;
+
+/// Open connections; more wait. Whoever watches a gate needs two or three.
+const CONNECTIONS_MAX: usize = 64;
+/// From the first byte awaited to the end of the header; also how long a kept connection may be idle.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
+/// Whatever is asked and however slowly it is read: a connection ends, or it would hold a place for ever.
+const CONNECTION_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Answers until it is dropped.
+pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
+    let listens_on = listener.local_addr().map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip());
+    let router = router::admin(server);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // The semaphore is never closed.
+        let place = Arc::clone(&places).acquire_owned().await;
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let router = router.clone();
+                tokio::spawn(async move {
+                    let answered = answer(stream, peer, router, listens_on);
+                    if tokio::time::timeout(CONNECTION_MAX, answered).await.is_err() {
+                        tracing::debug!(%peer, "a connection to the admin address was open too long");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection to the admin address could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, listens_on: IpAddr) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut router = router.clone();
+        async move {
+            if !is_meant_for(listens_on, request.uri(), request.headers()) {
+                return Ok::<Response, Infallible>(foreign_host());
+            }
+            tower_service::Service::call(&mut router, request.map(Body::new)).await
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%peer, %error, "a connection to the admin address ended");
+    }
+}
+
+/// A browser on this machine can be made to ask an address of this machine under a name of somebody else's, and would then
+/// show that site's script the answer. So a gate that listens on loopback answers to `localhost` and to addresses, which
+/// cannot be given to another machine, and to no other name. Who listens on other addresses chose to be reached by any.
+fn is_meant_for(listens_on: IpAddr, uri: &Uri, headers: &HeaderMap) -> bool {
+    if !listens_on.is_loopback() {
+        return true;
+    }
+    // Every Host there is: what stands in front could read another one than we do.
+    let hosts = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    hosts.chain(uri.host()).all(is_own_name)
+}
+
+/// `localhost` or an address, with a port or without.
+fn is_own_name(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|letter| letter.is_ascii_digit()) && !name.is_empty() => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let name = name.strip_suffix('.').unwrap_or(name);
+    address.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+}
+
+fn foreign_host() -> Response {
+    let told = "Host must be localhost or an IP address: this address answers to no other name\n";
+    (StatusCode::MISDIRECTED_REQUEST, told).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_loopback_only_this_machines_own_names_are_answered() {
+        for host in
+            ["localhost", "LOCALHOST:8081", "localhost.", "127.0.0.1", "127.0.0.1:8081", "[::1]:8081", "10.1.2.3:80"]
+        {
+            assert!(is_own_name(host), "{host}");
+        }
+        for host in [
+            "",
+            ":8081",
+            "evil.example",
+            "evil.example:8081",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.1@evil.example",
+            "x:y",
+        ] {
+            assert!(!is_own_name(host), "{host}");
+        }
+        let headers = |hosts: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(header::HOST, host.parse().unwrap());
+            }
+            headers
+        };
+        let (loopback, any) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0]));
+        let (path, whole) = (Uri::from_static("/metrics"), Uri::from_static("http://evil.example/metrics"));
+        assert!(is_meant_for(loopback, &path, &headers(&["localhost"])));
+        // Only HTTP/1.0 may have none, and no browser speaks that.
+        assert!(is_meant_for(loopback, &path, &headers(&[])));
+        assert!(!is_meant_for(loopback, &path, &headers(&["localhost", "evil.example"])));
+        assert!(!is_meant_for(loopback, &whole, &headers(&["localhost"])));
+        assert!(is_meant_for(any, &path, &headers(&["gate-1.example"])));
+    }
+}

@@ -1,0 +1,128 @@
+//! What is counted. Handles are held, not looked up: a push costs two atomic additions.
+
+use parkgate_gate::Figures;
+use parkgate_store::Recorder;
+use parkgate_wire::PushKind;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// What became of a push, as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Result {
+    Recorded,
+    Repeated,
+    Conflict,
+    BadSignature,
+    BadRequest,
+    Forbidden,
+    Unavailable,
+    Internal,
+    QuarantineFull,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PushLabels {
+    kind: &'static str,
+    result: Result,
+}
+
+const RESULTS: [Result; 9] = [
+    Result::Recorded,
+    Result::Repeated,
+    Result::Conflict,
+    Result::BadSignature,
+    Result::BadRequest,
+    Result::Forbidden,
+    Result::Unavailable,
+    Result::Internal,
+    Result::QuarantineFull,
+];
+
+/// All figures, the gate's among them.
+pub(crate) struct Metrics {
+    registry: Registry,
+    enters: Vec<Counter>,
+    leaves: Vec<Counter>,
+    seconds: Histogram,
+    pub(crate) connections: Gauge,
+    pub(crate) turned_away: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new(figures: &Figures) -> Metrics {
+        let mut registry = Registry::with_prefix("parkgate");
+        let pushes = Family::<PushLabels, Counter>::default();
+        let held = |kind| RESULTS.map(|result| pushes.get_or_create_owned(&PushLabels { kind, result })).to_vec();
+        let (enters, leaves) = (held("enter"), held("leave"));
+        // From a tenth of a millisecond to half a minute.
+        let bounds = [0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 5.0, 30.0];
+        let seconds = Histogram::new(bounds);
+        let connections = Gauge::default();
+        registry.register("pushes", "Pushes by what became of them", pushes);
+        registry.register("push_duration_seconds", "From the header to the reply", seconds.clone());
+        registry.register("image_bytes", "Bytes of pictures stored", figures.image_bytes.clone());
+        registry.register("connections", "Open connections", connections.clone());
+        let turned_away = Counter::default();
+        let help = "Connections, and requests through a proxy, beyond what one address may have";
+        registry.register("turned_away", help, turned_away.clone());
+        register_gate(&mut registry, figures);
+        Metrics { registry, enters, leaves, seconds, connections, turned_away }
+    }
+
+    pub(crate) fn count(&self, kind: PushKind, result: Result, seconds: f64) {
+        let held = match kind {
+            PushKind::Enter => &self.enters,
+            PushKind::Leave => &self.leaves,
+        };
+        if let Some(counter) = held.get(result as usize) {
+            counter.inc();
+        }
+        self.seconds.observe(seconds);
+    }
+
+    /// All figures as text, the recorder's among them.
+    pub(crate) fn encode(&self, recorder: &Recorder) -> String {
+        let stats = recorder.stats();
+        let mut now = Registry::with_prefix("parkgate");
+        let queue = i64::try_from(recorder.queue_len()).unwrap_or(i64::MAX);
+        now.register("recorder_queue", "Pushes waiting for the store", ConstGauge::new(queue));
+        now.register("recorder_batches", "Batches committed", ConstCounter::new(stats.batches));
+        now.register("recorder_pushes", "Pushes in those batches", ConstCounter::new(stats.records));
+        let seconds = std::time::Duration::from_nanos(stats.commit_ns_total).as_secs_f64();
+        now.register("recorder_busy_seconds", "Time spent on batches", ConstCounter::new(seconds));
+        let log = parkgate_log::lines();
+        now.register("log_lines_dropped", "Lines of the log that nobody will read", ConstCounter::new(log.dropped));
+        let waiting = i64::try_from(log.waiting).unwrap_or(i64::MAX);
+        now.register("log_lines_waiting", "Lines of the log not written yet", ConstGauge::new(waiting));
+        let mut text = String::new();
+        // Writing into memory cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        let text_end = text.rfind("# EOF").unwrap_or(text.len());
+        text.truncate(text_end);
+        let _ = encode(&mut text, &now);
+        text
+    }
+}
+
+fn register_gate(registry: &mut Registry, figures: &Figures) {
+    registry.register("quarantine_kept", "Refused pushes quarantined", figures.quarantined.clone());
+    let help = "Refused pushes that found no room there: 503";
+    registry.register("quarantine_full", help, figures.quarantine_full.clone());
+    let help = "Bytes of all refused pushes in the quarantine, pictures included";
+    registry.register("quarantine_bytes", help, figures.quarantine_bytes.clone());
+    let help = "Free bytes of the fullest disk of this machine that records or pictures lie on";
+    registry.register("disk_free_bytes", help, figures.disk_free_bytes.clone());
+    let help = "Ignored pushes that look like serials used anew, by park";
+    registry.register("serials_used_anew", help, figures.serials_used_anew.clone());
+    let help = "Recorded pushes that look wrong, by park and code";
+    registry.register("advisories", help, figures.advisories.clone());
+    let help = "Attempts to deliver to subscribers, by what came of them";
+    registry.register("deliveries", help, figures.forwarding.attempts.clone());
+    let help = "Deliveries that wait for subscribers, and dead letters";
+    registry.register("deliveries_waiting", help, figures.forwarding.waiting.clone());
+}

@@ -1,0 +1,106 @@
+//! The pictures of a push on their way into the image store.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use parkgate_gate::admit::may_push;
+use parkgate_gate::quarantine::Pictures;
+use parkgate_gate::{Fault, Gate};
+use parkgate_intake::{FileSink, WrittenFile};
+use parkgate_store::images::{FinishedImage, ImageError, IncomingImage};
+use parkgate_wire::push::image_of_part;
+use parkgate_wire::{Form, PushKind};
+
+/// Files of a request are written aside in the image store: on a disk that is nearly full, only those of good pushes.
+pub(super) struct ImageSink<'a> {
+    pub(super) gate: &'a Gate,
+    pub(super) kind: PushKind,
+    pub(super) address: IpAddr,
+    pub(super) received_at: i64,
+}
+
+/// Why a picture was not written.
+#[derive(Debug)]
+pub(super) enum SinkError {
+    /// What is free of the disk is left to pushes that proved to be good.
+    DiskLow,
+    Image(ImageError),
+}
+
+impl From<ImageError> for SinkError {
+    fn from(error: ImageError) -> Self {
+        SinkError::Image(error)
+    }
+}
+
+/// A picture that arrives.
+pub(super) struct Arriving {
+    /// None for want of room. What still comes of it is read and forgotten: a sender that is still sending would not see
+    /// the reply.
+    picture: Option<IncomingImage>,
+    standing: Standing,
+}
+
+/// Is the push a good one, as far as that can be told before all of it has come?
+enum Standing {
+    /// Nobody asked yet: what came before its first file.
+    Unasked(Form),
+    Genuine,
+    Unproven,
+}
+
+impl ImageSink<'_> {
+    /// Pictures of a push that will be refused must not take the last room from those that will not. A client that sends
+    /// its fields first, as all of the document's examples do, has proved itself when the first file begins.
+    fn has_room_for(&self, standing: &mut Standing) -> bool {
+        if !self.gate.disk.is_low_for_arriving() {
+            return true;
+        }
+        if let Standing::Unasked(so_far) = standing {
+            let (registry, form) = (self.gate.registry.load(), std::mem::take(so_far));
+            let is_genuine = may_push(&registry, form, self.kind, self.address, self.received_at);
+            *standing = if is_genuine { Standing::Genuine } else { Standing::Unproven };
+        }
+        matches!(standing, Standing::Genuine)
+    }
+}
+
+impl FileSink for ImageSink<'_> {
+    type Open = Arriving;
+    type File = FinishedImage;
+    type Error = SinkError;
+
+    async fn begin(&self, so_far: &Form) -> Result<Arriving, SinkError> {
+        let mut standing = Standing::Unasked(so_far.clone());
+        let picture = if self.has_room_for(&mut standing) { Some(self.gate.images.incoming().await?) } else { None };
+        Ok(Arriving { picture, standing })
+    }
+
+    async fn write(&self, open: &mut Arriving, bytes: Bytes) -> Result<(), SinkError> {
+        if !self.has_room_for(&mut open.standing) {
+            open.picture = None;
+        }
+        match &mut open.picture {
+            Some(picture) => Ok(picture.write(bytes).await?),
+            None => Ok(()),
+        }
+    }
+
+    async fn finish(&self, open: Arriving) -> Result<WrittenFile<FinishedImage>, SinkError> {
+        let file = open.picture.ok_or(SinkError::DiskLow)?.finish().await?;
+        Ok(WrittenFile { md5: file.md5(), size: file.size(), file })
+    }
+}
+
+/// Makes the pictures durable, several at a time: a record must never point at a picture that is not there.
+pub(super) async fn store_pictures(gate: &Gate, files: Vec<(String, FinishedImage)>) -> Result<Pictures, Fault> {
+    let stored = files.into_iter().map(|(part, file)| async move {
+        let name = image_of_part(&part).unwrap_or(&part).to_owned();
+        let picture = file.store().await?;
+        gate.figures.image_bytes.inc_by(picture.size);
+        Ok::<_, Fault>((name, Arc::new(picture)))
+    });
+    try_join_all(stored).await
+}

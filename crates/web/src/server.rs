@@ -1,0 +1,38 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use parkgate_gate::Gate;
+use parkgate_intake::BodyBudget;
+
+use crate::accept::TrustedProxies;
+use crate::health::Readiness;
+use crate::metrics::Metrics;
+use crate::refusal_log::RefusalLog;
+
+/// The gate, and what its HTTP faces know beside it.
+pub(crate) struct Server {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
+    pub(crate) refusal_log: RefusalLog,
+    /// What bodies keep in memory while they are read and answered.
+    pub(crate) bodies: Arc<BodyBudget>,
+    pub(crate) draining: AtomicBool,
+}
+
+impl Server {
+    pub(crate) fn new(gate: Arc<Gate>, trusted_proxies: TrustedProxies) -> Arc<Server> {
+        Arc::new(Server {
+            metrics: Metrics::new(&gate.figures),
+            bodies: BodyBudget::new(gate.settings.limits.bodies_bytes_max),
+            gate,
+            trusted_proxies,
+            readiness: Readiness::default(),
+            refusal_log: RefusalLog::default(),
+            draining: AtomicBool::new(false),
+        })
+    }
+}

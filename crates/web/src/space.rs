@@ -1,0 +1,132 @@
+//! `GET /gate/1.0/parking/realtime/space`: a park's free spaces, for apps that show them (`protocol/facts.md` 9).
+//!
+//! The parameters stand in the address and are signed like a push's. What is known is read anew for each call: a park's
+//! count is one row.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Extension, Request, State};
+use axum::response::Response;
+use encoding_rs::UTF_8;
+use http::StatusCode;
+use parkgate_gate::admit::{Why, may_ask};
+use parkgate_gate::registry::KnownPark;
+use parkgate_gate::{Fault, Gate, now_ms};
+use parkgate_wire::form::FormLimits;
+use parkgate_wire::{Form, Refusal, Seqno};
+use serde_json::{Map, Value, json};
+
+use crate::accept::ClientAddress;
+use crate::reply::{json_response, refused, status_of};
+use crate::server::Server;
+
+pub(crate) const PATH: &str = "/gate/1.0/parking/realtime/space";
+/// Success of a query, as the sibling calls have it.
+const FOUND: &str = "1001";
+/// Nothing to tell.
+const NO_RESULT: &str = "1002";
+
+/// What is answered.
+struct Told {
+    status: StatusCode,
+    code: &'static str,
+    message: &'static str,
+    hint: Option<String>,
+    payload: Option<Value>,
+}
+
+pub(crate) async fn tell(
+    State(server): State<Arc<Server>>,
+    Extension(client): Extension<ClientAddress>,
+    request: Request,
+) -> Response {
+    let gate = &server.gate;
+    let (started, seqno) = (Instant::now(), gate.next_seqno());
+    let told = match asked(gate, &request, client) {
+        Ok(park) => found(gate, &park).await,
+        Err(told) => *told,
+    };
+    tracing::debug!(%seqno, code = told.code, "free spaces asked");
+    json_response(told.status, told.to_json(&gate.settings.node, seqno, started))
+}
+
+/// Whose count is asked for, if the asker may know it.
+fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<KnownPark>, Box<Told>> {
+    let refuse = |refusal: &Refusal| {
+        let (status, answer, _) = refused(refusal.class());
+        let hint = Some(refusal.hint());
+        Box::new(Told { status, code: answer.code(), message: answer.message(), hint, payload: None })
+    };
+    let query = request.uri().query().unwrap_or_default();
+    let form = Form::from_urlencoded(query.as_bytes(), UTF_8, FormLimits::default()).map_err(|why| refuse(&why))?;
+    for name in ["park_uuid", "sign"] {
+        if form.get(name).is_none() {
+            return Err(refuse(&Refusal::Missing { name }));
+        }
+    }
+    may_ask(&gate.registry.load(), form, client.0, now_ms()).map_err(|why| match why {
+        Why::Refused(refusal) => refuse(&refusal),
+        // As the sibling calls say it: a query that is not answered cannot count as success.
+        Why::Mismatched(mismatch) => Box::new(Told {
+            status: StatusCode::UNAUTHORIZED,
+            code: "401",
+            message: "请求签名校验不通过",
+            hint: Some(mismatch.masked),
+            payload: None,
+        }),
+    })
+}
+
+async fn found(gate: &Gate, known: &KnownPark) -> Told {
+    let (store, id) = (Arc::clone(&gate.store), known.park.counted());
+    let space = match tokio::task::spawn_blocking(move || store.space(id)).await {
+        Ok(Ok(space)) => space,
+        Ok(Err(error)) => return failed(&Fault::from(error)),
+        Err(error) => return failed(&Fault::from(parkgate_store::StoreError::Broken(error.to_string()))),
+    };
+    let shown = space.shown(known.park.total_parking_space);
+    let ok = |code, hint, payload| Told { status: StatusCode::OK, code, message: "OK", hint, payload };
+    let (Some(total), Some(remain)) = (shown.total, shown.remain) else {
+        return ok(NO_RESULT, Some("车位数未知 (nothing told the number of spaces yet)".into()), None);
+    };
+    // Not `mode` and `remark`, of which nothing is known here.
+    let payload = json!({
+        "park_uuid": known.park.park_uuid,
+        "park_name": known.park.name,
+        "total_space": total,
+        "remain_space": remain,
+        "total_reserve_space": 0,
+        "remain_reserve_space": 0,
+        "area_space": [],
+    });
+    ok(FOUND, None, Some(payload))
+}
+
+fn failed(fault: &Fault) -> Told {
+    tracing::error!(error = %fault, "free spaces could not be read");
+    let answer = fault.answer();
+    let status = status_of(fault);
+    Told { status, code: answer.code(), message: answer.message(), hint: None, payload: None }
+}
+
+impl Told {
+    fn to_json(&self, node: &str, seqno: Seqno, started: Instant) -> String {
+        let mut reply = Map::new();
+        reply.insert("code".into(), self.code.into());
+        reply.insert("message".into(), self.message.into());
+        if let Some(hint) = &self.hint {
+            reply.insert("hint".into(), hint.as_str().into());
+        }
+        reply.insert("seqno".into(), seqno.to_string().into());
+        reply.insert("data_node".into(), node.into());
+        if self.code != FOUND {
+            reply.insert("path".into(), format!("GET {PATH}").into());
+        }
+        reply.insert("time_cost".into(), u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX).into());
+        if let Some(payload) = &self.payload {
+            reply.insert("payload".into(), payload.clone());
+        }
+        Value::Object(reply).to_string()
+    }
+}
