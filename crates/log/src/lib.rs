@@ -13,8 +13,10 @@ use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::writer::LogWriter;
 
@@ -64,12 +66,12 @@ pub fn to_stderr() -> Result<(), LogError> {
     let writer = LogWriter::start("log", LOG_BYTES_MAX, io::stderr, tell_of_lost).map_err(started)?;
     let writer = LOG.get_or_init(|| writer);
     // A subscriber that cannot write would say so on stderr, and panic when it cannot say so either.
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(LogOutput(writer)).log_internal_errors(false);
+    let log = tracing_subscriber::fmt::layer().with_writer(LogOutput(writer)).log_internal_errors(false);
+    let filtered = tracing_subscriber::registry().with(filter);
     let is_set = if io::stderr().is_terminal() {
-        log.with_target(false).try_init()
+        filtered.with(log.with_target(false)).try_init()
     } else {
-        log.json().flatten_event(true).try_init()
+        filtered.with(log.json().flatten_event(true)).try_init()
     };
     is_set.map_err(|error| LogError::Start(error.to_string()))?;
     std::panic::set_hook(Box::new(log_panic));
@@ -105,14 +107,14 @@ pub fn flush(within: Duration) {
     }
 }
 
-fn filter() -> Result<EnvFilter, LogError> {
+fn filter() -> Result<Targets, LogError> {
     let set = ["PARKGATE_LOG", "RUST_LOG"].into_iter().find_map(|name| {
         let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
         Some((name, text))
     });
     match set {
-        None => Ok(EnvFilter::new("info")),
-        Some((name, text)) => EnvFilter::try_new(&text).map_err(|error| {
+        None => Ok(Targets::new().with_default(LevelFilter::INFO)),
+        Some((name, text)) => text.parse().map_err(|error: tracing_subscriber::filter::ParseError| {
             let error = error.to_string();
             LogError::Filter { name, text, error }
         }),
