@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use parkgate_testbed::{Gate, Pairs, Postgres};
+use parkgate_testbed::{Gate, NamedValues, Postgres};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -37,7 +37,7 @@ fn answers_as_then(name: &str, store: &str, mut gate: Gate) {
     }
     gate.start();
     let (_, first) = answers.iter().find(|(question, _)| question.ends_with(" S1")).unwrap();
-    let sent: Pairs = first["params"]
+    let sent: NamedValues = first["params"]
         .as_object()
         .unwrap()
         .iter()
