@@ -1,6 +1,7 @@
 //! What an older program left behind opens, is migrated, and answers as it did: `tests/upgrades/NAME`, made by
 //! `tests/upgrades/make.py` with the program of that time.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use parkgate_testbed::{Gate, NamedValues, Postgres};
@@ -22,7 +23,9 @@ fn sql(name: &str, store: &str) -> String {
 /// A data folder with the master key of that time.
 fn data_folder(name: &str, store: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::copy(kept(name, store, "master.key"), folder.path().join("master.key")).unwrap();
+    let key = folder.path().join("master.key");
+    std::fs::copy(kept(name, store, "master.key"), &key).unwrap();
+    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
     folder
 }
 
