@@ -1,4 +1,4 @@
-//! What came of reading a request: a form with its files, or why there is none and what arrived all the same.
+//! The result of reading a request: a form with its files, or why there is none and what arrived all the same.
 
 use bytes::Bytes;
 use parkgate_wire::{Form, Refusal};
@@ -6,43 +6,43 @@ use parkgate_wire::{Form, Refusal};
 use crate::raw::Raw;
 use crate::sink::FileSink;
 
-/// What a request brought.
+/// The form and the files of a request.
 #[derive(Debug)]
 pub struct FormWithFiles<F> {
-    /// Its parameters, and name, MD5 and size of its files.
+    /// Its parameters, and the name, MD5 and size of each file.
     pub form: Form,
-    /// Part names and files.
+    /// Files by the names of their parts.
     pub files: Vec<(String, F)>,
 }
 
 /// Why there is no form.
 #[derive(Debug)]
 pub enum Unread<F, E> {
-    /// The sender's to mend.
+    /// The sender must correct it.
     Refused {
         /// What is wrong.
         refusal: Refusal,
-        /// What arrived, where it may be worth keeping.
+        /// What arrived, if it may be worth keeping.
         arrived: Option<Box<Arrived>>,
-        /// The files that came before it broke; and as [`RAW_PART`] what followed, if that is long.
+        /// The files received before it failed; and as [`RAW_PART`] what followed, if that is long.
         files: Vec<(String, F)>,
     },
-    /// Ours: a file could not be written.
+    /// Our fault: a file could not be written.
     Failed(E),
-    /// Ours: bodies keep as much in memory as they may. The sender may come again.
+    /// Our limit: all bodies together hold as much memory as they may. The sender may try again.
     NoRoom,
 }
 
-/// What arrived of a body that is no form.
+/// What arrived of a body that is not a form.
 #[derive(Debug, Default)]
 pub struct Arrived {
     /// Its `Content-Type`.
     pub content_type: String,
-    /// The park it names, as far as that can be seen.
+    /// The park it names, if one can be seen.
     pub park_uuid: Option<String>,
-    /// The parts of a multipart body before it broke.
+    /// The parts of a multipart body before the fault.
     pub form: Form,
-    /// The bytes as they came: of the whole body, else of what followed those parts.
+    /// The bytes as received: of the whole body, else of what followed those parts.
     pub raw: Bytes,
     /// Is `raw` the whole body?
     pub is_whole: bool,

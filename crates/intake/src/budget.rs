@@ -1,20 +1,20 @@
-//! A bound on what all bodies together keep in memory.
+//! A limit on the memory that all bodies together hold.
 //!
-//! A sender may keep as much as is left free: alone half of the bound, two that would have it all a third each, and whoever
-//! sends little finds room. So many half-sent forms of one address do not turn away the push of another.
+//! A sender may hold as much as is left free: one alone gets half of the limit, two greedy ones a third each, and a
+//! modest one always finds room. So many half-sent forms from one address do not turn away a push from another.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So much of each body is not counted: nearly every body is shorter, and lies in the buffer its connection has anyway.
+/// This much of each body is not counted: nearly every body is shorter, and lies in its connection's buffer anyway.
 const UNCOUNTED_BYTES: usize = 16 * 1024;
-/// Counted with the first byte beyond: the connection's buffer has grown, and a piece of its size is on its way.
+/// Counted with the first byte beyond: the connection's buffer has grown, and another piece of its size is on its way.
 const BUFFER_BYTES: usize = 128 * 1024;
-/// Taken at a time, so that a long body does not ask for each of its pieces.
+/// Taken in steps of this size, so that a long body does not lock the budget for each piece.
 const STEP_BYTES: usize = 64 * 1024;
 
-/// What all bodies together keep in memory.
+/// The memory held by all bodies together.
 #[derive(Debug)]
 pub struct BodyBudget {
     bytes_max: usize,
@@ -27,16 +27,16 @@ struct BytesTaken {
     of_senders: HashMap<IpAddr, usize>,
 }
 
-/// What one body keeps, until it is dropped.
+/// The memory held by one body, until it is dropped.
 #[derive(Debug)]
 pub struct BodyShare {
     budget: Option<Arc<BodyBudget>>,
     sender: IpAddr,
-    /// In memory now.
+    /// Bytes in memory now.
     bytes: usize,
-    /// May be in memory.
+    /// Bytes that may be in memory.
     granted: usize,
-    /// Counted for it.
+    /// Bytes counted for it in the budget.
     taken: usize,
     found_no_room: bool,
 }
@@ -46,13 +46,13 @@ pub struct BodyShare {
 pub(crate) struct BudgetFull;
 
 impl BodyBudget {
-    /// A bound, in bytes.
+    /// A budget of this many bytes.
     #[must_use]
     pub fn new(bytes_max: usize) -> Arc<Self> {
         Arc::new(BodyBudget { bytes_max, taken: Mutex::default() })
     }
 
-    /// For a body of this sender.
+    /// The share of a body from this sender.
     #[must_use]
     pub fn share(self: &Arc<Self>, sender: IpAddr) -> BodyShare {
         BodyShare {
@@ -93,14 +93,14 @@ impl BodyBudget {
 }
 
 impl BodyShare {
-    /// Where nobody counts.
+    /// A share that is never refused.
     #[must_use]
     pub fn unbounded() -> BodyShare {
         let sender = IpAddr::from([0, 0, 0, 0]);
         BodyShare { budget: None, sender, bytes: 0, granted: usize::MAX, taken: 0, found_no_room: false }
     }
 
-    /// So many bytes more are in memory.
+    /// This many more bytes are in memory.
     pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), BudgetFull> {
         self.bytes = self.bytes.saturating_add(bytes);
         let Some(budget) = self.budget.as_ref().filter(|_| self.bytes > self.granted) else { return Ok(()) };
@@ -112,12 +112,12 @@ impl BodyShare {
         Ok(())
     }
 
-    /// Was more of the body turned away? Then that is why it was not read.
+    /// Was more of the body refused? Then that is why it was not read.
     pub(crate) fn found_no_room(&self) -> bool {
         self.found_no_room
     }
 
-    /// So many are in memory no more: they are on disk.
+    /// This many bytes are no longer in memory, but on disk.
     pub(crate) fn forget(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
     }

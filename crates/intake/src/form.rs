@@ -1,4 +1,4 @@
-//! The head and the body of a request as a form.
+//! Reads the head and the body of a request into a form.
 
 use bytes::Bytes;
 use encoding_rs::UTF_8;
@@ -19,7 +19,7 @@ use crate::parts::{PartsReader, RAW_PART};
 use crate::raw::{self, Raw};
 use crate::sink::{FileSink, HashOnly};
 
-/// Check 1 (`DESIGN.md` 3.3): method, content type, size, and a body that is what it says.
+/// Check 1 (`DESIGN.md` 3.3): method, content type, size, and a body that is what its type says.
 ///
 /// # Errors
 /// The request is refused, a file could not be written, or there is no room.
@@ -38,7 +38,7 @@ where
     if let Err(refusal) = kind.as_ref()
         && head::waits_to_be_asked(head)
     {
-        // The final answer at once: whoever reads of the body asks for all of it.
+        // Answer at once: reading any of the body would make the sender send all of it.
         return Err(refusal.clone().into());
     }
     let read = read_body(kind, head::content_type(head), Meter::new(body, limits, share), limits, sink).await;
@@ -53,10 +53,9 @@ where
     read
 }
 
-/// A body that is all there, as a form; of its files only the MD5 stays.
+/// Reads a complete body as a form; of its files only the MD5 is kept.
 ///
-/// # Errors
-/// It is none.
+/// It is not a form.
 pub fn form_of(content_type: &str, body: Bytes, form: FormLimits) -> Result<Form, Refusal> {
     let limits = IntakeLimits::of_form(form);
     let reading = read_body(BodyKind::of(content_type), content_type, WholeBody(Some(body)), &limits, &HashOnly);
@@ -64,7 +63,7 @@ pub fn form_of(content_type: &str, body: Bytes, form: FormLimits) -> Result<Form
         Some(Ok(intake)) => Ok(intake.form),
         Some(Err(Unread::Refused { refusal, .. })) => Err(refusal),
         Some(Err(Unread::Failed(never))) => match never {},
-        // Nothing bounds what is in memory already, and nothing in it waits.
+        // A body in memory is not subject to the budget, and reading it never waits.
         Some(Err(Unread::NoRoom)) | None => Err(Refusal::TooSlow),
     }
 }
@@ -102,10 +101,9 @@ async fn read_body<P: Pieces, S: FileSink>(
     }
 }
 
-/// A body that is one text, as JSON is.
+/// Reads a body that is one text, such as JSON.
 ///
-/// # Errors
-/// A charset nobody knows, bytes that are none of its text, or too many of them.
+/// An unknown charset, bytes that are not valid in it, or too many of them.
 pub async fn read_text<B>(head: &Head, body: &mut B, limits: &IntakeLimits) -> Result<String, Refusal>
 where
     B: Body<Data = Bytes> + Unpin + Send,
@@ -119,11 +117,11 @@ where
     }
 }
 
-/// A body of fields only.
+/// A body without files.
 async fn whole<P: Pieces>(pieces: &mut P, bytes_max: usize) -> Result<Bytes, Refusal> {
     let first = pieces.next().await?.unwrap_or_default();
     check_fields_bytes(first.len(), bytes_max)?;
-    // Nearly every body comes in one piece: no copy.
+    // Nearly every body arrives in one piece: no copy.
     let Some(second) = pieces.next().await? else { return Ok(first) };
     let mut whole = HeldBytes::default();
     whole.append(&first);

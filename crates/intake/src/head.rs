@@ -1,4 +1,4 @@
-//! What the head of a request says of its body, and whether it condemns it.
+//! What the head of a request says about its body, and whether it is refused by its head alone.
 
 use encoding_rs::{Encoding, UTF_8};
 use http::request::Parts as Head;
@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Version, header};
 use parkgate_wire::Refusal;
 use parkgate_wire::content_type::{self, parameter};
 
-/// Longer boundaries are none (RFC 2046).
+/// Longer boundaries are not allowed (RFC 2046).
 const BOUNDARY_BYTES_MAX: usize = 70;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -43,7 +43,7 @@ pub fn is_form(head: &Head) -> bool {
     essence == FORM || essence == MULTIPART
 }
 
-/// Method, address, coding, size and type, in this order.
+/// Checks method, address, coding, size and type, in this order.
 pub(crate) fn check_head(head: &Head, body_bytes_max: u64) -> Result<BodyKind, Refusal> {
     if head.method != Method::POST {
         return Err(Refusal::Method { found: head.method.to_string() });
@@ -62,12 +62,14 @@ pub(crate) fn check_head(head: &Head, body_bytes_max: u64) -> Result<BodyKind, R
     BodyKind::of(content_type(head))
 }
 
-/// Is the body worth keeping, though its head condemns it? Not that of another call, nor what is not read at all.
+/// Is the body worth keeping although the head is refused? Not if it was meant for another call, nor if it is not read
+/// at all.
 pub(crate) fn is_body_kept(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::ContentType { .. } | Refusal::Charset { .. } | Refusal::Malformed { .. })
 }
 
-/// Does the sender wait to be asked for the body? Reading any of it asks (RFC 9110, 10.1.1).
+/// Does the sender wait before it sends the body (`Expect: 100-continue`)? Reading any of it asks for it (RFC 9110,
+/// 10.1.1).
 #[must_use]
 pub(crate) fn waits_to_be_asked(head: &Head) -> bool {
     head.version >= Version::HTTP_11 && text(&head.headers, header::EXPECT).eq_ignore_ascii_case("100-continue")

@@ -1,8 +1,8 @@
-//! Bytes of a body that are held in memory until it is all there.
+//! Bytes of a body that are held in memory until it is complete.
 //!
-//! In chunks of one size: a vector that grows is copied as often as it doubles, holds up to twice what came, and leaves holes
-//! of every size behind. Pieces as they were read would not do either: each keeps the whole buffer it was read into, and a
-//! sender chooses how short they are.
+//! Held in chunks of one size: a growing vector is copied each time it doubles, holds up to twice what arrived, and
+//! fragments memory. Keeping the pieces as they were read would not do either: each keeps its whole read buffer alive,
+//! and the sender chooses how short they are.
 
 use bytes::Bytes;
 
@@ -38,7 +38,7 @@ impl HeldBytes {
         }
     }
 
-    /// All in one piece.
+    /// All bytes in one piece.
     pub(crate) fn into_bytes(self) -> Bytes {
         self.chunks.concat().into()
     }

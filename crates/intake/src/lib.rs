@@ -1,7 +1,8 @@
-//! A request's body as a form: decoded within limits, its files streamed to a sink while they are hashed.
+//! Reads a request's body as a form: decoded within limits, its files streamed to a sink while they are hashed.
 //!
-//! Gate and agent read requests with this crate, so that both take the same bytes for the same text. It knows HTTP and
-//! the protocol, and neither a store nor a server: the body is any [`http_body::Body`], and files go to any [`FileSink`].
+//! Gate and agent both read requests with this crate, so that the same bytes always give the same text. It knows HTTP
+//! and the protocol, but neither a store nor a server: the body is any [`http_body::Body`], and files go to any
+//! [`FileSink`].
 
 mod arrived;
 mod budget;

@@ -1,16 +1,16 @@
-//! Bounds on a request.
+//! Limits on a request.
 
 use std::time::Duration;
 
 use parkgate_wire::Refusal;
 use parkgate_wire::form::FormLimits;
 
-/// Bounds on everything a sender can make large, many or slow.
+/// Limits on everything that a sender can make large, many or slow.
 #[derive(Debug, Clone, Copy)]
 pub struct IntakeLimits {
     /// One body, in bytes.
     pub body_bytes_max: u64,
-    /// All fields of a request together, in bytes: a body without files, too.
+    /// All fields of a request together, in bytes; so also a body without files.
     pub fields_bytes_max: usize,
     /// One file, in bytes.
     pub file_bytes_max: u64,
@@ -18,18 +18,19 @@ pub struct IntakeLimits {
     pub files_max: usize,
     /// The form itself.
     pub form: FormLimits,
-    /// Between two pieces of a body.
+    /// The longest pause between two pieces of a body.
     pub body_idle_timeout: Duration,
-    /// A whole body.
+    /// The longest time for a whole body.
     pub body_timeout: Duration,
-    /// Bytes a second that a body must have come with, all in all, once it has been coming for `body_rate_after`; 0 for any.
+    /// The average rate, in bytes a second, that a body must reach once it has been arriving for `body_rate_after`; 0
+    /// for no minimum.
     pub body_rate_min: u64,
-    /// How long a body may come more slowly.
+    /// How long a body may arrive more slowly.
     pub body_rate_after: Duration,
 }
 
 impl IntakeLimits {
-    /// For a body that is in memory already.
+    /// For a body that is already in memory.
     pub(crate) fn of_form(form: FormLimits) -> IntakeLimits {
         IntakeLimits {
             body_bytes_max: u64::MAX,
@@ -45,7 +46,7 @@ impl IntakeLimits {
     }
 }
 
-/// Refuses more bytes of fields than that.
+/// Refuses fields of more bytes than the limit.
 pub(crate) fn check_fields_bytes(bytes: usize, bytes_max: usize) -> Result<(), Refusal> {
     if bytes > bytes_max { Err(Refusal::BodyTooLarge { bytes_max: bytes_max as u64 }) } else { Ok(()) }
 }

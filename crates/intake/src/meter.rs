@@ -1,4 +1,4 @@
-//! A body with a bound on its bytes and on its time.
+//! A body with a limit on its bytes and on its time.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::budget::{BodyShare, BudgetFull};
 use crate::limits::IntakeLimits;
 
-/// What is read of a refused body, so that its sender gets to see the reply.
+/// How much of a refused body is still read, so that its sender gets to see the reply.
 const DRAIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// A body that comes in pieces.
+/// A body that arrives in pieces.
 pub(crate) trait Pieces: Send {
-    /// The next piece; `None` after the last. It is counted as being in memory.
+    /// The next piece; `None` after the last. It is counted as held in memory.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Refusal>> + Send;
 
-    /// So many bytes are in memory once more.
+    /// This many bytes are held in memory again.
     fn keep(&mut self, bytes: usize) -> Result<(), Refusal>;
 
-    /// So many bytes are in memory no more.
+    /// This many bytes are no longer held in memory.
     fn forget(&mut self, bytes: usize);
 }
 
-/// A body that is all there.
+/// A complete body.
 pub(crate) struct WholeBody(pub(crate) Option<Bytes>);
 
 impl Pieces for WholeBody {
@@ -52,7 +52,7 @@ pub(crate) struct Meter<'a, B> {
     idle: Duration,
     deadline: Instant,
     rate_min: u64,
-    /// Until then a body may come slowly, and longer by what came.
+    /// Until then a body may arrive slowly; every received byte extends it.
     slow_until: Instant,
 }
 
@@ -78,7 +78,7 @@ impl<'a, B: Body<Data = Bytes> + Unpin + Send> Meter<'a, B> {
         Ok(data)
     }
 
-    /// When the next piece must be there.
+    /// When the next piece must have arrived.
     fn due(&self) -> Instant {
         let due = self.deadline.min(Instant::now() + self.idle);
         let received = self.bytes_max - self.bytes_left;
@@ -98,7 +98,7 @@ impl<B: Body<Data = Bytes> + Unpin + Send> Pieces for Meter<'_, B> {
                 Ok(Some(Err(_))) => {
                     return Err(Refusal::Malformed { place: "请求体不完整 (the body ended early)".into() });
                 }
-                // Trailers say nothing to us.
+                // Trailers are ignored.
                 Ok(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
                         return self.counted(data).map(Some);
@@ -109,7 +109,7 @@ impl<B: Body<Data = Bytes> + Unpin + Send> Pieces for Meter<'_, B> {
     }
 
     fn keep(&mut self, bytes: usize) -> Result<(), Refusal> {
-        // Answered as what it is by whoever looks at the share.
+        // Answered as a full budget by whoever checks the share.
         self.share.keep(bytes).map_err(|BudgetFull| Refusal::BodyTooLarge { bytes_max: self.bytes_max })
     }
 
@@ -118,7 +118,7 @@ impl<B: Body<Data = Bytes> + Unpin + Send> Pieces for Meter<'_, B> {
     }
 }
 
-/// Reads on and forgets, within bounds.
+/// Reads on and discards, within limits.
 pub(crate) async fn drain<B: Body<Data = Bytes> + Unpin>(body: &mut B, idle: Duration) {
     let mut bytes = 0;
     let reading = async {
@@ -129,6 +129,6 @@ pub(crate) async fn drain<B: Body<Data = Bytes> + Unpin>(body: &mut B, idle: Dur
             }
         }
     };
-    // Whether it ended or not, the reply goes out now.
+    // Whether the body ended or not, the reply goes out now.
     let _ = timeout(DRAIN_TIME_MAX, reading).await;
 }

@@ -1,29 +1,30 @@
-//! `multipart/form-data`, taken apart as it comes (RFC 7578, RFC 2046).
+//! Parses `multipart/form-data` as it arrives (RFC 7578, RFC 2046).
 //!
-//! Knows where in the body it is, so that what cannot be read is kept as it came, from there on, and its sender is told the
-//! cause. Pure: pieces go in, events come out. Holds a head or a piece, never a part.
+//! It knows its position in the body, so that whatever cannot be parsed is kept as received from there on, and the
+//! sender learns the cause. Pure: pieces go in, events come out. It holds a part's head or one piece, never a whole
+//! part.
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem::Finder;
 use parkgate_wire::content_type::{parameter, without_bom};
 
-/// The head of a part may be this long; also what stands before the first part.
+/// A part's head, or the text before the first part, may be this long.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// What is shown of a line that was found where a boundary should be.
+/// How much is shown of a line found where a boundary should be.
 const SHOWN_MAX: usize = 80;
 
 /// What comes next in a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum MultipartEvent {
-    /// More bytes are needed, or the news that there are none.
+    /// More bytes are needed, or a call of [`Multipart::end`].
     NeedsMore,
     /// A part begins.
     Part(PartHead),
-    /// Bytes of it.
+    /// Bytes of the part.
     Data(Bytes),
-    /// It ends.
+    /// The part ends.
     PartEnd,
-    /// The last part has ended; what follows says nothing.
+    /// The last part has ended; anything after it is ignored.
     End,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct PartHead {
     pub(crate) transfer_encoding: String,
 }
 
-/// Why a body is no multipart, in words for its sender.
+/// Why a body is not multipart, in words for its sender.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum MultipartError {
     NoBody,
@@ -95,7 +96,7 @@ enum Stage {
     End,
 }
 
-/// Takes a body apart.
+/// The parser.
 #[derive(Debug)]
 pub(crate) struct Multipart {
     boundary: String,
@@ -103,7 +104,8 @@ pub(crate) struct Multipart {
     delimiter: Finder<'static>,
     stage: Stage,
     rest: BytesMut,
-    /// So much of it was searched in vain: a sender of single bytes must not have all of it searched again for each.
+    /// How much of `rest` was searched without success: a sender of single bytes must not make us search all of it each
+    /// time.
     searched: usize,
     has_ended: bool,
     is_begun: bool,
@@ -136,18 +138,18 @@ impl Multipart {
         self.has_ended = true;
     }
 
-    /// What was not taken apart yet.
+    /// What has not been parsed yet.
     pub(crate) fn rest(&self) -> &[u8] {
         &self.rest
     }
 
-    /// Passes over what was read.
+    /// Drops what was parsed.
     fn advance(&mut self, bytes: usize) {
         self.rest.advance(bytes);
         self.searched = 0;
     }
 
-    /// What comes next.
+    /// The next event.
     pub(crate) fn next(&mut self) -> Result<MultipartEvent, MultipartError> {
         loop {
             let event = match self.stage {
@@ -163,7 +165,7 @@ impl Multipart {
         }
     }
 
-    /// Something may stand before the first boundary: a byte order mark, blank lines, a text for people (RFC 2046, 5.1.1).
+    /// Anything may precede the first boundary: a byte order mark, blank lines, a note for people (RFC 2046, 5.1.1).
     fn preamble(&mut self) -> Result<Option<MultipartEvent>, MultipartError> {
         let marked = self.rest.len() - without_bom(&self.rest).len();
         let first = format!("--{}", self.boundary);
@@ -228,7 +230,7 @@ impl Multipart {
     }
 
     fn head(&mut self) -> Result<Option<MultipartEvent>, MultipartError> {
-        // Without any header, the empty line follows at once.
+        // A part without headers starts with the empty line.
         let end = if self.rest.starts_with(b"\r\n") {
             Some(0)
         } else {
@@ -254,7 +256,7 @@ impl Multipart {
 
     fn read_head(&self, head: &[u8]) -> Result<PartHead, MultipartError> {
         let mut read = PartHead::default();
-        // File names come in any charset, and say nothing to us.
+        // File names come in any charset, and are not used.
         let text = String::from_utf8_lossy(head);
         for line in text.split("\r\n").filter(|line| !line.is_empty()) {
             if line.contains('\n') {
@@ -277,7 +279,7 @@ impl Multipart {
     }
 
     fn data(&mut self) -> Result<MultipartEvent, MultipartError> {
-        // A part without content: its head's empty line ends at the boundary.
+        // An empty part: the empty line of its head is also the line end of the boundary.
         if let Some(at) = self.find_delimiter() {
             if at > 0 {
                 self.searched = 0;
@@ -314,7 +316,7 @@ impl Multipart {
     }
 }
 
-/// Where `wanted` stands first, not looking again at what was searched.
+/// Finds the first `wanted`, without searching again what was already searched.
 fn find(bytes: &[u8], searched: &mut usize, wanted: &Finder<'_>) -> Option<usize> {
     let from = *searched;
     let found = wanted.find(bytes.get(from..).unwrap_or_default());

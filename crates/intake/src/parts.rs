@@ -1,4 +1,4 @@
-//! The parts of a multipart body as a form.
+//! Reads the parts of a multipart body into a form.
 
 use bytes::Bytes;
 use encoding_rs::Encoding;
@@ -16,10 +16,10 @@ use crate::raw::{self, History, Raw};
 use crate::sink::FileSink;
 use crate::transfer::TransferDecoder;
 
-/// Under this name stands what followed the parts that could be read, where it is too long for memory.
+/// Holds what followed the readable parts, if it is too long for memory, under this part name.
 pub const RAW_PART: &str = "body";
 
-/// A multipart body that is being read.
+/// A multipart body while it is being read.
 pub(crate) struct PartsReader<'a, P, S: FileSink> {
     pieces: P,
     limits: &'a IntakeLimits,
@@ -29,12 +29,12 @@ pub(crate) struct PartsReader<'a, P, S: FileSink> {
     history: History,
     builder: FormBuilder,
     files: Vec<(String, S::File)>,
-    /// The part that is being read: what arrived of it is kept, too, if the body breaks in it.
+    /// The part that is being read: what arrived of it is kept if the body fails within it.
     text: Option<(String, Vec<u8>)>,
     file: Option<(String, S::Open)>,
     fields_bytes: usize,
     count: usize,
-    /// The last boundary did not come: nobody knows whether that is all.
+    /// The last boundary is missing: the body may be incomplete.
     is_cut_off: bool,
 }
 
@@ -63,7 +63,7 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
         }
     }
 
-    /// All of them; or why not, and what arrived.
+    /// The form; or why there is none, and what arrived.
     pub(crate) async fn read(mut self, content_type: &str) -> IntakeResult<FormWithFiles<S::File>, S> {
         match self.take_all().await {
             Ok(()) => Ok(FormWithFiles { form: self.builder.build(), files: self.files }),
@@ -102,7 +102,7 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
         Refusal::Malformed { place: broken.text() }
     }
 
-    /// More of the part that is being read.
+    /// Reads more of the current part.
     async fn data(&mut self) -> Result<Option<Bytes>, Refusal> {
         match self.event().await? {
             MultipartEvent::Data(data) => Ok(Some(data)),
@@ -122,7 +122,7 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
             return Err(Refusal::Malformed { place: format!("第{}个表单部分没有name", self.count) }.into());
         };
         let decoder = TransferDecoder::named(&name, &head.transfer_encoding)?;
-        // By the name: some clients send files without a file name, and texts with one.
+        // Decided by the name: some clients send files without a file name, and texts with one.
         if image_of_part(&name).is_some() {
             self.take_file(name, decoder).await
         } else {
@@ -140,7 +140,7 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
         while let Some(piece) = self.data().await? {
             self.fields_bytes += piece.len();
             check_fields_bytes(self.fields_bytes, self.limits.fields_bytes_max)?;
-            // Once as it came, once as a value.
+            // Held twice: as received and as a value.
             if !self.history.is_given_up() {
                 self.pieces.keep(piece.len())?;
             }
@@ -165,7 +165,7 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
                 self.file = None;
                 return Err(Refusal::FileTooLarge { name, bytes_max: self.limits.file_bytes_max }.into());
             }
-            // An empty part, as browsers send where no file was chosen, is as if not sent.
+            // An empty part, as browsers send if no file was chosen, counts as not sent.
             if !piece.is_empty() {
                 self.write(&name, piece).await?;
             }
@@ -196,11 +196,11 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
         Ok(self.builder.file_part(listed)?)
     }
 
-    /// With everything that arrived: the whole body as it came, where it is short and brought no files, else the parts
-    /// before it broke, files among them, and what followed as it came.
+    /// Refuses it with everything that arrived: the whole body as received, if it is short and brought no files; else
+    /// the parts before the fault, files among them, and what followed as received.
     async fn refused(mut self, refusal: Refusal, content_type: &str) -> IntakeResult<FormWithFiles<S::File>, S> {
         if let Some((name, value)) = self.text.take() {
-            // What cannot be read of it stands in the rest.
+            // What cannot be read of it is in the rest.
             let _ = self.builder.text_part(&name, &value, self.charset);
         }
         if !raw::is_worth_keeping(&refusal) {
@@ -208,7 +208,7 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
             let arrived = Some(Box::new(Arrived::new(content_type, self.builder.build(), &nothing, false)));
             return Err(Unread::Refused { refusal, arrived, files: self.files });
         }
-        // A second file of a name is kept all the same.
+        // A second file of the same name is kept all the same.
         if let Err(Unread::Failed(error)) = self.finish_file().await {
             return Err(Unread::Failed(error));
         }

@@ -1,4 +1,4 @@
-//! A body that is no form, kept as it came: in memory while it is as long as fields may be, else as a file.
+//! A body that is not a form, kept as received: in memory up to the limit for fields, else as a file.
 
 use bytes::Bytes;
 use parkgate_wire::{Form, Refusal};
@@ -7,34 +7,34 @@ use crate::held::HeldBytes;
 use crate::meter::Pieces;
 use crate::sink::FileSink;
 
-/// A body that names the secret is not kept as it came: nobody could tell the secret from the rest.
+/// A body that names the secret is not kept as received, since the secret could not be separated from the rest.
 const SECRET_NAME: &[u8] = b"app_secret";
 
-/// What is kept of a body.
+/// A body as it is kept.
 pub(crate) struct Raw<F> {
-    /// Its bytes, where they are few.
+    /// Its bytes, if they are few.
     pub(crate) bytes: Bytes,
-    /// Its bytes, where they are many.
+    /// Its bytes, if they are many.
     pub(crate) file: Option<F>,
-    /// All of them arrived.
+    /// Did all of it arrive?
     pub(crate) has_ended: bool,
-    /// The park that the first of them name.
+    /// The park named near its beginning.
     pub(crate) park_uuid: Option<String>,
 }
 
 impl<F> Raw<F> {
-    /// A body that arrived whole.
+    /// A body that arrived completely.
     pub(crate) fn of(bytes: Bytes) -> Raw<F> {
         Raw { park_uuid: park_uuid_in(&bytes), bytes, file: None, has_ended: true }
     }
 
-    /// Are all of them here?
+    /// Is all of it held here?
     pub(crate) fn is_whole(&self) -> bool {
         self.has_ended && self.file.is_none()
     }
 }
 
-/// Keeps what came `before` and what is still to come.
+/// Keeps what arrived `before` and what is still to come.
 pub(crate) async fn keep<P: Pieces, S: FileSink>(
     before: HeldBytes,
     pieces: &mut P,
@@ -50,7 +50,7 @@ pub(crate) async fn keep<P: Pieces, S: FileSink>(
     }
     let bytes = bytes.into_bytes();
     let park_uuid = park_uuid_in(&bytes);
-    // Of a body that is no form nothing is known.
+    // Nothing is known about a body that is not a form.
     let mut open = sink.begin(&Form::default()).await?;
     let mut secrets = SecretName::default();
     let mut next = Ok(Some(bytes));
@@ -61,12 +61,12 @@ pub(crate) async fn keep<P: Pieces, S: FileSink>(
         pieces.forget(written);
         next = pieces.next().await;
     }
-    // What was not finished leaves nothing behind.
+    // An unfinished file leaves nothing behind.
     let file = if secrets.is_named { None } else { Some(sink.finish(open).await?.file) };
     Ok(Raw { bytes: Bytes::new(), file, has_ended: next.is_ok() && !secrets.is_named, park_uuid })
 }
 
-/// The park that a body names which is no form: after `park_uuid=`, or in the part of that name.
+/// The park named by a body that is not a form: after `park_uuid=`, or in the part of that name.
 fn park_uuid_in(body: &[u8]) -> Option<String> {
     let pair = body.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"park_uuid="));
     let named = match pair {
@@ -74,7 +74,7 @@ fn park_uuid_in(body: &[u8]) -> Option<String> {
         None => {
             let named = ["name=\"park_uuid\"", "name=park_uuid"].iter().find_map(|name| find(body, name.as_bytes()))?;
             let head = body.get(named..)?;
-            // Past the empty line that ends the part's head.
+            // Skip the empty line that ends the part's head.
             let ends = ["\r\n\r\n", "\n\n"].iter().filter_map(|end| Some(find(head, end.as_bytes())? + end.len()));
             head.get(ends.min()?..)?.split(|byte| b"\r\n".contains(byte)).next()?
         }
@@ -91,7 +91,7 @@ fn names_secret(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes, SECRET_NAME).is_some()
 }
 
-/// Looks for the secret's name in pieces.
+/// Looks for the secret's name across pieces.
 #[derive(Default)]
 struct SecretName {
     is_named: bool,
@@ -107,7 +107,7 @@ impl SecretName {
     }
 }
 
-/// A body from its beginning, while all of it may still be kept in memory.
+/// A body from its beginning, as long as all of it may still be kept in memory.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     held: HeldBytes,
@@ -124,7 +124,7 @@ impl History {
         }
     }
 
-    /// Files are not held in memory. How many bytes were, until now.
+    /// Stops keeping, since files are not held in memory. Returns how many bytes were held until now.
     pub(crate) fn give_up(&mut self) -> usize {
         self.is_given_up = true;
         std::mem::take(&mut self.held).len()
@@ -134,13 +134,13 @@ impl History {
         self.is_given_up
     }
 
-    /// The body as far as it came, if it is there.
+    /// The body as far as it arrived, if it was kept.
     pub(crate) fn take(&mut self) -> Option<HeldBytes> {
         (!self.is_given_up).then(|| std::mem::take(&mut self.held))
     }
 }
 
-/// Refusals whose sender ought to find what it sent in the quarantine.
+/// Should the sender of such a refusal find the push in the quarantine?
 pub(crate) fn is_worth_keeping(refusal: &Refusal) -> bool {
     refusal.class() == parkgate_wire::refusal::RefusalClass::BadRequest
 }

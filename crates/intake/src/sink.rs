@@ -7,26 +7,26 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 use parkgate_wire::{Form, Md5Hash};
 
-/// A place for files: the gate's image store, the agent's folder of incoming pictures.
+/// A destination for files: the gate's image store, the agent's folder of incoming pictures.
 pub trait FileSink: Sync {
-    /// A file that is being written. Dropped, it leaves nothing behind.
+    /// A file that is being written. Dropping it leaves nothing behind.
     type Open: Send;
-    /// A file that is all there. Dropped, it leaves nothing behind.
+    /// A complete file. Dropping it leaves nothing behind.
     type File: Send;
-    /// It cannot be written, which is our fault and not the sender's.
+    /// It cannot be written: our fault, not the sender's.
     type Error: Send;
 
-    /// Begins a file, of a form of which so much has come before it.
+    /// Begins a file of a form; `so_far` are the parameters that arrived before it.
     fn begin(&self, so_far: &Form) -> impl Future<Output = Result<Self::Open, Self::Error>> + Send;
 
     /// Appends bytes.
     fn write(&self, open: &mut Self::Open, bytes: Bytes) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// All bytes are there.
+    /// Finishes the file: all its bytes were written.
     fn finish(&self, open: Self::Open) -> impl Future<Output = Result<WrittenFile<Self::File>, Self::Error>> + Send;
 }
 
-/// A file that is all there.
+/// A complete file.
 #[derive(Debug)]
 pub struct WrittenFile<F> {
     /// Where it is.
@@ -37,7 +37,7 @@ pub struct WrittenFile<F> {
     pub size: u64,
 }
 
-/// For who only wants to know the hashes.
+/// Keeps only the hashes.
 pub(crate) struct HashOnly;
 
 impl FileSink for HashOnly {

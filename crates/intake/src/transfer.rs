@@ -1,7 +1,8 @@
-//! `Content-Transfer-Encoding` of a part (RFC 2045, 6): old libraries encode for mail what HTTP carries as it is. Delphi's
-//! Indy sends quoted-printable unless told otherwise.
+//! `Content-Transfer-Encoding` of a part (RFC 2045, 6): old libraries encode, as for mail, what HTTP carries unencoded.
+//! Delphi's Indy sends quoted-printable by default.
 //!
-//! What was signed, and what a hash is of, is the decoded text or file. Decoded piece by piece, so that no file is held.
+//! What was signed, and what a hash is of, is the decoded text or file. Decoding is done piece by piece, so that no
+//! file is held.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,18 +11,18 @@ use parkgate_wire::Refusal;
 /// How a part is encoded.
 #[derive(Debug)]
 pub(crate) enum TransferDecoder {
-    /// `7bit`, `8bit`, `binary`, or nothing said.
+    /// `7bit`, `8bit`, `binary`, or not given.
     AsIs,
     Base64(Base64),
     QuotedPrintable(QuotedPrintable),
 }
 
-/// The bytes are not of that encoding.
+/// The bytes are not valid in this encoding.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadEncoding;
 
 impl TransferDecoder {
-    /// Of a part's header.
+    /// The decoder for a part's header.
     pub(crate) fn named(part: &str, encoding: &str) -> Result<TransferDecoder, Refusal> {
         match encoding.to_ascii_lowercase().as_str() {
             "" | "7bit" | "8bit" | "binary" => Ok(TransferDecoder::AsIs),
@@ -56,7 +57,7 @@ impl TransferDecoder {
         }
     }
 
-    /// How hints name it.
+    /// Its name in hints.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             TransferDecoder::AsIs => "binary",
@@ -66,7 +67,7 @@ impl TransferDecoder {
     }
 }
 
-/// Four characters make three bytes; line ends and blanks between them say nothing.
+/// Four characters make three bytes; line ends and blanks between them are ignored.
 #[derive(Debug, Default)]
 pub(crate) struct Base64 {
     waiting: Vec<u8>,
@@ -93,11 +94,11 @@ impl Base64 {
     }
 }
 
-/// `=XX` is a byte, `=` before a line end joins two lines, blanks before a line end were added on the way.
+/// `=XX` is a byte, `=` before a line end joins two lines, blanks before a line end were added in transit.
 #[derive(Debug, Default)]
 pub(crate) struct QuotedPrintable {
     escape: Escape,
-    /// Blanks that only count if something follows them in the line.
+    /// Blanks that count only if more text follows in the line.
     blanks: Vec<u8>,
 }
 
@@ -113,7 +114,7 @@ enum Escape {
     LineEnd,
 }
 
-/// Blanks in a row that are waited with: a line has 76 characters.
+/// At most this many blanks in a row are held back: a line has 76 characters.
 const BLANKS_MAX: usize = 1024;
 
 impl QuotedPrintable {

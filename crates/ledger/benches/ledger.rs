@@ -1,4 +1,4 @@
-//! What judging one batch costs, without the store: `cargo bench -p parkgate-ledger`.
+//! What it costs to decide one batch, without the store: `cargo bench -p parkgate-ledger`.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
 
 use divan::{Bencher, black_box};
@@ -30,7 +30,7 @@ fn arrival(number: u64) -> Arrival {
     }
 }
 
-/// Leaves of 500 parks, none of them seen before.
+/// Leaves of 500 parks, all of them new.
 #[divan::bench(args = [1, 64, 512])]
 fn touches_and_decide(bencher: Bencher<'_, '_>, batch: u64) {
     let arrivals: Vec<Arrival> = (0..batch).map(arrival).collect();

@@ -1,49 +1,49 @@
-//! What time it surely is, for whatever deletes by age or gives up: a clock that jumps ahead must cost nothing.
+//! Which time is certain, for everything that deletes by age or gives up: a clock that jumps ahead must cost no data.
 //!
-//! The system's clock is believed no further than something else confirms it: the time a process ran since it last knew, by
-//! a clock that nobody sets; and pushes that car parks sent lately, whose own clocks agree with ours. A clock that is behind
-//! is believed at once: then everything is only kept longer.
+//! The system's clock is believed only as far as something else confirms it: the time this process has been running
+//! since it last knew, by the monotonic clock; and recent pushes of car parks whose own clocks agree with ours. A clock
+//! that is behind is believed at once: then everything is merely kept longer.
 
 use parkgate_wire::UnixMillis;
 
 use crate::AHEAD_MAX_MS;
 
-/// While a process runs it catches up this many times as fast as time goes by, so that the time for which nothing ran is
-/// made up for, and a jump ahead ages nothing by more than twice the time that somebody has to notice it.
+/// A running process lets the certain time catch up at this multiple of real time. So the time while nothing ran is
+/// made up for, and a jump ahead ages nothing by more than twice the time that somebody had to notice it.
 const CATCH_UP: i64 = 2;
 
-/// What speaks for a time, ms since 1970.
+/// What confirms a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Evidence {
-    /// What the store was told last.
+    /// The last certain time that the store saved.
     pub stored: Option<UnixMillis>,
-    /// Up to when this process confirms it: [`ran`].
+    /// The time that this process confirms: [`ran`].
     pub ran: Option<UnixMillis>,
-    /// The newest that a push confirms: [`confirms`].
+    /// The newest time that a push confirms: [`confirms`].
     pub pushed: Option<UnixMillis>,
 }
 
-/// The time that is confirmed, never after `now`. A store that knows nothing yet takes `now` for it.
+/// The certain time, never after `now`. With no evidence at all, `now` is accepted.
 #[must_use]
 pub fn confirmed(evidence: Evidence, now: UnixMillis) -> UnixMillis {
     let known = evidence.stored.max(evidence.ran).max(evidence.pushed);
     known.map_or(now, |known| known.min(now))
 }
 
-/// Up to when it is confirmed by a process that knew `before` and ran for so many ms since.
+/// The time confirmed by a process that knew `before` and has been running for this many ms since.
 #[must_use]
 pub fn ran(before: UnixMillis, elapsed_ms: i64) -> UnixMillis {
     UnixMillis(before.0.saturating_add(elapsed_ms.max(0).saturating_mul(CATCH_UP)))
 }
 
-/// What a recorded push confirms: the car park's clock and ours agree, so neither has jumped.
+/// What a recorded push confirms: if the car park's clock and ours agree, neither has jumped.
 #[must_use]
 pub fn confirms(received_at: UnixMillis, event_time: UnixMillis) -> Option<UnixMillis> {
     (received_at.0.abs_diff(event_time.0) <= AHEAD_MAX_MS.unsigned_abs()).then_some(received_at.min(event_time))
 }
 
-/// The latest that anything may be due whose longest wait is so many ms: what lies further ahead was set by a clock that
-/// has been set back since.
+/// The latest moment at which anything may be due whose longest wait is this many ms: anything later was set by a clock
+/// that has been set back since.
 #[must_use]
 pub fn latest_due(now: UnixMillis, longest_wait_ms: i64) -> UnixMillis {
     UnixMillis(now.0.saturating_add(longest_wait_ms.max(0)))
@@ -73,9 +73,9 @@ mod tests {
 
     #[test]
     fn a_push_after_a_jump_confirms_nothing_and_one_after_a_rest_does() {
-        // Ours jumped: the car park's clock says another time.
+        // Our clock jumped: the car park's says another time.
         assert_eq!(confirms(UnixMillis(T + YEAR), UnixMillis(T)), None);
-        // Theirs is wrong.
+        // Their clock is wrong.
         assert_eq!(confirms(UnixMillis(T), UnixMillis(T + YEAR)), None);
         assert_eq!(confirms(UnixMillis(T), UnixMillis(T - AHEAD_MAX_MS)), at(T - AHEAD_MAX_MS));
         assert_eq!(confirms(UnixMillis(T), UnixMillis(T - AHEAD_MAX_MS - 1)), None, "uploaded late");

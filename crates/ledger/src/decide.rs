@@ -1,6 +1,6 @@
-//! The judgement of a batch: every arrival in order, on the state before it.
+//! Decides a batch: every arrival in order, on the state that those before it left.
 //!
-//! An order is taken once (`leave.md`, `parking_order`), a serial once for each kind (note 1), and what repeats is
+//! An order is accepted once (`leave.md`, `parking_order`), a serial once for each kind (note 1), and a repeat is
 //! answered as the first time. Repeats within one batch are no different from repeats across batches.
 
 use parkgate_wire::PushKind;
@@ -8,18 +8,18 @@ use parkgate_wire::PushKind;
 use crate::touch::{Half, Halves, Keys, Loaded, ParkSpace, Slots};
 use crate::{Arrival, ParkId, RecordId, Space, SpaceEvent, Verdict};
 
-/// Other contents kept under one serial as conflicts of its visit: more hide what a person looks for there, and are read
-/// with every push of that serial. What is beyond goes to the quarantine.
+/// How many other contents are kept under one serial as conflicts of its visit: with more, a person would not find what
+/// they look for, and all are read with every push of that serial. Any further ones go to the quarantine.
 pub const CONFLICTS_MAX: usize = 64;
 
-/// What became of a batch, and what to write.
+/// The verdicts on a batch, and what to write.
 #[derive(Debug, Default)]
 pub struct Decision {
-    /// One for each arrival, in order.
+    /// One for each arrival, in its order.
     pub verdicts: Vec<Verdict>,
-    /// Rows to add, in order.
+    /// Rows to insert, in order.
     pub records: Vec<NewRecord>,
-    /// Orders taken.
+    /// Orders that are taken from now on.
     pub payments: Vec<NewPayment>,
     /// Counts that changed.
     pub spaces: Vec<(ParkId, Space)>,
@@ -28,35 +28,35 @@ pub struct Decision {
 /// An accepted push, or a conflict kept beside one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRecord {
-    /// Its place in the batch.
+    /// Its index in the batch.
     pub arrival: usize,
     /// The record that has the serial, if this one is kept as a conflict of it.
     pub conflict_with: Option<RecordRef>,
-    /// −1 or +1, if it counts: a push without a snapshot of its own.
+    /// −1 or +1, if it counts: a push that reported no snapshot of its own.
     pub counted: Option<i64>,
     /// Orders not accepted.
     pub refused_orders: Vec<String>,
 }
 
-/// A record that stands already, or one of this batch.
+/// A record that is already stored, or one of this batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordRef {
     /// In the store.
     Stored(RecordId),
-    /// Its place in [`Decision::records`].
+    /// Its index in [`Decision::records`].
     New(usize),
 }
 
-/// A payment whose order this batch takes.
+/// A payment that takes its order in this batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewPayment {
-    /// Its place in [`Decision::records`].
+    /// Its index in [`Decision::records`].
     pub record: usize,
-    /// Its place in the arrival's payments.
+    /// Its index in the arrival's payments.
     pub position: usize,
 }
 
-/// Judges every arrival in order.
+/// Decides every arrival in order.
 #[must_use]
 pub fn decide(batch: &[&Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
     let mut parks = Vec::with_capacity(loaded.parks.len());
@@ -72,7 +72,7 @@ pub fn decide(batch: &[&Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
     bench.decision
 }
 
-/// The state while the batch is judged.
+/// The state while the batch is decided.
 struct BatchState {
     serials: Vec<Halves>,
     orders: Vec<bool>,
@@ -146,7 +146,7 @@ impl BatchState {
     }
 }
 
-/// An arrival whose serial is taken: the same push again, or another one.
+/// The verdict on an arrival whose serial is taken: the same push again, or another one.
 fn against(half: &mut Half, index: usize, arrival: &Arrival, records: &mut Vec<NewRecord>) -> Verdict {
     if half.digest == arrival.digest {
         return Verdict::Repeated { seqno: half.seqno, refused_orders: half.refused_orders.clone() };

@@ -1,7 +1,8 @@
 //! The life of a delivery: due, claimed, settled, or a dead letter until a person acts.
 //!
-//! A delivery is claimed for a time and, whatever happens to its claimer, due again after it. A leave is not claimed while
-//! its enter still waits. Every function here takes what is stored and gives what to store; nothing reads a clock.
+//! A delivery is claimed for a time and is due again after it, whatever happens to its claimer. A leave is not claimed
+//! while its enter is still waiting. Every function here turns what is stored into what to store; nothing reads a
+//! clock.
 
 use parkgate_wire::UnixMillis;
 
@@ -14,22 +15,22 @@ pub struct DeliveryState {
     pub attempts: u32,
     /// When it is due; while it is claimed, when the claim ends.
     pub next_at: UnixMillis,
-    /// Since when it is tried: the time to give it up counts from here.
+    /// Since when it has been tried: the time to give it up counts from here.
     pub since: UnixMillis,
-    /// What the last attempt came to.
+    /// How the last attempt ended.
     pub last_answer: Option<String>,
 }
 
-/// What becomes of a delivery that was looked at to be claimed.
+/// What becomes of a due delivery that somebody wants to claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimStep {
     /// It is the claimer's until [`DeliveryState::next_at`].
     Claimed(DeliveryState),
-    /// Its enter still waits: it is looked at again after that one.
+    /// Its enter is still waiting: it is tried again after that one.
     Postponed(DeliveryState),
 }
 
-/// What an attempt came to.
+/// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// It arrived.
@@ -46,7 +47,7 @@ pub enum AttemptOutcome {
         /// Why.
         answer: String,
     },
-    /// It was claimed and not sent: as if it had not been claimed, but not due before `next_at`.
+    /// It was claimed but not sent: as if it had never been claimed, but not due before `next_at`.
     Unsent {
         /// When it is due.
         next_at: UnixMillis,
@@ -61,10 +62,11 @@ pub fn is_due(state: &DeliveryState, now: UnixMillis) -> bool {
     !state.is_dead && state.next_at <= now
 }
 
-/// Claims a due delivery until `until`, unless the delivery of its enter, tried next at `enter_next_at`, is still pending.
+/// Claims a due delivery until `until`, unless its enter's delivery, which is tried next at `enter_next_at`, is still
+/// pending.
 ///
-/// The time to give it up begins with the first attempt: how long it waited for a paused subscriber or in the quarantine
-/// is not the subscriber's fault.
+/// The time to give it up starts with the first attempt: the wait for a paused subscriber or in the quarantine is not
+/// the subscriber's fault.
 #[must_use]
 pub fn claim(state: DeliveryState, enter_next_at: Option<UnixMillis>, now: UnixMillis, until: UnixMillis) -> ClaimStep {
     if let Some(enter) = enter_next_at {
@@ -78,7 +80,7 @@ pub fn claim(state: DeliveryState, enter_next_at: Option<UnixMillis>, now: UnixM
     ClaimStep::Claimed(DeliveryState { attempts: state.attempts.saturating_add(1), next_at: until, since, ..state })
 }
 
-/// What is stored after an attempt; `None`: it arrived, and its row goes.
+/// The delivery after an attempt; `None`: it arrived, and its row is deleted.
 #[must_use]
 pub fn settle(state: DeliveryState, outcome: AttemptOutcome, now: UnixMillis) -> Option<DeliveryState> {
     match outcome {
@@ -98,7 +100,7 @@ pub fn settle(state: DeliveryState, outcome: AttemptOutcome, now: UnixMillis) ->
     }
 }
 
-/// Does this outcome of an enter's delivery let its leave go on?
+/// Does this outcome of an enter's delivery let its leave go out?
 #[must_use]
 pub fn frees_leave(outcome: &AttemptOutcome) -> bool {
     match outcome {
@@ -107,46 +109,48 @@ pub fn frees_leave(outcome: &AttemptOutcome) -> bool {
     }
 }
 
-/// A leave's delivery after the delivery of its enter arrived or was given up.
+/// A leave's delivery once the delivery of its enter has arrived or was given up.
 #[must_use]
 pub fn freed(leave: DeliveryState, now: UnixMillis) -> DeliveryState {
     if leave.is_dead { leave } else { DeliveryState { next_at: leave.next_at.min(now), ..leave } }
 }
 
-/// A person retries it: due now, with all its time before it.
+/// A person retries it: due now, with all its time ahead of it.
 #[must_use]
 pub fn retried(state: DeliveryState, now: UnixMillis) -> DeliveryState {
     DeliveryState { is_dead: false, attempts: 0, next_at: now, since: now, ..state }
 }
 
-/// It is replayed while it is there: a dead letter is due now, a pending one when it was; both have all their time again.
+/// It is replayed while still stored: a dead letter is due now, a pending one keeps its time; both have all their time
+/// again.
 #[must_use]
 pub fn replayed(state: DeliveryState, now: UnixMillis) -> DeliveryState {
     let next_at = if state.is_dead { now } else { state.next_at };
     DeliveryState { is_dead: false, attempts: 0, next_at, since: now, ..state }
 }
 
-/// Its subscriber was paused and is resumed: what failed before has all its time before it again.
+/// Its subscriber was paused and is resumed: if it failed before, it has all its time ahead of it again.
 #[must_use]
 pub fn resumed(state: DeliveryState, now: UnixMillis) -> DeliveryState {
     let tried = !state.is_dead && state.last_answer.is_some();
     DeliveryState { since: if tried { now } else { state.since }, ..state }
 }
 
-/// A node gives itself turns at a rate all nodes share no further ahead than this.
+/// A node takes turns at a rate that all nodes share no further ahead than this.
 pub const TURNS_AHEAD_MS: i64 = 1000;
-/// Nobody takes so many turns at once that they last longer: those were given out by a clock that has been set back since.
+/// Nobody takes so many turns at once that they last longer than this: later ones were given out by a clock that has
+/// been set back since.
 const TURNS_LONGEST_MS: i64 = 60 * 1000;
 
-/// Turns at a rate that all nodes together keep to.
+/// Turns to send at a rate that all nodes together keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turns {
-    /// When the first of them may be sent; before it the turns are other nodes'.
+    /// When the first of them may be sent; turns before that belong to other nodes.
     pub send_from: UnixMillis,
 }
 
 impl Turns {
-    /// The next turns, given up to when all before them are taken; `None` while others have enough of them.
+    /// The next turns, given when all earlier ones end; `None` while other nodes have enough of them.
     #[must_use]
     pub fn next(free_at: Option<UnixMillis>, now: UnixMillis) -> Option<Turns> {
         let free_at = free_at.filter(|free_at| free_at.0 <= now.0.saturating_add(TURNS_LONGEST_MS));
@@ -154,7 +158,7 @@ impl Turns {
         (send_from.0.saturating_sub(now.0) <= TURNS_AHEAD_MS).then_some(Turns { send_from })
     }
 
-    /// Up to when turns are taken after so many of these at `per_second`.
+    /// When the turns end, after `count` of them at `per_second`.
     #[must_use]
     pub fn taken(self, count: usize, per_second: u32) -> UnixMillis {
         let count = i64::try_from(count).unwrap_or(i64::MAX);

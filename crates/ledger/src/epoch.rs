@@ -1,8 +1,8 @@
-//! Numberings of a park's serials (`DESIGN.md` 10, epoch): a car park whose database was reset counts from one again.
+//! Epochs of a park's serials: a car park whose database was reset starts counting from one again.
 //!
-//! Every epoch has a key of its own, under which its records stand as if it were another park; the first numbering's key
-//! is the park's own. Which one a record is of follows from when its vehicle entered. A run of conflicts by other vehicles
-//! that entered far later says that serials started anew.
+//! Every epoch has a key of its own, under which its records stand as if it were another park; the first epoch's key is
+//! the park's own. The enter time of a vehicle decides which epoch its record belongs to. A run of conflicts with other
+//! vehicles that entered far later is the sign that a park's serials have restarted.
 
 use std::collections::HashMap;
 
@@ -10,21 +10,21 @@ use parkgate_wire::{Digest, UnixMillis};
 
 use crate::{ParkId, RecordId, Space, SpaceEvent};
 
-/// Keys of epochs begin here: there are never so many parks.
+/// Epoch keys start here: there are never so many parks.
 pub const FIRST_EPOCH_KEY: ParkId = ParkId(1 << 40);
-/// So many of the newest conflicts are looked at to detect a restart of serials.
+/// How many of the newest conflicts are looked at to detect a restart of serials.
 pub const CONFLICTS_LOOKED_AT: usize = 50;
-/// So many of them, and at least half, must be of another vehicle that entered far later.
+/// At least this many of them, and at least half, must be of another vehicle that entered far later.
 const RESTART_CONFLICTS_MIN: usize = 5;
-/// A stay and its corrections are done within this; a serial that comes back later is a new one.
+/// A stay and its corrections are over within this time; a serial that returns later is a new one.
 const FAR_LATER_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// One numbering of a park's serials.
+/// One epoch of a park's serials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Epoch {
     /// The key its records carry.
     pub records: ParkId,
-    /// Vehicles that entered at or after this are of it.
+    /// Vehicles that entered at or after this time belong to it.
     pub entered_from: UnixMillis,
 }
 
@@ -34,19 +34,19 @@ pub fn records_key(park: ParkId, epochs: &[Epoch], enter_time: UnixMillis) -> Pa
     epochs.iter().find(|epoch| enter_time >= epoch.entered_from).map_or(park, |epoch| epoch.records)
 }
 
-/// The key under which free spaces are counted now: that of the newest numbering.
+/// The key under which free spaces are counted now: the newest epoch's.
 #[must_use]
 pub fn counted_key(park: ParkId, epochs: &[Epoch]) -> ParkId {
     epochs.first().map_or(park, |epoch| epoch.records)
 }
 
-/// The numbering before `epoch`; `epochs` newest first.
+/// The key of the epoch before `epoch`; `epochs` newest first.
 #[must_use]
 pub fn key_before(park: ParkId, epochs: &[Epoch], epoch: ParkId) -> ParkId {
     epochs.iter().map(|known| known.records).filter(|key| *key < epoch).max().unwrap_or(park)
 }
 
-/// The key of the next epoch of any park, after the highest one given out.
+/// The key of the next epoch of any park; `highest` is the last one given out.
 #[must_use]
 pub fn next_key(highest: Option<ParkId>) -> ParkId {
     highest.map_or(FIRST_EPOCH_KEY, |key| ParkId(key.0.saturating_add(1)).max(FIRST_EPOCH_KEY))
@@ -55,17 +55,17 @@ pub fn next_key(highest: Option<ParkId>) -> ParkId {
 /// A conflict and the record that has its serial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConflictPair {
-    /// When the ignored push's vehicle entered.
+    /// When the vehicle of the ignored push entered.
     pub ignored_entered: UnixMillis,
     /// Its plate.
     pub ignored_plate: Option<String>,
-    /// When the standing record's vehicle entered.
+    /// When the vehicle of the standing record entered.
     pub standing_entered: UnixMillis,
     /// Its plate.
     pub standing_plate: Option<String>,
 }
 
-/// Conflicts that look like serials used anew.
+/// Conflicts that look as if a park's serials had restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SerialReuse {
     /// How many of the newest conflicts look like it.
@@ -74,7 +74,7 @@ pub struct SerialReuse {
     pub entered_from: UnixMillis,
 }
 
-/// Did serials start anew? Asked of a park's [`CONFLICTS_LOOKED_AT`] newest conflicts.
+/// Have the serials restarted? Decided by a park's [`CONFLICTS_LOOKED_AT`] newest conflicts.
 #[must_use]
 pub fn detect_restart(newest: &[ConflictPair]) -> Option<SerialReuse> {
     let anew = |pair: &&ConflictPair| {
@@ -90,7 +90,7 @@ pub fn detect_restart(newest: &[ConflictPair]) -> Option<SerialReuse> {
     Some(SerialReuse { conflicts: suspicious.len() as u64, entered_from })
 }
 
-/// The count of an epoch made of both numberings: the newest snapshot of either, and every counted event after it.
+/// The count of an epoch merged from both: the newest snapshot of either, and every counted event after it.
 ///
 /// `counted` holds the counted events of both.
 #[must_use]
@@ -110,23 +110,23 @@ pub fn merged_space(before: Space, epoch: Space, counted: &[SpaceEvent]) -> Spac
     }
 }
 
-/// A record under the old numbering that belongs to the new one, or a conflict kept with such a record.
+/// A record of the earlier epoch that belongs to the new one, or a conflict kept with such a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misplaced {
     /// Its row.
     pub record: RecordId,
     /// Its content.
     pub digest: Digest,
-    /// The record that has its serial in the old numbering, if it was ignored for that.
+    /// The record that has its serial in the earlier epoch, if it was ignored because of that.
     pub conflict_with: Option<RecordId>,
-    /// The record that has its serial in the new numbering, and that one's content.
+    /// The record that has its serial in the new epoch, and that record's content.
     pub taken_by: Option<(RecordId, Digest)>,
 }
 
 /// What becomes of a misplaced record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EpochMove {
-    /// It stands in the new numbering.
+    /// It stands in the new epoch.
     Stands,
     /// It is a conflict of that record there.
     Conflict(RecordId),
@@ -134,11 +134,11 @@ pub enum EpochMove {
     Repeated,
 }
 
-/// Moves records to the numbering they belong to, in the order they came: the first one there wins, and the same push is
-/// there once.
+/// Moves records to the epoch they belong to, in the order they arrived: the first one there wins, and a repeat is
+/// removed.
 #[must_use]
 pub fn move_records(misplaced: &[Misplaced]) -> Vec<EpochMove> {
-    // Who stands in place of a record that stood in the old numbering.
+    // For a record that stood in the earlier epoch, the one that stands in its place.
     let mut instead: HashMap<RecordId, RecordId> = HashMap::new();
     let moved = misplaced.iter().map(|one| {
         if let Some((other, digest)) = one.taken_by {

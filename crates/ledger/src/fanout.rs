@@ -1,8 +1,8 @@
-//! Which subscribers get a record, and when each delivery is due first.
+//! Which subscribers get a record, and when each delivery is first due.
 //!
-//! A record goes to every subscriber that asked for its kind and its park. What was ignored because its serial is taken
-//! goes only to platforms of the same protocol, which decide for themselves. A delivery belongs to its record's own
-//! transaction: a record without its deliveries is never seen.
+//! A record goes to every subscriber that asked for its kind and its park. A push that was ignored because its serial
+//! is taken goes only to platforms of the same protocol, which decide for themselves. A delivery is written in its
+//! record's own transaction: no record is ever visible without its deliveries.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ pub struct SubscriberId(pub i64);
 pub struct Subscription {
     /// Who asked.
     pub subscriber: SubscriberId,
-    /// Of which parks, by their own keys; `None` for every park, also those to come.
+    /// Which parks, by their own keys; `None` for every park, also future ones.
     pub parks: Option<HashSet<ParkId>>,
     /// Vehicles that entered.
     pub enters: bool,
@@ -47,9 +47,9 @@ pub struct Published {
 /// A subscriber that the gate itself asks before it answers the push (`--compare`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inline {
-    /// Who is asked.
+    /// Which subscriber.
     pub subscriber: SubscriberId,
-    /// Nobody else sends the delivery before then.
+    /// Until then nobody else sends the delivery.
     pub until: UnixMillis,
 }
 
@@ -64,7 +64,7 @@ pub struct NewDelivery {
     pub since: UnixMillis,
 }
 
-/// Does this subscriber get that record?
+/// Does this subscriber get this record?
 #[must_use]
 pub fn wants(subscription: &Subscription, record: &Published) -> bool {
     let kind = match record.kind {

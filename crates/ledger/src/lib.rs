@@ -1,8 +1,8 @@
 //! The rules of business: what becomes of a push that is genuine and well formed.
 //!
-//! The ledger is one pure function between two reads of state. [`touches`] says which keys a batch needs,
-//! the store loads them, [`decide`] judges every arrival in order and says what to write. No I/O, no clock,
-//! no randomness: the same batch on the same state gives the same verdicts.
+//! The ledger is one pure function between loading and writing. [`touches`] says which keys a batch needs, the store
+//! loads them, [`decide`] decides every arrival in order and says what to write. No I/O, no clock, no randomness: the
+//! same batch on the same state gives the same verdicts.
 //!
 //! A *record* is one accepted push, kept as it came. A *visit* is one stay and is read from its records:
 //! [`visit::join`] puts an enter and a leave of one serial together (`leave.md`, notes 1, 8 and 9).
@@ -36,7 +36,7 @@ pub struct ParkId(pub i64);
 pub struct RecordId(pub i64);
 
 impl Arrival {
-    /// As of when it counts for free spaces.
+    /// The time as of which it counts for free spaces.
     #[must_use]
     pub fn counts_as_of(&self) -> UnixMillis {
         counts_as_of(self.event_time, self.received_at)
@@ -46,7 +46,7 @@ impl Arrival {
 /// One verified push, reduced to what the rules look at.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// Whose push it is.
+    /// The park whose push it is, by its epoch's key.
     pub park: ParkId,
     /// Enter or leave.
     pub kind: PushKind,
@@ -54,16 +54,16 @@ pub struct Arrival {
     pub parking_serial: String,
     /// When the vehicle entered, as this push says.
     pub enter_time: UnixMillis,
-    /// What happens: `enter_time` of an enter, `leave_time` of a leave.
+    /// When it happened: `enter_time` of an enter, `leave_time` of a leave.
     pub event_time: UnixMillis,
     /// When the request was received: free spaces do not believe a time far later than that ([`counts_as_of`]).
     pub received_at: UnixMillis,
     /// Equal for two pushes of the same content.
     pub digest: Digest,
-    /// The name of the request; the first one's is answered to its repeats.
+    /// The number of the request; a repeat is answered with the first one's.
     pub seqno: Seqno,
     /// The payments in the order of `payment_list`.
     pub payments: Vec<Payment>,
-    /// Total and free spaces, if the push tells them.
+    /// Total and free spaces, if the push reports them.
     pub space: Option<SpaceReport>,
 }

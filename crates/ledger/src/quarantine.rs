@@ -1,7 +1,8 @@
-//! Which refused pushes are kept: within bounds for their park and for all parks together, and never where good pushes
-//! would want for disk. Whoever finds no room is told to come again, so that the sender keeps the push.
+//! Which refused pushes the quarantine admits: within bounds for their park and for all parks together, and never at
+//! the cost of the disk that good pushes need. If there is no room, the sender is asked to try again later, so that it
+//! keeps the push.
 
-/// Pushes in the quarantine, and their bytes with pictures.
+/// A number of quarantined pushes, and their bytes with pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// How many.
@@ -11,33 +12,33 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(self, other: Usage) -> Usage {
         Usage { pushes: self.pushes.saturating_add(other.pushes), bytes: self.bytes.saturating_add(other.bytes) }
     }
 
-    /// Without the other, which is part of it.
+    /// The rest, without `other`, which is part of it.
     #[must_use]
     pub fn minus(self, other: Usage) -> Usage {
         Usage { pushes: self.pushes.saturating_sub(other.pushes), bytes: self.bytes.saturating_sub(other.bytes) }
     }
 }
 
-/// How much is kept. What is exactly at a bound is within it.
+/// How much the quarantine holds. What is exactly at a bound is within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuarantineBounds {
     /// Of one park.
     pub park: Usage,
-    /// Of those together that name no known park.
+    /// Of all pushes together that name no known park.
     pub unknown: Usage,
     /// Bytes of all together.
     pub all_bytes: u64,
-    /// Free bytes of the disk below which nothing more is kept; without it, [`DiskRoom::floor`].
+    /// Free bytes of the disk below which the quarantine admits nothing; [`DiskRoom::floor`] if not set.
     pub disk_free_min: Option<u64>,
 }
 
-/// A disk that the store or its pictures lie on.
+/// A disk that holds the store or its pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskRoom {
     /// Bytes that can still be written.
@@ -48,30 +49,30 @@ pub struct DiskRoom {
 
 /// Enough for days of good pushes with pictures, and for a checkpoint of the largest WAL.
 const FLOOR_BYTES: u64 = 1 << 30;
-/// Of a small disk a twentieth: with a gibibyte kept free nothing could be kept at all.
+/// A twentieth of a small disk: with a gibibyte kept free it would have no room for a quarantine at all.
 const FLOOR_SHARE: u64 = 20;
 
 impl DiskRoom {
-    /// The free bytes that are left to good pushes: what is set, else a gibibyte or a twentieth of a small disk.
+    /// The free bytes reserved for good pushes: the setting, else a gibibyte or a twentieth of a small disk.
     #[must_use]
     pub fn floor(&self, set: Option<u64>) -> u64 {
         set.unwrap_or_else(|| FLOOR_BYTES.min(self.total_bytes / FLOOR_SHARE))
     }
 
-    /// Is less free than is left to good pushes?
+    /// Is less free than is reserved for good pushes?
     #[must_use]
     pub fn is_low(&self, set: Option<u64>) -> bool {
         self.free_bytes < self.floor(set)
     }
 
-    /// How far it is above the floor, or below it.
+    /// How far its free bytes are above the floor; negative below it.
     #[must_use]
     pub fn headroom(&self, set: Option<u64>) -> i128 {
         i128::from(self.free_bytes) - i128::from(self.floor(set))
     }
 }
 
-/// A push that wants to be kept.
+/// A push to be quarantined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuarantineRequest {
     /// It names a known park.
@@ -80,25 +81,25 @@ pub struct QuarantineRequest {
     pub bytes: u64,
 }
 
-/// What there is when it asks.
+/// What is held when it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QuarantineLoad {
-    /// Kept of its park, or of no known park.
+    /// Held for its park, or for no known park.
     pub park: Usage,
     /// Bytes kept of all together.
     pub all_bytes: u64,
-    /// Admitted of its park, or of no known park, and on the way.
+    /// Admitted for its park (or for no known park) and not written yet.
     pub reserved: Usage,
-    /// Bytes admitted of all together and on the way.
+    /// Bytes admitted for all together and not written yet.
     pub reserved_all_bytes: u64,
-    /// The fullest disk that it would lie on, if that is one of this machine. Its pictures are on it already.
+    /// The fullest disk that it would be written to, if that is one of this machine. Its pictures are on it already.
     pub disk: Option<DiskRoom>,
 }
 
-/// Why a push is not kept.
+/// Why the quarantine does not admit a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QuarantineFull {
-    /// Only good pushes are taken: what is free of the disk is left to them.
+    /// Only good pushes are accepted: the rest of the disk is reserved for them.
     Disk,
     /// Bytes of all parks together.
     AllBytes,
@@ -121,7 +122,7 @@ impl QuarantineFull {
     }
 }
 
-/// Is a refused push kept? What is on the way counts as if it were there.
+/// May a refused push be quarantined? What is being written counts as if it were there.
 ///
 /// # Errors
 /// The first bound, from the widest to the narrowest, that it would go over.

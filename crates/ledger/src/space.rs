@@ -1,18 +1,18 @@
 //! Free spaces: a snapshot, and what was counted after it (`leave.md`, note 5).
 //!
-//! Order of arrival must not matter: what counts is when it happened. So a park's count is the newest snapshot plus
-//! the sum of all counted events later than it, however late either arrives.
+//! The order of arrival must not matter, only the time at which things happened. So a park's count is the newest
+//! snapshot plus the sum of all counted events after it, however late either arrives.
 
 use std::collections::BTreeMap;
 
 use parkgate_wire::{SpaceReport, UnixMillis};
 
-/// How far a car park's clock may be ahead of ours: more than clocks differ that anybody looks after, and little enough
-/// that a wrong one spoils no more than the next minutes.
+/// How far a car park's clock may be ahead of ours: more than any maintained clock is off, and little enough that a
+/// wrong one spoils no more than the next minutes.
 pub const AHEAD_MAX_MS: i64 = 10 * 60 * 1000;
 
-/// As of when a push counts: when it happened, but of what happens long after it was received only the receipt is
-/// believed. A snapshot of next year would otherwise stand against every later one.
+/// The time as of which a push counts: when it happened, but no later than its receipt if it claims to happen long
+/// after that. Otherwise a snapshot of next year would outlast every later one.
 #[must_use]
 pub fn counts_as_of(event_time: UnixMillis, received_at: UnixMillis) -> UnixMillis {
     if event_time.0 > received_at.0.saturating_add(AHEAD_MAX_MS) { received_at } else { event_time }
@@ -21,15 +21,15 @@ pub fn counts_as_of(event_time: UnixMillis, received_at: UnixMillis) -> UnixMill
 /// A park's count as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Space {
-    /// The newest told state, if any was told.
+    /// The newest reported snapshot, if there was any.
     pub snapshot: Option<Snapshot>,
     /// The sum of counted events later than the snapshot: −1 an enter, +1 a leave.
     pub later: i64,
-    /// As of when the latest counted event counts, if any was ever counted.
+    /// The time of the latest counted event, if there ever was one.
     pub latest_counted: Option<UnixMillis>,
 }
 
-/// Free spaces as a push told them.
+/// Free spaces as a push reported them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
     /// As of then ([`counts_as_of`]).
@@ -40,10 +40,10 @@ pub struct Snapshot {
     pub remain: u32,
 }
 
-/// An event that counts: a recorded push that brought no snapshot of its own.
+/// A counted event: a recorded push that reported no snapshot of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceEvent {
-    /// As of when it counts ([`counts_as_of`]).
+    /// The time as of which it counts ([`counts_as_of`]).
     pub as_of: UnixMillis,
     /// −1 an enter, +1 a leave.
     pub delta: i64,
@@ -52,7 +52,7 @@ pub struct SpaceEvent {
 /// A count as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShownSpace {
-    /// All spaces, if anything told them.
+    /// All spaces, if anybody reported them.
     pub total: Option<u32>,
     /// Free ones, within 0 and the total; unknown without a total.
     pub remain: Option<u32>,
@@ -61,7 +61,7 @@ pub struct ShownSpace {
 }
 
 impl Space {
-    /// Counts an event that brought no snapshot of its own.
+    /// Counts an event that reported no snapshot of its own.
     pub(crate) fn count(&mut self, event: SpaceEvent) {
         self.latest_counted = self.latest_counted.max(Some(event.as_of));
         if self.snapshot.is_none_or(|snapshot| event.as_of > snapshot.as_of) {
@@ -69,7 +69,8 @@ impl Space {
         }
     }
 
-    /// Sets the snapshot as of `as_of`, unless a newer one stands. `counted` holds every counted event later than that.
+    /// Sets the snapshot as of `as_of`, unless there is a newer one. `counted` holds every counted event after that
+    /// time.
     pub(crate) fn tell(&mut self, report: SpaceReport, as_of: UnixMillis, counted: &[SpaceEvent]) {
         if self.snapshot.is_some_and(|snapshot| snapshot.as_of > as_of) {
             return;
@@ -78,7 +79,7 @@ impl Space {
         self.later = counted.iter().filter(|event| event.as_of > as_of).map(|event| event.delta).sum();
     }
 
-    /// The count as people see it; `park_total` is what the operator says of the park, used where no push told.
+    /// The count as people see it; `park_total` is the operator's figure, used if no push reported one.
     #[must_use]
     pub fn shown(&self, park_total: Option<u32>) -> ShownSpace {
         let told = self.snapshot.map(|snapshot| (snapshot.total, snapshot.remain));
@@ -93,18 +94,18 @@ impl Space {
     }
 }
 
-/// A count made anew from a park's records, told one after the other in the order of arrival. What stands in the store is
-/// not asked: it may be what is wrong.
+/// A count made from a park's records from scratch, given one after the other in the order of arrival. The stored count
+/// is not used: it may be what is wrong.
 #[derive(Debug, Clone, Default)]
 pub struct Recount {
     snapshot: Option<Snapshot>,
-    /// What was counted later than the snapshot: the sum for each moment.
+    /// What was counted after the snapshot: the sum for each moment.
     later: BTreeMap<UnixMillis, i64>,
     latest_counted: Option<UnixMillis>,
 }
 
 impl Recount {
-    /// A record that brought a snapshot.
+    /// A record that reported a snapshot.
     pub fn tell(&mut self, report: SpaceReport, as_of: UnixMillis) {
         if self.snapshot.is_some_and(|snapshot| snapshot.as_of > as_of) {
             return;

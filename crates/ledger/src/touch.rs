@@ -15,7 +15,7 @@ pub struct Keys<'a> {
     pub orders: Vec<OrderKey<'a>>,
     /// Every park.
     pub parks: Vec<ParkKey>,
-    /// For each arrival: where its serial, its payments' orders and its park stand above.
+    /// For each arrival: the indexes of its serial, its payments' orders and its park in the lists above.
     pub(crate) slots: Vec<Slots>,
 }
 
@@ -66,7 +66,7 @@ fn slot<K: Copy + Eq + std::hash::Hash>(seen: &mut HashMap<K, usize>, list: &mut
     })
 }
 
-/// A stay's serial within its park.
+/// A serial within its park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SerialKey<'a> {
     /// The park.
@@ -75,31 +75,31 @@ pub struct SerialKey<'a> {
     pub parking_serial: &'a str,
 }
 
-/// What a payment is unique by: the document's own signed example pays one order in two ways.
+/// What makes a payment unique: the document's own signed example pays one order in two ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OrderKey<'a> {
     /// The park.
     pub park: ParkId,
     /// The car park's order number.
     pub parking_order: &'a str,
-    /// The way of payment as sent; empty where none was.
+    /// The way of payment as sent; empty if there was none.
     pub pay_type: &'a str,
 }
 
-/// A park, and from when on its counted events are needed.
+/// A park, and the time from which its counted events are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParkKey {
     /// The park.
     pub park: ParkId,
-    /// The earliest snapshot in the batch, if it brings any: then the store must load the counted events that
-    /// [`ParkKey::needs_events_after`] names, for a new snapshot keeps what came after it.
+    /// The earliest snapshot in the batch, if it reports any: then the store must load the counted events named by
+    /// [`ParkKey::needs_events_after`], since a new snapshot keeps what came after it.
     pub earliest_snapshot: Option<UnixMillis>,
 }
 
 impl ParkKey {
-    /// From when on (exclusive) counted events are needed, given the stored count; `None` if none are.
+    /// The time (exclusive) from which counted events are needed, given the stored count; `None` if none are.
     ///
-    /// A snapshot older than the stored one changes nothing, so nothing before that one matters either.
+    /// A snapshot older than the stored one changes nothing, so events before that one do not matter either.
     #[must_use]
     pub fn needs_events_after(&self, stored: &Space) -> Option<UnixMillis> {
         let after =
@@ -119,7 +119,7 @@ pub struct Loaded {
     pub parks: Vec<ParkSpace>,
 }
 
-/// At most one enter and one leave stand under a serial; the first wins.
+/// Under each serial there is at most one enter and one leave; the first wins.
 #[derive(Debug, Default, Clone)]
 pub struct Halves {
     /// The recorded enter.
@@ -139,25 +139,25 @@ impl Halves {
     }
 }
 
-/// A recorded push, as far as later ones are compared with it.
+/// A recorded push, reduced to what later ones are compared with.
 #[derive(Debug, Clone)]
 pub struct Half {
     /// Its row.
     pub record: RecordRef,
     /// Its content.
     pub digest: Digest,
-    /// Its name.
+    /// The number of its request.
     pub seqno: Seqno,
-    /// What was refused of it: a repeat is answered as the first time.
+    /// The orders that were refused: a repeat is answered as the first time.
     pub refused_orders: Vec<String>,
-    /// The other contents that came under this serial.
+    /// The other contents that were pushed under this serial.
     pub conflicts: Vec<(Digest, Seqno)>,
 }
 
 /// A park's count, with the counted events that a new snapshot may need.
 #[derive(Debug, Default, Clone)]
 pub struct ParkSpace {
-    /// As stored; default for a park of which nothing is known.
+    /// As stored; the default for an unknown park.
     pub space: Space,
     /// The counted events that [`ParkKey::needs_events_after`] names.
     pub later_events: Vec<SpaceEvent>,

@@ -1,4 +1,4 @@
-//! What became of one push.
+//! The verdict on one push.
 
 use parkgate_wire::Seqno;
 
@@ -7,7 +7,7 @@ use parkgate_wire::Seqno;
 pub enum Verdict {
     /// New, and recorded; orders that were taken before are named and left out of the payments.
     Recorded {
-        /// `parking_order`s not accepted, in the order of the list, each once.
+        /// `parking_order`s that were not accepted, in the order of the list, each once.
         refused_orders: Vec<String>,
     },
     /// The same content came before: answered as the first time.
@@ -24,7 +24,7 @@ pub enum Verdict {
         /// The serial that is taken.
         parking_serial: String,
     },
-    /// More other contents under one serial than are kept as conflicts of its visit: nothing is recorded, so it must be kept
-    /// elsewhere (the quarantine) before it is answered as a conflict.
+    /// There are already too many other contents under this serial to keep another one as a conflict of its visit.
+    /// Nothing is recorded, so the push must be quarantined before it is answered as a conflict.
     Overflowing,
 }

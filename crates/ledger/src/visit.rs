@@ -1,29 +1,29 @@
-//! Two halves become one stay (`leave.md`, notes 8 and 9).
+//! An enter and a leave become one visit (`leave.md`, notes 8 and 9).
 //!
 //! Records are never changed: a visit is read from the enter and the leave recorded under one serial. So a late enter
-//! fills its half by being there, and what is odd about a visit follows from its records.
+//! fills its half simply by being recorded, and a visit's advisories follow from its records.
 
 use parkgate_wire::UnixMillis;
 
 use crate::RecordId;
 
-/// What the rules look at of a recorded half.
+/// What the rules look at in a recorded half.
 #[derive(Debug, Clone, Copy)]
 pub struct HalfFacts {
-    /// Its row; rises with arrival.
+    /// Its row; later arrivals have higher ones.
     pub record: RecordId,
     /// `enter_time` as that push says.
     pub enter_time: UnixMillis,
 }
 
-/// One visit: at least one half is there.
+/// One visit: at least one of the halves is there.
 #[derive(Debug, Clone)]
 pub struct VisitHalves<R> {
     /// The enter push.
     pub enter: Option<R>,
     /// The leave push.
     pub leave: Option<R>,
-    /// What is odd about it.
+    /// What looks wrong about it.
     pub notes: Vec<VisitNote>,
 }
 
@@ -36,10 +36,10 @@ pub enum VisitState {
     Left,
 }
 
-/// What is odd about a visit.
+/// What looks wrong about a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VisitNote {
-    /// The enter and the leave of this serial name two times of entering: two visits.
+    /// The enter and the leave of this serial differ in their enter time: two visits.
     EnterTimeMismatch,
     /// The leave was recorded before any enter.
     LeaveWithoutEnter,
@@ -68,14 +68,14 @@ impl VisitNote {
 }
 
 impl<R> VisitHalves<R> {
-    /// Inside only while no leave is recorded.
+    /// A vehicle is inside as long as no leave is recorded.
     #[must_use]
     pub fn state(&self) -> VisitState {
         if self.leave.is_some() { VisitState::Left } else { VisitState::Inside }
     }
 }
 
-/// The visits of one serial: one if the times of entering agree, else two, the leave's first.
+/// The visits of one serial: one if the enter times agree, else two, the leave's first.
 pub fn join<R>(enter: Option<R>, leave: Option<R>, facts: impl Fn(&R) -> HalfFacts) -> Vec<VisitHalves<R>> {
     match (enter, leave) {
         (None, None) => Vec::new(),

@@ -1,9 +1,9 @@
-//! What programs that run for long say: their log on stderr, and the few lines they print on stdout.
+//! The output of long-running programs: their log on stderr, and the few lines they print on stdout.
 //!
-//! Whoever logs or prints neither waits nor fails, whatever became of the other end: a full disk, a pipe that was closed,
-//! one that nobody reads. Lines wait in memory, within a bound, for a thread that writes them; those that find no room or
-//! cannot be written are lost, and counted. A panic goes into the log, too, since the default hook writes to stderr by
-//! itself and may wait there for ever.
+//! Logging and printing never wait and never fail, whatever happened to the reader: a full disk, a closed pipe, one
+//! that nobody reads. Lines wait in a bounded buffer for a thread that writes them; lines that find no room or cannot
+//! be written are lost and counted. Panics go into the log, too, since the default hook writes to stderr itself and may
+//! block there for ever.
 
 mod writer;
 
@@ -20,52 +20,51 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::writer::LogWriter;
 
-/// A line of `stdout` is at most an address or a command to paste; of the log, what a burst of requests says.
+/// Stdout gets an address or a command to paste; the log gets what a burst of requests causes.
 const STDOUT_BYTES_MAX: usize = 64 * 1024;
-/// Waiting lines of the log. Some 20 000 of the usual length.
+/// Room for waiting lines of the log: some 20 000 of the usual length.
 const LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 static LOG: OnceLock<LogWriter> = OnceLock::new();
 static STDOUT: OnceLock<LogWriter> = OnceLock::new();
 
-/// Why logging could not begin.
+/// Why logging could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The variable holds no filter.
+    /// The variable is not a valid filter.
     #[error("{name}={text}: {error}")]
     Filter {
-        /// Of the variable.
+        /// The variable's name.
         name: &'static str,
-        /// What stands in it.
+        /// Its value.
         text: String,
         /// What is wrong with it.
         error: String,
     },
-    /// No thread could be started, or something else logs already.
+    /// The thread could not be started, or something else is logging already.
     #[error("no log: {0}")]
     Start(String),
 }
 
-/// Lines of the log.
+/// Counts of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lines {
-    /// That nobody will read: there was no room for them, or they could not be written.
+    /// Lost: there was no room for them, or they could not be written.
     pub dropped: u64,
     /// Not written yet.
     pub waiting: u64,
 }
 
-/// Logs to stderr from now on, and panics with it: text for people on a terminal, JSON for everything else.
-/// `PARKGATE_LOG`, else `RUST_LOG`, says what.
+/// From now on, logs to stderr, panics included: text for people on a terminal, JSON otherwise. `PARKGATE_LOG`, else
+/// `RUST_LOG`, sets the filter.
 ///
-/// # Errors
-/// The variable holds no filter; or something logs already.
+/// The variable is not a valid filter, or something is logging already.
 pub fn to_stderr() -> Result<(), LogError> {
     let filter = filter()?;
     let started = |error: io::Error| LogError::Start(error.to_string());
     let writer = LogWriter::start("log", LOG_BYTES_MAX, io::stderr, tell_of_lost).map_err(started)?;
     let writer = LOG.get_or_init(|| writer);
-    // A subscriber that cannot write would say so on stderr, and panic when it cannot say so either.
+    // A subscriber that cannot write would report that on stderr, and panic if it cannot do that either.
     let log = tracing_subscriber::fmt::layer().with_writer(LogOutput(writer)).log_internal_errors(false);
     let filtered = tracing_subscriber::registry().with(filter);
     let is_set = if io::stderr().is_terminal() {
@@ -78,7 +77,7 @@ pub fn to_stderr() -> Result<(), LogError> {
     Ok(())
 }
 
-/// Prints a line on stdout, without waiting for whoever reads it. It is lost if nobody does.
+/// Prints a line on stdout, without waiting for its reader. The line is lost if nobody reads.
 pub fn print(line: &str) {
     let writer = match STDOUT.get() {
         Some(writer) => writer,
@@ -93,13 +92,13 @@ pub fn print(line: &str) {
     writer.push(&bytes);
 }
 
-/// How the log fares.
+/// How many log lines are waiting and lost.
 #[must_use]
 pub fn lines() -> Lines {
     LOG.get().map(LogWriter::lines).unwrap_or_default()
 }
 
-/// Waits until everything logged and printed is written, but no longer: at the end of the process.
+/// Waits until everything logged and printed is written, but no longer than this: at the end of the process.
 pub fn flush(within: Duration) {
     let until = Instant::now() + within;
     for writer in [STDOUT.get(), LOG.get()].into_iter().flatten() {
@@ -125,7 +124,7 @@ fn tell_of_lost(lines: u64) {
     tracing::warn!(lines, "lines of the log were lost: it could not be written, or nobody read it");
 }
 
-/// In place of the default hook.
+/// Replaces the default panic hook.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let said = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -139,7 +138,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// What the subscriber writes to.
+/// The subscriber's output.
 struct LogOutput(&'static LogWriter);
 
 impl<'a> MakeWriter<'a> for LogOutput {
@@ -150,7 +149,7 @@ impl<'a> MakeWriter<'a> for LogOutput {
     }
 }
 
-/// Takes a line whole: the subscriber writes it at once.
+/// Takes a whole line: the subscriber writes each at once.
 struct LogLine(&'static LogWriter);
 
 impl io::Write for LogLine {

@@ -1,4 +1,4 @@
-//! Lines on their way to a file descriptor that may be slow, full, or gone.
+//! Lines on their way to a file descriptor that may be slow, full or closed.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::Lines;
 
-/// Written at once, if so much waits: fewer calls, and a reader sees a line soon.
+/// Up to this much is written at once: fewer calls, and yet a reader soon sees a line.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// A descriptor that is told not to wait, and has no room, is tried again after this.
+/// A non-blocking descriptor without room is tried again after this.
 const AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// A queue of lines and the thread that writes them. The thread ends with the process.
@@ -21,7 +21,7 @@ pub(crate) struct LogWriter {
 
 struct WriterState {
     queue: Mutex<LineQueue>,
-    /// Something came, or was written.
+    /// Signals that lines arrived, or were written.
     changed: Condvar,
     bytes_max: usize,
 }
@@ -36,8 +36,8 @@ struct LineQueue {
 }
 
 impl LogWriter {
-    /// Starts a thread that writes to what `open` gives. `recovered` is told how many lines were lost, when lines can be
-    /// written again.
+    /// Starts a thread that writes to the output of `open`. `recovered` is called with the number of lost lines once
+    /// lines can be written again.
     pub(crate) fn start<W: Write>(
         name: &str,
         bytes_max: usize,
@@ -48,7 +48,8 @@ impl LogWriter {
         let mine = Arc::clone(&shared);
         Builder::new().name(name.into()).spawn(move || {
             let mut state = WriterProgress::default();
-            // Begun anew whatever happens: between two chunks it keeps only what it told, and whether the last line was torn.
+            // Restarted after any panic: between two chunks only the reported loss and whether the last line was torn
+            // are kept.
             while catch_unwind(AssertUnwindSafe(|| mine.run(&mut open(), &mut state, &recovered))).is_err() {
                 let lost = mine.lock().writing as u64;
                 mine.was_written(lost);
@@ -57,7 +58,7 @@ impl LogWriter {
         Ok(LogWriter { shared })
     }
 
-    /// Queues a line, or counts it as lost where there is no room.
+    /// Queues a line, or counts it as lost if there is no room.
     pub(crate) fn push(&self, line: &[u8]) {
         let mut queue = self.shared.lock();
         if queue.bytes + line.len() > self.shared.bytes_max {
@@ -76,7 +77,7 @@ impl LogWriter {
         Lines { dropped: queue.dropped, waiting: (queue.lines.len() + queue.writing) as u64 }
     }
 
-    /// Waits until nothing waits any more, or it is that time.
+    /// Waits until no line is waiting, or until that time.
     pub(crate) fn flush(&self, until: Instant) {
         let mut queue = self.shared.lock();
         while queue.writing > 0 || !queue.lines.is_empty() {
@@ -89,12 +90,12 @@ impl LogWriter {
     }
 }
 
-/// How far the thread is.
+/// The thread's progress.
 #[derive(Default)]
 struct WriterProgress {
-    /// The last line was cut off: the next one begins on a line of its own.
+    /// The last line was cut off: start the next one on a line of its own.
     is_torn: bool,
-    /// Lost lines that were told of.
+    /// Lost lines that were already reported.
     told: u64,
 }
 
@@ -120,7 +121,7 @@ impl WriterState {
         }
     }
 
-    /// Waits for lines and takes a chunk of them; where each ends.
+    /// Waits for lines and takes a chunk of them; also returns where each ends.
     fn take(&self, chunk: &mut Vec<u8>, ends: &mut Vec<usize>) {
         let mut queue = self.lock();
         while queue.lines.is_empty() {
@@ -136,7 +137,8 @@ impl WriterState {
         }
     }
 
-    /// A chunk is done, so many of its lines lost. Does nothing wait, and how many were lost in all?
+    /// A chunk is done, and this many of its lines are lost. Returns whether nothing is waiting, and how many were lost
+    /// in all.
     fn was_written(&self, lost: u64) -> (bool, u64) {
         let mut queue = self.lock();
         queue.writing = 0;
@@ -150,7 +152,7 @@ impl WriterState {
     }
 }
 
-/// How many bytes were written, and whether the rest could not be.
+/// How many bytes were written, and whether the rest failed.
 fn write(out: &mut impl Write, chunk: &[u8]) -> (usize, bool) {
     let mut written = 0;
     while let Some(rest) = chunk.get(written..).filter(|rest| !rest.is_empty()) {
@@ -162,7 +164,7 @@ fn write(out: &mut impl Write, chunk: &[u8]) -> (usize, bool) {
             Err(_) => return (written, true),
         }
     }
-    // Standard output is written line by line, and at its end.
+    // Standard output is line-buffered, so flush what remains.
     (written, out.flush().is_err())
 }
 

@@ -1,25 +1,25 @@
-//! Folders and files for their owner only, whatever the process's umask, and whose names outlive a power cut. What differs
-//! between operating systems stands here.
+//! Folders and files that only their owner can use, whatever the process's umask, and whose names survive a power cut.
+//! Everything that differs between operating systems is here.
 //!
-//! A file that is synced in a folder whose own name is not is gone with the folder. So whoever makes a folder syncs the one
-//! above it, also where it was there before: who made it may have ended in between.
+//! A synced file is lost with its folder if the folder's own name was not synced. So whoever makes a folder syncs the
+//! one above it, even if the folder already existed: its maker may have ended before it could.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// The master key of a data folder: a folder that has one is ours.
+/// The master key in a data folder: made at first start, readable by its owner only. A folder that has one is ours.
 pub(crate) const KEY_FILE: &str = "master.key";
 
 /// Who may use what is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum For {
     Owner,
-    /// As the umask has it.
+    /// Whoever the umask lets.
     Everybody,
 }
 
-/// Makes a folder, and those above it that are missing, for their owner only. Their names are durable when this returns.
+/// Makes a folder, and missing ones above it, for their owner only. Their names are durable when this returns.
 ///
 /// # Errors
 /// It cannot be made, or a name cannot be synced.
@@ -27,7 +27,7 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     make_all(folder, For::Owner)
 }
 
-/// The same for a folder that others use, too, as far as the umask lets them.
+/// The same for a folder that others use, too, as far as the umask allows.
 ///
 /// # Errors
 /// As [`make_folder`].
@@ -43,7 +43,7 @@ fn make_all(folder: &Path, whose: For) -> io::Result<()> {
         missing.push(path.to_owned());
         above = path.parent();
     }
-    // The deepest that was there: nobody makes one in it before its name is durable.
+    // The deepest folder that existed: nobody makes another in it before its name is durable.
     above.map_or(Ok(()), sync_name)?;
     for path in missing.iter().rev() {
         make(path, whose)?;
@@ -52,7 +52,7 @@ fn make_all(folder: &Path, whose: For) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder for its owner only; false if it was there.
+/// Makes a folder for its owner only; false if it existed.
 ///
 /// # Errors
 /// It cannot be made.
@@ -73,15 +73,14 @@ fn make(folder: &Path, whose: For) -> io::Result<bool> {
     }
 }
 
-/// Makes a file that is not there yet, for its owner only.
+/// Makes a new file, for its owner only.
 ///
-/// # Errors
-/// It cannot be made, or is there.
+/// It cannot be made, or exists already.
 pub fn new_file(path: &Path) -> io::Result<File> {
     owners(OpenOptions::new().write(true).create_new(true)).open(path)
 }
 
-/// Opens a file to be written, making it for its owner only where it is not there; what is in it stays.
+/// Opens a file for writing and keeps its contents; if it does not exist, it is made for its owner only.
 ///
 /// # Errors
 /// It cannot be made or opened.
@@ -105,10 +104,9 @@ fn owners(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// May others read or change it?
+/// Can others read or change it?
 ///
-/// # Errors
-/// It is not there, or not to be looked at.
+/// It does not exist, or its permissions cannot be read.
 pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {
@@ -119,8 +117,8 @@ pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
     std::fs::metadata(path).map(|_| false)
 }
 
-/// A folder that others may use is kept from them, and these files and folders in it, where they are there. A folder of which
-/// nothing says that it is ours (none of these names and no master key, but something else) is left as it is. Says in the log what was changed.
+/// Closes a folder to others, and those of these files and folders that exist in it. A folder that does not look like
+/// ours (none of these names, no master key, but something else) is left as it is. Every change is logged.
 pub fn keep_from_others(folder: &Path, names: &[&str]) {
     let ours: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect();
     let is_empty = || std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
@@ -129,7 +127,7 @@ pub fn keep_from_others(folder: &Path, names: &[&str]) {
     }
 }
 
-/// Takes a file or folder back from others.
+/// Closes a file or folder to others.
 pub fn tighten(path: &Path) {
     match is_open_to_others(path).and_then(|is_open| if is_open { owner_only(path).map(|()| true) } else { Ok(false) })
     {
@@ -161,7 +159,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// The name of a folder in the one above. One that may not be read was not made by this process.
+/// Makes a folder's own name durable. A parent that may not be read was not made by this process.
 fn sync_name(folder: &Path) -> io::Result<()> {
     match folder.parent().map_or(Ok(()), sync_folder) {
         Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(error),

@@ -1,4 +1,4 @@
-//! The master key: what secrets and personal data at rest are sealed under (`DESIGN.md` 8).
+//! The master key, under which secrets and personal data at rest are sealed (`DESIGN.md` 8).
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 use crate::disk::{KEY_FILE, is_open_to_others, make_folder, new_file, sync_folder};
 
-/// In place of the file, as 64 hex digits.
+/// The key as 64 hex digits, in place of the file.
 const VARIABLE: &str = "PARKGATE_MASTER_KEY";
 
 /// 32 random bytes, wiped when dropped.
@@ -20,28 +20,29 @@ pub enum KeyError {
     /// The file cannot be made or read.
     #[error("the master key {0} cannot be read: {1}")]
     File(String, std::io::Error),
-    /// It holds something else.
+    /// It does not hold a key.
     #[error("{0} must be 64 hex digits")]
     Malformed(String),
-    /// There is a database, and the key it was sealed under is gone: another one would open nothing of it.
+    /// There is a database, but the key it was sealed under is gone: a new key would open nothing in it.
     #[error(
         "{0} is missing, and {1} was sealed under it: copy it from a node or a backup, or name the folder that has it by \
          --data; no other key is made"
     )]
     Lost(String, String),
-    /// Others may read it.
+    /// Others can read it.
     #[error("{0} is readable by others: run `chmod 600 {0}`")]
     Open(String),
 }
 
 impl MasterKey {
-    /// Where the key of a data folder is, if it is in a file.
+    /// The path of a data folder's key, if it is in a file.
     #[must_use]
     pub fn file(data: &Path) -> PathBuf {
         data.join(KEY_FILE)
     }
 
-    /// Reads the key of a data folder, making it on first use; not beside what was `sealed_under` it already.
+    /// Reads the key of a data folder, or makes one on first use; but never a new one for data that is already
+    /// `sealed_under` a lost one.
     ///
     /// # Errors
     /// It cannot be made or read, or others can read it.
@@ -64,7 +65,7 @@ impl MasterKey {
                 if let Some(database) = sealed_under {
                     return Err(KeyError::Lost(name, database.to_owned()));
                 }
-                // Another process may be starting, too: whoever links first makes the key of both.
+                // Another process may be starting, too: whichever links the file first makes the key for both.
                 make(data, &path).map_err(|error| KeyError::File(name.clone(), error))?;
                 tracing::warn!(
                     path = %std::path::absolute(&path).unwrap_or(path.clone()).display(),
@@ -77,13 +78,13 @@ impl MasterKey {
         }
     }
 
-    /// The same, with a database beside it whose file has this name: that was sealed under the key.
+    /// The same for a folder that may hold a database of this file name, which was sealed under the key.
     ///
     /// # Errors
     /// As [`MasterKey::of`].
     pub fn beside(data: &Path, database: &str) -> Result<MasterKey, KeyError> {
         let (database, path) = (data.join(database), data.join(KEY_FILE));
-        // Looked at in this order: who makes the two makes the key first.
+        // In this order: whoever makes both makes the key first.
         let lost = database.exists() && !path.exists();
         MasterKey::of(data, lost.then(|| database.display().to_string()).as_deref())
     }
@@ -92,7 +93,7 @@ impl MasterKey {
         &self.0
     }
 
-    /// A key for another purpose, from which this one cannot be told.
+    /// A key for another purpose, which does not reveal this one.
     #[must_use]
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         Sha256::new().chain_update(b"parkgate ").chain_update(purpose).chain_update(self.0).finalize().into()

@@ -1,4 +1,4 @@
-//! Sealing at rest: XChaCha20-Poly1305 with a random nonce in front, bound to the place it is kept in.
+//! Sealing at rest: XChaCha20-Poly1305 with a random nonce in front, bound to the place where the value is kept.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -10,7 +10,7 @@ const NONCE_BYTES: usize = 24;
 /// Why something cannot be sealed or opened.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SealError {
-    /// There is no randomness, or no room in memory.
+    /// There is no randomness, or not enough memory.
     #[error("{0} could not be sealed: {1}")]
     Unsealed(String, String),
     /// It was sealed under another key or for another place, or it is damaged.
@@ -30,7 +30,8 @@ impl Seal {
         Seal { cipher: XChaCha20Poly1305::new(key.bytes().into()) }
     }
 
-    /// `place` is not kept, but must be the same to open: a sealed value moved elsewhere stays shut.
+    /// Seals `plain` for `place`, which is not stored but must be the same to open it: a sealed value copied elsewhere
+    /// cannot be opened.
     ///
     /// # Errors
     /// [`SealError::Unsealed`].
@@ -43,7 +44,7 @@ impl Seal {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// What was sealed for this place.
+    /// Opens what was sealed for this place.
     ///
     /// # Errors
     /// [`SealError::Shut`].

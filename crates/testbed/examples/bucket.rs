@@ -1,4 +1,4 @@
-//! The S3 server of the tests, for scripts: prints the variables that a client needs, and ends when its input does.
+//! The tests' S3 server for scripts: prints the variables that a client needs, and ends when its input does.
 
 #![expect(clippy::print_stdout, reason = "that is how it tells them")]
 
@@ -8,6 +8,6 @@ fn main() {
         println!("export {name}={value}");
     }
     println!("export BUCKET={}", bucket.url("moved"));
-    // A script keeps it open for as long as it needs it.
+    // A script keeps its input open for as long as it needs the server.
     drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
 }

@@ -22,7 +22,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// With the document's park, `more` in the top of its file; not started.
+    /// With the document's park, and `more` at the top of its file; not started.
     #[must_use]
     pub fn new(program: &str, platform: &str, more: &str) -> Agent {
         let folder = tempfile::tempdir().unwrap();
@@ -48,7 +48,7 @@ impl Agent {
         agent
     }
 
-    /// Its file.
+    /// The path of its file.
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("agent.toml")
@@ -60,7 +60,7 @@ impl Agent {
         self.start_logging_to(log);
     }
 
-    /// The same, with this for its stderr.
+    /// The same, with its stderr going here.
     pub fn start_logging_to(&mut self, stderr: impl Into<Stdio>) {
         let mut child = Command::new(&self.program)
             .args(["agent", "run", "--config"])
@@ -90,7 +90,7 @@ impl Agent {
         self.child.as_ref().unwrap().id()
     }
 
-    /// Waits until it ends by itself; the exit code.
+    /// Waits until it ends by itself; its exit code.
     pub fn ended(&mut self) -> Option<i32> {
         self.child.take().and_then(ended)
     }
@@ -111,7 +111,7 @@ impl Agent {
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
-    /// The same with `--json`, and it must do.
+    /// The same with `--json`; it must succeed.
     #[must_use]
     pub fn json(&self, args: &[&str]) -> Value {
         let (code, text, error) = self.run(&[args, &["--json"]].concat());
@@ -119,7 +119,7 @@ impl Agent {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Posts a record; the status and what it says.
+    /// Posts a record; the status and the answer.
     #[must_use]
     pub fn give(&self, call: &str, record: &Value) -> (u16, Value) {
         let sent = self
@@ -132,14 +132,14 @@ impl Agent {
         (sent.status().as_u16(), serde_json::from_str(&sent.text().unwrap()).unwrap())
     }
 
-    /// All it logged so far.
+    /// Everything it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         while self.child.is_some() && is_writing(|| self.http.get(format!("{}/metrics", self.url)).send()) {}
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Nothing waits to be sent.
+    /// Is nothing waiting to be sent?
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.json(&["status"])["queued"] == 0

@@ -1,18 +1,18 @@
-//! An authority that signs certificates, and is trusted by whoever is given its own.
+//! An authority that signs certificates, trusted by whoever is given its own.
 
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
-/// It lasts as long as this.
+/// It exists as long as this value.
 pub struct Authority {
     folder: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// A new one, known to nobody.
+    /// A new one, trusted by nobody yet.
     #[must_use]
     pub fn new(name: &str) -> Authority {
         let mut params = CertificateParams::default();

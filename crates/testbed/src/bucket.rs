@@ -21,7 +21,7 @@ const SECRET: &str = "parkgate-secret";
 /// May read only.
 const READER: &str = "reader";
 
-/// It ends with the process; its folder with this.
+/// The server ends with the process, its folder with this value.
 pub struct BucketServer {
     folder: TempDir,
     endpoint: String,
@@ -86,7 +86,7 @@ impl BucketServer {
         variables
     }
 
-    /// The objects under a prefix, as files.
+    /// The objects under a prefix, as paths of files.
     #[must_use]
     pub fn objects(&self, prefix: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
@@ -94,7 +94,7 @@ impl BucketServer {
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
-                // Marks and notes are no pictures.
+                // Marker files are not pictures.
                 match path.file_name().unwrap().to_string_lossy().starts_with('.') {
                     true => {}
                     false if path.is_dir() => folders.push(path),
@@ -117,7 +117,7 @@ impl BucketServer {
         notes.filter_map(sum).collect()
     }
 
-    /// The address of a line to it that changes `from` into `to` in what is sent.
+    /// The address of a proxy in front of it that replaces `from` with `to` in what is sent.
     #[must_use]
     pub fn through_a_bad_line(&self, from: &'static [u8], to: &'static [u8]) -> String {
         assert_eq!(from.len(), to.len());
@@ -128,7 +128,7 @@ impl BucketServer {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
                 let (back, sent) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                // Either end may hang up.
+                // Either side may hang up.
                 std::thread::spawn(move || drop(std::io::copy(&mut &server, &mut &back)));
                 std::thread::spawn(move || drop(changed(client, sent, from, to)));
             }
@@ -152,7 +152,7 @@ fn changed(mut from: TcpStream, mut to: TcpStream, old: &[u8], new: &[u8]) -> st
     }
 }
 
-/// `s3s-fs` makes a bucket that is put into, and has no rights: other servers refuse.
+/// `s3s-fs` makes a missing bucket on a write and checks no rights; other servers refuse.
 struct AsOthersDo;
 
 impl S3Access for AsOthersDo {

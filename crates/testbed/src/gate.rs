@@ -10,10 +10,10 @@ use tempfile::TempDir;
 
 use crate::push::{MultipartBody, NamedValues, body, signed};
 
-/// A test that waits longer for a program's end has found that it does not end.
+/// If a test waits longer for a program to end, it does not end.
 const END_MAX: Duration = Duration::from_secs(180);
 
-/// Waits until a program ends by itself; the exit code.
+/// Waits until a program ends by itself; its exit code.
 pub(crate) fn ended(mut child: Child) -> Option<i32> {
     let until = Instant::now() + END_MAX;
     while child.try_wait().unwrap().is_none() {
@@ -39,7 +39,7 @@ pub struct Gate {
     http: reqwest::blocking::Client,
     /// Further flags of `serve`.
     pub flags: Vec<String>,
-    /// Variables of its own.
+    /// Its environment variables.
     pub variables: Vec<(String, String)>,
 }
 
@@ -93,7 +93,7 @@ impl Gate {
         gate
     }
 
-    /// The same, not started yet.
+    /// The same, but not started yet.
     #[must_use]
     pub fn stopped(program: &str, data: &Path, flags: &[&str]) -> Gate {
         Gate {
@@ -109,7 +109,7 @@ impl Gate {
         }
     }
 
-    /// From the next start on, and for commands.
+    /// Sets variables for the next start and for commands.
     pub fn set_variables(&mut self, variables: &[(String, String)]) {
         self.variables = variables.to_vec();
     }
@@ -123,7 +123,7 @@ impl Gate {
         self.start_logging_to(log.open(&log_path).unwrap());
     }
 
-    /// The same, with this for its stderr.
+    /// The same, with its stderr going here.
     pub fn start_logging_to(&mut self, stderr: impl Into<Stdio>) {
         let log_path = self.data.with_extension("log");
         let mut child = Command::new(&self.program)
@@ -151,19 +151,19 @@ impl Gate {
         &self.data
     }
 
-    /// All it logged so far.
+    /// Everything it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         while self.child.is_some() && is_writing(|| self.http.get(format!("{}/metrics", self.admin_url)).send()) {}
         std::fs::read_to_string(self.data.with_extension("log")).unwrap_or_default()
     }
 
-    /// How many pictures lie below this part of the data folder, those that are being received among them.
+    /// How many pictures are below this part of the data folder, including those being received.
     #[must_use]
     pub fn pictures_below(&self, part: &str) -> usize {
         fn count(folder: &Path) -> usize {
             let paths = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
-            // Not the marks of stores, in `.stores`, nor locks.
+            // Not the stores' markers in `.stores`, nor locks.
             let paths =
                 paths.filter(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')));
             paths.map(|path| if path.is_dir() { count(&path) } else { usize::from(path.extension().is_none()) }).sum()
@@ -177,7 +177,7 @@ impl Gate {
         self.child.as_ref().unwrap().id()
     }
 
-    /// Waits until it ends by itself; the exit code.
+    /// Waits until it ends by itself; its exit code.
     pub fn ended(&mut self) -> Option<i32> {
         self.child.take().and_then(ended)
     }
@@ -206,7 +206,7 @@ impl Gate {
         parkgate_with(&self.program, &all, &self.variables)
     }
 
-    /// The same, and it must do.
+    /// The same; it must succeed.
     pub fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -225,7 +225,7 @@ impl Gate {
         self.json(&["visit", "show", crate::DEMO_PARK, serial])
     }
 
-    /// Posts a form as it is; HTTP status and reply.
+    /// Posts a form unchanged; HTTP status and reply.
     pub fn post(&self, call: &str, content_type: &str, body: Vec<u8>) -> (u16, Value) {
         let url = format!("{}/gate/1.0/parking/internal/{call}", self.url);
         let reply = self.http.post(url).header("content-type", content_type).body(body).send().unwrap();
@@ -234,13 +234,13 @@ impl Gate {
         (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}")))
     }
 
-    /// All its figures, as Prometheus reads them.
+    /// All its metrics, as Prometheus reads them.
     #[must_use]
     pub fn metrics(&self) -> String {
         self.http.get(format!("{}/metrics", self.admin_url)).send().unwrap().text().unwrap()
     }
 
-    /// Whether it is ready, and what was found.
+    /// Is it ready, and what did it find?
     #[must_use]
     pub fn readiness(&self) -> (bool, Value) {
         let reply = self.http.get(format!("{}/readyz", self.admin_url)).send().unwrap();
@@ -253,7 +253,7 @@ impl Gate {
         self.post(call, "application/x-www-form-urlencoded", form.into_bytes())
     }
 
-    /// Pushes, and it must be taken without a hint; its seqno.
+    /// Pushes; it must be accepted without a hint. Returns its seqno.
     pub fn taken(&self, call: &str, pairs: NamedValues) -> String {
         let (status, reply) = self.push(call, pairs);
         assert_eq!((status, &reply["message"], &reply["hint"]), (200, &Value::from("OK"), &Value::Null), "{reply}");
@@ -268,7 +268,7 @@ impl Gate {
     }
 }
 
-/// Do lines of the log wait to be written? The thread that writes them is not the one that answers.
+/// Are log lines still waiting to be written? The thread that writes them is not the one that answers.
 pub(crate) fn is_writing(figures: impl FnOnce() -> reqwest::Result<reqwest::blocking::Response>) -> bool {
     let figures = figures().and_then(reqwest::blocking::Response::text).unwrap_or_default();
     let waiting = figures.lines().find(|line| !line.starts_with('#') && line.contains("_log_lines_waiting "));

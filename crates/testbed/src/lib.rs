@@ -1,4 +1,5 @@
-//! For tests only: a real gate on a free port, stopped with the test, a car park that signs what it pushes, and PostgreSQL.
+//! For tests only: a real gate on a free port, stopped with the test; a car park that signs what it pushes; PostgreSQL
+//! and S3.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "for tests only")]
 
 mod agent;

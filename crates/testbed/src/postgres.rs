@@ -1,7 +1,7 @@
-//! A PostgreSQL cluster of its own: made in a temporary folder, reached by a socket in it, stopped when dropped.
+//! A private PostgreSQL cluster: made in a temporary folder, reached by a socket in it, stopped when dropped.
 //!
-//! A process has one cluster, shared by its tests, each with a database of its own. `initdb` is run once for a build folder,
-//! and what it made is copied: a cluster then costs a fraction of a second.
+//! A process has one cluster, shared by its tests, each with a database of its own. `initdb` runs once for a build
+//! folder, and its result is copied: a cluster then costs a fraction of a second.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -36,7 +36,7 @@ struct RunningPostgres {
 static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
 
 impl Postgres {
-    /// The cluster of this process, which forgets what it wrote if the machine stops.
+    /// The cluster of this process; it loses its data if the machine stops.
     #[must_use]
     pub fn shared() -> Arc<Postgres> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +56,7 @@ impl Postgres {
         cluster
     }
 
-    /// A folder for a cluster, which is to be filled.
+    /// A folder for a new cluster.
     fn prepared(settings: &[&str]) -> Postgres {
         let folder = tempfile::Builder::new().prefix("parkgate-postgres").tempdir().unwrap();
         give_to_postgres(folder.path());
@@ -84,7 +84,7 @@ impl Postgres {
         while !self.starts(begun) {}
     }
 
-    /// False if what a killed server left was still held by processes of its that have not ended yet.
+    /// False if a killed server's remains are still held by processes of its that have not ended yet.
     fn starts(&self, begun: Instant) -> bool {
         let mut command = as_postgres("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
@@ -97,11 +97,11 @@ impl Postgres {
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
         let ((started, starts), (held, holds)) = (channel(), channel::<()>());
-        // Its own thread: the server ends with the thread that started it.
+        // A thread of its own: the server ends with the thread that started it.
         let ended = std::thread::spawn(move || {
             let child = command.spawn().unwrap();
             started.send(child.id()).unwrap();
-            // Nothing is ever sent: it ends.
+            // Nothing is ever sent: this waits for the end.
             holds.recv().unwrap_err();
             end(child);
         });
@@ -121,7 +121,7 @@ impl Postgres {
         true
     }
 
-    /// Starts one that is reached by TCP and TLS only beside its socket, with a certificate for `localhost`.
+    /// Starts one that is also reached by TCP, with TLS only, and a certificate for `localhost`.
     #[must_use]
     pub fn with_tls(authority: &Authority) -> Postgres {
         let mut cluster = Postgres::prepared(&["fsync=off"]);
@@ -140,14 +140,14 @@ impl Postgres {
         cluster
     }
 
-    /// A URL of a database by TCP, for one with TLS.
+    /// A database's URL by TCP, for a cluster with TLS.
     #[must_use]
     pub fn url_by_tcp(&self, host: &str, database: &str) -> String {
         let name = database.rsplit('/').next().unwrap_or(database);
         format!("postgres://postgres@{host}:{}/{name}", self.port)
     }
 
-    /// A standby that follows this one by streaming, running.
+    /// A running standby that follows this one by streaming replication.
     #[must_use]
     pub fn standby(&self) -> Postgres {
         let standby = Postgres::prepared(&[]);
@@ -165,7 +165,7 @@ impl Postgres {
         assert_eq!(self.sql("postgres", "SELECT pg_promote(true, 60)"), "t");
     }
 
-    /// One URL for a database of this one or, once that is the primary, of the other.
+    /// One URL for a database of this cluster or, once that is the primary, of the other.
     #[must_use]
     pub fn url_with(&self, other: &Postgres, database: &str) -> String {
         let folder = |cluster: &Postgres| cluster.folder.path().display().to_string().replace('/', "%2F");
@@ -173,14 +173,14 @@ impl Postgres {
         format!("postgres://postgres@{},{}/{name}", folder(self), folder(other))
     }
 
-    /// Starts the server anew, with one more setting.
+    /// Restarts the server with one more setting.
     pub fn run_with(&self, setting: &str) {
         self.crash();
         self.settings.lock().unwrap().push(setting.to_owned());
         self.run();
     }
 
-    /// Stops the server at once, as a crash does: what it had not written is gone, what it does next is recovery.
+    /// Stops the server at once, like a crash: unwritten data is lost, and it recovers at the next start.
     pub fn crash(&self) {
         self.go_on();
         let running = self.running.lock().unwrap().take();
@@ -191,11 +191,11 @@ impl Postgres {
         }
     }
 
-    /// `kill -9` of the server and all its processes at once: nothing is told, nothing tidied up.
+    /// `kill -9` of the server and all its processes at once: no warning, no clean-up.
     pub fn kill(&self) {
         let running = self.running.lock().unwrap().take();
         if let Some(running) = running {
-            // Held, so that it starts no process between the list and the kill.
+            // Stopped first, so that it starts no process between the listing and the kill.
             signal(running.pid, "STOP");
             signal_all(running.pid, "KILL");
             drop(running.held);
@@ -203,7 +203,8 @@ impl Postgres {
         }
     }
 
-    /// Holds the server and all its processes: connections are taken and nothing is answered, until it goes on or ends.
+    /// Stops the server and all its processes: connections are accepted and nothing is answered, until it is continued
+    /// or ended.
     pub fn hang(&self) {
         if let Some(running) = &*self.running.lock().unwrap() {
             signal(running.pid, "STOP");
@@ -211,7 +212,7 @@ impl Postgres {
         }
     }
 
-    /// Lets a server that hangs go on.
+    /// Continues a stopped server.
     pub fn go_on(&self) {
         if let Some(running) = &*self.running.lock().unwrap() {
             signal_all(running.pid, "CONT");
@@ -233,13 +234,13 @@ impl Postgres {
         format!("postgres://postgres@{folder}/{database}")
     }
 
-    /// All it logged since it was started last.
+    /// Everything it has logged since its last start.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Runs SQL; a line for each row, its columns parted by `|`. `database` may be a URL.
+    /// Runs SQL; a line for each row, columns separated by `|`. `database` may be a URL.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let name = database.rsplit('/').next().unwrap_or(database);
         let mut psql = self.program("psql");
@@ -262,7 +263,7 @@ impl Drop for Postgres {
     }
 }
 
-/// Ends what was started here.
+/// Ends a program that was started here.
 fn end(mut child: Child) {
     if child.try_wait().unwrap().is_none() {
         signal(child.id(), "QUIT");
@@ -274,7 +275,7 @@ fn signal(pid: u32, name: &str) {
     drop(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status());
 }
 
-/// To a process and those it started.
+/// Signals a process and those it started.
 fn signal_all(parent: u32, name: &str) {
     let listed = Command::new("pgrep").args(["-P", &parent.to_string()]).output().unwrap();
     let children = String::from_utf8(listed.stdout).unwrap();
@@ -298,7 +299,7 @@ fn give_to_postgres(folder: &Path) {
     }
 }
 
-/// PostgreSQL does not run as root. It is told to end when the thread that started it does.
+/// PostgreSQL does not run as root. It ends when the thread that started it does.
 fn as_postgres(name: &str) -> Command {
     let mut command = Command::new("setpriv");
     if is_root() {
@@ -309,7 +310,7 @@ fn as_postgres(name: &str) -> Command {
     command
 }
 
-/// What `initdb` made for this build folder, made now if it was not.
+/// The result of `initdb` for this build folder, made now if it does not exist.
 fn template() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let build = program.ancestors().nth(2).unwrap_or(Path::new("/tmp"));
@@ -323,7 +324,7 @@ fn template() -> PathBuf {
         let aside = build.join(format!("postgres-template.{}", std::process::id()));
         let copied = Command::new("cp").arg("-a").arg(made.data()).arg(&aside).status().unwrap();
         assert!(copied.success(), "{} could not be made", aside.display());
-        // Another process may have been first.
+        // Another process may have been faster.
         if std::fs::rename(&aside, &template).is_err() {
             std::fs::remove_dir_all(&aside).unwrap();
         }

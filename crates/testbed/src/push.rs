@@ -8,7 +8,7 @@ pub const DEMO_PARK: &str = "49f0cc52-e8c7-41e3-b54d-af666b8cc11a";
 /// Names and values in the order sent.
 pub type NamedValues = Vec<(String, String)>;
 
-/// A leave with all that is required, then `changes`: a value replaces, an empty one takes the name away.
+/// A leave with everything that is required, then `changes`: a value replaces, an empty one removes the name.
 #[must_use]
 pub fn leave(serial: &str, changes: &[(&str, &str)]) -> NamedValues {
     let base = [
@@ -25,7 +25,7 @@ pub fn leave(serial: &str, changes: &[(&str, &str)]) -> NamedValues {
     changed(&base, changes)
 }
 
-/// An enter with all that is required, changed likewise.
+/// An enter with everything that is required, changed likewise.
 #[must_use]
 pub fn enter(serial: &str, changes: &[(&str, &str)]) -> NamedValues {
     let mut all = vec![("leave_time", "")];
@@ -45,7 +45,7 @@ fn changed(base: &[(&str, &str)], changes: &[(&str, &str)]) -> NamedValues {
     pairs
 }
 
-/// With its `sign` at the end.
+/// With `sign` at the end.
 #[must_use]
 pub fn signed(mut pairs: NamedValues, secret: &str) -> NamedValues {
     let (_, signature) = sign(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())), &Secret::new(secret));
@@ -93,7 +93,7 @@ impl MultipartBody {
         })
     }
 
-    /// A part with these header lines.
+    /// Adds a part with these header lines.
     #[must_use]
     pub fn part(mut self, headers: &str, content: &[u8]) -> Self {
         self.bytes.extend_from_slice(format!("--{}\r\n{headers}\r\n\r\n", Self::BOUNDARY).as_bytes());
@@ -102,7 +102,7 @@ impl MultipartBody {
         self
     }
 
-    /// A file part as most clients send it.
+    /// Adds a file part as most clients send it.
     #[must_use]
     pub fn file(self, name: &str, content: &[u8]) -> Self {
         let headers = format!(

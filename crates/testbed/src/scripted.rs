@@ -1,14 +1,14 @@
-//! A platform, or a proxy before one, that answers as a function says.
+//! A platform, or a proxy in front of one, that answers as a function says.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What came.
+/// A request that arrived.
 #[derive(Debug, Clone)]
 pub struct ScriptedRequest {
-    /// The first is 1.
+    /// Counted from 1.
     pub number: usize,
     /// Its first line and headers.
     pub head: String,
@@ -53,14 +53,14 @@ impl Scripted {
         std::thread::spawn(move || {
             for line in listener.incoming().flatten() {
                 let (counted, answer) = (Arc::clone(&counted), Arc::clone(&answer));
-                // A line that ends early is the other side's matter.
+                // If a connection ends early, that is the other side's matter.
                 std::thread::spawn(move || serve(line, &counted, answer.as_ref()));
             }
         });
         Scripted { url, heard }
     }
 
-    /// How many requests came.
+    /// How many requests arrived.
     #[must_use]
     pub fn heard(&self) -> usize {
         self.heard.load(Ordering::SeqCst)

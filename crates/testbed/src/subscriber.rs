@@ -1,4 +1,4 @@
-//! A platform that subscribes: it keeps what it is sent, and answers as it is told to.
+//! A platform that subscribes: it keeps what it is sent, and answers as the test says.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,25 +10,25 @@ use std::sync::{Arc, Mutex};
 pub enum SubscriberAnswer {
     /// With this status and body.
     Says(u16, &'static str),
-    /// Keeps what came, and closes the connection without a word.
+    /// Keeps the request, and closes the connection without an answer.
     Drops,
     /// Keeps nothing, and never answers.
     Hangs,
-    /// Sends elsewhere.
+    /// Redirects to this address.
     Redirects(String),
 }
 
 impl SubscriberAnswer {
-    /// Taken, in the words of the protocol.
+    /// Accepted, in the words of the protocol.
     pub const TAKES: SubscriberAnswer = SubscriberAnswer::Says(200, r#"{"code":"1001","message":"OK"}"#);
 }
 
-/// A request it was sent.
+/// A request it received.
 #[derive(Debug, Clone)]
 pub struct ReceivedDelivery {
     /// The path.
     pub path: String,
-    /// Names in lower case.
+    /// By names in lower case.
     pub headers: HashMap<String, String>,
     /// The bytes.
     pub body: Vec<u8>,
@@ -41,7 +41,7 @@ impl ReceivedDelivery {
         url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
-    /// A value of a form, or of the `data` of a webhook.
+    /// A value of a form, or of a webhook's `data`.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<String> {
         if let Ok(json) = serde_json::from_slice::<serde_json::Value>(&self.body) {
@@ -82,13 +82,13 @@ impl TestSubscriber {
         TestSubscriber { url, shared }
     }
 
-    /// Answers otherwise from now on. Whoever it let hang is let go.
+    /// Answers differently from now on. Requests that it let hang are released.
     pub fn turns(&self, answer: SubscriberAnswer) {
         *self.shared.answer.lock().unwrap() = answer;
         self.shared.held.lock().unwrap().clear();
     }
 
-    /// All it was sent and kept, in order.
+    /// Everything it received and kept, in order.
     #[must_use]
     pub fn told(&self) -> Vec<ReceivedDelivery> {
         self.shared.told.lock().unwrap().clone()

@@ -1,6 +1,6 @@
-//! What looks wrong and is taken all the same (`DESIGN.md` 3.3, 7): a car park must never get stuck on one record.
+//! What looks wrong and is recorded all the same (`DESIGN.md` 3.3, 7): a car park must never get stuck on one record.
 //!
-//! Advisories follow from what was sent and when, so they are told when a visit is read, not stored.
+//! Advisories follow from what was sent and when, so they are computed when a visit is read and never stored.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use crate::push::amount;
 use crate::push_kind::PushKind;
 use crate::value::{Fen, UnixMillis};
 
-/// One oddity: a stable code, and a sentence in Chinese and English.
+/// One advisory: a stable code, and a sentence in Chinese and English.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advisory {
     /// Stable, for programs.
@@ -20,13 +20,13 @@ pub struct Advisory {
     pub message: String,
 }
 
-/// The fields that can look wrong by their own value.
+/// The fields whose own value can look wrong.
 static ADVISED: LazyLock<Vec<&Field>> = LazyLock::new(|| {
     let strict = |field: &Field| matches!(field.need, Need::Strict | Need::StrictWithApp);
     FIELDS.iter().filter(|field| strict(field) || !field.listed.is_empty()).collect()
 });
 
-/// Clocks of car parks run ahead by minutes; more is a wrong time.
+/// Clocks of car parks run ahead by minutes; anything later is a wrong time.
 const AHEAD_MAX_MS: i64 = 10 * 60 * 1000;
 
 /// All advisories of one push as it was sent, received at `received_at` (ms since 1970).
@@ -41,7 +41,7 @@ pub fn advise(kind: PushKind, params: &Params, received_at: i64) -> Vec<Advisory
     found
 }
 
-/// Each advisory's code in words, Chinese and English; for counts of them.
+/// Each advisory's code in words, Chinese and English, for reports that count them.
 const WORDS: [(&str, &str, &str); 8] = [
     ("required_missing", "文档中必填的参数未传递", "what the document requires was left out"),
     ("value_unlisted", "参数值不在文档所列之中", "value not listed in the document"),
@@ -53,7 +53,7 @@ const WORDS: [(&str, &str, &str); 8] = [
     ("lost_text", "中文在发送前已丢失", "Chinese text lost before it was sent"),
 ];
 
-/// An advisory's code in words: Chinese, then English in brackets. A code of a newer program stays as it is.
+/// An advisory's code in words: Chinese, then English in brackets. A code from a newer version is returned as it is.
 #[must_use]
 pub fn in_words(code: &str) -> String {
     let words = WORDS.iter().find(|(one, ..)| *one == code);

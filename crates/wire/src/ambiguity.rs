@@ -1,26 +1,28 @@
-//! Refuses a signed string that can be read in two ways.
+//! Refuses a signed string that can be read as two different pushes.
 //!
-//! The string escapes neither `&` nor `=`: `parking_serial=A1&payment_list=[…]` is the end of one value or the start of
-//! another parameter, and both sign alike. Whoever captured one honest push could so cut it anew: a new serial, the
-//! payment gone. So a form is only taken if it is the one reading of its string that these two rules allow:
+//! The string escapes neither `&` nor `=`: `parking_serial=A1&payment_list=[…]` is either one long value or two
+//! parameters, and both sign alike. Whoever captured one honest push could resend it under a new serial with the
+//! payment gone. So a form is accepted only if it is the one reading of its string that these two rules allow:
 //!
-//! 1. A *documented* name inside a value is refused where any reading could have it as a parameter: wherever it sorts
-//!    after the first parameter's name.
+//! 1. A *documented* name inside a value is refused wherever some reading could have it as a parameter: wherever it
+//!    sorts after the first parameter's name.
 //! 2. Any *other* name inside a value is refused where it sorts between the documented parameters around it. An image
 //!    address with `…&fm=193&f=GIF` passes: `fm` cannot come after `leave_image`.
 //!
-//! Two readings of one string that both pass are equal. Take a boundary of one that the other lacks. If its name is
-//! documented, rule 1 refuses the other. So both have the same documented boundaries, and a further name that one has
-//! lies in order between those, where rule 2 refuses the reading that lacks it.
+//! Why one reading is left: suppose two readings of one string both pass, and take a parameter that starts in one but
+//! not in the other. If its name is documented, rule 1 refuses the other reading. So both have the same documented
+//! parameters, and any further name that only one has lies in order between those, where rule 2 refuses the reading
+//! without it.
 
 use crate::canonical::Canonical;
 use crate::field;
 
-/// The parameter whose value holds what reads as another one, and that other name; `None` if there is one reading only.
+/// The parameter whose value can be read as another parameter, and that other name; `None` if there is only one
+/// reading.
 pub(crate) fn other_reading(canonical: &Canonical) -> Option<(String, String)> {
     let text = canonical.text.as_str();
     if memchr::memchr_iter(b'&', text.as_bytes()).count() < canonical.starts.len() {
-        // Each separates two parameters, as nearly always.
+        // Every `&` separates two parameters: by far the most common case.
         return None;
     }
     let mut starts = canonical.starts.iter().copied().peekable();
@@ -40,7 +42,7 @@ pub(crate) fn other_reading(canonical: &Canonical) -> Option<(String, String)> {
         let refused = if field::known(inner).is_some() {
             inner > first
         } else {
-            // The first parameter bounds like a documented one: every reading has it.
+            // The first parameter counts like a documented one: every reading starts with it.
             inner >= documented_before && next_documented(text, starts.clone()).is_none_or(|next| inner <= next)
         };
         if refused {

@@ -5,7 +5,7 @@
 
 use crate::form::{Form, Param};
 
-/// What became of empty values.
+/// What the signer did with empty values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Empties {
     /// Left out of the string; also if there were none.
@@ -34,7 +34,7 @@ pub struct Variant {
     pub text: SignedText,
     /// Does the parameter `encoding` take part?
     pub encoding_signed: bool,
-    /// Was anything signed at all? Only a park that need not sign is taken without.
+    /// Was anything signed at all? Only a park that need not sign may push without.
     pub signed: bool,
 }
 
@@ -83,7 +83,7 @@ impl Variant {
         }
     }
 
-    /// The variants a form may have been signed in, likeliest first: at most eight.
+    /// The variants in which a form may have been signed, likeliest first: at most eight.
     pub(crate) fn of(form: &Form) -> impl Iterator<Item = Variant> {
         let encoded = is_url_encoded(form);
         let texts: &[SignedText] = match (encoded, form.params().any(|p| p.raw != p.value)) {
@@ -129,7 +129,8 @@ impl Canonical {
         let mut params = Vec::with_capacity(form.params().len());
         params.extend(form.params().filter(|param| {
             param.name != "sign"
-                // Empty is what is signed as empty: a value that only reads as empty could be added to a captured push.
+                // Emptiness is decided by the signed text: a value that merely reads as empty could be added to a
+                // captured push.
                 && (variant.empties == Empties::Kept || !variant.signed(param).is_empty())
                 && (variant.encoding_signed || param.name != "encoding")
         }));
@@ -140,7 +141,7 @@ impl Canonical {
         Canonical::join(params.iter().map(|param| (param.name, variant.signed(param))), bytes)
     }
 
-    /// The string of parameters that are sorted already.
+    /// The string of parameters that are already sorted.
     #[must_use]
     pub fn join<'a>(params: impl ExactSizeIterator<Item = (&'a str, &'a str)>, bytes: usize) -> Canonical {
         let mut text = String::with_capacity(bytes);

@@ -1,7 +1,7 @@
 //! `Content-Type`: what a body or a part is, and the charset its text is in (`DESIGN.md` 3.1).
 //!
-//! The charsets are few, and in each of them different text has different bytes in the same place: with others, as
-//! ISO-2022-JP, a value can be empty as text and not empty as bytes, and so be added to a push that somebody captured.
+//! Only charsets in which different text always has different bytes are accepted. With others, such as ISO-2022-JP, a
+//! value can be empty as text but not as bytes, and could be added to a captured push.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use encoding_rs::{BIG5, Encoding, GB18030, GBK, UTF_8};
 
 use crate::refusal::{Refusal, shortened};
 
-/// Names that Java, Windows and databases use, beside those of the WHATWG's list.
+/// Names that Java, Windows and databases use, in addition to those of the WHATWG's list.
 const FURTHER_NAMES: [(&str, &Encoding); 17] = [
     ("utf_8", UTF_8),
     ("cp936", GBK),
@@ -34,7 +34,8 @@ const FURTHER_NAMES: [(&str, &Encoding); 17] = [
 const DEFAULTS_OF_LIBRARIES: [&str; 6] =
     ["us-ascii", "ascii", "ansi_x3.4-1968", "iso-8859-1", "iso8859-1", "windows-1252"];
 
-/// The charset of that name, if a form may be in it: UTF-8, GBK, GB18030 or Big5. Case and blanks around do not matter.
+/// The charset of that name, if forms may use it: UTF-8, GBK, GB18030 or Big5. Case and surrounding blanks do not
+/// matter.
 #[must_use]
 pub fn charset(name: &str) -> Option<&'static Encoding> {
     let name = name.trim().to_ascii_lowercase();
@@ -45,8 +46,7 @@ pub fn charset(name: &str) -> Option<&'static Encoding> {
 
 /// The charset a content type names; `None` if it names none.
 ///
-/// # Errors
-/// [`Refusal::Charset`]: a form may not be in it.
+/// [`Refusal::Charset`]: forms may not use it.
 pub fn charset_of(content_type: &str) -> Result<Option<&'static Encoding>, Refusal> {
     match parameter(content_type, "charset") {
         None => Ok(None),
@@ -58,8 +58,8 @@ pub fn charset_of(content_type: &str) -> Result<Option<&'static Encoding>, Refus
     }
 }
 
-/// The charset of a text part: its own, else the request's. A part that only carries its library's default is taken if
-/// its text is plain ASCII, which is the same in all of them.
+/// The charset of a text part: its own, else the request's. A part that merely carries its library's default charset is
+/// accepted if its text is plain ASCII, which is the same in all of them.
 ///
 /// # Errors
 /// [`Refusal::Charset`] with the part's name.
@@ -129,13 +129,13 @@ fn unquoted(value: &str) -> Cow<'_, str> {
     if inner.contains("\\\"") { Cow::Owned(inner.replace("\\\"", "\"")) } else { Cow::Borrowed(inner) }
 }
 
-/// Bytes without the byte order mark of UTF-8 in front, which Windows' editors and .NET's writers put there.
+/// Bytes without a leading UTF-8 byte order mark, which Windows editors and .NET writers put there.
 #[must_use]
 pub fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
-/// The text of bytes in one of these charsets; `None` if they are none: nothing is ever replaced.
+/// The text of bytes in one of these charsets; `None` if they are not valid in it: nothing is ever replaced.
 #[must_use]
 pub fn decoded<'a>(bytes: &'a [u8], charset: &'static Encoding) -> Option<Cow<'a, str>> {
     if charset == UTF_8 {

@@ -1,12 +1,12 @@
 //! The sign doctor: names the mistake behind a signature that does not match (`leave.md`, 签名计算).
 //!
-//! How a sign is made is taken apart into axes: which parameters, their values, the order, the joining, the secret and its
-//! place, the charset, the hash. Each axis has the mistakes that people really make; [`diagnose`] signs as
-//! someone would who made one of them, then as someone who made two, and says which gives the sign that came.
+//! Making a sign has several steps: which parameters, their values, the order, the joining, the secret and its place,
+//! the charset, the hash. Each step has the mistakes that people really make. [`diagnose`] signs as someone would who
+//! made one of them, then as someone who made two, and names those that give the sign that was sent.
 //!
-//! It is no oracle: it tells neither the right sign nor any hash, nor whose another secret is, and shows strings only once a
-//! sign has proved that the sender has the secret. Secrets appear as `***`, in values as well. Its work is bounded by
-//! a [`Budget`]. Read `mistake.rs`, then `recipe.rs`, `alternatives.rs` and `search.rs`.
+//! It is no oracle: it reveals neither the right sign nor any hash, nor whose another secret is, and it shows strings
+//! only once a sign has proved that the sender has the secret. Secrets appear as `***`, in values as well. Its work is
+//! bounded by a [`Budget`]. Read `mistake.rs`, then `recipe.rs`, `alternatives.rs` and `search.rs`.
 
 mod alternatives;
 mod difference;
@@ -34,7 +34,8 @@ use recipe::Request;
 use search::Search;
 use target::Target;
 
-/// A secret that may have been used. Those that are wanted come from the caller too, as [`SecretRole::Park`] or [`SecretRole::App`].
+/// A secret that may have been used. The caller passes the right ones too, as [`SecretRole::Park`] or
+/// [`SecretRole::App`].
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// The secret: never shown.
@@ -43,7 +44,7 @@ pub struct Candidate<'a> {
     pub role: SecretRole,
 }
 
-/// Whose a secret is. Wanted is the app's where `app_id` was sent, else the park's.
+/// Whose a secret is. The right one is the app's where `app_id` was sent, else the park's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretRole {
     /// Valid for this park.
@@ -60,7 +61,7 @@ pub enum SecretRole {
     OtherApp,
 }
 
-/// How much work a diagnosis may be; what is not tried by then is not found.
+/// How much work a diagnosis may cost; what has not been tried by then is not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Hashes at most.
@@ -84,11 +85,11 @@ pub struct Diagnosis {
     pub finding: Finding,
     /// Hashes made.
     pub hashes_spent: u32,
-    /// The budget ended before everything was tried.
+    /// The budget ran out before everything was tried.
     pub is_exhausted: bool,
 }
 
-/// Names the mistake with which this form was signed.
+/// Names the mistake that was made in signing this form.
 #[must_use]
 pub fn diagnose(form: &Form, candidates: &[Candidate<'_>], budget: Budget) -> Diagnosis {
     let unsearched = |finding| Diagnosis { finding, hashes_spent: 0, is_exhausted: false };
@@ -105,7 +106,7 @@ pub fn diagnose(form: &Form, candidates: &[Candidate<'_>], budget: Budget) -> Di
     let (hashes_spent, is_exhausted) = (search.hashes_spent(), search.is_exhausted());
     let finding = match found {
         Some(found) => Finding::of(&found, &target, &request, candidates).beside_misread(form),
-        // Last of all: text may be lost, and the sign wrong for another reason.
+        // Tried last: text may be lost, and the sign wrong for another reason all the same.
         None if target.is_whole() => Finding::lost(form).unwrap_or_else(|| Finding::none(form, &request)),
         None => Finding::plain(FindingKind::SignNotMd5, &sign.chars().count().to_string()),
     };

@@ -1,13 +1,13 @@
-//! Where a call of the protocol is made: the address of each from however a platform was named.
+//! The address of each call of the protocol, however the platform was named.
 
 use crate::PushKind;
 
-/// All calls of the protocol are below it.
+/// All calls of the protocol are below this path.
 const CALLS: &str = "/gate/1.0";
 
 /// The address of a call at a platform that was named by its root (`https://city.example`, behind a proxy
-/// `https://city.example/parking`) or by the full address of any call of it. `{event}` stands for `enter` or `leave`. What
-/// follows a `?` stays.
+/// `https://city.example/parking`) or by the full address of any call. `{event}` stands for `enter` or `leave`. The
+/// query string is kept.
 #[must_use]
 pub fn endpoint(url: &str, kind: PushKind) -> String {
     let url = url.trim().replace("{event}", kind.name());
@@ -18,14 +18,14 @@ pub fn endpoint(url: &str, kind: PushKind) -> String {
     let path = path.trim_end_matches('/');
     let path = match (prefix(path), path.rsplit_once('/')) {
         (Some(prefix), _) => format!("{prefix}{}", kind.path()),
-        // The calls of another version, or with a path of the platform's own.
+        // The calls of another version, or under the platform's own path.
         (None, Some((folder, "enter" | "leave"))) => format!("{folder}/{}", kind.name()),
         (None, _) => format!("{path}{}", kind.path()),
     };
     format!("{}{path}{query}", authority.trim_end_matches('/'))
 }
 
-/// What stands before the calls.
+/// The part of the path before the calls.
 fn prefix(path: &str) -> Option<&str> {
     let at = path.rfind(CALLS)?;
     let (prefix, call) = path.split_at(at);

@@ -1,4 +1,5 @@
-//! The document's parameter tables as data (`leave.md`, 请求参数): what is known, required, and listed.
+//! The document's parameter tables as data (`leave.md`, 请求参数): which parameters are known, which are required, and
+//! which values are listed.
 
 use std::sync::LazyLock;
 
@@ -38,12 +39,12 @@ const fn listed(name: &'static str, need: Need, listed: &'static [&'static str])
     Field { name, need, listed }
 }
 
-/// Every documented parameter, in the order of the document's table; later versions' ones follow.
+/// Every documented parameter, in the order of the document's table, then those of later versions.
 pub const FIELDS: &[Field] = &[
     field("app_id", Need::Optional),
     field("sign", Need::Optional),
     field("payment_list", Need::Optional),
-    // Required too, but looked at before all others: it says whose secret to use.
+    // Required as well, but checked before all others: it decides whose secret to use.
     field("park_uuid", Need::Optional),
     field("api_type", Need::StrictWithApp),
     field("parking_serial", Need::Required),
@@ -95,7 +96,7 @@ pub const FIELDS: &[Field] = &[
     field("card_id", Need::Optional),
     field("pay_value", Need::Optional),
     field("telephone", Need::Optional),
-    // Never a parameter, but a name that a canonical string can be cut at.
+    // Not a parameter, but a name at which a canonical string can be split.
     field("app_secret", Need::Optional),
 ];
 
@@ -123,22 +124,23 @@ pub fn known(name: &str) -> Option<&'static Field> {
     FIELDS.get(index_of(name)?)
 }
 
-/// Its place in [`FIELDS`]: one look and one comparison, for this is asked for every name of every push, several times.
+/// Its position in [`FIELDS`], by one look-up and one comparison: this is asked several times for every name of every
+/// push.
 pub(crate) fn index_of(name: &str) -> Option<usize> {
     let index = usize::from(*PLACES.get(slot_of(name.as_bytes()))?);
     FIELDS.get(index).filter(|field| field.name == name).map(|_| index)
 }
 
-/// Slots of the table by which names are found: as many as a byte has values.
+/// Slots of the look-up table: as many as a byte has values.
 const SLOTS: usize = 256;
-/// In a slot where no name belongs.
+/// Marks an empty slot.
 const NOBODY: u8 = u8::MAX;
-/// Under this factor every documented name has a slot of its own. For another list of names it must be looked for anew, by
-/// trying random ones.
+/// With this factor every documented name has a slot of its own. If the list of names changes, search for another by
+/// trying random factors.
 const FACTOR: u32 = 0x469A_8A21;
 const PLACES: [u8; SLOTS] = places();
 
-/// By a name's length and three of its bytes.
+/// From a name's length and three of its bytes.
 const fn slot_of(name: &[u8]) -> usize {
     let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
     let (_, rest) = name.split_at(name.len() * 2 / 3);
@@ -162,7 +164,7 @@ const fn places() -> [u8; SLOTS] {
     places
 }
 
-/// Where a field stands among all in byte order: comparing two of these compares their names.
+/// A field's rank in byte order: comparing two ranks compares their names.
 pub(crate) fn alphabetical(field: u8) -> u8 {
     ALPHABETICAL.get(usize::from(field)).copied().unwrap_or(u8::MAX)
 }
@@ -188,7 +190,7 @@ pub fn is_name(name: &[u8]) -> bool {
     (1..=64).contains(&name.len()) && name.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_')
 }
 
-/// Is this parameter part of that call's form? The path is not signed, so a leave could be replayed as an enter.
+/// Does this parameter belong to the other call? The path is not signed, so a leave could be replayed as an enter.
 #[must_use]
 pub fn is_foreign(name: &str, kind: PushKind) -> bool {
     kind == PushKind::Enter && name == "leave_time"

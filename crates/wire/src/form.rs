@@ -1,6 +1,6 @@
-//! What arrived: an ordered list of names and values, raw and decoded, and the files that came with it.
+//! What arrived: an ordered list of names and values, raw and decoded, and the files sent with it.
 //!
-//! A form is decoded exactly once here. Bytes that are not text in their charset are refused, never replaced: what is
+//! A form is decoded exactly once, here. Bytes that are not valid in their charset are refused, never replaced: what is
 //! recorded must be what was signed.
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub struct Form {
     files: Vec<UploadedFile>,
 }
 
-/// A file part: its bytes went to the image store, its name and MD5 stay here.
+/// A file part: its bytes went to the image store; its name and MD5 are kept here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadedFile {
     /// The part's name, ending in `_file`.
@@ -32,13 +32,13 @@ pub struct UploadedFile {
     pub size: u64,
 }
 
-/// Parameters at most: their places are kept in a byte.
+/// At most this many parameters: positions are kept in a byte.
 const PARAMS_MAX: usize = 128;
 
-/// What a payment takes as JSON, with a name and two times: about 200.
+/// The size of a payment as JSON, with a name and two times, is about 200.
 const PAYMENT_BYTES: usize = 256;
 
-/// How much a form may hold; what is over is refused with 413.
+/// How much a form may hold; anything over it is refused with 413.
 #[derive(Debug, Clone, Copy)]
 pub struct FormLimits {
     /// Parameters.
@@ -56,7 +56,7 @@ impl FormLimits {
     pub const DEFAULT: FormLimits =
         FormLimits { params_max: PARAMS_MAX, unlisted_max: 32, value_bytes_max: 64 * 1024, payments_max: 1000 };
 
-    /// How long a value of that name may be: a list of payments as long as its payments need.
+    /// How long a value of that name may be: a payment list as long as its payments need.
     fn bytes_max_of(&self, name: &str) -> usize {
         let payments = if name == "payment_list" { self.payments_max.saturating_mul(PAYMENT_BYTES) } else { 0 };
         self.value_bytes_max.max(payments)
@@ -75,13 +75,13 @@ impl Form {
         self.pairs.iter()
     }
 
-    /// The first value of that name, if it says anything: empties need not be signed.
+    /// The first value of that name, unless it is empty: empty values need not be signed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.get(name).filter(|value| !says_nothing(value))
     }
 
-    /// Was the name sent at all, be it empty?
+    /// Was the name sent at all, even if empty?
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.pairs.get(name).is_some()
@@ -92,7 +92,7 @@ impl Form {
         self.pairs.repeated()
     }
 
-    /// A form as it was received and kept: names, values, and what stood on the wire where that differed.
+    /// A form as it was received and kept: names, values, and the text on the wire where that differed.
     #[must_use]
     pub fn restored<'a>(
         params: impl IntoIterator<Item = (&'a str, &'a str, Option<&'a str>)>,
@@ -114,7 +114,7 @@ impl Form {
         (self.pairs, self.files)
     }
 
-    /// The files that came along.
+    /// The files that were sent with it.
     #[must_use]
     pub fn files(&self) -> &[UploadedFile] {
         &self.files
@@ -122,8 +122,7 @@ impl Form {
 
     /// Reads an `application/x-www-form-urlencoded` body, without the byte order mark that may stand in front.
     ///
-    /// # Errors
-    /// A name or value that is not text in `charset`, a name that is none, or too many of them.
+    /// A name or value is not valid in `charset`, a name is malformed, or there are too many of them.
     pub fn from_urlencoded(body: &[u8], charset: &'static Encoding, limits: FormLimits) -> Result<Form, Refusal> {
         let mut form = FormBuilder::new(limits);
         form.form.pairs.reserve(body.len() + body.len() / 4);
@@ -180,7 +179,7 @@ impl FormBuilder {
         Ok(())
     }
 
-    /// What came so far.
+    /// What has arrived so far.
     #[must_use]
     pub fn so_far(&self) -> &Form {
         &self.form
@@ -209,7 +208,7 @@ impl FormBuilder {
         scratch.clear();
         percent_decode(value, &mut scratch);
         let decoded = self.decoded(&name, &scratch, charset)?;
-        // Some clients paste unescaped Chinese into the body: then the raw text is in the form's charset, too.
+        // Some clients put unescaped Chinese into the body: then the raw text is in the form's charset, too.
         let raw = self.text(&name, value, charset)?;
         self.form.pairs.push(name, &decoded, Some(&raw));
         self.scratch = scratch;
@@ -255,7 +254,7 @@ impl FormBuilder {
     }
 }
 
-/// Nothing in it that form encoding would change, and plain ASCII.
+/// Is it plain ASCII that form encoding would not change?
 fn is_plain(bytes: &[u8]) -> bool {
     bytes.iter().all(|b| *b != b'%' && *b != b'+' && b.is_ascii())
 }

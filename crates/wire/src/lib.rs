@@ -2,7 +2,8 @@
 //!
 //! A body becomes a [`Form`] (an ordered list of names and values, raw and decoded), a form whose signature matches
 //! becomes a [`VerifiedForm`], and that becomes a typed [`Push`]. What is wrong on the way is a [`Refusal`], in the
-//! order of the checks; what only looks wrong is an [`Advisory`]. [`Reply`] is written by the gate and read by the client.
+//! order of the checks; what only looks wrong is an [`Advisory`]. A [`Reply`] is written by the gate and read by the
+//! client.
 
 pub mod advisory;
 mod ambiguity;

@@ -1,22 +1,23 @@
-//! Chinese text that was lost before it was sent: `?` or U+FFFD where characters stood, or bytes of one charset read in another.
+//! Chinese text that was lost before it was sent: `?` or U+FFFD in place of characters, or bytes of one charset read in
+//! another.
 //!
-//! Software that writes a string in a charset which lacks its characters replaces them, in silence; nothing here can bring
-//! them back. What is said must be right: a `?` counts only where a plate, a person's name or a place would be, and text
-//! counts as misread only if its bytes, read as they were meant, are ordinary Chinese.
+//! Software that writes a string in a charset that lacks its characters replaces them silently, and nothing here can
+//! bring them back. A finding must be right: a `?` counts only in a plate, a person's name or a place, and text counts
+//! as misread only if its bytes, read in the right charset, are ordinary Chinese.
 
 use std::sync::LazyLock;
 
 use encoding_rs::{GBK, WINDOWS_1252};
 
-/// Places named at most: a sentence, not a list.
+/// At most this many places are named: a sentence, not a list.
 const PLACES_MAX: usize = 4;
-/// JSON that is read at most: a payment list of 100 entries is about 20 KiB.
+/// At most this much JSON is read: a payment list of 100 entries is about 20 KiB.
 const JSON_BYTES_MAX: usize = 64 * 1024;
 
 /// Where a value's text was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostText {
-    /// The parameter, or the place in `payment_list`.
+    /// The parameter, or the path within `payment_list`.
     pub name: String,
     /// The first such character, counted from 1.
     pub place: usize,
@@ -29,7 +30,7 @@ pub struct LostText {
 pub enum Trace {
     /// `?`: written in a charset that lacks the character.
     QuestionMark,
-    /// U+FFFD: bytes that were no text where they were read.
+    /// U+FFFD: bytes that were not valid in the charset they were read in.
     Replacement,
     /// Bytes of one charset, read in another.
     Misread,
@@ -59,14 +60,14 @@ impl LostText {
     }
 }
 
-/// Several places in one clause each, Chinese and English.
+/// Several places as one clause, in Chinese and in English.
 #[must_use]
 pub fn described(lost: &[LostText]) -> (String, String) {
     let all = |each: fn(&LostText) -> String| lost.iter().map(each).collect::<Vec<_>>().join(", ");
     (all(LostText::zh), all(LostText::en))
 }
 
-/// Where text was lost among parameters, values as meant; the first few.
+/// Where text was lost in these parameters (values as meant); the first few places.
 #[must_use]
 pub fn lost_text<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<LostText> {
     let mut all = Vec::new();
@@ -88,13 +89,13 @@ fn note(name: &str, value: &str, text: Text, all: &mut Vec<LostText>) {
     all.extend(text.first_lost(value).map(|(place, found)| LostText { name: name.into(), place: place + 1, found }));
 }
 
-/// Nearly all values are seen to be whole by a look at their bytes.
+/// A look at the bytes clears nearly all values.
 fn is_suspect(value: &str) -> bool {
     !value.is_ascii() || memchr::memchr2(b'?', b'\\', value.as_bytes()).is_some()
 }
 
 fn in_payments(list: &str, all: &mut Vec<LostText>) {
-    // Reading JSON takes a hundred times as long as to see that there is nothing to look for.
+    // Parsing JSON takes a hundred times as long as seeing that there is nothing to find.
     let is_suspect = list.contains('?') || list.contains("\\u") || has_trace(list);
     if !is_suspect || list.len() > JSON_BYTES_MAX {
         return;
@@ -112,16 +113,16 @@ fn in_payments(list: &str, all: &mut Vec<LostText>) {
     }
 }
 
-/// What a value ought to hold.
+/// What kind of text a value ought to hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Text {
-    /// Never a `?`, but a camera writes one for a letter it could not read.
+    /// No plate has a `?`, but a camera writes one for a letter it could not read.
     Plate,
     /// Never a `?`.
     Person,
-    /// Perhaps a question.
+    /// May be a question.
     Words,
-    /// Nobody knows: only what no text holds counts.
+    /// Unknown: only what no text contains counts.
     Unknown,
 }
 
@@ -157,7 +158,7 @@ impl Text {
     }
 
     fn question_mark(self, value: &str) -> Option<usize> {
-        // Where some Chinese came through, the charset has it: at most a rare character of a name is missing.
+        // If some Chinese came through, the charset has it: at most a rare character of a name is missing.
         match (self, value.is_ascii()) {
             (Text::Person, _) | (Text::Plate, true) => value.find('?'),
             (Text::Words, true) => value.find("??").or_else(|| value.starts_with('?').then_some(0)),
@@ -172,7 +173,8 @@ const TWICE_REPLACED: &str = "锟斤拷";
 /// The last character of Windows-1252 in Unicode's order: the trade mark sign.
 const LAST_OF_WINDOWS: char = '\u{2122}';
 
-/// Is there anything outside ASCII that a value could be suspected for? In its text each stands behind ASCII, be it a quote.
+/// Is there anything outside ASCII that could be a trace? In JSON text each trace follows an ASCII character, be it a
+/// quote.
 fn has_trace(text: &str) -> bool {
     let mut is_first = true;
     text.chars().any(|letter| {
@@ -197,7 +199,7 @@ fn is_misread(value: &str) -> bool {
     (last <= LAST_OF_WINDOWS && is_windows()) || is_utf8_read_as_gbk(value)
 }
 
-/// Characters that begin with a byte with which Chinese in UTF-8 does, and go on as it does: rare ones.
+/// Rare characters whose two bytes in GBK look like the start of a Chinese character in UTF-8.
 static STARTS: LazyLock<Vec<char>> = LazyLock::new(|| {
     let pairs = (0xe4..=0xe9_u8).flat_map(|lead| (0x80..=0xbf_u8).map(move |trail| [lead, trail]));
     let mut starts: Vec<char> = pairs
@@ -208,7 +210,7 @@ static STARTS: LazyLock<Vec<char>> = LazyLock::new(|| {
 });
 
 fn is_utf8_read_as_gbk(value: &str) -> bool {
-    // To find a character in GBK takes long, and of ordinary text the first is not among these.
+    // Looking a character up in GBK is slow, and the first one of ordinary text is not among these.
     let first = value.chars().find(|letter| !letter.is_ascii());
     if first.is_none_or(|first| STARTS.binary_search(&first).is_err()) {
         return false;
@@ -220,7 +222,7 @@ fn is_utf8_read_as_gbk(value: &str) -> bool {
 fn is_chinese_utf8(bytes: &[u8]) -> bool {
     match std::str::from_utf8(bytes) {
         Ok(text) => is_ordinary_chinese(text, 1),
-        // Cut in the middle of the last character, whose bytes were no pair.
+        // Truncated in the middle of the last character, whose bytes were not a pair.
         Err(error) if error.error_len().is_none() => {
             let whole = bytes.get(..error.valid_up_to()).and_then(|whole| std::str::from_utf8(whole).ok());
             whole.is_some_and(|text| is_ordinary_chinese(text, 2))
@@ -229,7 +231,7 @@ fn is_chinese_utf8(bytes: &[u8]) -> bool {
     }
 }
 
-/// Pairs of GB2312 only: a single accented letter, or one before a plain letter, is a European name.
+/// Only pairs of GB2312: a single accented letter, or one before a plain letter, is a European name.
 fn is_chinese_gbk(bytes: &[u8]) -> bool {
     let is_paired = bytes.chunk_by(|one, other| one.is_ascii() == other.is_ascii()).all(|run| {
         run.first().is_some_and(u8::is_ascii) || (run.len().is_multiple_of(2) && run.iter().all(|byte| *byte >= 0xa1))
@@ -238,7 +240,7 @@ fn is_chinese_gbk(bytes: &[u8]) -> bool {
     text.is_some_and(|text| is_ordinary_chinese(&text, 1))
 }
 
-/// Nothing but ASCII, Chinese punctuation and so many characters of GB2312 at least.
+/// Only ASCII, Chinese punctuation and at least this many characters of GB2312.
 fn is_ordinary_chinese(text: &str, characters_min: usize) -> bool {
     let mut characters = 0;
     for letter in text.chars().filter(|letter| !letter.is_ascii()) {

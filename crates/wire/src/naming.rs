@@ -1,25 +1,25 @@
-//! What a park, an app or a subscriber may be called when it is registered. What was registered before stays as it is.
+//! What a park, an app or a subscriber may be called when it is registered. Names registered earlier stay as they are.
 //!
-//! Such names stand in URLs, in the signed string, in settings, in lists and on command lines: what cannot be seen, or has a
-//! meaning there, is refused by the first character that does not fit.
+//! Names stand in URLs, in the signed string, in settings, in lists and on command lines. A name with an invisible
+//! character, or one that has a meaning there, is refused with the first character that does not fit.
 
 /// Characters of an id: a UUID has 36, an `app_id` of the document 15.
 pub const ID_CHARS_MAX: usize = 64;
-/// Characters of a name for people: what a table still shows in a line.
+/// Characters of a display name: what still fits in a line of a table.
 pub const TITLE_CHARS_MAX: usize = 64;
 
-/// What is named.
+/// What kind of name it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
     /// `park_uuid`, `merchant`, `app_id` and `api_type`: ASCII letters, digits and `-_.:`.
     Id,
     /// A subscriber's name, which commands take as a word: letters and digits of any language, and `-_.:`.
     Word,
-    /// A park's name for people: all that can be seen, and spaces within.
+    /// A park's display name: all visible characters, and spaces within.
     Title,
 }
 
-/// Why a name is none.
+/// Why a name is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("应为{}, {} ({}; {})", .naming.zh(), .what.zh(), .naming.en(), .what.en())]
 pub struct NameError {
@@ -35,10 +35,9 @@ enum Unfit {
 }
 
 impl Naming {
-    /// Is it a name by this rule?
+    /// Checks a name by this rule.
     ///
-    /// # Errors
-    /// The rule, and the first thing that is against it.
+    /// The rule, and the first character that breaks it.
     pub fn check(self, name: &str) -> Result<(), NameError> {
         let unfit = |what| Err(NameError { naming: self, what });
         let chars = name.chars().count();
@@ -106,14 +105,14 @@ impl Unfit {
     }
 }
 
-/// Control characters, and those that only change how others are shown.
+/// Control characters, and those that only change how others are displayed.
 fn is_invisible(found: char) -> bool {
     found.is_control()
         || matches!(found, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(found, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// A character as a person can see it.
+/// A character as a person can read it.
 fn seen(found: char) -> String {
     if found.is_whitespace() || is_invisible(found) {
         format!("U+{:04X}", u32::from(found))

@@ -1,4 +1,4 @@
-//! Names and values in the order sent, in one piece of memory, documented names found without comparing texts.
+//! Names and values in the order sent, in one allocation; documented names are found without comparing text.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -28,15 +28,15 @@ impl Param<'_> {
     }
 }
 
-/// The list behind a form and behind what it means.
+/// The list behind a form and behind the parameters as meant.
 #[derive(Debug, Clone)]
 pub(crate) struct Pairs {
     /// All names and values, raw and decoded, one after the other.
     text: String,
     list: Vec<Pair>,
-    /// The place in `list` of each documented field's first pair.
+    /// For each documented field, the index in `list` of its first pair.
     first: [Option<u8>; field::FIELDS.len()],
-    /// The first documented field that came twice.
+    /// The first documented field that was sent twice.
     repeated: Option<u8>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Pairs {
 struct Pair {
     name: Range<u32>,
     value: Range<u32>,
-    /// As it stood on the wire, where that differs from the value: the text a client signs that encodes once.
+    /// The text on the wire, where it differs from the value: what a client signs that encodes once.
     raw: Range<u32>,
     field: Option<u8>,
 }
@@ -55,7 +55,7 @@ impl Default for Pairs {
     }
 }
 
-/// A name that was pushed and waits for its value.
+/// A name that was added and waits for its value.
 pub(crate) struct Name {
     text: Range<u32>,
     pub(crate) field: Option<u8>,
@@ -75,7 +75,7 @@ impl Pairs {
         self.text.reserve(bytes);
     }
 
-    /// How many bytes all of them have.
+    /// The length of all texts, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.text.len()
     }
@@ -92,7 +92,7 @@ impl Pairs {
         self.slice(&name.text)
     }
 
-    /// `raw` where it differs from the value.
+    /// `raw` if it differs from the value.
     pub(crate) fn push(&mut self, name: Name, value: &str, raw: Option<&str>) {
         let value = self.add(value);
         let raw = raw.map_or(value.clone(), |raw| self.add(raw));
@@ -123,12 +123,12 @@ impl Pairs {
         found.map(|pair| self.slice(&pair.value))
     }
 
-    /// The first documented name that came more than once.
+    /// The first documented name that was sent more than once.
     pub(crate) fn repeated(&self) -> Option<&'static str> {
         field::FIELDS.get(usize::from(self.repeated?)).map(|field| field.name)
     }
 
-    /// Bodies are limited far below 4 GiB, so the positions fit.
+    /// Bodies are limited to far below 4 GiB, so positions fit.
     fn add(&mut self, text: &str) -> Range<u32> {
         let start = self.text.len() as u32;
         self.text.push_str(text);

@@ -1,4 +1,4 @@
-//! All that was sent, in its order, values as meant.
+//! Everything that was sent, in its order, values as meant.
 
 use std::sync::LazyLock;
 
@@ -28,7 +28,7 @@ impl From<Pairs> for Params {
 }
 
 impl Params {
-    /// An empty list with room.
+    /// An empty list with room for this many.
     #[must_use]
     pub fn with_capacity(params: usize) -> Self {
         Params { pairs: Pairs::with_capacity(params, params * 32) }
@@ -44,7 +44,7 @@ impl Params {
         self.pairs.push(name, value, None);
     }
 
-    /// The first value of that name, if it says anything.
+    /// The first value of that name, unless it is empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.get(name).filter(|value| !says_nothing(value))
@@ -55,8 +55,8 @@ impl Params {
         self.pairs.iter().map(|param| (param.name, param.value))
     }
 
-    /// A JSON object of all but the personal fields; a name sent more than once has an array. An empty personal field says
-    /// nothing of anybody, and was perhaps signed.
+    /// A JSON object of all but the personal fields; a name sent more than once has an array. An empty personal field
+    /// is included: it reveals nothing, and it may have been signed.
     #[must_use]
     pub fn to_json(&self) -> String {
         self.json_of(|param| !is_personal(param))
@@ -69,8 +69,8 @@ impl Params {
         sent.then(|| self.json_of(is_personal))
     }
 
-    /// What two pushes of the same content share, whatever their order, empties and way of sending. Keyed, so that an ID
-    /// number cannot be guessed from it.
+    /// Equal for two pushes of the same content, whatever their order, empty values and way of sending. Keyed, so that
+    /// an ID number cannot be guessed from it.
     #[must_use]
     pub fn digest(&self, kind: PushKind, key: &[u8; 32]) -> Digest {
         let mut params = Vec::with_capacity(self.pairs.len());
@@ -99,7 +99,7 @@ impl Params {
             if !wanted(&param) {
                 continue;
             }
-            // Only a name that nobody documents can be there twice: of the others, a second one is refused.
+            // Only an undocumented name can be there twice: a documented one is refused the second time.
             let is_documented = param.field.is_some();
             if !is_documented && self.pairs.iter().take(index).any(|earlier| earlier.name == param.name) {
                 continue;
@@ -119,7 +119,7 @@ impl Params {
         out
     }
 
-    /// The values of a name that nobody documents, the first of which stands at `index`.
+    /// All values of an undocumented name, the first of which stands at `index`.
     fn push_values(&self, out: &mut String, param: &Param<'_>, index: usize) {
         let mut later = self.pairs.iter().skip(index + 1).filter(|other| other.name == param.name).peekable();
         if later.peek().is_none() {

@@ -1,12 +1,12 @@
-//! Personal data in what a platform says: a hint repeats what was sent (`leave.md`, note 10), ID data and all.
+//! Personal data in a platform's reply: a hint repeats what was sent (`leave.md`, note 10), ID data included.
 
 use crate::field::PERSONAL;
 
 const MASK: &str = "***";
-/// Shorter values are taken out beside their name only: anywhere else they may be part of another word.
+/// Shorter values are removed only next to their name: elsewhere they may be part of another word.
 const BARE_CHARS_MIN: usize = 4;
 
-/// A platform's words without the personal data of the push they are about, to be logged, shown and kept.
+/// A platform's text without the personal data of the push it is about, to be logged, shown and kept.
 #[must_use]
 pub fn without_personal(text: &str, params: &[(String, String)]) -> String {
     let mut text = text.to_owned();
@@ -25,7 +25,7 @@ pub fn is_personal(name: &str) -> bool {
     PERSONAL.contains(&name)
 }
 
-/// Whatever stands behind `name=`, in whichever encoding, up to the next parameter.
+/// Masks whatever follows `name=`, in whichever encoding, up to the next parameter.
 fn masked(text: &str, name: &str) -> String {
     let start = format!("{name}=");
     let mut pieces = text.split(start.as_str());

@@ -1,8 +1,8 @@
 //! A verified form as a typed push (`leave.md`, the parameter table).
 //!
-//! Typed is what a rule looks at; all that was sent, also what no version of the protocol names, stays in
-//! [`Push::params`]. The checks of `DESIGN.md` 3.3 stand here in their order: required parameters before the
-//! signature ([`check_required`]), values after it ([`Push::read`]).
+//! Only what a rule looks at is typed; everything that was sent, also what no version of the protocol names, stays in
+//! [`Push::params`]. The checks of `DESIGN.md` 3.3 stand here in their order: required parameters before the signature
+//! ([`check_required`]), values after it ([`Push::read`]).
 
 mod payment;
 
@@ -14,7 +14,7 @@ use crate::refusal::{Refusal, shortened};
 use crate::signature::{VerifiedForm, as_received};
 use crate::value::{Fen, Md5Hash, UnixMillis};
 
-/// A push whose values are all of the documented form.
+/// A push whose values all have the documented form.
 #[derive(Debug, Clone)]
 pub struct Push {
     /// Enter or leave.
@@ -34,12 +34,12 @@ pub struct Push {
     /// Everything that was sent, in its order, values as meant (after `encoding=URL`).
     pub params: Params,
     files: Vec<UploadedFile>,
-    /// As it was received, where that differs from what is meant.
+    /// The form as received, where it differs from what is meant.
     received: Option<Form>,
 }
 
 impl Push {
-    /// What happened when: `enter_time` of an enter, `leave_time` of a leave.
+    /// When it happened: `enter_time` of an enter, `leave_time` of a leave.
     #[must_use]
     pub fn event_time(&self) -> UnixMillis {
         self.leave_time.unwrap_or(self.enter_time)
@@ -52,7 +52,7 @@ impl Push {
     }
 }
 
-/// The free spaces that a push tells (`leave.md`, note 5).
+/// The free spaces that a push reports (`leave.md`, note 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceReport {
     /// `total_parking_space`, over 0.
@@ -62,8 +62,8 @@ pub struct SpaceReport {
 }
 
 impl SpaceReport {
-    /// What parameters tell, if they tell it: numbers that cannot be read are no report, since a car park must not get stuck
-    /// on them (see the advisories).
+    /// The report in these parameters, if there is one. Numbers that cannot be read are no report: a car park must not
+    /// get stuck on them (see the advisories).
     #[must_use]
     pub fn read<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Option<SpaceReport> {
         let total: u32 = get("total_parking_space")?.parse().ok().filter(|total| *total > 0)?;
@@ -79,9 +79,9 @@ pub struct Payment {
     pub parking_order: Option<String>,
     /// `pay_type` as sent (`1` cash, `2` online, `3` auto, `4` stored value, `8` coupon); empty where none was sent.
     pub pay_type: String,
-    /// `value`: received, without what was given free.
+    /// `value`: the amount received, without discounts.
     pub value: Option<Fen>,
-    /// `free_value`: given free.
+    /// `free_value`: the discount.
     pub free_value: Option<Fen>,
     /// `change_value`: change due, cash only.
     pub change_value: Option<Fen>,
@@ -96,8 +96,8 @@ const FILE: &str = "multipart文件 (a multipart file part)";
 
 /// The first required parameter that is missing, in the order of the document's table.
 ///
-/// `strict` adds what the table marks required and every example leaves out. An empty value is as good as none, but for
-/// `car_desc`, which the platform's own pushes send empty.
+/// `strict` adds what the table marks required and every example leaves out. An empty value counts as missing, except
+/// for `car_desc`, which the platform's own pushes send empty.
 ///
 /// # Errors
 /// [`Refusal::Missing`].
@@ -119,12 +119,11 @@ pub fn check_required(form: &Form, kind: PushKind, strict: bool) -> Result<(), R
 }
 
 impl Push {
-    /// Reads a verified form as a push, checking every value the document gives a form, and that there are no more payments
-    /// than `payments_max`.
+    /// Reads a verified form as a push. Checks every value that has a documented form, and that there are no more
+    /// payments than `payments_max`.
     ///
-    /// # Errors
-    /// The first parameter, in the order of the checks, whose value is not of the documented form; and the form as it
-    /// was received.
+    /// The first parameter, in the order of the checks, whose value does not have the documented form; and the form as
+    /// it was received.
     pub fn read(verified: VerifiedForm, kind: PushKind, payments_max: usize) -> Result<Push, Box<(Refusal, Form)>> {
         match read_values(&verified, kind, payments_max) {
             Err(refusal) => Err(Box::new((refusal, verified.into_form()))),
@@ -196,8 +195,8 @@ fn wrong(name: &str, found: &str, expected: &'static str) -> Refusal {
     Refusal::Value { name: name.to_owned(), found: shortened(found), expected }
 }
 
-/// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明). An empty file is as if not
-/// sent, and so is its hash.
+/// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明). An empty file counts as
+/// not sent, and so does its hash.
 fn check_files(files: &[UploadedFile], params: &Params) -> Result<(), Refusal> {
     for (file, hash, _) in IMAGE_FIELDS {
         if let Some(text) = params.get(file) {
@@ -225,8 +224,8 @@ fn check_files(files: &[UploadedFile], params: &Params) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// `X` of a part named `X_file`, if the part is a file at all: told by its name, since clients send files without a
-/// file name and texts with one.
+/// `X` of a part named `X_file`, if the part is a file at all: recognised by its name, since clients send files without
+/// a file name and texts with one.
 #[must_use]
 pub fn image_of_part(part_name: &str) -> Option<&str> {
     part_name.strip_suffix("_file").filter(|image| field::is_name(image.as_bytes()))

@@ -1,6 +1,6 @@
 //! The two calls that push a record.
 
-/// Which call: the document has a page for each.
+/// Which call: each has its own page in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PushKind {
     /// `POST …/enter`

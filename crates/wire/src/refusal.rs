@@ -1,12 +1,12 @@
-//! Why a push is not taken, in the order of the checks (`DESIGN.md` 3.3), with the hint that names the place.
+//! Why a push is refused, in the order of the checks (`DESIGN.md` 3.3), with the hint that names the place.
 //!
-//! A hint says what was found and what is expected, and never anything the sender did not send.
+//! A hint says what was found and what is expected, and never contains anything the sender did not send.
 
 mod reason;
 
 pub use reason::{Reason, finding_in_words, in_words};
 
-/// A push that is the sender's to mend.
+/// A push that its sender must correct.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.hint())]
 pub enum Refusal {
@@ -28,9 +28,9 @@ pub enum Refusal {
         /// What the header says.
         found: String,
     },
-    /// A charset that a form may not be in.
+    /// A charset that forms may not use.
     Charset {
-        /// The part whose own it is; `None` for the request's.
+        /// The part that names it; `None` if the request does.
         part: Option<String>,
         /// The name given.
         found: String,
@@ -47,7 +47,7 @@ pub enum Refusal {
         /// Where, and what is wrong.
         place: String,
     },
-    /// The body stopped coming.
+    /// The body stopped arriving.
     TooSlow,
     /// Body over its limit.
     BodyTooLarge {
@@ -75,9 +75,9 @@ pub enum Refusal {
         /// The limit.
         bytes_max: usize,
     },
-    /// A name that is none.
+    /// A malformed name.
     BadName {
-        /// The name, cut short.
+        /// The name, shortened.
         name: String,
     },
     /// The secret itself was sent.
@@ -102,7 +102,7 @@ pub enum Refusal {
     UnknownPark,
     /// No such app, a disabled one, or one that may not push for this park.
     AppNotAllowed,
-    /// The address is not among the park's.
+    /// The address is not in the park's list.
     AddressNotAllowed,
     /// `sign_type` other than MD5.
     SignType {
@@ -110,9 +110,9 @@ pub enum Refusal {
         found: String,
     },
     // 5. after the signature
-    /// The signed string can be cut into other parameters.
+    /// The signed string can be read as other parameters.
     Ambiguous {
-        /// The parameter whose value holds what reads as another one.
+        /// The parameter whose value can be read as another parameter.
         name: String,
         /// The other one.
         inner: String,
@@ -132,7 +132,7 @@ pub enum Refusal {
     Value {
         /// The parameter, or the place in `payment_list`.
         name: String,
-        /// What was sent, cut short.
+        /// What was sent, shortened.
         found: String,
         /// What the document says.
         expected: &'static str,
@@ -162,14 +162,14 @@ pub enum Refusal {
     HashDiffers {
         /// The hash parameter.
         name: String,
-        /// As sent.
+        /// The hash that was sent.
         found: String,
-        /// Of the bytes received.
+        /// The hash of the bytes received.
         computed: String,
     },
 }
 
-/// Which row of the reply table a refusal is answered by.
+/// The row of the reply table that answers a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalClass {
     /// 400.
@@ -219,7 +219,7 @@ impl Refusal {
         }
     }
 
-    /// The sentence for the sender: the document's own where it has one, else Chinese and English.
+    /// The sentence for the sender: the document's own where it has one, else in Chinese and English.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
@@ -287,7 +287,7 @@ impl Refusal {
     }
 }
 
-/// What was found, short enough for a hint.
+/// Text that was found, shortened for a hint.
 pub(crate) fn shortened(text: &str) -> String {
     const SHOWN_MAX: usize = 64;
     match text.char_indices().nth(SHOWN_MAX) {

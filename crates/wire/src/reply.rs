@@ -1,4 +1,4 @@
-//! The answer to a push (`leave.md`, 请求返回结果; `DESIGN.md` 3.4): written by the gate, read by the client.
+//! The reply to a push (`leave.md`, 请求返回结果; `DESIGN.md` 3.4): written by the gate, read by the client.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use serde_json::value::RawValue;
 
 use crate::value::Seqno;
 
-/// One answer. `code` is text in every documented example; clients must take a number, too.
+/// One reply. `code` is text in every documented example; clients must accept a number, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// `200`, `400`, `403`, `500`, `503`.
     pub code: String,
     /// For people.
     pub message: String,
-    /// What to look at; during integration any hint is a fault to mend (`leave.md`, note 6).
+    /// What to look at; during integration any hint is a fault to correct (`leave.md`, note 6).
     pub hint: Option<String>,
-    /// The name of the request at the platform.
+    /// The platform's number of the request.
     pub seqno: String,
     /// The node that answered.
     pub data_node: String,
-    /// `POST /gate/…`: with every answer that is not a plain OK.
+    /// `POST /gate/…`: with every reply that is not a plain OK.
     pub path: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub enum ReplyCode {
 }
 
 impl ReplyCode {
-    /// The code as replied.
+    /// The code as sent.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl ReplyCode {
         }
     }
 
-    /// The message as replied.
+    /// The message as sent.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl ReplyCode {
         }
     }
 
-    /// The answer as JSON, in the document's order. `path` is left out of a plain OK.
+    /// The reply as JSON, in the document's order. A plain OK has no `path`.
     #[must_use]
     pub fn to_json(self, hint: Option<&str>, seqno: Seqno, data_node: &str, path: &str) -> String {
         let mut out = String::with_capacity(160 + hint.map_or(0, str::len));
@@ -99,21 +99,21 @@ pub fn push_json_text(out: &mut String, text: &str) {
         out.push_str(text);
         out.push('"');
     } else {
-        // Writing a str as JSON into memory cannot fail.
+        // Writing a string as JSON into memory cannot fail.
         out.push_str(&serde_json::to_string(text).unwrap_or_default());
     }
 }
 
 impl Reply {
-    /// Reads an answer of any platform of the protocol; `None` if it is none.
+    /// Reads a reply of any platform of the protocol; `None` if it is not one.
     ///
-    /// Only `code` decides, text or number; all else is taken as text, whatever its JSON type. Platforms in the field put a
-    /// BOM in front, raw line ends into their hints, and write GBK or `"Code"`.
+    /// Only `code` decides, text or number; everything else is read as text, whatever its JSON type. Platforms in the
+    /// field put a BOM in front, raw line ends into their hints, and write GBK or `"Code"`.
     #[must_use]
     pub fn from_bytes(body: &[u8]) -> Option<Reply> {
         match std::str::from_utf8(body) {
             Ok(text) => Reply::from_json(text),
-            // A BOM of UTF-16 goes before.
+            // A UTF-16 BOM takes precedence.
             Err(_) => Reply::from_json(&encoding_rs::GB18030.decode(body).0),
         }
     }
@@ -132,18 +132,18 @@ impl Reply {
         })
     }
 
-    /// `200`, `1000` and `1001` all mean taken. Not enough for a sender: see [`Reply::refuses_signature`].
+    /// `200`, `1000` and `1001` all mean success. A sender needs more: see [`Reply::refuses_signature`].
     #[must_use]
     pub fn is_success(&self) -> bool {
         matches!(self.code.as_str(), "200" | "1000" | "1001")
     }
 
-    /// The signature was refused, and nothing recorded, whatever the code: enter and leave answer a 200 with the hint
-    /// `签名验证不通过[…]` (`leave.md`, note 6), release and update a 401 `请求签名校验不通过`, sibling calls a 1401.
+    /// The signature was refused and nothing was recorded, whatever the code says: enter and leave answer 200 with the
+    /// hint `签名验证不通过[…]` (`leave.md`, note 6), release and update 401 `请求签名校验不通过`, sibling calls 1401.
     #[must_use]
     pub fn refuses_signature(&self) -> bool {
         let hint = self.hint.as_deref().unwrap_or_default();
-        // The joined string with its masked secret is told for this reason alone.
+        // Only a wrong signature is answered with the canonical string and its masked secret.
         let is_joined_string = hint.contains("&app_secret=***");
         matches!(self.code.as_str(), "401" | "1401")
             || is_joined_string
@@ -160,13 +160,14 @@ fn speaks_of_a_wrong_signature(text: &str) -> bool {
     (said.contains("签名") && says(&WRONG_ZH)) || (said.contains("signature") && says(&WRONG_EN))
 }
 
-/// The fields of an answer, each as its JSON text: numbers longer than a float keep their digits.
+/// The fields of a reply, each as its JSON text: numbers that a float could not hold keep their digits.
 struct ReplyFields(BTreeMap<String, Box<RawValue>>);
 
 impl ReplyFields {
-    /// The first JSON object of a text; what follows it is of no matter. A text that holds the object in quotes is read, too.
+    /// The first JSON object of a text; anything after it is ignored. Also accepts an object that is quoted as a
+    /// string.
     fn read(text: &str) -> Option<ReplyFields> {
-        // Inside a string a control character is no JSON, outside it is white space.
+        // Inside a string a control character is not valid JSON; outside it is white space.
         let text = text.trim_start_matches('\u{feff}').replace(|letter: char| letter.is_ascii_control(), " ");
         let first = first_value(&text)?;
         match serde_json::from_str::<String>(first.get()) {
@@ -189,7 +190,7 @@ impl ReplyFields {
         let is_scalar = value.get().starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
         let code = text_of(value).filter(|_| is_scalar)?;
         let code = code.trim();
-        // `200.0`: a serialiser that knows floats only.
+        // `200.0` comes from a serializer that knows only floats.
         let whole = code.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
         Some(whole.map_or(code, |(whole, _)| whole).to_owned())
     }
@@ -199,7 +200,7 @@ fn first_value(text: &str) -> Option<Box<RawValue>> {
     serde_json::Deserializer::from_str(text).into_iter().next()?.ok()
 }
 
-/// Text as it is, a list's entries one after the other, anything else as it was written; `None` for null.
+/// Text as it is, a list's entries joined, anything else as it was written; `None` for null.
 fn text_of(value: &RawValue) -> Option<String> {
     let written = value.get();
     if written == "null" {

@@ -1,7 +1,7 @@
-//! `MD5(canonical string & app_secret)`: made, compared in constant time, and turned into proof.
+//! `MD5(canonical string & app_secret)`: computed, compared in constant time, and turned into a proof.
 //!
 //! Only [`verify`] makes a [`VerifiedForm`], so a push can only be read from parameters whose signature matched and
-//! whose string cannot be cut into another push.
+//! whose string has one reading.
 
 use md5::{Digest as _, Md5};
 use subtle::ConstantTimeEq;
@@ -56,7 +56,7 @@ pub fn digest(canonical: &str, secret: &Secret) -> [u8; 16] {
     md5.finalize().into()
 }
 
-/// Signs parameters in any order: empties left out, `sign` ignored, upper-case hex as the document prints it.
+/// Signs parameters in any order: empty values left out, `sign` ignored, upper-case hex as the document prints it.
 #[must_use]
 pub fn sign<'a>(params: impl IntoIterator<Item = (&'a str, &'a str)>, secret: &Secret) -> (Canonical, String) {
     let mut kept: Vec<(&str, &str)> =
@@ -73,7 +73,7 @@ pub struct VerifiedForm {
     /// The names and values as meant: after `encoding=URL`.
     pub(crate) params: Params,
     pub(crate) files: Vec<UploadedFile>,
-    /// As it was received, where that differs from what is meant.
+    /// The form as received, where it differs from what is meant.
     pub(crate) received: Option<Form>,
     variant: Variant,
 }
@@ -85,8 +85,8 @@ impl VerifiedForm {
         self.variant
     }
 
-    /// What was signed, where that is not what the parameters say (`encoding=URL`): all names and values in the order sent.
-    /// Sent on with these values, the push is still rightly signed.
+    /// What was signed, where that differs from the parameters (`encoding=URL`): all names and values in the order
+    /// sent. A push that is sent on with these values still has a valid signature.
     #[must_use]
     pub fn signed_values(&self) -> Option<Vec<(&str, &str)>> {
         let received = self.received.as_ref().filter(|_| self.variant.text != SignedText::Plain)?;
@@ -106,7 +106,7 @@ impl VerifiedForm {
     }
 }
 
-/// What was received is kept apart only where something else is meant.
+/// The received form is kept apart only where it differs from what is meant.
 pub(crate) fn as_received(received: Option<Form>, meant: Params, files: Vec<UploadedFile>) -> Form {
     received.unwrap_or_else(|| Form::from_parts(meant.into_pairs(), files))
 }
@@ -114,7 +114,7 @@ pub(crate) fn as_received(received: Option<Form>, meant: Params, files: Vec<Uplo
 /// The signature is wrong, or there is none.
 #[derive(Debug, Clone)]
 pub struct Mismatch {
-    /// The string that the likeliest variant signs, with `app_secret=***`.
+    /// The string of the likeliest variant, with `app_secret=***`.
     pub masked: String,
 }
 
@@ -126,18 +126,18 @@ impl Mismatch {
     }
 }
 
-/// What the check of a signature gives.
+/// The result of checking a signature.
 #[derive(Debug)]
 pub enum Verified {
-    /// The signature matches, and the form has one reading.
+    /// The signature matches, and the string has one reading.
     Matched(VerifiedForm),
     /// No variant matches; the form as it came.
     Mismatched(Mismatch, Form),
-    /// It matches, and the form is refused all the same.
+    /// The signature matches, and the form is refused all the same.
     Refused(Refusal, Form),
 }
 
-/// Checks the signature of a form with the secret it must be signed with.
+/// Checks a form's signature with the secret it must be signed with.
 #[must_use]
 pub fn verify(form: Form, kind: PushKind, secret: &Secret) -> Verified {
     let (variant, canonical) = match matching_variant(&form, secret) {
@@ -148,7 +148,7 @@ pub fn verify(form: Form, kind: PushKind, secret: &Secret) -> Verified {
     accept(form, kind, variant, refused)
 }
 
-/// Takes a form without any signature, for a park that need not sign: a `sign` that is sent must match all the same.
+/// Accepts a form without any signature, for a park that need not sign; a `sign` that is sent must match all the same.
 #[must_use]
 pub fn accept_unsigned(form: Form, kind: PushKind) -> Verified {
     accept(form, kind, Variant::UNSIGNED, None)
@@ -172,7 +172,7 @@ fn matching_variant(form: &Form, secret: &Secret) -> Result<(Variant, Canonical)
 }
 
 fn accept(form: Form, kind: PushKind, variant: Variant, ambiguous: Option<Refusal>) -> Verified {
-    // By what was signed, as emptiness always is: nothing that says something can be added to a captured push.
+    // Decided by what was signed, as for empty values everywhere: nothing meaningful can be added to a captured push.
     let says_nothing = |param: &Param<'_>| value::says_nothing(variant.signed(param));
     let foreign = || form.params().find(|param| field::is_foreign(param.name, kind) && !says_nothing(param));
     let refused = refuse_repeats(&form)
@@ -201,7 +201,7 @@ fn refuse_repeats(form: &Form) -> Result<(), Refusal> {
     }
 }
 
-/// The values as the sender of `encoding=URL` means them: the signed text, decoded once.
+/// The values as a sender of `encoding=URL` means them: the signed text, decoded once.
 fn decoded_params(form: &Form, variant: Variant) -> Result<Params, Refusal> {
     let mut params = Params::with_capacity(form.params().len());
     for param in form.params() {
@@ -215,7 +215,7 @@ fn decoded_params(form: &Form, variant: Variant) -> Result<Params, Refusal> {
         let decoded =
             url_decoded(signed).map_err(|()| Refusal::NotText { name: param.name.to_owned(), charset: "UTF-8" })?;
         if decoded.is_some() && !variant.encoding_signed && param.name == "parking_serial" {
-            // An unsigned `encoding` can be added to a captured push: it must not make a new serial of an old one.
+            // An unsigned `encoding` can be added to a captured push: it must not turn an old serial into a new one.
             return Err(Refusal::Ambiguous { name: param.name.to_owned(), inner: "encoding".into() });
         }
         params.push(param.name, decoded.as_deref().unwrap_or(signed));

@@ -1,12 +1,12 @@
 //! The protocol's values: parsed once, then trusted.
 //!
-//! Every constructor here takes the text as it was sent and says, when it does not fit, what was expected
+//! Every constructor takes the text as it was sent, and the caller says what was expected when it does not fit
 //! (`leave.md`, the parameter table). Nothing is rounded, trimmed or repaired.
 
 use std::fmt;
 
-/// Does a value say nothing? Empty, or the `null` that languages write for a value they do not have. Such a parameter is as
-/// good as not sent, except in the signed text.
+/// Is a value empty: no text, or the `null` that languages write for a missing value? Such a parameter counts as not
+/// sent, except in the signed text.
 #[must_use]
 pub fn says_nothing(value: &str) -> bool {
     value.is_empty() || value == "null"
@@ -17,7 +17,7 @@ pub fn says_nothing(value: &str) -> bool {
 pub struct Fen(pub u64);
 
 impl Fen {
-    /// The largest amount taken: what a JSON number holds without loss in every client (2^53 - 1).
+    /// The largest amount accepted: what a JSON number holds without loss in every client (2^53 - 1).
     pub const MAX: Fen = Fen((1 << 53) - 1);
 
     /// Reads `"500"`; refuses signs, points, exponents, blanks and amounts over [`Fen::MAX`].
@@ -55,7 +55,7 @@ impl fmt::Display for UnixMillis {
 pub struct Md5Hash(pub [u8; 16]);
 
 impl Md5Hash {
-    /// Of no bytes at all: what an empty file's hash is.
+    /// The MD5 of no bytes, which is the hash of an empty file.
     pub const OF_NOTHING: Md5Hash =
         Md5Hash([0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e]);
 
@@ -81,7 +81,7 @@ impl fmt::Debug for Md5Hash {
     }
 }
 
-/// `seqno` of a reply: the name of one request in every log line and in the store. Shown as 16 hex digits.
+/// `seqno` of a reply: identifies one request in every log line and in the store. Shown as 16 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seqno(pub u64);
 
@@ -99,7 +99,7 @@ impl fmt::Display for Seqno {
     }
 }
 
-/// What makes two pushes "the same push": a keyed SHA-256 over their content, cut to 16 bytes.
+/// Equal for two pushes that are "the same push": a keyed SHA-256 of their content, truncated to 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 16]);
 

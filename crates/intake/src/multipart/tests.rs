@@ -2,7 +2,8 @@ use super::*;
 
 type Part = (Option<String>, Vec<u8>);
 
-/// Names and contents of all parts, of a body that comes in pieces of that size; or why it broke, and the parts before.
+/// Names and contents of all parts of a body that arrives in pieces of this size; or why it failed, and the parts
+/// before.
 fn read(body: &[u8], piece_bytes: usize) -> (Vec<Part>, Result<(), String>) {
     let mut multipart = Multipart::new("XX");
     let mut pieces = body.chunks(piece_bytes);
@@ -98,7 +99,7 @@ fn a_picture_is_passed_on_as_it_comes() {
     }
 }
 
-/// What another reader finds in the same body.
+/// What another parser finds in the same body.
 fn read_by_multer(body: Vec<u8>) -> Vec<Part> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -128,7 +129,7 @@ proptest::proptest! {
         piece_bytes in 1_usize..50,
     ) {
         let contents: Vec<String> = contents.into_iter().map(|pieces| pieces.concat()).collect();
-        // A boundary in a content is a boundary.
+        // A boundary within a content is a boundary.
         proptest::prop_assume!(contents.iter().all(|content| !format!("\r\n{content}\r\n").contains("\r\n--XX")));
         let parts = contents.iter().enumerate().map(|(number, content)| {
             format!("--XX\r\nContent-Disposition: form-data; name=\"n{number}\"\r\n\r\n{content}\r\n")

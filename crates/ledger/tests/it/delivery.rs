@@ -1,4 +1,4 @@
-//! The life of deliveries under random events, beside a plain list of what happened to each.
+//! The life of deliveries under random events, next to a plain list of what happened to each.
 
 use parkgate_ledger::delivery::{
     AttemptOutcome, ClaimStep, DeliveryState, Turns, claim, freed, frees_leave, is_due, replayed, resumed, retried,
@@ -16,7 +16,7 @@ fn pending(next_at: i64) -> DeliveryState {
 enum Event {
     /// Claim all that is due, for so long.
     Claim(i64),
-    /// The oldest claim of this delivery comes back.
+    /// The oldest claim of this delivery is settled.
     Settle(usize, AttemptOutcome),
     Retry(usize),
     Replay(usize),
@@ -39,7 +39,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Three stays: the even places are enters, each with its leave behind it.
+/// Three visits: even indexes are enters, each followed by its leave.
 #[derive(Default)]
 struct Desk {
     states: Vec<Option<DeliveryState>>,
@@ -49,7 +49,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// Neither it nor the leave behind it is claimed.
+    /// Is neither it nor the leave after it claimed?
     fn is_at_rest(&self, place: usize) -> bool {
         let leave = if place.is_multiple_of(2) { self.claimed_until[place + 1] } else { None };
         self.claimed_until[place].is_none() && leave.is_none()
@@ -111,8 +111,8 @@ impl Desk {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// Whatever happens: no leave before its enter, no delivery claimed by two at once, attempts are counted exactly, and
-    /// once the subscriber takes everything nothing is left.
+    /// Whatever happens: no leave goes out before its enter, no delivery is claimed by two at once, attempts are
+    /// counted exactly, and once the subscriber accepts everything nothing is left.
     #[test]
     fn a_delivery_is_tried_until_it_arrives(events in proptest::collection::vec(event(), 0..60)) {
         let mut desk = Desk {
@@ -127,8 +127,8 @@ proptest! {
                 Event::Settle(place, outcome) => desk.settle(place, outcome),
                 Event::Retry(place) => {
                     let now = UnixMillis(desk.now);
-                    // What is on its way is left alone here. A dead enter that is retried while its leave is on its way may
-                    // send that leave a second time, which every subscriber must bear.
+                    // A claimed delivery is left alone here. A dead enter that is retried while its leave is on its way
+                    // may send that leave a second time, which every subscriber must tolerate.
                     if desk.is_at_rest(place)
                         && let Some(state) = desk.states[place].take()
                     {

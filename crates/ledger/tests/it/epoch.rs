@@ -1,4 +1,4 @@
-//! Numberings: which one a record is of, what a restart of serials looks like, and what moving records comes to.
+//! Epochs: which one a record belongs to, what a restart of serials looks like, and what moving records does.
 
 use std::collections::HashMap;
 
@@ -64,7 +64,7 @@ fn space(snapshot: Option<(i64, u32)>, latest: Option<i64>) -> Space {
 }
 
 proptest! {
-    /// The merged count is what one numbering would have that saw the snapshots and events of both.
+    /// The merged count is the count of a single epoch that saw the snapshots and events of both.
     #[test]
     fn a_merged_count_is_the_newest_snapshot_and_all_that_came_after_it(
         before in proptest::option::of((0..40_i64, 0..100_u32)), epoch in proptest::option::of((40..80_i64, 0..100_u32)),
@@ -83,15 +83,15 @@ proptest! {
         prop_assert_eq!(merged.latest_counted, events.iter().map(|(at, _)| UnixMillis(*at)).max());
     }
 
-    /// After a move every serial of the new numbering has one record that stands, the first that came, and every other
-    /// content is a conflict of it; nothing is there twice.
+    /// After a move every serial of the new epoch has one standing record, the first that arrived; every other content
+    /// is a conflict of it, and nothing is there twice.
     #[test]
     fn moved_records_stand_once_under_each_serial(
         rows in proptest::collection::vec((0..4_u8, 0..3_u8), 0..24), there in proptest::collection::hash_map(0..4_u8, 0..3_u8, 0..4)
     ) {
         let digest = |content: u8| Digest([content; 16]);
         let standing_there = |serial: u8| there.get(&serial).map(|content| (RecordId(1000 + i64::from(serial)), digest(*content)));
-        // The old numbering as the ledger would have made it: the first of a serial stands, other contents conflict.
+        // The earlier epoch as the ledger would have made it: the first of a serial stands, other contents conflict.
         let mut standing: HashMap<u8, (i64, u8)> = HashMap::new();
         let mut seen: Vec<(u8, u8)> = Vec::new();
         let mut misplaced = Vec::new();

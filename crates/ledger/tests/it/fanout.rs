@@ -50,7 +50,7 @@ fn only_the_subscriber_that_is_asked_inline_has_the_delivery_to_itself_for_a_tim
         fan_out(&subscriptions, record).map(|one| (one.subscriber.0, one.next_at.0, one.since.0)).collect()
     };
     assert_eq!(due(record), [(1, 1000, 1000), (2, 9000, 1000)]);
-    // What was ignored is answered without asking anybody: its delivery is due at once.
+    // An ignored push is answered without asking the compared subscriber: its delivery is due at once.
     assert_eq!(due(Published { is_conflict: true, ..record }), [(1, 1000, 1000), (2, 1000, 1000)]);
 }
 
@@ -66,7 +66,7 @@ fn subscription() -> impl Strategy<Value = Subscription> {
 }
 
 proptest! {
-    /// Every subscription answers for itself: the others neither add nor take away a delivery.
+    /// Every subscription is decided alone: others neither add nor remove a delivery.
     #[test]
     fn each_subscription_is_asked_by_itself(
         subscriptions in proptest::collection::vec(subscription(), 0..8), park in 0..4_i64, enters in any::<bool>(),

@@ -1,4 +1,4 @@
-//! The rules as named properties, against a model that recounts everything from the plain list of arrivals.
+//! The rules as named properties, checked against a model that recomputes everything from the plain list of arrivals.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod delivery;

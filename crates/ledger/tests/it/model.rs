@@ -1,11 +1,11 @@
-//! The rules told naively: every question is answered by going through all arrivals from the first.
+//! A naive model of the rules: every question is answered by going through all arrivals from the first.
 
 use std::collections::BTreeMap;
 
 use parkgate_ledger::{Arrival, Verdict};
 use parkgate_wire::{Digest, PushKind};
 
-/// What became of each arrival.
+/// The verdict on each arrival.
 pub(crate) fn verdicts(arrivals: &[Arrival]) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = Vec::new();
     for (index, arrival) in arrivals.iter().enumerate() {
@@ -56,7 +56,7 @@ fn refused(arrivals: &[Arrival], index: usize) -> Vec<String> {
     refused
 }
 
-/// `(remain told, counted later)` of each park: the newest snapshot, and what was counted after it.
+/// `(reported remain, counted later)` of each park: the newest snapshot, and what was counted after it.
 pub(crate) fn spaces(arrivals: &[Arrival]) -> BTreeMap<i64, (Option<u32>, i64)> {
     let mut spaces = BTreeMap::new();
     for park in arrivals.iter().map(|arrival| arrival.park) {
@@ -64,7 +64,7 @@ pub(crate) fn spaces(arrivals: &[Arrival]) -> BTreeMap<i64, (Option<u32>, i64)> 
             .filter(|index| arrivals[*index].park == park && is_first(arrivals, *index))
             .map(|index| &arrivals[index])
             .collect();
-        // Of two snapshots of one moment the one that arrived later.
+        // Of two snapshots of the same moment, the one that arrived later.
         let newest = firsts.iter().filter(|arrival| arrival.space.is_some()).max_by_key(|arrival| as_of(arrival));
         let later = firsts
             .iter()
@@ -77,13 +77,13 @@ pub(crate) fn spaces(arrivals: &[Arrival]) -> BTreeMap<i64, (Option<u32>, i64)> 
     spaces
 }
 
-/// When it happened; but what is told for later than ten minutes after it was received, as of the receipt.
+/// When it happened; but what claims to happen more than ten minutes after its receipt counts as of the receipt.
 fn as_of(arrival: &Arrival) -> i64 {
     let is_ahead = arrival.event_time.0 - arrival.received_at.0 > 600_000;
     if is_ahead { arrival.received_at.0 } else { arrival.event_time.0 }
 }
 
-/// Contents are told apart by all that the rules look at.
+/// Two contents differ if the rules see any difference.
 pub(crate) fn digest(text: &str) -> Digest {
     let mut bytes = [0_u8; 16];
     for (index, byte) in text.bytes().enumerate() {

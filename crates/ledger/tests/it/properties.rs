@@ -1,4 +1,4 @@
-//! What must hold whatever comes, in whatever order.
+//! What must hold whatever arrives, in whatever order.
 
 use parkgate_ledger::{Arrival, ParkId, Verdict};
 use parkgate_wire::{Payment, PushKind, Seqno, SpaceReport, UnixMillis};
@@ -78,7 +78,7 @@ fn counts(shelf: &Shelf) -> Vec<(i64, Option<u32>, i64)> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
-    /// Every verdict and every count is what the model says, however the stream is cut into batches.
+    /// Every verdict and every count is what the model says, whatever batches the stream is split into.
     #[test]
     fn the_ledger_agrees_with_the_model_in_any_batches(
         arrivals in stream(), cuts in proptest::collection::vec(1..20_usize, 1..6)
@@ -91,7 +91,7 @@ proptest! {
         }
     }
 
-    /// A retry of everything, in another order, changes nothing and is answered as the first time.
+    /// Retrying everything, in another order, changes nothing and is answered as the first time.
     #[test]
     fn retries_change_nothing(arrivals in stream(), seed in any::<u64>()) {
         let (mut shelf, first) = in_batches(&arrivals, &[7]);
@@ -132,7 +132,7 @@ proptest! {
         prop_assert_eq!(counts(&in_order), counts(&out_of_order));
     }
 
-    /// A count made anew from the records is the one that stands.
+    /// A recount from the records gives the count that is stored.
     #[test]
     fn a_recount_changes_nothing_of_a_right_count(arrivals in stream(), cut in 1..20_usize) {
         let (shelf, _) = in_batches(&arrivals, &[cut]);
@@ -155,7 +155,7 @@ proptest! {
         prop_assert_eq!((counts(&with), with.orders, with.taken), (counts(&without), without.orders, without.taken));
     }
 
-    /// The count shown lies within 0 and the total, and what lies outside is the drift.
+    /// The count shown lies within 0 and the total, and the rest is drift.
     #[test]
     fn the_shown_count_lies_within_the_total(arrivals in stream(), total in proptest::option::of(0..50_u32)) {
         let (shelf, _) = in_batches(&arrivals, &[4]);
@@ -204,7 +204,7 @@ fn conflicts_are_bounded() {
     assert_eq!(shelf.records.len(), 65);
 }
 
-/// One push from next century must not stand against every later report.
+/// One push from next century must not outlast every later report.
 #[test]
 fn a_snapshot_from_the_future_counts_as_of_its_receipt() {
     let now = 1_700_000_000_000;
@@ -228,7 +228,7 @@ fn a_snapshot_from_the_future_counts_as_of_its_receipt() {
     assert_eq!(remain(&shelf), Some(1), "an event from the future counts as of its receipt, too");
     shelf.record(&[told("right", now + 5, now + 6, Some(40))]);
     assert_eq!(remain(&shelf), Some(40));
-    // At the bound it is believed, one millisecond later it is not.
+    // Exactly ten minutes ahead is believed, one millisecond more is not.
     shelf.record(&[told("at", now + 600_010, now + 10, Some(30)), told("before", now + 600_009, now + 11, Some(20))]);
     assert_eq!(remain(&shelf), Some(30));
     shelf.record(&[told("past", now + 600_021, now + 20, Some(10))]);

@@ -1,5 +1,5 @@
-//! A store in memory: load what a batch touches, decide, apply. It gives later events only where the contract of
-//! `ParkKey::needs_events_after` demands them, so that the contract is tested, too.
+//! A store in memory: load what a batch touches, decide, apply. It returns later events only where the contract of
+//! `ParkKey::needs_events_after` requires them, so that the contract is tested, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +50,7 @@ impl Shelf {
         decision.verdicts
     }
 
-    /// The count of a park, made anew from its records.
+    /// A park's count, recounted from its records.
     pub(crate) fn recounted(&self, park: i64) -> Space {
         let mut recount = Recount::default();
         let standing =

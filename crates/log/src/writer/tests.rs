@@ -2,7 +2,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 
-/// Does with each piece what the test says: takes so many bytes of it, or fails.
+/// Handles each write as the test says: accepts this many bytes, or fails.
 struct Scripted {
     asked: Sender<Vec<u8>>,
     answers: Receiver<io::Result<usize>>,
@@ -53,7 +53,7 @@ fn who_logs_never_waits_for_a_reader_that_does_not_read_and_the_bound_is_kept() 
     let test = scripted(8);
     test.writer.push(b"a\n");
     assert_eq!(test.asked(), "a\n");
-    // The reader hangs. Four lines more have room, the fifth has none.
+    // The reader hangs. Four more lines have room, the fifth has not.
     for _ in 0..4 {
         test.writer.push(b"b\n");
     }
@@ -62,7 +62,7 @@ fn who_logs_never_waits_for_a_reader_that_does_not_read_and_the_bound_is_kept() 
     assert_eq!(test.writer.lines(), Lines { dropped: 1, waiting: 5 });
     // The end of the process does not wait for it either.
     test.writer.flush(Instant::now());
-    // It reads again: everything that waited, in one piece, and it is told what was lost.
+    // It reads again: everything that was waiting, in one piece, and the number of lost lines.
     test.answer.send(Ok(99)).unwrap();
     assert_eq!(test.asked(), "b\nb\nb\nb\n");
     test.answer.send(Ok(99)).unwrap();
@@ -104,7 +104,7 @@ fn a_line_that_was_cut_off_does_not_run_into_the_next() {
     assert_eq!(test.asked(), "rst\n");
     test.answer.send(Err(FULL.into())).unwrap();
     assert_eq!(test.asked(), "\nsecond\nthird\n");
-    // Only to the end of a line: nothing is torn, and one line lost.
+    // Written exactly to the end of a line: nothing is torn, and one line is lost.
     test.answer.send(Ok("\nsecond\n".len())).unwrap();
     assert_eq!(test.asked(), "third\n");
     test.answer.send(Err(FULL.into())).unwrap();

@@ -1,4 +1,4 @@
-//! The log of a whole process, which a test can only see from outside: it starts itself anew.
+//! The log of a whole process, which can only be tested from outside: the test starts itself again.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::io::{Read, Write, pipe};
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Set for the process that logs.
 const CHILD: &str = "PARKGATE_LOG_TEST_CHILD";
 
-/// Not a test of its own: panics in a thread, and goes on to say so.
+/// Not a test of its own: panics in a thread, then reports that it went on.
 #[test]
 fn child() {
     if std::env::var_os(CHILD).is_none() {
@@ -29,7 +29,7 @@ fn start(stderr: impl Into<Stdio>) -> Child {
     child.env_remove("RUST_BACKTRACE").stdout(Stdio::piped()).stderr(stderr).spawn().unwrap()
 }
 
-/// All it printed. A child that hangs fails the test.
+/// Everything it printed. A child that hangs fails the test.
 fn printed(mut child: Child) -> String {
     let mut stdout = child.stdout.take().unwrap();
     let (tells, told) = channel();

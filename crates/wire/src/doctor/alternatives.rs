@@ -6,20 +6,21 @@ use super::recipe::Request;
 use super::value_edit::{DOTNET, JAVA, JS, JS_WHOLE, PHP, PYTHON, RFC3986, ValueEdit};
 use crate::field;
 
-/// A mistake, and whether it is made often enough to be looked for together with another.
+/// A mistake, and whether it is common enough to be tried together with another one.
 #[derive(Debug)]
 pub(super) struct Alternative {
     pub(super) mistake: Mistake,
     pub(super) is_common: bool,
 }
 
-/// Empty values of which each subset is tried: 2^6 strings.
+/// Up to this many empty values, each subset is tried: 2^6 strings.
 const EMPTIES_MAX: usize = 6;
 
-/// Those whose mistakes are also looked for in pairs, then the rare ones.
+/// The mistakes that are also tried in pairs, then the rare ones.
 pub(super) fn of(request: &Request<'_>) -> Vec<Alternative> {
     let mut common: Vec<Mistake> = Vec::with_capacity(256);
-    // Before the orders: of parameters sent in order, a value put together again reads like one that was not sorted.
+    // Before the orders: for parameters signed in the order sent, a value put back together looks like an unsorted
+    // string.
     common.extend(request.rejoined.as_ref().map(|_| Mistake::Rejoined));
     common.extend(COMMON_ORDERS.map(Mistake::Order));
     common.extend(COMMON_PLACES.map(Mistake::Place));
@@ -207,7 +208,7 @@ fn has_json(request: &Request<'_>) -> bool {
     request.params.iter().any(|sent| sent.json.is_some() || sent.value.contains("\\\""))
 }
 
-/// Proper subsets of the empty values; of many only those that keep or drop one.
+/// Proper subsets of the empty values; if there are many, only those that keep or drop a single one.
 fn empties(request: &Request<'_>) -> Vec<Mistake> {
     let count = request.params.iter().filter(|sent| sent.value.is_empty()).count().min(63);
     let all = (1_u64 << count) - 1;
@@ -219,7 +220,7 @@ fn empties(request: &Request<'_>) -> Vec<Mistake> {
     kept.into_iter().map(|kept| Mistake::Empties { kept }).collect()
 }
 
-/// The file's field signed: its bytes are not at hand, but its MD5, its size and its part's name are.
+/// The file's own field was signed: its bytes are gone by now, but its MD5, its size and its part's name are known.
 fn files(request: &Request<'_>, rare: bool) -> Vec<Mistake> {
     let mut signed = Vec::new();
     let mut add = |name: &str, value: String| {
@@ -249,7 +250,7 @@ fn files(request: &Request<'_>, rare: bool) -> Vec<Mistake> {
     signed
 }
 
-/// Documented names that did not come: an HTTP library may drop empty values that were signed.
+/// Documented names that were not sent: an HTTP library may drop empty values that were signed.
 fn not_sent(request: &Request<'_>) -> Vec<Mistake> {
     let is_absent = |name: &str| request.params.iter().all(|sent| sent.name != name);
     let with =

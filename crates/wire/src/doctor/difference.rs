@@ -1,13 +1,13 @@
-//! Where two strings part: what a person looks at first when two canonical strings should be one.
+//! Where two strings diverge: the first thing to look at when two canonical strings should be equal.
 
-/// The first place where two strings differ, with what stands around it.
+/// The first place where two strings differ, with the text around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstDifference {
     /// The position of the first byte that differs, from 0; the shorter string's length if the other goes on.
     pub at: usize,
-    /// What stands there in the first string, whole characters only, `…` where more follows or went before.
+    /// What the first string has there: whole characters only, `…` where text was cut off.
     pub one: String,
-    /// What stands there in the second string.
+    /// What the second string has there.
     pub other: String,
 }
 

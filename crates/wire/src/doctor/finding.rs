@@ -25,9 +25,9 @@ pub struct Finding {
     pub zh: String,
     /// The same in English.
     pub en: String,
-    /// Both strings; only where a sign has proved that the sender knows the secret.
+    /// Both strings; only if the sign has proved that the sender knows the secret.
     pub strings: Option<Strings>,
-    /// Where no known mistake matches: the fields that are most often changed on the way.
+    /// If no known mistake matches: the fields that most often change on the way.
     pub suspects: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub struct Finding {
 /// not UTF-8 escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Strings {
-    /// What had to be signed.
+    /// What should have been signed.
     pub expected: String,
     /// What was signed.
     pub signed: String,
@@ -43,7 +43,7 @@ pub struct Strings {
     pub difference: Option<FirstDifference>,
 }
 
-/// Fields named as suspects at most: a sentence, not a list.
+/// At most this many suspects: a sentence, not a list.
 const SUSPECTS_MAX: usize = 8;
 
 impl Finding {
@@ -58,7 +58,7 @@ impl Finding {
         Finding::saying(&[(kind, detail.to_owned())], detail)
     }
 
-    /// No known mistake matches. Shows no string: the sender has proved nothing.
+    /// No known mistake matches. Shows no string, since the sender has proved nothing.
     pub(super) fn none(form: &Form, request: &Request<'_>) -> Finding {
         let park = shortened(form.get("park_uuid").or(form.get("merchant")).unwrap_or("?"));
         let (zh, en) = match form.get("app_id").map(shortened) {
@@ -76,7 +76,7 @@ impl Finding {
         finding
     }
 
-    /// No known mistake matches, and text was lost on the way: what was signed cannot be told any more.
+    /// No known mistake matches, and text was lost on the way, so what was signed can no longer be known.
     pub(super) fn lost(form: &Form) -> Option<Finding> {
         let lost = lost_in(form);
         if lost.is_empty() {
@@ -86,7 +86,7 @@ impl Finding {
         Some(Finding::saying(&[(FindingKind::LostText, zh)], &en))
     }
 
-    /// What was signed in another charset may be right, and what was sent misread: the bytes are the same.
+    /// The sender may have signed correctly in another charset and sent the same bytes under the wrong one.
     pub(super) fn beside_misread(mut self, form: &Form) -> Finding {
         let of_charset = [
             FindingKind::SignedInGbk,
@@ -107,7 +107,7 @@ impl Finding {
         self
     }
 
-    /// A recipe gave the sign.
+    /// A recipe produced the sign.
     pub(super) fn of(
         found: &SignMatch,
         target: &Target,
@@ -132,7 +132,7 @@ impl Finding {
         Finding { strings, ..Finding::saying(&kinds, "") }
     }
 
-    /// `en` stands in for the detail where it is not the same in both languages.
+    /// `en` replaces the detail in the English sentence where it differs from the Chinese one.
     fn saying(kinds: &[(FindingKind, String)], en: &str) -> Finding {
         let zh: Vec<String> = kinds.iter().map(|(kind, detail)| kind.zh().replace("{}", detail)).collect();
         let detail_en = |detail: &String| if en.is_empty() { detail.clone() } else { en.to_owned() };
@@ -147,7 +147,7 @@ impl Finding {
     }
 }
 
-/// Where text was lost, values as they were meant.
+/// Where text was lost, looking at the values as they were meant.
 fn lost_in(form: &Form) -> Vec<LostText> {
     let url_encoded = is_url_encoded(form);
     let meant = form.params().filter(|param| param.name != "sign").map(|param| {
@@ -198,7 +198,8 @@ fn shown(recipe: Recipe<'_>, request: &Request<'_>, masks: &Masks) -> String {
     }
 }
 
-/// What cannot be seen as `\n` or `\u{feff}`.
+/// Invisible characters as escapes such as `
+/// ` or `\u{feff}`.
 fn escaped(text: &str) -> String {
     text.chars().map(escaped_char).collect()
 }
@@ -207,8 +208,8 @@ fn escaped_char(c: char) -> String {
     if c.is_control() || c == '\u{feff}' { c.escape_default().collect() } else { c.into() }
 }
 
-/// The texts that must not be shown: the secret that matched, and the park's and app's own where a wanted one matched.
-/// No more than those: to mask a secret in values tells whoever sent a guess there that the guess is right.
+/// The texts that must not be shown: the secret that matched and, if a right one matched, the park's and the app's own.
+/// Only those: masking any secret in values would confirm a guess that somebody sent there.
 struct Masks(Vec<String>);
 
 impl Masks {
@@ -241,7 +242,7 @@ impl Masks {
                 masked = Cow::Owned(masked.replace(secret.as_str(), MASK));
             }
         }
-        // A secret with stars in it may have come together anew.
+        // Masking may have joined the pieces of a secret that itself contains stars.
         if self.0.iter().any(|secret| masked.contains(secret.as_str())) { Cow::Borrowed(MASK) } else { masked }
     }
 }

@@ -1,7 +1,7 @@
 //! The platform's own canonical string, read back from a hint that someone pasted (`leave.md`, note 10).
 //!
 //! `签名验证不通过[k=v&…&app_secret=***]` may come alone, inside the JSON reply, or cut out of that reply with its quotes
-//! still escaped. Nothing here fails on any text: what is no hint gives `None`.
+//! still escaped. No text makes this fail: anything that is not a hint gives `None`.
 
 use crate::field;
 
@@ -10,14 +10,14 @@ use crate::field;
 pub struct Hint {
     /// The canonical string, unescaped, ending in `app_secret=***`.
     pub canonical: String,
-    /// Its names and values, without the secret. The string escapes neither `&` nor `=`: it is cut at documented
+    /// Its names and values, without the secret. The string escapes neither `&` nor `=`, so it is split at documented
     /// names, and at others only where they are in order.
     pub params: Vec<(String, String)>,
 }
 
 const MASKED: &str = "app_secret=***";
 
-/// Reads the canonical string out of a pasted hint, reply or string.
+/// Reads the canonical string from a pasted hint, reply or string.
 #[must_use]
 pub fn from_hint(text: &str) -> Option<Hint> {
     let text = text.trim();

@@ -1,4 +1,4 @@
-//! JSON written anew: what a library does to `payment_list` between signing and sending.
+//! JSON that was serialized again: what a library does to `payment_list` between signing and sending.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -39,7 +39,7 @@ pub(super) enum JsonEdit {
 pub(super) struct Json {
     value: Value,
     style: Style,
-    /// What single edits gave: pairs ask for them again and again.
+    /// Results of single edits, kept because pairs need them over and over.
     written: RefCell<Vec<(JsonEdit, String)>>,
 }
 
@@ -95,7 +95,7 @@ const PLAIN: Style = Style {
 };
 
 impl Json {
-    /// Reads an array or object; other values are no JSON to speak of.
+    /// Reads an array or object; other values are of no interest here.
     pub(super) fn read(text: &str) -> Option<Json> {
         if !text.trim_start().starts_with(['[', '{']) {
             return None;
@@ -104,7 +104,7 @@ impl Json {
         Some(Json { style: style_of(&value, text), value, written: RefCell::default() })
     }
 
-    /// The JSON as those edits leave it.
+    /// The JSON after those edits.
     pub(super) fn written(&self, edits: impl Iterator<Item = JsonEdit> + Clone) -> String {
         let mut rest = edits.clone();
         let (Some(only), None) = (rest.next(), rest.next()) else { return self.edited(edits) };
@@ -128,7 +128,7 @@ impl Json {
     }
 }
 
-/// JSON that was escaped once too often.
+/// Undoes one escaping too many.
 pub(super) fn unescaped(text: &str) -> Option<String> {
     let plain = text.contains("\\\"").then(|| text.replace("\\\"", "\"").replace("\\\\", "\\"))?;
     Json::read(&plain).map(|_| plain)
@@ -284,7 +284,7 @@ impl Style {
     }
 }
 
-/// Would it stay the same as a JSON number?
+/// Would it look the same as a JSON number?
 fn is_number(text: &str) -> bool {
     !text.is_empty() && serde_json::from_str::<serde_json::Number>(text).is_ok_and(|n| n.to_string() == text)
 }

@@ -1,4 +1,4 @@
-//! What the doctor can say: a code and a sentence in two languages for each mistake.
+//! Everything the doctor can say: a code for each mistake and its sentence in two languages.
 
 macro_rules! kinds {
     ($($name:ident $code:literal $zh:literal $en:literal;)*) => {

@@ -1,8 +1,8 @@
-//! The mistakes, as data: each is one deviation on one axis of how a sign is made.
+//! The mistakes, as data: each is one deviation in one step of making a sign.
 //!
-//! Who signs takes the parameters (which?), their values (how written?), puts them in order, joins them, adds the secret
-//! (where?), turns the text into bytes (which charset?) and hashes them (how?). A pair deviates on two axes, or twice on one
-//! where that makes sense.
+//! To sign is to select the parameters (which?), write their values (how?), sort them, join them, add the secret
+//! (where?), turn the text into bytes (which charset?) and hash them (how?). A pair of mistakes deviates in two steps,
+//! or twice in one where that makes sense.
 
 use super::json::JsonEdit;
 use super::value_edit::ValueEdit;
@@ -11,23 +11,23 @@ use super::value_edit::ValueEdit;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mistake {
     Order(Order),
-    /// The parameter at that place of the sorted list did not take part.
+    /// The parameter at this position of the sorted list was left out.
     Without(usize),
-    /// A parameter took part that was not sent.
+    /// A parameter that was not sent took part.
     With {
         name: String,
         value: String,
         is_file: bool,
     },
     SignIncluded(SignValue),
-    /// A value with an unescaped `&` fell apart in the body.
+    /// A value with an unescaped `&` was split in the body.
     Rejoined,
-    /// Of the empty values, those whose bit is set took part.
+    /// Only those empty values took part whose bit is set.
     Empties {
         kept: u64,
     },
     Value(ValueEdit),
-    /// One value only, that at that place.
+    /// The value at this position only.
     ValueOf(usize, ValueEdit),
     Json(JsonEdit),
     Join(Join),
@@ -42,9 +42,9 @@ pub(super) enum Order {
     AsSent,
     ByValue,
     Reversed,
-    /// As if names were upper case: `_` comes after the letters.
+    /// As if names were in upper case: `_` comes after the letters.
     UpperCase,
-    /// As dictionaries do: `_` does not count.
+    /// As in a dictionary: `_` is ignored.
     WithoutUnderscore,
 }
 
@@ -53,7 +53,7 @@ pub(super) enum Order {
 pub(super) enum SignValue {
     Empty,
     Null,
-    /// The right sign in upper case: signed twice, the first sign being in the map already.
+    /// The right sign in upper case: the client signed twice, the second time with the first sign among the parameters.
     Upper,
     Lower,
 }
@@ -87,18 +87,18 @@ impl Join {
 /// Where and how the secret stands in the string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SecretPlace {
-    /// `&app_secret=S`, as documented, and at the end this.
+    /// `&app_secret=S`, as documented, with the secret written like this.
     Documented(Secretly),
     /// `&NAME=S`.
     Named(&'static str),
-    /// `&S`, or `S` at once.
+    /// `&S`, or just `S`.
     Bare(&'static str),
     /// `app_secret=S&…`, `S&…` or `S…`.
     Front(&'static str, &'static str),
     BothEnds,
-    /// `app_secret` in its alphabetical place.
+    /// `app_secret` at its alphabetical position.
     Sorted,
-    /// Not at all, and this instead.
+    /// Not at all, with this in its place.
     Missing(&'static str),
     /// `app_secret=S` with this before it instead of `&`.
     Between(&'static str),
@@ -106,7 +106,7 @@ pub(super) enum SecretPlace {
     Around(&'static str, &'static str),
 }
 
-/// In what form the secret was taken.
+/// How the secret was transformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Secretly {
     AsGiven,
@@ -116,11 +116,11 @@ pub(super) enum Secretly {
     Md5Upper,
     Encoded,
     Trimmed,
-    /// With blanks around that do not belong to it.
+    /// With blanks around it that do not belong to it.
     Padded(&'static str, &'static str),
 }
 
-/// What happened to the string as a whole.
+/// What was done to the string as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WholeEdit {
     Bom,
@@ -154,7 +154,7 @@ pub(super) enum HashForm {
 }
 
 impl Mistake {
-    /// May both be made at once, in this order?
+    /// Can both be made at once, in this order?
     pub(super) fn composes_with(&self, other: &Mistake) -> bool {
         use Mistake::{
             Charset, Empties, Hash, Join, Json, Order, Place, Rejoined, SignIncluded, Value, Whole, Without,

@@ -1,4 +1,4 @@
-//! Signs as someone with given mistakes would: parameters → text → bytes → MD5.
+//! Signs as somebody who makes the given mistakes: parameters → text → bytes → MD5.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -18,7 +18,7 @@ pub(super) struct SentParam<'a> {
     pub(super) name: &'a str,
     pub(super) value: Cow<'a, str>,
     pub(super) raw: Cow<'a, str>,
-    /// Its place among all, as sent.
+    /// Its position among all, as sent.
     pub(super) place: usize,
     pub(super) json: Option<Json>,
 }
@@ -28,7 +28,7 @@ pub(super) struct SentParam<'a> {
 pub(super) struct Request<'a> {
     /// In the documented order.
     pub(super) params: Vec<SentParam<'a>>,
-    /// With values put together again that an unescaped `&` cut, if there may be any.
+    /// With values put back together that an unescaped `&` may have split, if there are any.
     pub(super) rejoined: Option<Vec<SentParam<'a>>>,
     pub(super) files: &'a [UploadedFile],
     pub(super) sign_place: usize,
@@ -71,7 +71,7 @@ impl<'m> Recipe<'m> {
         self.find(|m| if let Mistake::SignIncluded(value) = m { Some(*value) } else { None })
     }
 
-    /// The string, before anything is done to it as a whole. `sign` is what stands in it for a sign that took part.
+    /// The string, before any edit of the whole. `sign` is the text of a sign that took part.
     pub(super) fn text(&self, request: &Request<'_>, key: SecretText<'_>, sign: &str) -> String {
         let mut items = self.items(request, sign);
         let place = self.place();
@@ -105,7 +105,7 @@ impl<'m> Recipe<'m> {
         out
     }
 
-    /// What became of the string as a whole.
+    /// The string after edits of the whole.
     pub(super) fn whole(&self, text: String) -> String {
         self.mistakes().fold(text, |text, mistake| match mistake {
             Mistake::Whole(WholeEdit::Bom) => format!("\u{feff}{text}"),
@@ -125,7 +125,7 @@ impl<'m> Recipe<'m> {
         }
     }
 
-    /// The hash, as it was made.
+    /// The hash, made as the recipe says.
     pub(super) fn hash(&self, bytes: &[u8], secret: &str) -> [u8; 16] {
         let form = self.find(|m| if let Mistake::Hash(form) = m { Some(*form) } else { None });
         let md5 = |bytes: &[u8]| <[u8; 16]>::from(Md5::digest(bytes));
@@ -223,7 +223,7 @@ fn compare(order: Option<Order>, one: &Item<'_>, other: &Item<'_>) -> Ordering {
     }
 }
 
-/// The text in that charset; `?` for what it does not have, as Java and PHP do.
+/// The text in that charset; `?` for what the charset lacks, as Java and PHP write it.
 fn encoded(charset: Charset, text: &str) -> Cow<'_, [u8]> {
     let by_char = |encoding: &'static encoding_rs::Encoding| match encoding.encode(text) {
         (bytes, _, false) => bytes,

@@ -1,4 +1,4 @@
-//! Reads from a form what the doctor needs: parameters in order, values put together again, JSON.
+//! Reads from a form what the doctor needs: parameters in order, split values put back together, JSON.
 
 use super::json::Json;
 use super::recipe::{Request, SentParam};
@@ -6,7 +6,7 @@ use crate::canonical::is_url_encoded;
 use crate::field;
 use crate::form::Form;
 
-/// Bytes of JSON read and written anew: a payment list of 100 entries is about 20 KiB.
+/// Bytes of JSON that are parsed and serialized again: a payment list of 100 entries is about 20 KiB.
 const JSON_BYTES_MAX: usize = 64 * 1024;
 
 impl<'a> Request<'a> {
@@ -31,8 +31,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// `leave_image=https://a/?u=1&fm=193` came as two parameters: each that is not documented goes back to the value
-/// before it. `None` if there is none.
+/// `leave_image=https://a/?u=1&fm=193` arrived as two parameters: each undocumented one is joined to the value before
+/// it again. `None` if there is none.
 fn rejoined<'a>(params: &[SentParam<'a>]) -> Option<Vec<SentParam<'a>>> {
     let mut whole: Vec<SentParam<'a>> = Vec::with_capacity(params.len());
     for sent in params {
@@ -57,7 +57,7 @@ fn rejoined<'a>(params: &[SentParam<'a>]) -> Option<Vec<SentParam<'a>>> {
 }
 
 impl SentParam<'_> {
-    /// Is it a value that is often changed on the way: with `+`, `%`, `&`, text that is not ASCII, or JSON escapes?
+    /// Does the value often change on the way: with `+`, `%`, `&`, text that is not ASCII, or JSON escapes?
     pub(super) fn is_fragile(&self) -> bool {
         self.value.contains(['+', '%', '&', '\\', '"']) || !self.value.is_ascii() || self.raw.contains('+')
     }

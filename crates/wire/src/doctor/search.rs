@@ -1,4 +1,4 @@
-//! Tries recipe after recipe, the simplest first, until one gives the sign or the budget ends.
+//! Tries one recipe after the other, the simplest first, until one gives the sign or the budget runs out.
 
 use std::ops::ControlFlow;
 
@@ -18,12 +18,12 @@ pub(super) struct SignMatch {
     pub(super) mistakes: Vec<Mistake>,
     /// Which candidate's secret.
     pub(super) candidate: usize,
-    /// Whose it is; `None` if it is the one that is wanted.
+    /// Whose it is; `None` if it is the right one.
     pub(super) wrong_role: Option<SecretRole>,
 }
 
 impl SignMatch {
-    /// Only who has a secret could have made this sign.
+    /// Could only somebody who has a secret have made this sign?
     pub(super) fn proves_secret(&self) -> bool {
         !self.mistakes.iter().any(|mistake| matches!(mistake, Mistake::Place(SecretPlace::Missing(_))))
     }
@@ -32,7 +32,7 @@ impl SignMatch {
 pub(super) struct Search<'a> {
     request: &'a Request<'a>,
     variants: Vec<Variant>,
-    /// Each candidate with its place: those wanted, those that may be mixed up with them, those of others.
+    /// Each candidate with its index: the right secrets, those easily confused with them, other parks' and apps'.
     wanted: Vec<(usize, Candidate<'a>)>,
     own: Vec<(usize, Candidate<'a>)>,
     others: Vec<(usize, Candidate<'a>)>,
@@ -42,10 +42,11 @@ pub(super) struct Search<'a> {
     is_exhausted: bool,
 }
 
-/// Other parks' and apps' secrets that are tried together with a mistake; the caller puts the likeliest first.
+/// How many of the other parks' and apps' secrets are also tried together with a mistake; the caller puts the likeliest
+/// first.
 const OTHERS_WITH_A_MISTAKE: usize = 8;
 
-/// Goes on, or ends with what was found, if anything.
+/// Goes on, or stops with the match, if there is one.
 type SearchStep = ControlFlow<Option<SignMatch>>;
 
 impl<'a> Search<'a> {
@@ -104,7 +105,7 @@ impl<'a> Search<'a> {
             self.documented(candidate, Some(candidate.1.role))?;
         }
         if !self.target.is_whole() {
-            // Its form is one mistake already.
+            // The form of such a sign is already one mistake.
             return SearchStep::Continue(());
         }
         alternatives.retain(|alternative| alternative.is_common);
@@ -127,7 +128,7 @@ impl<'a> Search<'a> {
         SearchStep::Continue(())
     }
 
-    /// Tries each alone, and says which make a difference to this request.
+    /// Tries each mistake alone, and returns those that change this request's string.
     fn singles(
         &mut self,
         alternatives: &[Alternative],
@@ -151,7 +152,7 @@ impl<'a> Search<'a> {
     }
 
     fn pairs(&mut self, alternatives: &[Alternative], candidate: &(usize, Candidate<'_>)) -> SearchStep {
-        // An unsigned `encoding` is a mistake of its own here: the parameter left out.
+        // An unsigned `encoding` counts as a mistake here: the parameter left out.
         let variants: Vec<Variant> = self.variants.iter().copied().filter(|variant| variant.encoding_signed).collect();
         for (place, one) in alternatives.iter().enumerate() {
             for other in alternatives.iter().skip(place + 1) {
@@ -172,7 +173,8 @@ impl<'a> Search<'a> {
         SearchStep::Continue(())
     }
 
-    /// Signs by a recipe and compares; gives whether the recipe differs from the documented one, whose text is `base`.
+    /// Signs by a recipe and compares. Returns whether the recipe differs from the documented one, whose text is
+    /// `base`.
     fn attempt(
         &mut self,
         recipe: Recipe<'_>,
@@ -195,7 +197,7 @@ impl<'a> Search<'a> {
         ControlFlow::Break(Some(SignMatch { variant: recipe.variant, mistakes, candidate: candidate.0, wrong_role }))
     }
 
-    /// Whoever signs twice has the first sign in the map by then.
+    /// A client that signs twice has the first sign among its parameters by then.
     fn sign_that_took_part(&mut self, recipe: Recipe<'_>, secret: &str) -> ControlFlow<Option<SignMatch>, String> {
         let is_upper = match recipe.sign_value() {
             None | Some(SignValue::Empty) => return ControlFlow::Continue(String::new()),
@@ -229,7 +231,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Is something done to the text that only its bytes or its hash show?
+/// Does the recipe change something that only the bytes or the hash show?
 fn changes_bytes(recipe: Recipe<'_>, text: &str) -> bool {
     recipe.mistakes().any(|mistake| match mistake {
         Mistake::Charset(Charset::Utf16) | Mistake::Hash(_) => true,

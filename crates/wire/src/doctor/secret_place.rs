@@ -1,18 +1,18 @@
-//! Writes the secret where it belongs, or where people put it instead.
+//! Writes the secret into the string: where it belongs, or where people put it instead.
 
 use md5::{Digest as _, Md5};
 
 use super::mistake::{Join, Names, SecretPlace, Secretly};
 use super::value_edit::JAVA;
 
-/// The secret, or what may be shown of it.
+/// The secret, or the mask that may be shown for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SecretText<'a> {
     Real(&'a str),
     Masked,
 }
 
-/// What stands for a secret wherever a person or a log can see it.
+/// Replaces a secret wherever a person or a log can see it.
 pub(super) const MASK: &str = "***";
 
 pub(super) fn write_front(place: SecretPlace, join: Join, key: SecretText<'_>, out: &mut String) {

@@ -1,10 +1,10 @@
-//! The sign that came, as far as it can be compared.
+//! The sign that was sent, as far as it can be compared.
 
 use subtle::ConstantTimeEq;
 
 use super::kind::FindingKind;
 
-/// What a hash must be to explain the sign.
+/// What a hash must equal to explain the sign.
 #[derive(Debug)]
 pub(super) enum Target {
     Whole([u8; 16]),
@@ -14,11 +14,12 @@ pub(super) enum Target {
     ZerosLost(String),
 }
 
-/// Fewer digits than this fit too many hashes: a byte loses its zero one time in 16, so 24 of 32 are never reached.
+/// Fewer digits would match too many hashes. A byte loses its zero one time in 16, so 24 of 32 is never reached in
+/// practice.
 const DIGITS_MIN: usize = 24;
 
 impl Target {
-    /// Reads the sign, or says why it is none.
+    /// Reads the sign, or says why it is not one.
     pub(super) fn read(sign: &str) -> Result<Target, FindingKind> {
         let is_hex = sign.bytes().all(|b| b.is_ascii_hexdigit());
         match sign.len() {
@@ -40,12 +41,12 @@ impl Target {
         }
     }
 
-    /// Is it an MD5 in full?
+    /// Is it a complete MD5?
     pub(super) fn is_whole(&self) -> bool {
         matches!(self, Target::Whole(_))
     }
 
-    /// What its length alone says is wrong.
+    /// What its length alone reveals.
     pub(super) fn kind(&self) -> Option<FindingKind> {
         match self {
             Target::Whole(_) => None,

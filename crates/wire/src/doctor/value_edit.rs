@@ -27,7 +27,7 @@ pub(super) enum ValueEdit {
     UuidLower,
     UuidUpper,
     NullForEmpty(&'static str),
-    /// Whole numbers with that end, as `.0`.
+    /// Whole numbers with this suffix, such as `.0`.
     Decimals(&'static str),
     /// Numbers without a `.0` or `.00`.
     WithoutDecimals,
@@ -41,7 +41,7 @@ pub(super) enum ValueEdit {
 /// How a library URL-encodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct UrlStyle {
-    /// What stays as it is beside letters and digits.
+    /// What is left unescaped besides letters and digits.
     plain: &'static str,
     plus_for_space: bool,
     lower: bool,
@@ -64,7 +64,7 @@ pub(super) const RFC3986: UrlStyle = style("-_.~", false);
 pub(super) const PYTHON: UrlStyle = style("-_.~/", false);
 /// PHP's `urlencode`.
 pub(super) const PHP: UrlStyle = style("-_.", true);
-/// `encodeURI`: what only escapes text, spaces, quotes and brackets.
+/// `encodeURI`: only text, spaces, quotes and brackets are escaped.
 pub(super) const JS_WHOLE: UrlStyle = style("-_.!~*'();,/?:@&=+$#", false);
 
 impl UrlStyle {
@@ -110,7 +110,7 @@ impl UrlStyle {
 }
 
 impl ValueEdit {
-    /// The value that was signed; `None` if it is the one that was sent.
+    /// The value that was signed; `None` if it equals the one that was sent.
     pub(super) fn apply(self, name: &str, value: &str, raw: &str) -> Option<String> {
         let edited = match self {
             ValueEdit::Encode(style) => style.encode(value),

@@ -1,4 +1,4 @@
-//! From a mistake to its kind, and the detail that its sentence names.
+//! From a mistake to its finding's kind, and the detail that its sentence names.
 
 use super::json::JsonEdit;
 use super::kind::FindingKind;
@@ -136,7 +136,7 @@ fn kept_names(request: &Request<'_>, kept: u64) -> String {
     shortened(&names.join(", "))
 }
 
-/// The names whose values are longer when put together again.
+/// The names whose values become longer when put back together.
 fn rejoined_names(request: &Request<'_>) -> String {
     let whole = request.rejoined.iter().flatten();
     let names =

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Of a person's name and a payment's operator the same must be found.
+/// A person's name and a payment's operator must give the same result.
 fn found(name: &str, value: &str) -> Option<(usize, Trace)> {
     fn lost(name: &str, value: &str) -> Option<(usize, Trace)> {
         lost_text([(name, value)].into_iter()).into_iter().next().map(|lost| (lost.place, lost.found))
@@ -92,7 +92,7 @@ fn what_people_write_is_not_lost() {
             assert_eq!(found(name, value), None, "{name}={value}");
         }
     }
-    // Every pair of common characters: none of them reads as another text.
+    // Every pair of common characters: none reads as another text.
     let common: String = "东南西北中门口出入停车场临时月租免费通行张王李赵刘陈杨黄周吴粤京沪津渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵青藏川宁琼".into();
     for one in common.chars() {
         for other in common.chars() {

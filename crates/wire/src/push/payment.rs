@@ -1,7 +1,7 @@
 //! `payment_list`: a JSON array of objects in one text field (`leave.md`, payment字段说明).
 //!
-//! Amounts and types come as JSON numbers or strings, in one and the same list. Fields nobody names are passed over
-//! here; they stay in the text of the parameter.
+//! Amounts and types come as JSON numbers or strings, even mixed in one list. Undocumented fields are skipped here;
+//! they stay in the text of the parameter.
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -14,8 +14,7 @@ use crate::value::{Fen, UnixMillis, says_nothing};
 
 /// Reads the list; `null` is none.
 ///
-/// # Errors
-/// It is no array of objects, too long, or an entry's amount or time is not of the documented form.
+/// It is not an array of objects, is too long, or an entry's amount or time does not have the documented form.
 pub(super) fn read_list(list: &str, payments_max: usize) -> Result<Vec<Payment>, Refusal> {
     let not_a_list = || Refusal::Value {
         name: "payment_list".into(),
@@ -32,15 +31,16 @@ pub(super) fn read_list(list: &str, payments_max: usize) -> Result<Vec<Payment>,
     entries.into_iter().enumerate().map(|(position, ObjectOnly(entry))| entry.read(position)).collect()
 }
 
-/// Would whoever shows the list read it, too? What nobody names was only passed over so far: it may be nested too deeply for
-/// a value, or have a name that `serde_json` keeps to itself. Few lists have more than their own brackets, a `$` or an escape.
+/// Can everybody who later shows the list parse it, too? Undocumented fields were only skipped so far: they may be
+/// nested too deeply for a JSON value, or use a name that `serde_json` reserves. Few lists have more than their own
+/// brackets, a `$` or an escape.
 fn is_read_by_all(list: &str, entries: usize) -> bool {
     let brackets = list.bytes().filter(|byte| b"[{".contains(byte)).count();
     let is_plain = brackets <= entries + 1 && !list.contains('$') && !list.contains("\\u");
     is_plain || serde_json::from_str::<Vec<serde_json::Value>>(list).is_ok()
 }
 
-/// A derived struct also reads an array of its fields' values: an entry must be an object.
+/// A `#[derive]`d struct also accepts an array of its fields' values; an entry must be an object.
 struct ObjectOnly(PaymentEntry);
 
 impl<'de> Deserialize<'de> for ObjectOnly {
@@ -104,8 +104,8 @@ impl PaymentEntry {
     }
 }
 
-/// A string or a number as its text: a number as it stands, since a float would make two long orders one. Null and the
-/// empty string are as good as none.
+/// A string or a number as text. A number is kept as written: a float would make two long orders equal. Null and the
+/// empty string count as missing.
 fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?.get();
     match raw.as_bytes().first() {

@@ -1,12 +1,12 @@
-//! Why a push was refused, in a word for programs and in words for people: what is counted, logged and listed.
+//! Why a push was refused, as a stable name and as a sentence: for counters, logs and listings.
 
 use super::Refusal;
 use crate::doctor::FindingKind;
 
 macro_rules! reasons {
     ($($name:ident $zh:literal $en:literal;)*) => {
-        /// Why a push was refused, without what was sent: each [`Refusal`], the wrong signature, and the serial that too many
-        /// others have.
+        /// Why a push was refused, without the values that were sent: each [`Refusal`], a wrong signature, and a serial
+        /// with too many conflicts.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Reason {
             $(#[doc = $en] $name,)*
@@ -16,7 +16,7 @@ macro_rules! reasons {
             /// Every reason.
             pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
 
-            /// In a word: for logs, metrics and the store. Stable for ever.
+            /// The name for logs, metrics and the store. Never changes.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Reason::$name => stringify!($name),)* }
@@ -79,7 +79,7 @@ impl Reason {
     }
 }
 
-/// What is kept of a refused push by name, in words: Chinese, then English in brackets. A name of a newer program stays as
+/// A quarantined push's reason in words: Chinese, then English in brackets. A name from a newer version is returned as
 /// it is.
 #[must_use]
 pub fn in_words(reason: &str, finding: Option<&str>) -> String {
@@ -90,7 +90,7 @@ pub fn in_words(reason: &str, finding: Option<&str>) -> String {
     }
 }
 
-/// The same of what the sign doctor found, alone.
+/// The sign doctor's finding in words.
 #[must_use]
 pub fn finding_in_words(finding: &str) -> String {
     let (zh, en) = general(finding);
@@ -104,7 +104,7 @@ fn general(code: &str) -> (String, String) {
 }
 
 impl Refusal {
-    /// Without what was sent.
+    /// The reason, without the values that were sent.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
@@ -140,7 +140,7 @@ impl Refusal {
         }
     }
 
-    /// In a word: for lists, logs and metrics. Never what was sent.
+    /// Its name, for listings, logs and metrics; never contains what was sent.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.reason().name()
