@@ -61,15 +61,15 @@ pub struct NewPayment {
 pub fn decide(batch: &[&Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
     let mut parks = Vec::with_capacity(loaded.parks.len());
     parks.extend(loaded.parks.into_iter().map(|park| ParkState { was: park.space, now: park }));
-    let mut bench = BatchState { serials: loaded.serials, orders: loaded.orders, parks, decision: Decision::default() };
-    bench.decision.verdicts.reserve(batch.len());
+    let mut state = BatchState { serials: loaded.serials, orders: loaded.orders, parks, decision: Decision::default() };
+    state.decision.verdicts.reserve(batch.len());
     for (index, (arrival, slots)) in batch.iter().zip(&keys.slots).enumerate() {
-        let verdict = bench.judge(index, arrival, slots);
-        bench.decision.verdicts.push(verdict);
+        let verdict = state.decide(index, arrival, slots);
+        state.decision.verdicts.push(verdict);
     }
-    let changed = keys.parks.iter().zip(&bench.parks).filter(|(_, park)| park.now.space != park.was);
-    bench.decision.spaces = changed.map(|(key, park)| (key.park, park.now.space)).collect();
-    bench.decision
+    let changed = keys.parks.iter().zip(&state.parks).filter(|(_, park)| park.now.space != park.was);
+    state.decision.spaces = changed.map(|(key, park)| (key.park, park.now.space)).collect();
+    state.decision
 }
 
 /// The state while the batch is decided.
@@ -86,7 +86,7 @@ struct ParkState {
 }
 
 impl BatchState {
-    fn judge(&mut self, index: usize, arrival: &Arrival, slots: &Slots) -> Verdict {
+    fn decide(&mut self, index: usize, arrival: &Arrival, slots: &Slots) -> Verdict {
         let standing = self.serials.get_mut(slots.serial).map(|halves| halves.of_mut(arrival.kind));
         if let Some(Some(half)) = standing {
             return against(half, index, arrival, &mut self.decision.records);
@@ -132,7 +132,7 @@ impl BatchState {
         let park = self.parks.get_mut(slots.park)?;
         let as_of = arrival.counts_as_of();
         if let Some(report) = arrival.space {
-            park.now.space.tell(report, as_of, &park.now.later_events);
+            park.now.space.report(report, as_of, &park.now.later_events);
             return None;
         }
         let delta = match arrival.kind {

@@ -77,12 +77,12 @@ pub struct SerialReuse {
 /// Have the serials restarted? Decided by a park's [`CONFLICTS_LOOKED_AT`] newest conflicts.
 #[must_use]
 pub fn detect_restart(newest: &[ConflictPair]) -> Option<SerialReuse> {
-    let anew = |pair: &&ConflictPair| {
+    let is_reused = |pair: &&ConflictPair| {
         pair.ignored_plate.as_deref().unwrap_or_default() != pair.standing_plate.as_deref().unwrap_or_default()
             && pair.ignored_entered.0 > pair.standing_entered.0.saturating_add(FAR_LATER_MS)
     };
     let looked_at = newest.get(..CONFLICTS_LOOKED_AT).unwrap_or(newest);
-    let suspicious: Vec<&ConflictPair> = looked_at.iter().filter(anew).collect();
+    let suspicious: Vec<&ConflictPair> = looked_at.iter().filter(is_reused).collect();
     if suspicious.len() < RESTART_CONFLICTS_MIN || suspicious.len() * 2 < looked_at.len() {
         return None;
     }

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_holds_at_it_and_one_past_it_and_the_widest_is_told() {
+    fn each_bound_holds_at_it_and_one_past_it_and_the_widest_is_named() {
         let of_park = |pushes, bytes| QuarantineLoad { park: Usage { pushes, bytes }, all_bytes: bytes, ..ROOMY };
         assert_eq!(admit(known(100), &ROOMY, &BOUNDS), Ok(()));
         assert_eq!(admit(known(101), &ROOMY, &BOUNDS), Err(QuarantineFull::ParkBytes));

@@ -71,7 +71,7 @@ impl Space {
 
     /// Sets the snapshot as of `as_of`, unless there is a newer one. `counted` holds every counted event after that
     /// time.
-    pub(crate) fn tell(&mut self, report: SpaceReport, as_of: UnixMillis, counted: &[SpaceEvent]) {
+    pub(crate) fn report(&mut self, report: SpaceReport, as_of: UnixMillis, counted: &[SpaceEvent]) {
         if self.snapshot.is_some_and(|snapshot| snapshot.as_of > as_of) {
             return;
         }
@@ -82,8 +82,8 @@ impl Space {
     /// The count as people see it; `park_total` is the operator's figure, used if no push reported one.
     #[must_use]
     pub fn shown(&self, park_total: Option<u32>) -> ShownSpace {
-        let told = self.snapshot.map(|snapshot| (snapshot.total, snapshot.remain));
-        match told.or(park_total.map(|total| (total, total))) {
+        let reported = self.snapshot.map(|snapshot| (snapshot.total, snapshot.remain));
+        match reported.or(park_total.map(|total| (total, total))) {
             None => ShownSpace { total: None, remain: None, drift: 0 },
             Some((total, base)) => {
                 let count = i64::from(base) + self.later;
@@ -106,7 +106,7 @@ pub struct Recount {
 
 impl Recount {
     /// A record that reported a snapshot.
-    pub fn tell(&mut self, report: SpaceReport, as_of: UnixMillis) {
+    pub fn report(&mut self, report: SpaceReport, as_of: UnixMillis) {
         if self.snapshot.is_some_and(|snapshot| snapshot.as_of > as_of) {
             return;
         }

@@ -62,7 +62,7 @@ pub struct Lines {
 pub fn to_stderr() -> Result<(), LogError> {
     let filter = filter()?;
     let started = |error: io::Error| LogError::Start(error.to_string());
-    let writer = LogWriter::start("log", LOG_BYTES_MAX, io::stderr, tell_of_lost).map_err(started)?;
+    let writer = LogWriter::start("log", LOG_BYTES_MAX, io::stderr, report_lost).map_err(started)?;
     let writer = LOG.get_or_init(|| writer);
     // A subscriber that cannot write would report that on stderr, and panic if it cannot do that either.
     let log = tracing_subscriber::fmt::layer().with_writer(LogOutput(writer)).log_internal_errors(false);
@@ -120,7 +120,7 @@ fn filter() -> Result<Targets, LogError> {
     }
 }
 
-fn tell_of_lost(lines: u64) {
+fn report_lost(lines: u64) {
     tracing::warn!(lines, "lines of the log were lost: it could not be written, or nobody read it");
 }
 

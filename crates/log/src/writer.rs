@@ -96,7 +96,7 @@ struct WriterProgress {
     /// The last line was cut off: start the next one on a line of its own.
     is_torn: bool,
     /// Lost lines that were already reported.
-    told: u64,
+    reported: u64,
 }
 
 impl WriterState {
@@ -114,9 +114,9 @@ impl WriterState {
             }
             let lost = ends.iter().filter(|end| **end > written).count();
             let (is_last, dropped) = self.was_written(lost as u64);
-            if !failed && is_last && dropped > state.told {
-                recovered(dropped - state.told);
-                state.told = dropped;
+            if !failed && is_last && dropped > state.reported {
+                recovered(dropped - state.reported);
+                state.reported = dropped;
             }
         }
     }

@@ -294,12 +294,12 @@ impl ServeConfig {
 }
 
 /// Where pictures lie, as told on the command line.
-pub(crate) fn images_at(told: Option<String>, data: &Path) -> anyhow::Result<ImagesAt> {
-    image_place(told, data).map_err(|what| all(&[what]))
+pub(crate) fn images_at(given: Option<String>, data: &Path) -> anyhow::Result<ImagesAt> {
+    image_place(given, data).map_err(|what| all(&[what]))
 }
 
-fn image_place(told: Option<String>, data: &Path) -> Result<ImagesAt, String> {
-    let folder = match told {
+fn image_place(given: Option<String>, data: &Path) -> Result<ImagesAt, String> {
+    let folder = match given {
         None => data.join("images"),
         Some(url) if url.starts_with("s3://") => return Ok(ImagesAt::Bucket(url)),
         Some(url) => PathBuf::from(url.strip_prefix("file://").unwrap_or(&url)),

@@ -42,24 +42,24 @@ pub(crate) fn run(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result
     if args.spaces == 0 || args.concurrency == 0 {
         return Err(misuse("--spaces, --concurrency: 至少为1 (at least 1)"));
     }
-    let manner = manner(args)?;
+    let profile = profile(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (books, tally, took) = runtime.block_on(async {
         let began = Instant::now();
         let (path, agent) = path(args, secret).await?;
-        let (books, tally) = play(args, &manner, path.clone()).await?;
+        let (books, tally) = play(args, &profile, path.clone()).await?;
         path.finish().await?;
         if let Some(agent) = agent {
             agent.stop().await?;
         }
         anyhow::Ok((books, tally, began.elapsed()))
     })?;
-    told(args, &manner, &books, &tally, took)?;
+    print_summary(args, &profile, &books, &tally, took)?;
     Ok(tally.refused == 0 && tally.given_up == 0)
 }
 
 /// Unless it is given, the time begins so that it ends now.
-fn manner(args: &SimulateArgs) -> anyhow::Result<TrafficProfile> {
+fn profile(args: &SimulateArgs) -> anyhow::Result<TrafficProfile> {
     let now = jiff::Timestamp::now().as_millisecond();
     let length = match &args.day {
         Some(day) => i64::try_from(span("--day", day)?.as_millis())?,
@@ -74,7 +74,7 @@ fn manner(args: &SimulateArgs) -> anyhow::Result<TrafficProfile> {
         start: args.start.unwrap_or((now - length) / 60_000 * 60_000),
         spaces: args.spaces,
         faults: args.faults,
-        tells_space: !args.no_space,
+        reports_space: !args.no_space,
     })
 }
 
@@ -110,12 +110,12 @@ async fn path(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<(Pa
 }
 
 /// Every record by its serial to one sender, so that a visit's records stay in order.
-async fn play(args: &SimulateArgs, manner: &TrafficProfile, path: Path) -> anyhow::Result<(Books, UploadTally)> {
+async fn play(args: &SimulateArgs, profile: &TrafficProfile, path: Path) -> anyhow::Result<(Books, UploadTally)> {
     let until = match &args.day {
-        Some(day) => manner.start + i64::try_from(span("--day", day)?.as_millis())?,
+        Some(day) => profile.start + i64::try_from(span("--day", day)?.as_millis())?,
         None => i64::MAX,
     };
-    let mut traffic = Traffic::new(manner.clone(), until);
+    let mut traffic = Traffic::new(profile.clone(), until);
     let mut lanes = Vec::new();
     let mut senders = Vec::new();
     for _ in 0..args.concurrency {
@@ -123,7 +123,7 @@ async fn play(args: &SimulateArgs, manner: &TrafficProfile, path: Path) -> anyho
         lanes.push(lane);
         senders.push(tokio::spawn(send::carry(path.clone(), uploads, args.pictures)));
     }
-    let bar = bar(args, manner, until)?;
+    let bar = bar(args, profile, until)?;
     let ends_at = run_for(args)?.map(|length| Instant::now() + length);
     let mut ticks = interval(Duration::from_secs(1) / TICKS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -152,7 +152,7 @@ async fn play(args: &SimulateArgs, manner: &TrafficProfile, path: Path) -> anyho
         }
         bar.inc(1);
         if until != i64::MAX {
-            bar.set_position((traffic.clock() - manner.start).max(0).unsigned_abs());
+            bar.set_position((traffic.clock() - profile.start).max(0).unsigned_abs());
         }
     }
     drop(lanes);
@@ -165,7 +165,7 @@ async fn play(args: &SimulateArgs, manner: &TrafficProfile, path: Path) -> anyho
 }
 
 /// Simulated time where its length is known, else records.
-fn bar(args: &SimulateArgs, manner: &TrafficProfile, until: i64) -> anyhow::Result<ProgressBar> {
+fn bar(args: &SimulateArgs, profile: &TrafficProfile, until: i64) -> anyhow::Result<ProgressBar> {
     if args.json {
         return Ok(ProgressBar::hidden());
     }
@@ -173,29 +173,29 @@ fn bar(args: &SimulateArgs, manner: &TrafficProfile, until: i64) -> anyhow::Resu
         let count = f64::from(args.rate) * run_for(args)?.unwrap_or(RUN_FOR).as_secs_f64();
         (ProgressBar::new(count as u64), "{bar:40} {pos} records {per_sec} {elapsed}")
     } else {
-        (ProgressBar::new((until - manner.start).max(0).unsigned_abs()), "{bar:40} {percent}% {elapsed} (eta {eta})")
+        (ProgressBar::new((until - profile.start).max(0).unsigned_abs()), "{bar:40} {percent}% {elapsed} (eta {eta})")
     };
     bar.set_style(ProgressStyle::with_template(style)?);
     Ok(bar)
 }
 
-fn told(
+fn print_summary(
     args: &SimulateArgs,
-    manner: &TrafficProfile,
+    profile: &TrafficProfile,
     books: &Books,
     tally: &UploadTally,
     took: Duration,
 ) -> anyhow::Result<()> {
-    let mut told = json!({ "seed": manner.seed, "start": manner.start });
+    let mut summary = json!({ "seed": profile.seed, "start": profile.start });
     for (name, value) in [books.to_json(), tally.to_json()].iter().filter_map(Value::as_object).flatten() {
-        if let Some(told) = told.as_object_mut() {
-            told.insert(name.clone(), value.clone());
+        if let Some(summary) = summary.as_object_mut() {
+            summary.insert(name.clone(), value.clone());
         }
     }
     let seconds = took.as_secs_f64();
-    if let Some(told) = told.as_object_mut() {
-        told.insert("seconds".into(), json!((seconds * 10.0).round() / 10.0));
-        told.insert("uploads_per_second".into(), json!((tally.uploads as f64 / seconds.max(0.001)).round()));
+    if let Some(summary) = summary.as_object_mut() {
+        summary.insert("seconds".into(), json!((seconds * 10.0).round() / 10.0));
+        summary.insert("uploads_per_second".into(), json!((tally.uploads as f64 / seconds.max(0.001)).round()));
     }
-    if args.json { output::json(&told) } else { output::sheet(&told) }
+    if args.json { output::json(&summary) } else { output::sheet(&summary) }
 }

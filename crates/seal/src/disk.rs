@@ -174,7 +174,7 @@ pub(crate) mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_made_with_those_above_them_for_their_owner_and_a_file_in_the_way_is_told() {
+    fn folders_are_made_with_those_above_them_for_their_owner_and_a_file_in_the_way_is_an_error() {
         let top = tempfile::tempdir().unwrap();
         let deep = top.path().join("a/b/c");
         for _ in 0..2 {

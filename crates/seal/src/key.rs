@@ -119,13 +119,13 @@ fn make(data: &Path, path: &Path) -> std::io::Result<()> {
     // Not the process's number: two containers on one volume may have the same.
     let mut suffix = [0; 8];
     getrandom::fill(&mut suffix).map_err(std::io::Error::other)?;
-    let aside = path.with_extension(format!("key.{}", hex::encode(suffix)));
-    let mut file = new_file(&aside)?;
+    let temporary = path.with_extension(format!("key.{}", hex::encode(suffix)));
+    let mut file = new_file(&temporary)?;
     writeln!(file, "{}", hex::encode(bytes))?;
     file.sync_all()?;
     bytes.zeroize();
-    let linked = std::fs::hard_link(&aside, path);
-    std::fs::remove_file(&aside)?;
+    let linked = std::fs::hard_link(&temporary, path);
+    std::fs::remove_file(&temporary)?;
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         Ok(()) | Err(_) => sync_folder(path.parent().unwrap_or(Path::new("."))),

@@ -104,7 +104,7 @@ impl CountedRecord {
         }
         let params = object(self.params.as_bytes())?;
         if let Some(report) = SpaceReport::read(|name| params.get(name).and_then(Value::as_str)) {
-            recount.tell(report, as_of);
+            recount.report(report, as_of);
         }
         Ok(())
     }

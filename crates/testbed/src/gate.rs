@@ -136,8 +136,8 @@ impl Gate {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut told = |start: &str| lines.find_map(|line| line.unwrap().strip_prefix(start).map(str::to_owned));
-        let (Some(admin_url), Some(url)) = (told("admin on "), told("listening on ")) else {
+        let mut after = |start: &str| lines.find_map(|line| line.unwrap().strip_prefix(start).map(str::to_owned));
+        let (Some(admin_url), Some(url)) = (after("admin on "), after("listening on ")) else {
             panic!("the gate did not start:\n{}", std::fs::read_to_string(&log_path).unwrap_or_default());
         };
         std::thread::spawn(move || lines.for_each(drop));

@@ -321,12 +321,12 @@ fn template() -> PathBuf {
         initdb.args(["--no-sync", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "-D"]);
         let output = initdb.arg(made.data()).output().unwrap();
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-        let aside = build.join(format!("postgres-template.{}", std::process::id()));
-        let copied = Command::new("cp").arg("-a").arg(made.data()).arg(&aside).status().unwrap();
-        assert!(copied.success(), "{} could not be made", aside.display());
+        let temporary = build.join(format!("postgres-template.{}", std::process::id()));
+        let copied = Command::new("cp").arg("-a").arg(made.data()).arg(&temporary).status().unwrap();
+        assert!(copied.success(), "{} could not be made", temporary.display());
         // Another process may have been faster.
-        if std::fs::rename(&aside, &template).is_err() {
-            std::fs::remove_dir_all(&aside).unwrap();
+        if std::fs::rename(&temporary, &template).is_err() {
+            std::fs::remove_dir_all(&temporary).unwrap();
         }
     }
     template

@@ -39,7 +39,7 @@ impl ScriptedReply {
 pub struct Scripted {
     /// `http://127.0.0.1:PORT`
     pub url: String,
-    heard: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
 impl Scripted {
@@ -48,8 +48,8 @@ impl Scripted {
     pub fn start(answer: impl Fn(&ScriptedRequest) -> ScriptedReply + Send + Sync + 'static) -> Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let heard = Arc::new(AtomicUsize::new(0));
-        let (counted, answer) = (Arc::clone(&heard), Arc::new(answer));
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (counted, answer) = (Arc::clone(&requests), Arc::new(answer));
         std::thread::spawn(move || {
             for line in listener.incoming().flatten() {
                 let (counted, answer) = (Arc::clone(&counted), Arc::clone(&answer));
@@ -57,13 +57,13 @@ impl Scripted {
                 std::thread::spawn(move || serve(line, &counted, answer.as_ref()));
             }
         });
-        Scripted { url, heard }
+        Scripted { url, requests }
     }
 
     /// How many requests arrived.
     #[must_use]
-    pub fn heard(&self) -> usize {
-        self.heard.load(Ordering::SeqCst)
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 }
 

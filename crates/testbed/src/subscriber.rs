@@ -53,7 +53,7 @@ impl ReceivedDelivery {
 
 struct SubscriberState {
     answer: Mutex<SubscriberAnswer>,
-    told: Mutex<Vec<ReceivedDelivery>>,
+    received: Mutex<Vec<ReceivedDelivery>>,
     held: Mutex<Vec<TcpStream>>,
 }
 
@@ -70,8 +70,11 @@ impl TestSubscriber {
     pub fn start(answer: SubscriberAnswer) -> TestSubscriber {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let shared =
-            Arc::new(SubscriberState { answer: Mutex::new(answer), told: Mutex::default(), held: Mutex::default() });
+        let shared = Arc::new(SubscriberState {
+            answer: Mutex::new(answer),
+            received: Mutex::default(),
+            held: Mutex::default(),
+        });
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
             for line in listener.incoming().flatten() {
@@ -90,19 +93,19 @@ impl TestSubscriber {
 
     /// Everything it received and kept, in order.
     #[must_use]
-    pub fn told(&self) -> Vec<ReceivedDelivery> {
-        self.shared.told.lock().unwrap().clone()
+    pub fn received(&self) -> Vec<ReceivedDelivery> {
+        self.shared.received.lock().unwrap().clone()
     }
 }
 
 fn serve(line: TcpStream, shared: &SubscriberState) {
     let mut reader = BufReader::new(line.try_clone().unwrap());
     let mut writer = line;
-    while let Some(told) = read(&mut reader) {
+    while let Some(request) = read(&mut reader) {
         let answer = shared.answer.lock().unwrap().clone();
         match answer {
             SubscriberAnswer::Hangs => return shared.held.lock().unwrap().push(writer),
-            SubscriberAnswer::Drops => return shared.told.lock().unwrap().push(told),
+            SubscriberAnswer::Drops => return shared.received.lock().unwrap().push(request),
             SubscriberAnswer::Redirects(to) => {
                 let reply = format!("HTTP/1.1 307 Elsewhere\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
                 if writer.write_all(reply.as_bytes()).is_err() {
@@ -111,7 +114,7 @@ fn serve(line: TcpStream, shared: &SubscriberState) {
             }
             SubscriberAnswer::Says(status, body) => {
                 if status < 300 {
-                    shared.told.lock().unwrap().push(told);
+                    shared.received.lock().unwrap().push(request);
                 }
                 let reply = format!("HTTP/1.1 {status} So\r\ncontent-length: {}\r\n\r\n{body}", body.len());
                 if writer.write_all(reply.as_bytes()).is_err() {

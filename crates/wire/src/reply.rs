@@ -269,8 +269,8 @@ mod tests {
             assert!(reply.is_success() && reply.hint.is_none(), "{json}: {reply:?}");
         }
         let reply = read(r#"{"code":200,"seqno":20240601123456789011,"hint":["a","b"],"data_node":{"n":1}}"#).unwrap();
-        let told = (reply.seqno.as_str(), reply.hint.as_deref(), reply.data_node.as_str());
-        assert_eq!(told, ("20240601123456789011", Some("a; b"), r#"{"n":1}"#));
+        let reported = (reply.seqno.as_str(), reply.hint.as_deref(), reply.data_node.as_str());
+        assert_eq!(reported, ("20240601123456789011", Some("a; b"), r#"{"n":1}"#));
         let with_line_end = read("{\"code\":\"200\",\n\t\"hint\":\"a\nb\"}").unwrap();
         assert_eq!(with_line_end.hint.as_deref(), Some("a b"));
         for none in [r#"{"code":[200]}"#, r#"{"code":true}"#, r#"["code"]"#, r#"{"code":"200""#, "200", "", "\"x\""] {

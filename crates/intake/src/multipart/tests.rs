@@ -70,8 +70,8 @@ fn what_is_wrong_is_named_and_what_came_before_it_is_there() {
     ] {
         for piece_bytes in [1, 7, body.len().max(1)] {
             let (found, result) = read(body.as_bytes(), piece_bytes);
-            let told = result.unwrap_err();
-            assert!(told.contains(cause), "{body:?}: {told}");
+            let reported = result.unwrap_err();
+            assert!(reported.contains(cause), "{body:?}: {reported}");
             assert_eq!(found.len(), parts, "{body:?}");
         }
     }

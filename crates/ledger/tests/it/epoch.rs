@@ -29,15 +29,15 @@ fn a_record_is_of_the_newest_epoch_that_began_before_its_vehicle_entered() {
     assert_eq!(next_key(Some(ParkId(FIRST_EPOCH_KEY.0 + 4))), ParkId(FIRST_EPOCH_KEY.0 + 5));
 }
 
-fn conflicts(anew: usize, corrections: usize) -> Vec<ConflictPair> {
+fn conflicts(reused: usize, corrections: usize) -> Vec<ConflictPair> {
     let pair = |index: usize, plate: &str, later: i64| ConflictPair {
         ignored_entered: UnixMillis(1000 + later + index as i64),
         ignored_plate: Some(plate.to_owned()),
         standing_entered: UnixMillis(1000),
         standing_plate: Some("粤B11111".to_owned()),
     };
-    let anew = (0..anew).map(|index| pair(index, "粤B22222", 2 * DAY));
-    anew.chain((0..corrections).map(|index| pair(index, "粤B11111", 2 * DAY))).collect()
+    let reused = (0..reused).map(|index| pair(index, "粤B22222", 2 * DAY));
+    reused.chain((0..corrections).map(|index| pair(index, "粤B11111", 2 * DAY))).collect()
 }
 
 #[test]

@@ -4,6 +4,6 @@
 mod delivery;
 mod epoch;
 mod fanout;
+mod memory_store;
 mod model;
 mod properties;
-mod shelf;

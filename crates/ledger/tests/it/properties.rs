@@ -4,8 +4,8 @@ use parkgate_ledger::{Arrival, ParkId, Verdict};
 use parkgate_wire::{Payment, PushKind, Seqno, SpaceReport, UnixMillis};
 use proptest::prelude::*;
 
+use crate::memory_store::MemoryStore;
 use crate::model;
-use crate::shelf::Shelf;
 
 /// Few parks, serials and orders, so that everything collides.
 fn arrival() -> impl Strategy<Value = Arrival> {
@@ -58,21 +58,21 @@ fn distinct_stream() -> impl Strategy<Value = Vec<Arrival>> {
     })
 }
 
-fn in_batches(arrivals: &[Arrival], cuts: &[usize]) -> (Shelf, Vec<Verdict>) {
-    let (mut shelf, mut verdicts, mut rest) = (Shelf::default(), Vec::new(), arrivals);
+fn in_batches(arrivals: &[Arrival], cuts: &[usize]) -> (MemoryStore, Vec<Verdict>) {
+    let (mut store, mut verdicts, mut rest) = (MemoryStore::default(), Vec::new(), arrivals);
     for cut in cuts.iter().cycle() {
         if rest.is_empty() {
             break;
         }
         let (batch, after) = rest.split_at((*cut).min(rest.len()));
-        verdicts.extend(shelf.record(batch));
+        verdicts.extend(store.record(batch));
         rest = after;
     }
-    (shelf, verdicts)
+    (store, verdicts)
 }
 
-fn counts(shelf: &Shelf) -> Vec<(i64, Option<u32>, i64)> {
-    shelf.spaces.iter().map(|(park, space)| (*park, space.snapshot.map(|s| s.remain), space.later)).collect()
+fn counts(store: &MemoryStore) -> Vec<(i64, Option<u32>, i64)> {
+    store.spaces.iter().map(|(park, space)| (*park, space.snapshot.map(|s| s.remain), space.later)).collect()
 }
 
 proptest! {
@@ -83,10 +83,10 @@ proptest! {
     fn the_ledger_agrees_with_the_model_in_any_batches(
         arrivals in stream(), cuts in proptest::collection::vec(1..20_usize, 1..6)
     ) {
-        let (shelf, verdicts) = in_batches(&arrivals, &cuts);
+        let (store, verdicts) = in_batches(&arrivals, &cuts);
         prop_assert_eq!(verdicts, model::verdicts(&arrivals));
         for (park, (remain, later)) in model::spaces(&arrivals) {
-            let space = shelf.spaces.get(&park).copied().unwrap_or_default();
+            let space = store.spaces.get(&park).copied().unwrap_or_default();
             prop_assert_eq!((space.snapshot.map(|s| s.remain), space.later), (remain, later));
         }
     }
@@ -94,12 +94,12 @@ proptest! {
     /// Retrying everything, in another order, changes nothing and is answered as the first time.
     #[test]
     fn retries_change_nothing(arrivals in stream(), seed in any::<u64>()) {
-        let (mut shelf, first) = in_batches(&arrivals, &[7]);
-        let before = (shelf.records.len(), shelf.orders.clone(), counts(&shelf));
+        let (mut store, first) = in_batches(&arrivals, &[7]);
+        let before = (store.records.len(), store.orders.clone(), counts(&store));
         for index in shuffled(arrivals.len(), seed) {
             let mut again = arrivals[index].clone();
             again.seqno = Seqno(9999);
-            let verdict = shelf.record(&[again]).remove(0);
+            let verdict = store.record(&[again]).remove(0);
             let expected = match first[index].clone() {
                 Verdict::Recorded { refused_orders } => {
                     Verdict::Repeated { seqno: arrivals[index].seqno, refused_orders }
@@ -108,15 +108,15 @@ proptest! {
             };
             prop_assert_eq!(verdict, expected);
         }
-        prop_assert_eq!(before, (shelf.records.len(), shelf.orders.clone(), counts(&shelf)));
+        prop_assert_eq!(before, (store.records.len(), store.orders.clone(), counts(&store)));
     }
 
     /// At most one enter and one leave stand under a serial.
     #[test]
     fn a_serial_has_one_enter_and_one_leave(arrivals in stream()) {
-        let (shelf, _) = in_batches(&arrivals, &[5]);
+        let (store, _) = in_batches(&arrivals, &[5]);
         let mut seen = std::collections::BTreeSet::new();
-        for (arrival, conflict, _) in &shelf.records {
+        for (arrival, conflict, _) in &store.records {
             if conflict.is_none() {
                 prop_assert!(seen.insert((arrival.park, arrival.kind, arrival.parking_serial.clone())));
             }
@@ -135,9 +135,9 @@ proptest! {
     /// A recount from the records gives the count that is stored.
     #[test]
     fn a_recount_changes_nothing_of_a_right_count(arrivals in stream(), cut in 1..20_usize) {
-        let (shelf, _) = in_batches(&arrivals, &[cut]);
-        for (park, space) in &shelf.spaces {
-            prop_assert_eq!(shelf.recounted(*park), *space);
+        let (store, _) = in_batches(&arrivals, &[cut]);
+        for (park, space) in &store.spaces {
+            prop_assert_eq!(store.recounted(*park), *space);
         }
     }
 
@@ -158,11 +158,11 @@ proptest! {
     /// The count shown lies within 0 and the total, and the rest is drift.
     #[test]
     fn the_shown_count_lies_within_the_total(arrivals in stream(), total in proptest::option::of(0..50_u32)) {
-        let (shelf, _) = in_batches(&arrivals, &[4]);
-        for space in shelf.spaces.values() {
+        let (store, _) = in_batches(&arrivals, &[4]);
+        for space in store.spaces.values() {
             let shown = space.shown(total);
-            let told = space.snapshot.map(|s| (s.total, s.remain)).or(total.map(|total| (total, total)));
-            match told {
+            let reported = space.snapshot.map(|s| (s.total, s.remain)).or(total.map(|total| (total, total)));
+            match reported {
                 None => prop_assert_eq!((shown.total, shown.remain, shown.drift), (None, None, 0)),
                 Some((total, base)) => {
                     let remain = shown.remain.unwrap();
@@ -197,18 +197,18 @@ fn conflicts_are_bounded() {
         payments: Vec::new(),
         space: None,
     };
-    let mut shelf = Shelf::default();
-    let verdicts: Vec<Verdict> = (0..=65).flat_map(|number| shelf.record(&[base(number)])).collect();
+    let mut store = MemoryStore::default();
+    let verdicts: Vec<Verdict> = (0..=65).flat_map(|number| store.record(&[base(number)])).collect();
     assert!(verdicts[1..=64].iter().all(|verdict| matches!(verdict, Verdict::Conflict { .. })));
     assert_eq!(verdicts[65], Verdict::Overflowing);
-    assert_eq!(shelf.records.len(), 65);
+    assert_eq!(store.records.len(), 65);
 }
 
 /// One push from next century must not outlast every later report.
 #[test]
 fn a_snapshot_from_the_future_counts_as_of_its_receipt() {
     let now = 1_700_000_000_000;
-    let told = |serial: &str, event_time, received_at, remain: Option<u32>| Arrival {
+    let reporting = |serial: &str, event_time, received_at, remain: Option<u32>| Arrival {
         park: ParkId(1),
         kind: PushKind::Leave,
         parking_serial: serial.into(),
@@ -220,17 +220,20 @@ fn a_snapshot_from_the_future_counts_as_of_its_receipt() {
         payments: Vec::new(),
         space: remain.map(|remain| SpaceReport { total: 100, remain }),
     };
-    let mut shelf = Shelf::default();
-    let remain = |shelf: &Shelf| shelf.spaces[&1].shown(None).remain;
-    shelf.record(&[told("ahead", 9_999_999_999_999, now, Some(0))]);
-    assert_eq!(remain(&shelf), Some(0));
-    shelf.record(&[told("counted", 9_999_999_999_998, now + 1, None)]);
-    assert_eq!(remain(&shelf), Some(1), "an event from the future counts as of its receipt, too");
-    shelf.record(&[told("right", now + 5, now + 6, Some(40))]);
-    assert_eq!(remain(&shelf), Some(40));
+    let mut store = MemoryStore::default();
+    let remain = |store: &MemoryStore| store.spaces[&1].shown(None).remain;
+    store.record(&[reporting("ahead", 9_999_999_999_999, now, Some(0))]);
+    assert_eq!(remain(&store), Some(0));
+    store.record(&[reporting("counted", 9_999_999_999_998, now + 1, None)]);
+    assert_eq!(remain(&store), Some(1), "an event from the future counts as of its receipt, too");
+    store.record(&[reporting("right", now + 5, now + 6, Some(40))]);
+    assert_eq!(remain(&store), Some(40));
     // Exactly ten minutes ahead is believed, one millisecond more is not.
-    shelf.record(&[told("at", now + 600_010, now + 10, Some(30)), told("before", now + 600_009, now + 11, Some(20))]);
-    assert_eq!(remain(&shelf), Some(30));
-    shelf.record(&[told("past", now + 600_021, now + 20, Some(10))]);
-    assert_eq!(remain(&shelf), Some(30), "as of its receipt it is older than what stands");
+    store.record(&[
+        reporting("at", now + 600_010, now + 10, Some(30)),
+        reporting("before", now + 600_009, now + 11, Some(20)),
+    ]);
+    assert_eq!(remain(&store), Some(30));
+    store.record(&[reporting("past", now + 600_021, now + 20, Some(10))]);
+    assert_eq!(remain(&store), Some(30), "as of its receipt it is older than what stands");
 }

@@ -72,7 +72,7 @@ fn who_logs_never_waits_for_a_reader_that_does_not_read_and_the_bound_is_kept() 
 }
 
 #[test]
-fn lines_that_cannot_be_written_are_counted_and_told_of_once_when_it_can_be() {
+fn lines_that_cannot_be_written_are_counted_and_reported_once_when_it_can_be() {
     let test = scripted(1000);
     for lost in 1..=3 {
         test.writer.push(b"lost\n");
@@ -88,7 +88,7 @@ fn lines_that_cannot_be_written_are_counted_and_told_of_once_when_it_can_be() {
         test.flush();
     }
     assert_eq!(test.recovered.recv().unwrap(), 3);
-    assert!(test.recovered.try_recv().is_err(), "told once");
+    assert!(test.recovered.try_recv().is_err(), "reported once");
 }
 
 #[test]
@@ -126,15 +126,15 @@ fn a_descriptor_that_does_not_wait_is_tried_again_and_a_panic_ends_nothing() {
     test.answer.send(Ok(99)).unwrap();
     test.flush();
 
-    let (tells, told) = channel();
+    let (sender, receiver) = channel();
     let open = move || {
-        let tells = tells.clone();
-        Panicking(tells)
+        let sender = sender.clone();
+        Panicking(sender)
     };
     let writer = LogWriter::start("test", 1000, open, |_| {}).unwrap();
     for _ in 0..2 {
         writer.push(b"panic\n");
-        assert_eq!(told.recv().unwrap(), b"panic\n");
+        assert_eq!(receiver.recv().unwrap(), b"panic\n");
         writer.flush(Instant::now() + Duration::from_secs(60));
     }
     assert_eq!(writer.lines(), Lines { dropped: 2, waiting: 0 });

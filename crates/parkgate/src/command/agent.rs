@@ -21,8 +21,8 @@ pub(super) fn run(command: AgentCommand) -> anyhow::Result<()> {
         AgentCommand::Run { file } => run_agent(config(&file)?),
         AgentCommand::Add { call, params, image, file } => add(call, &params, &image, &file),
         AgentCommand::Status { json, file } => {
-            let told = status::json(&outbox(&file)?.counts(now_ms())?, now_ms());
-            if json { output::json(&told) } else { output::sheet(&told) }
+            let shown = status::json(&outbox(&file)?.counts(now_ms())?, now_ms());
+            if json { output::json(&shown) } else { output::sheet(&shown) }
         }
         AgentCommand::Check { json, file } => check(json, &file),
         AgentCommand::Dead(command) => dead(command),
@@ -35,7 +35,7 @@ fn run_agent(config: Config) -> anyhow::Result<()> {
     let runtime = runtime.worker_threads(2).enable_all().max_blocking_threads(4).build()?;
     running::run(runtime, async {
         let signals = Signals::listen()?;
-        let told = |address: SocketAddr| {
+        let listening = |address: SocketAddr| {
             parkgate_log::print(&format!("listening on http://{address}"));
             // Once more in the log: what is printed may be read by nobody.
             tracing::info!(%address, "listening");
@@ -47,7 +47,7 @@ fn run_agent(config: Config) -> anyhow::Result<()> {
             }
         };
         let listen = config.listen;
-        parkgate_agent::run(config, stopped, told).await.map_err(|error| match error {
+        parkgate_agent::run(config, stopped, listening).await.map_err(|error| match error {
             RunError::Ended(_) => ComponentFailed(format!("车场代理须重新启动 {error}")).into(),
             RunError::Start(error) => anyhow::Error::from(error).context(format!("车场代理 agent at {listen}")),
         })
@@ -62,8 +62,8 @@ fn check(json: bool, file: &AgentFileArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let findings = runtime.block_on(parkgate_agent::check::check(&config));
     if json {
-        let told = |finding: &Finding| json!({ "what": finding.what, "ok": finding.is_ok, "told": finding.told });
-        output::json(&Value::Array(findings.iter().map(told).collect()))?;
+        let value = |finding: &Finding| json!({ "what": finding.what, "ok": finding.is_ok, "told": finding.told });
+        output::json(&Value::Array(findings.iter().map(value).collect()))?;
     } else {
         for finding in &findings {
             output::line(&format!("{} {:<9} {}", if finding.is_ok { "✓" } else { "✗" }, finding.what, finding.told))?;

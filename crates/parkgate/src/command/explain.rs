@@ -27,7 +27,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
         })?),
     };
     let sent = sent(args)?;
-    let told = match (sent, pasted) {
+    let explanation = match (sent, pasted) {
         (None, None) => {
             return Err(misuse(
                 "请给出发送的内容: k=v、--body、--request 或 --string (say what was sent: k=v, --body, --request or --string)",
@@ -54,7 +54,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
             }
         },
     };
-    if args.json { output::json(&told.json()) } else { told.print() }
+    if args.json { output::json(&explanation.json()) } else { explanation.print() }
 }
 
 fn text_or_file(text: &str) -> anyhow::Result<String> {
@@ -89,7 +89,7 @@ fn form_of<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Form {
     Form::restored(params.map(|(name, value)| (name, value, None)), Vec::new())
 }
 
-/// What is told, as text or JSON.
+/// What is printed, as text or JSON.
 #[derive(Debug, Default)]
 struct Explanation {
     matches: bool,

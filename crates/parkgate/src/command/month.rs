@@ -14,8 +14,8 @@ pub(super) fn run(command: cli::MonthCommand) -> anyhow::Result<()> {
         cli::MonthCommand::Begin { place } => {
             let store = open(&place)?;
             let began = of(store.as_ref())?.begin()?;
-            let told = if began { "已开始按月分区 begun" } else { "早已按月分区 was begun before" };
-            output::line(told)
+            let text = if began { "已开始按月分区 begun" } else { "早已按月分区 was begun before" };
+            output::line(text)
         }
         cli::MonthCommand::List { json, place } => {
             let store = open(&place)?;
@@ -23,11 +23,11 @@ pub(super) fn run(command: cli::MonthCommand) -> anyhow::Result<()> {
         }
         cli::MonthCommand::Redact { which, place } => {
             let (before, store) = (month(&which.before)?, open(&place)?);
-            told(&of(store.as_ref())?.redact(before)?, which.json)
+            print_reduced(&of(store.as_ref())?.redact(before)?, which.json)
         }
         cli::MonthCommand::Drop { which, place } => {
             let (before, store) = (month(&which.before)?, open(&place)?);
-            told(&of(store.as_ref())?.drop(before)?, which.json)
+            print_reduced(&of(store.as_ref())?.drop(before)?, which.json)
         }
     }
 }
@@ -47,7 +47,7 @@ fn month(text: &str) -> anyhow::Result<UnixMillis> {
 }
 
 /// What was done; and an error names what could not be done yet.
-fn told(reduced: &Reduced, json: bool) -> anyhow::Result<()> {
+fn print_reduced(reduced: &Reduced, json: bool) -> anyhow::Result<()> {
     show(&reduced.done, json)?;
     if reduced.dead_letters > 0 {
         output::remark(&format!("随之删除的死信 dead letters that went with them: {}", reduced.dead_letters));

@@ -24,13 +24,13 @@ pub(super) fn run(args: &cli::MoveArgs) -> anyhow::Result<()> {
     let to = target(args, &from)?;
     let (old, new) = (images_at(args.images.clone(), &from.data)?, images_at(args.to_images.clone(), &to.data)?);
     let bar = bar(args.json)?;
-    let mut told = |step: Step| show(&bar, step);
+    let mut progress = |step: Step| show(&bar, step);
     // Whoever moves to a folder is alone there. In PostgreSQL the move itself keeps the gates out.
     let _alone = if to.url.is_none() { Some(lock(&to.data)?) } else { None };
-    let Begun::Going(moving) = Move::begin(at(&from), at(&to))? else { return tell_finished(args.json, &to) };
+    let Begun::Going(moving) = Move::begin(at(&from), at(&to))? else { return print_finished(args.json, &to) };
     let missing = if old == new { 0 } else { pictures(args, &moving, (&old, &from.data), (&new, &to.data), &bar)? };
-    moving.copy(&mut told)?;
-    let totals = moving.finish(&mut told)?;
+    moving.copy(&mut progress)?;
+    let totals = moving.finish(&mut progress)?;
     bar.finish_and_clear();
     report(args.json, &to, &totals, missing)
 }
@@ -48,7 +48,7 @@ fn abandon(from: &State) -> anyhow::Result<()> {
     }
 }
 
-fn tell_finished(is_json: bool, to: &State) -> anyhow::Result<()> {
+fn print_finished(is_json: bool, to: &State) -> anyhow::Result<()> {
     if is_json {
         return output::json(&json!({ "to": to.name(), "already_finished": true }));
     }
@@ -93,8 +93,8 @@ fn pictures(
             ImagesAt::Bucket(_) => open_images(old, &new_data.join("moving"))?,
         };
         let to = open_images(new, new_data)?;
-        let mut told = |step: Step| show(bar, step);
-        move_pictures(moving, &from, &to, missing, &mut told)
+        let mut progress = |step: Step| show(bar, step);
+        move_pictures(moving, &from, &to, missing, &mut progress)
             .await
             .with_context(|| format!("图片目录 pictures of {}", old_data.display()))
     })

@@ -84,7 +84,7 @@ fn add(
 ) -> anyhow::Result<()> {
     let (secret, made) = secret::given_or_made(secret)?;
     open_or_make(place)?.add_park(&park(secret)).context("停车场未添加 park not added")?;
-    told(uuid, made, json, "已添加 added")
+    print_secret(uuid, made, json, "已添加 added")
 }
 
 /// What is registered anew has names that can be; what was registered before stays.
@@ -155,11 +155,11 @@ fn rotate(
     let (secret, made) = secret::given_or_made(secret)?;
     let change = ParkChange { secret: Some(secret), old_secret_until: Some(until), ..ParkChange::default() };
     require(open(place)?.change_park(uuid, &change)?, uuid)?;
-    told(uuid, made, json, "密钥已更换 secret changed")
+    print_secret(uuid, made, json, "密钥已更换 secret changed")
 }
 
 /// A secret that was made is printed once, here.
-fn told(uuid: &str, made: Option<String>, json: bool, what: &str) -> anyhow::Result<()> {
+fn print_secret(uuid: &str, made: Option<String>, json: bool, what: &str) -> anyhow::Result<()> {
     if json {
         return output::json(&json!({ "park_uuid": uuid, "secret": made }));
     }

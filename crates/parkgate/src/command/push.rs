@@ -25,11 +25,11 @@ pub(super) fn run(args: &PushArgs) -> anyhow::Result<u8> {
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(match runtime.block_on(client.push(kind, draft))? {
-        Outcome::Accepted(reply) => told(&reply, 0)?,
-        Outcome::AcceptedWithHint(reply) => told(&reply, 5)?,
-        Outcome::Refused(reply) => told(&reply, 3)?,
+        Outcome::Accepted(reply) => print_reply(&reply, 0)?,
+        Outcome::AcceptedWithHint(reply) => print_reply(&reply, 5)?,
+        Outcome::Refused(reply) => print_reply(&reply, 3)?,
         // A platform that calls this a success said so with a hint.
-        Outcome::Denied { reply: Some(reply), .. } => told(&reply, if reply.is_success() { 5 } else { 3 })?,
+        Outcome::Denied { reply: Some(reply), .. } => print_reply(&reply, if reply.is_success() { 5 } else { 3 })?,
         Outcome::Denied { told: reason, reply: None, .. }
         | Outcome::TooLarge { told: reason }
         | Outcome::TryLater { reason, .. } => {
@@ -64,7 +64,7 @@ fn draft(args: &PushArgs) -> anyhow::Result<Draft> {
     Ok(draft)
 }
 
-fn told(reply: &Reply, code: u8) -> anyhow::Result<u8> {
+fn print_reply(reply: &Reply, code: u8) -> anyhow::Result<u8> {
     output::line(&format!("{} {}  seqno {}", reply.code, reply.message, reply.seqno))?;
     if let Some(hint) = &reply.hint {
         output::line(&format!("hint: {hint}"))?;

@@ -78,17 +78,18 @@ fn paid(visit: &Visit) -> Option<u64> {
     }
     let params = &visit.leave.as_ref()?.params;
     let totals = ["online_value", "balance_value", "cash_value", "prepaid_value"];
-    let told: Vec<u64> = totals.iter().filter_map(|name| Some(Fen::parse(params.get(*name)?.as_str()?)?.0)).collect();
-    (!told.is_empty()).then(|| told.into_iter().fold(0, u64::saturating_add))
+    let amounts: Vec<u64> =
+        totals.iter().filter_map(|name| Some(Fen::parse(params.get(*name)?.as_str()?)?.0)).collect();
+    (!amounts.is_empty()).then(|| amounts.into_iter().fold(0, u64::saturating_add))
 }
 
 /// By which gate it came, and by which it went.
 fn gates(visit: &Visit) -> String {
-    let told = |name: &str| {
+    let gate = |name: &str| {
         let halves = visit.leave.iter().chain(&visit.enter);
         halves.filter_map(|half| half.params.get(name)?.as_str()).find(|text| !text.is_empty()).unwrap_or("-")
     };
-    match (told("enter_gate"), told("leave_gate")) {
+    match (gate("enter_gate"), gate("leave_gate")) {
         ("-", "-") => "-".into(),
         (enter, leave) => format!("{enter} → {leave}"),
     }
@@ -159,14 +160,14 @@ fn advisories(visit: &Visit) -> Vec<Value> {
         let advised = advise(half.kind, &sent(half), half.received_at);
         found.extend(advised.into_iter().map(|advisory| (advisory.code.to_owned(), advisory.message)));
     }
-    let mut told = Vec::new();
+    let mut advisories = Vec::new();
     for (code, message) in found {
         let value = json!({ "code": code, "message": message });
-        if !told.contains(&value) {
-            told.push(value);
+        if !advisories.contains(&value) {
+            advisories.push(value);
         }
     }
-    told
+    advisories
 }
 
 pub(super) fn sent(half: &RecordView) -> Params {

@@ -199,13 +199,13 @@ async fn give(
     };
     let answer = request.send().await?;
     let (status, text) = (answer.status().as_u16(), answer.text().await?);
-    let told = serde_json::from_str::<Value>(&text).ok();
-    let told = told.as_ref().and_then(|told| told.get("error")?.as_str()).unwrap_or(&text).to_owned();
+    let answer = serde_json::from_str::<Value>(&text).ok();
+    let answer = answer.as_ref().and_then(|answer| answer.get("error")?.as_str()).unwrap_or(&text).to_owned();
     Ok(match status {
         202 => SendResult::Accepted,
-        409 => SendResult::Hinted(told),
-        400 => SendResult::Refused(told),
-        _ => SendResult::Later(told),
+        409 => SendResult::Hinted(answer),
+        400 => SendResult::Refused(answer),
+        _ => SendResult::Later(answer),
     })
 }
 
@@ -224,7 +224,7 @@ impl OwnAgent {
         let folder = std::env::temp_dir().join(format!("parkgate-simulate-{}", hex::encode(unique)));
         let config = Config::new(folder.clone(), ([127, 0, 0, 1], 0).into(), platform);
         let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let running = tokio::spawn(parkgate_agent::run(
             config,
             async {
@@ -232,9 +232,9 @@ impl OwnAgent {
                 let _ = stopped.await;
             },
             // Nobody hears it if the start was given up.
-            |address| tell.send(address).unwrap_or_default(),
+            |address| sender.send(address).unwrap_or_default(),
         ));
-        match told.await {
+        match receiver.await {
             Ok(address) => Ok(OwnAgent { url: format!("http://{address}"), folder, stop, running }),
             Err(_) => match running.await? {
                 Ok(()) => bail!("the agent ended"),

@@ -32,7 +32,7 @@ pub(super) struct TrafficProfile {
     /// The share of records that come twice, late, out of order or with other content; and whether the line fails.
     pub(super) faults: f64,
     /// Whether records tell the free spaces (note 5), or the platform counts.
-    pub(super) tells_space: bool,
+    pub(super) reports_space: bool,
 }
 
 /// One record on its way to the platform.
@@ -85,7 +85,7 @@ impl<T> Ord for Timed<T> {
 
 /// The sequence of uploads.
 pub(super) struct Traffic {
-    manner: TrafficProfile,
+    profile: TrafficProfile,
     rng: Rng,
     /// Nothing happens after; what is on its way still arrives.
     end: i64,
@@ -101,13 +101,13 @@ pub(super) struct Traffic {
 
 impl Traffic {
     /// Begins with an empty car park; ends at `end`, ms since 1970.
-    pub(super) fn new(manner: TrafficProfile, end: i64) -> Traffic {
-        let mut rng = Rng::with_seed(manner.seed);
-        let outage = next_outage(&mut rng, manner.start);
-        let books = Books::new(manner.spaces);
+    pub(super) fn new(profile: TrafficProfile, end: i64) -> Traffic {
+        let mut rng = Rng::with_seed(profile.seed);
+        let outage = next_outage(&mut rng, profile.start);
+        let books = Books::new(profile.spaces);
         let mut traffic = Traffic {
-            next_arrival: manner.start,
-            manner,
+            next_arrival: profile.start,
+            profile,
             rng,
             end,
             inside: BinaryHeap::new(),
@@ -137,7 +137,7 @@ impl Traffic {
 
     /// Drawn from a rate that changes by the hour.
     fn arrival_after(&mut self, time: i64) -> i64 {
-        let daily = f64::from(self.manner.spaces) * TURNOVER;
+        let daily = f64::from(self.profile.spaces) * TURNOVER;
         let hour = usize::try_from((time + 8 * HOUR_MS).rem_euclid(DAY_MS) / HOUR_MS).unwrap_or(0);
         let hourly = daily * ARRIVALS.get(hour).copied().unwrap_or(4.0) / 100.0;
         let wait = -(1.0 - self.rng.f64()).ln() / hourly.max(0.01);
@@ -155,7 +155,7 @@ impl Traffic {
         }
         let now = self.next_arrival;
         self.next_arrival = self.arrival_after(now);
-        if self.books.inside < self.manner.spaces {
+        if self.books.inside < self.profile.spaces {
             self.enter(now);
         } else {
             self.books.turned_away += 1;
@@ -173,7 +173,7 @@ impl Traffic {
             _ => 0,
         };
         let stay = SimulatedStay {
-            serial: format!("SIM{}-{}-{number:07}", self.manner.seed, self.manner.start / 1000),
+            serial: format!("SIM{}-{}-{number:07}", self.profile.seed, self.profile.start / 1000),
             plate: Plate::seen(rng),
             car_type,
             vehicle_type: if rng.u8(..20) == 0 { 2 } else { 1 },
@@ -232,8 +232,8 @@ impl Traffic {
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         params.retain(|(_, value)| !value.is_empty());
-        if self.manner.tells_space {
-            params.push(("total_parking_space".into(), self.manner.spaces.to_string()));
+        if self.profile.reports_space {
+            params.push(("total_parking_space".into(), self.profile.spaces.to_string()));
             params.push(("remain_parking_space".into(), self.books.remain().to_string()));
         }
         params
@@ -250,7 +250,7 @@ impl Traffic {
             is_conflict: false,
         };
         let mut sent_at = self.through_outage(now);
-        if self.manner.faults > 0.0 && self.rng.f64() < self.manner.faults {
+        if self.profile.faults > 0.0 && self.rng.f64() < self.profile.faults {
             let later = self.rng.i64(MINUTE_MS..4 * HOUR_MS);
             match self.rng.u8(..4) {
                 // Late: by the order of the line often after its own leave.
@@ -283,7 +283,7 @@ impl Traffic {
         while self.outage.1 <= now {
             self.outage = next_outage(&mut self.rng, self.outage.1);
         }
-        if self.manner.faults > 0.0 && self.outage.0 <= now {
+        if self.profile.faults > 0.0 && self.outage.0 <= now {
             self.books.held_up += 1;
             return self.outage.1;
         }
@@ -326,20 +326,20 @@ mod tests {
 
     const START: i64 = 1_760_000_000_000;
 
-    fn manner(seed: u64, faults: f64) -> TrafficProfile {
-        TrafficProfile { seed, start: START, spaces: 500, faults, tells_space: true }
+    fn profile(seed: u64, faults: f64) -> TrafficProfile {
+        TrafficProfile { seed, start: START, spaces: 500, faults, reports_space: true }
     }
 
     #[test]
     fn the_same_seed_gives_the_same_day_and_another_another() {
-        let day = |seed| Traffic::new(manner(seed, 0.1), START + DAY_MS).collect::<Vec<_>>();
+        let day = |seed| Traffic::new(profile(seed, 0.1), START + DAY_MS).collect::<Vec<_>>();
         assert_eq!(day(1), day(1));
         assert_ne!(day(1), day(2));
     }
 
     #[test]
     fn an_honest_day_is_in_order_and_its_books_are_the_sum_of_its_records() {
-        let mut traffic = Traffic::new(manner(3, 0.0), START + DAY_MS);
+        let mut traffic = Traffic::new(profile(3, 0.0), START + DAY_MS);
         let day: Vec<Upload> = traffic.by_ref().collect();
         assert!(day.len() > 3_000, "{}", day.len());
         assert!(day.is_sorted_by_key(|upload| upload.happened_at));
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_faulty_day_brings_every_record_at_least_once_and_conflicts_after_the_first() {
-        let mut traffic = Traffic::new(manner(4, 0.2), START + DAY_MS);
+        let mut traffic = Traffic::new(profile(4, 0.2), START + DAY_MS);
         let mut seen: HashMap<(PushKind, String), u64> = HashMap::new();
         for upload in traffic.by_ref() {
             let times = seen.entry((upload.kind, upload.serial)).or_default();

@@ -154,9 +154,9 @@ fn networks_that_are_none_are_named() {
     let mut serve = std::process::Command::new(PARKGATE);
     serve.args(["serve", "--listen", "127.0.0.1:0", "--data", "/nonexistent/data"]);
     let output = serve.env("PARKGATE_HTTP_TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.0/33").output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("http.trusted_proxies") && told.contains("10.0.0.0/33"), "{told}");
+    let reported = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{reported}");
+    assert!(reported.contains("http.trusted_proxies") && reported.contains("10.0.0.0/33"), "{reported}");
 }
 
 /// Begins a form that says it is so long, and sends so much of it.

@@ -142,8 +142,8 @@ fn wrong_settings_are_told() {
 fn free_spaces_told_to_the_agent_go_along_with_what_happens_now() {
     let gate = demo();
     let agent = Agent::started(PARKGATE, &gate.url, "");
-    let told = json!({ "total_parking_space": 80, "remain_parking_space": 33 });
-    assert_eq!(agent.give("space", &told).0, 200);
+    let reported = json!({ "total_parking_space": 80, "remain_parking_space": 33 });
+    assert_eq!(agent.give("space", &reported).0, 200);
     assert_eq!(agent.give("space", &json!({ "total": 80 })).0, 400);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let mut happens = enter("S1");

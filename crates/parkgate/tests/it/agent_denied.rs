@@ -38,18 +38,18 @@ fn a_wrong_signature_that_all_records_meet_loses_none() {
             assert_eq!(agent.give("leave", &leave(&format!("S{number}"))).0, 202);
         }
         // Often enough to have given up any of them.
-        eventually(|| platform.heard() > 20);
-        let told = agent.json(&["status"]);
-        let kept = (&told["queued"], &told["sent"], &told["dead"]);
+        eventually(|| platform.requests() > 20);
+        let reported = agent.json(&["status"]);
+        let kept = (&reported["queued"], &reported["sent"], &reported["dead"]);
         assert_eq!(kept, (&json!(20), &json!(0), &json!(0)), "{unsigned}");
         let names = if status == 403 { "park_uuid" } else { "[platform] secret" };
         let names = if unsigned.starts_with('<') { "[platform] url" } else { names };
-        assert!(told["problem"].as_str().unwrap().contains(names), "{told}");
+        assert!(reported["problem"].as_str().unwrap().contains(names), "{reported}");
         *mended.lock().unwrap() = true;
         eventually(|| agent.is_empty());
-        let told = agent.json(&["status"]);
+        let reported = agent.json(&["status"]);
         assert_eq!(
-            (&told["sent"], &told["dead"], &told["problem"]),
+            (&reported["sent"], &reported["dead"], &reported["problem"]),
             (&json!(20), &json!(0), &Value::Null),
             "{unsigned}"
         );
@@ -58,7 +58,7 @@ fn a_wrong_signature_that_all_records_meet_loses_none() {
 
 #[test]
 fn a_record_that_alone_is_denied_is_set_aside_with_its_hint_and_the_others_go_on() {
-    for (status, denial, told) in [(200, UNSIGNED, "签名验证不通过"), (403, "<html>blocked</html>", "HTTP 403")]
+    for (status, denial, reported) in [(200, UNSIGNED, "签名验证不通过"), (403, "<html>blocked</html>", "HTTP 403")]
     {
         let platform = Scripted::start(move |request| match parts(&request.body).contains("parking_serial=S3&") {
             true => ScriptedReply::says(status, denial),
@@ -71,7 +71,7 @@ fn a_record_that_alone_is_denied_is_set_aside_with_its_hint_and_the_others_go_on
             assert_eq!(agent.give("leave", &leave(&format!("S{number}"))).0, 202);
             agent.json(&["dead", "list"])[0]["parking_serial"] == "S3"
         });
-        assert!(agent.json(&["dead", "list"])[0]["hint"].as_str().unwrap().contains(told));
+        assert!(agent.json(&["dead", "list"])[0]["hint"].as_str().unwrap().contains(reported));
         eventually(|| agent.is_empty());
         let status = agent.json(&["status"]);
         assert_eq!(
@@ -98,7 +98,7 @@ fn successes_that_deviate_are_successes_and_no_leave_waits_behind_one() {
         assert_eq!(agent.give("enter", &enter("S1")).0, 202);
         assert_eq!(agent.give("leave", &leave("S1")).0, 202);
         eventually(|| agent.is_empty());
-        assert_eq!((platform.heard(), agent.json(&["status"])["sent"].clone()), (2, json!(2)), "{}", parts(body));
+        assert_eq!((platform.requests(), agent.json(&["status"])["sent"].clone()), (2, json!(2)), "{}", parts(body));
     }
 }
 
@@ -117,14 +117,17 @@ fn what_is_too_large_goes_once_more_without_its_pictures() {
         assert_eq!(agent.run(&[&words[..], &["car_desc=x", "--image", &image]].concat()).0, 0);
         assert_eq!(agent.give("leave", &leave("S1")).0, 202);
         eventually(|| agent.is_empty());
-        let told = agent.json(&["status"]);
+        let reported = agent.json(&["status"]);
         if setting.is_empty() {
-            assert_eq!((&told["sent"], &told["dead"], &told["pictures_too_large"]), (&json!(2), &json!(0), &json!(1)));
-            assert_eq!(platform.heard(), 3);
+            assert_eq!(
+                (&reported["sent"], &reported["dead"], &reported["pictures_too_large"]),
+                (&json!(2), &json!(0), &json!(1))
+            );
+            assert_eq!(platform.requests(), 3);
             assert!(agent.log().contains("without its pictures"));
         } else {
             // The leave takes the enter's half along, pictures and all, and that is too large again.
-            assert_eq!((&told["sent"], &told["dead"]), (&json!(0), &json!(2)));
+            assert_eq!((&reported["sent"], &reported["dead"]), (&json!(0), &json!(2)));
         }
     }
     let platform = Scripted::start(|_| ScriptedReply::says(413, "<html>"));
@@ -149,8 +152,11 @@ fn a_picture_that_is_gone_from_the_disk_holds_nothing_back() {
     agent.start();
     eventually(|| agent.is_empty());
     assert_eq!(gate.visit("S1")["images"]["leave_image"], Value::Null);
-    let told = agent.json(&["status"]);
-    assert_eq!((&told["sent"], &told["dead"], &told["pictures_missing"]), (&json!(1), &json!(0), &json!(1)));
+    let reported = agent.json(&["status"]);
+    assert_eq!(
+        (&reported["sent"], &reported["dead"], &reported["pictures_missing"]),
+        (&json!(1), &json!(0), &json!(1))
+    );
     assert!(agent.log().contains("a picture is gone"));
 }
 
@@ -172,8 +178,11 @@ fn a_picture_that_cannot_be_read_makes_its_record_wait_and_no_other() {
     agent.start();
     assert_eq!(agent.give("leave", &leave("S2")).0, 202);
     eventually(|| agent.json(&["status"])["sent"] == 1 && agent.log().contains("cannot be read"));
-    let told = agent.json(&["status"]);
-    assert_eq!((&told["queued"], &told["dead"], &told["pictures_missing"]), (&json!(1), &json!(0), &json!(0)));
+    let reported = agent.json(&["status"]);
+    assert_eq!(
+        (&reported["queued"], &reported["dead"], &reported["pictures_missing"]),
+        (&json!(1), &json!(0), &json!(0))
+    );
     std::fs::remove_dir(&kept).unwrap();
     std::fs::write(&kept, b"GIF89a car").unwrap();
     eventually(|| agent.is_empty());
@@ -216,8 +225,11 @@ fn a_dropped_file_whose_picture_does_not_come_goes_without() {
     std::fs::write(spool.join("tmp"), record.to_string()).unwrap();
     std::fs::rename(spool.join("tmp"), spool.join("1.json")).unwrap();
     eventually(|| gate.json(&["visit", "list"]).as_array().unwrap().len() == 1 && agent.is_empty());
-    let told = agent.json(&["status"]);
-    assert_eq!((&told["sent"], &told["dead"], &told["pictures_missing"]), (&json!(1), &json!(0), &json!(1)));
+    let reported = agent.json(&["status"]);
+    assert_eq!(
+        (&reported["sent"], &reported["dead"], &reported["pictures_missing"]),
+        (&json!(1), &json!(0), &json!(1))
+    );
     assert!(agent.log().contains("did not come in time"));
 }
 
@@ -268,10 +280,10 @@ fn a_web_page_cannot_have_records_signed_or_read_the_status() {
         (vec![("content-type", "application/x-www-form-urlencoded")], 415),
         (vec![], 415),
     ] {
-        let (answered, told) = post(&headers);
-        assert_eq!(answered, status, "{headers:?}: {told}");
-        assert!(told.contains("error"), "{told}");
-        assert!(status != 415 || told.contains("application/json"), "it says what to send: {told}");
+        let (answered, reported) = post(&headers);
+        assert_eq!(answered, status, "{headers:?}: {reported}");
+        assert!(reported.contains("error"), "{reported}");
+        assert!(status != 415 || reported.contains("application/json"), "it says what to send: {reported}");
     }
     for path in ["status", "metrics", ""] {
         let rebound = http.get(format!("{}/{path}", agent.url)).header("host", "evil.example:8070").send().unwrap();

@@ -136,8 +136,8 @@ use Answer::{Hangs, HangsUp, Says};
 fn scripted(answers: Vec<Answer>) -> (String, Arc<Mutex<usize>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let heard = Arc::new(Mutex::new(0));
-    let asked = Arc::clone(&heard);
+    let counted = Arc::new(Mutex::new(0));
+    let asked = Arc::clone(&counted);
     std::thread::spawn(move || {
         let mut held = Vec::new();
         for mut line in listener.incoming().flatten() {
@@ -156,7 +156,7 @@ fn scripted(answers: Vec<Answer>) -> (String, Arc<Mutex<usize>>) {
             }
         }
     });
-    (url, heard)
+    (url, counted)
 }
 
 fn read_request(line: &mut TcpStream) {
@@ -193,23 +193,23 @@ fn platforms_of_every_kind_are_handled() {
         (vec![Says(500, r#"{"code":1001,"message":"known"}"#)], 1),
         (vec![broken, broken, broken, broken, broken, broken, broken, ok], 8),
     ] {
-        let (url, heard) = scripted(answers);
+        let (url, counted) = scripted(answers);
         let agent = Agent::started(PARKGATE, &url, "");
         assert_eq!(agent.give("leave", &leave("S1")).0, 202);
         eventually(|| agent.json(&["status"])["sent"] == 1);
-        assert_eq!(*heard.lock().unwrap(), requests);
+        assert_eq!(*counted.lock().unwrap(), requests);
         assert_eq!(agent.json(&["status"])["last_error"], Value::Null);
     }
 }
 
 #[test]
 fn a_platform_that_is_down_for_good_loses_nothing_and_is_asked_by_one_record_at_a_time() {
-    let (url, heard) = scripted(vec![Says(500, "x")]);
+    let (url, counted) = scripted(vec![Says(500, "x")]);
     let agent = Agent::started(PARKGATE, &url, "");
     for number in 0..200 {
         assert_eq!(agent.give("leave", &leave(&format!("S{number}"))).0, 202);
     }
-    eventually(|| *heard.lock().unwrap() > 20);
+    eventually(|| *counted.lock().unwrap() > 20);
     let status = agent.json(&["status"]);
     assert_eq!((&status["queued"], &status["sent"], &status["dead"]), (&json!(200), &json!(0), &json!(0)));
     assert!(status["last_error"].as_str().unwrap().contains("HTTP 500"), "{status}");
@@ -218,7 +218,7 @@ fn a_platform_that_is_down_for_good_loses_nothing_and_is_asked_by_one_record_at_
 #[test]
 fn a_push_that_hangs_holds_up_nobody_else_and_is_sent_again() {
     let ok = Says(200, r#"{"code":"200","message":"OK"}"#);
-    let (url, heard) = scripted(vec![Hangs, ok]);
+    let (url, counted) = scripted(vec![Hangs, ok]);
     let agent = Agent::new(PARKGATE, &url, "concurrency = 2");
     let config = std::fs::read_to_string(agent.config()).unwrap();
     std::fs::write(agent.config(), config.replace("[retry]", "timeout = \"3s\"\n[retry]")).unwrap();
@@ -235,16 +235,16 @@ fn a_push_that_hangs_holds_up_nobody_else_and_is_sent_again() {
         "the others did not wait for it"
     );
     eventually(|| agent.is_empty());
-    assert_eq!(*heard.lock().unwrap(), 51);
+    assert_eq!(*counted.lock().unwrap(), 51);
 }
 
 #[test]
 fn what_goes_wrong_on_the_first_day_is_told() {
-    let told = |agent: &Agent| -> Value { serde_json::from_str(&agent.run(&["check", "--json"]).1).unwrap() };
-    let last = |agent: &Agent| told(agent).as_array().unwrap().last().unwrap().clone();
+    let reported = |agent: &Agent| -> Value { serde_json::from_str(&agent.run(&["check", "--json"]).1).unwrap() };
+    let last = |agent: &Agent| reported(agent).as_array().unwrap().last().unwrap().clone();
     let gate = demo();
     let agent = Agent::new(PARKGATE, &gate.url, "");
-    assert_eq!(agent.run(&["check"]).0, 0, "{}", told(&agent));
+    assert_eq!(agent.run(&["check"]).0, 0, "{}", reported(&agent));
     assert_eq!(gate.json(&["visit", "list"]), json!([]), "looking leaves nothing behind");
     let config = std::fs::read_to_string(agent.config()).unwrap();
     for (from, to, what, words) in [
@@ -255,7 +255,8 @@ fn what_goes_wrong_on_the_first_day_is_told() {
         (&gate.url, scripted(vec![Says(404, "<html>")]).0, "platform", "[platform] url"),
     ] {
         std::fs::write(agent.config(), config.replace(from, &to)).unwrap();
-        let finding = told(&agent).as_array().unwrap().iter().find(|finding| finding["ok"] == false).unwrap().clone();
+        let finding =
+            reported(&agent).as_array().unwrap().iter().find(|finding| finding["ok"] == false).unwrap().clone();
         assert_eq!(finding["what"], what, "{finding}");
         assert!(finding["told"].as_str().unwrap().contains(words), "{finding}");
         assert_eq!(agent.run(&["check"]).0, 1);
@@ -266,7 +267,9 @@ fn what_goes_wrong_on_the_first_day_is_told() {
     let mut agent = agent;
     agent.start();
     assert_eq!(agent.give("leave", &leave("S1")).0, 202);
-    eventually(|| agent.json(&["status"])["problem"].as_str().is_some_and(|told| told.contains("[platform] secret")));
+    eventually(|| {
+        agent.json(&["status"])["problem"].as_str().is_some_and(|reported| reported.contains("[platform] secret"))
+    });
     let (code, _, error) = agent.run(&["run"]);
     assert_eq!((code, error.contains("another agent")), (1, true), "{error}");
 }

@@ -188,8 +188,8 @@ fn the_printed_program_is_found_from_a_folder_with_a_space() {
         let show = lines.find_map(|line| line.ok().filter(|line| line.contains(" visit show "))).unwrap();
         assert!(show.starts_with(start), "{show}");
         let run = Command::new("sh").args(["-c", &show]).current_dir(place).output().unwrap();
-        let told = String::from_utf8(run.stderr).unwrap();
-        assert!(told.contains("no such visit"), "it ran, and nothing was pushed yet: {told}");
+        let reported = String::from_utf8(run.stderr).unwrap();
+        assert!(reported.contains("no such visit"), "it ran, and nothing was pushed yet: {reported}");
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -200,7 +200,7 @@ fn an_empty_listing_says_so_and_by_which_filter() {
     let gate = demo();
     let hook = ["--name", "x", "--url", "http://8.8.8.8/", "--format", "webhook", "--all"];
     let differences = ["subscriber", "differences", "x"];
-    for (words, told) in [
+    for (words, reported) in [
         (&["visit", "list"][..], "没有停车记录 (no visits)\n"),
         (&["visit", "list", "--park", "P9"], "没有符合 --park P9 的停车记录 (no visits match)\n"),
         (
@@ -217,7 +217,7 @@ fn an_empty_listing_says_so_and_by_which_filter() {
             "没有符合 --state dead 的待发或放弃的转发 (no deliveries that wait or were given up match)\n",
         ),
     ] {
-        assert_eq!(gate.ok(words), told);
+        assert_eq!(gate.ok(words), reported);
         assert_eq!(gate.json(words), json!([]), "{words:?}");
     }
     gate.ok(&[&["subscriber", "add"], &hook[..]].concat());
@@ -282,9 +282,9 @@ fn names_that_are_none_are_refused_with_the_rule_and_old_ones_stay() {
     let long = "x".repeat(10_240);
     let refused = |args: &[&str], named: &str| {
         let output = gate.run(args);
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
-        assert!(told.contains(named) && told.contains("应为1至64个") && told.len() < 1000, "{told}");
+        let reported = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {reported}");
+        assert!(reported.contains(named) && reported.contains("应为1至64个") && reported.len() < 1000, "{reported}");
     };
     for bad in ["a b", "a\tb", "a\u{1b}[0m", "a&b", "", "停车场", long.as_str()] {
         refused(&["park", "add", "--uuid", bad, "--name", "x"], "park_uuid");

@@ -84,16 +84,16 @@ fn serials_that_start_anew_are_noticed_and_mended() {
         (&json!(8), &json!(1_624_874_732_253_u64 + 2_592_000_000))
     );
     eventually(|| gate.log().contains("serials start anew"));
-    let told = format!("parkgate_serials_used_anew{{park_uuid=\"{DEMO_PARK}\"}} 8");
-    eventually(|| gate.metrics().contains(&told));
+    let reported = format!("parkgate_serials_used_anew{{park_uuid=\"{DEMO_PARK}\"}} 8");
+    eventually(|| gate.metrics().contains(&reported));
 
     // Of the new numbering, but its serial was free in the old one: it goes over, with its payment and its count.
     let order = r#"[{"parking_order":"O77","pay_type":1,"value":5}]"#;
     let mut free = stay(77, 1);
     free.extend([("payment_list".into(), order.into()), ("idcard_no".into(), "440301199001011234".into())]);
     gate.taken("leave", free.clone());
-    let told = gate.ok(&["park", "set", DEMO_PARK, "--new-serial-epoch"]);
-    assert!(told.contains("补录 taken 8, 仍冲突 still in conflict 0"), "{told}");
+    let reported = gate.ok(&["park", "set", DEMO_PARK, "--new-serial-epoch"]);
+    assert!(reported.contains("补录 taken 8, 仍冲突 still in conflict 0"), "{reported}");
     assert_eq!(gate.json(&["conflict", "list"]), json!([]));
     let both = gate.visit("3");
     assert_eq!((&both["plate"], &both["also"][0]["plate"]), (&json!("粤B10003"), &json!("粤B00003")));

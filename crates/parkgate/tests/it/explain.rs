@@ -30,30 +30,33 @@ fn documented_fields(changes: &[(&str, &str)]) -> Vec<String> {
 fn the_documents_failing_example_is_compared_with_the_real_fields() {
     let fields = documented_fields(&[]);
     let same: Vec<&str> = ["--string", DOCUMENTED_REPLY].into_iter().chain(fields.iter().map(String::as_str)).collect();
-    let told = explain(&same);
-    assert_eq!((&told["matches"], &told["difference"]), (&json!(true), &Value::Null), "{told}");
-    assert!(told["zh"].as_str().unwrap().contains("密钥"));
+    let reported = explain(&same);
+    assert_eq!((&reported["matches"], &reported["difference"]), (&json!(true), &Value::Null), "{reported}");
+    assert!(reported["zh"].as_str().unwrap().contains("密钥"));
 
     let fields = documented_fields(&[("car_desc", "临时车辆"), ("leave_gate", "出口")]);
     let other: Vec<&str> =
         ["--string", DOCUMENTED_REPLY].into_iter().chain(fields.iter().map(String::as_str)).collect();
-    let told = explain(&other);
-    let difference = &told["difference"];
+    let reported = explain(&other);
+    let difference = &reported["difference"];
     assert_eq!(difference["at"], "car_color=1&car_desc=临时车".len());
-    assert!(difference["expected"].as_str().unwrap().contains("临时车&car_type"), "{told}");
-    assert!(difference["signed"].as_str().unwrap().contains("临时车辆&car_type"), "{told}");
-    assert!(told["expected"].as_str().unwrap().contains(r#"payment_list=[{"change_value":"500""#), "unescaped: {told}");
-    assert!(!told.to_string().contains("app_secret=123"));
+    assert!(difference["expected"].as_str().unwrap().contains("临时车&car_type"), "{reported}");
+    assert!(difference["signed"].as_str().unwrap().contains("临时车辆&car_type"), "{reported}");
+    assert!(
+        reported["expected"].as_str().unwrap().contains(r#"payment_list=[{"change_value":"500""#),
+        "unescaped: {reported}"
+    );
+    assert!(!reported.to_string().contains("app_secret=123"));
 }
 
 #[test]
 fn fields_and_a_sign_are_diagnosed() {
     let canonical = "car_type=1&park_uuid=P&plate=粤B1";
     let fields = ["car_type=1", "park_uuid=P", "plate=粤B1"];
-    let told = |sign: &str| explain(&[&["--sign", sign], &fields[..]].concat());
-    let right = told(&md5_hex(format!("{canonical}&app_secret=123").as_bytes()));
+    let reported = |sign: &str| explain(&[&["--sign", sign], &fields[..]].concat());
+    let right = reported(&md5_hex(format!("{canonical}&app_secret=123").as_bytes()));
     assert_eq!((&right["matches"], &right["variant"]), (&json!(true), &json!("plain")));
-    let wrong = told(&md5_hex(format!("{canonical}&123").as_bytes()));
+    let wrong = reported(&md5_hex(format!("{canonical}&123").as_bytes()));
     assert_eq!((&wrong["matches"], &wrong["kinds"]), (&json!(false), &json!(["secret_without_name"])), "{wrong}");
     assert!(wrong["signed"].as_str().unwrap().ends_with("&***"), "{wrong}");
     let other = explain(
@@ -61,7 +64,7 @@ fn fields_and_a_sign_are_diagnosed() {
             .concat(),
     );
     assert_eq!(other["kinds"], json!(["other_park_secret"]));
-    assert_eq!(told("00000000000000000000000000000000")["kinds"], json!(["no_known_mistake"]));
+    assert_eq!(reported("00000000000000000000000000000000")["kinds"], json!(["no_known_mistake"]));
 }
 
 #[test]

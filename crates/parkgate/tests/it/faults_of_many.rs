@@ -155,8 +155,9 @@ fn nothing_is_lost_or_doubled_when_gates_and_database_are_killed_in_turn() {
         assert!(begun.elapsed() < PROGRESS_MAX, "the subscriber does not get everything");
         std::thread::sleep(Duration::from_millis(100));
     }
-    let told: HashSet<String> = subscriber.told().iter().map(|told| told.field("parking_serial").unwrap()).collect();
-    assert_eq!(told.len(), good, "the subscriber was told of every visit");
+    let received: HashSet<String> =
+        subscriber.received().iter().map(|received| received.field("parking_serial").unwrap()).collect();
+    assert_eq!(received.len(), good, "the subscriber was told of every visit");
 }
 
 struct Ends<'a>(&'a AtomicBool);

@@ -149,8 +149,8 @@ fn an_id_number_is_nowhere_in_the_agents_folder_nor_in_its_log() {
     // It repeats what it was sent, as the protocol has it.
     let platform = Scripted::start(|request| {
         let body = String::from_utf8_lossy(&request.body).into_owned();
-        let told = json!({ "code": "400", "message": "x", "hint": format!("检查[{body}] {ID}") });
-        ScriptedReply::says(400, &told.to_string())
+        let reported = json!({ "code": "400", "message": "x", "hint": format!("检查[{body}] {ID}") });
+        ScriptedReply::says(400, &reported.to_string())
     });
     let agent = Agent::started(PARKGATE, &platform.url, "");
     let mut record = crate::agent::leave("S1");

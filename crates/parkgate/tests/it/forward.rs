@@ -88,9 +88,9 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The serials told, and how often each half.
-fn serials(told: &[ReceivedDelivery]) -> HashMap<(String, bool), usize> {
+fn serials(received: &[ReceivedDelivery]) -> HashMap<(String, bool), usize> {
     let mut seen = HashMap::new();
-    for one in told {
+    for one in received {
         let is_leave = one.field("leave_time").is_some() || one.path.ends_with("leave");
         *seen.entry((one.field("parking_serial").unwrap(), is_leave)).or_default() += 1;
     }
@@ -98,9 +98,9 @@ fn serials(told: &[ReceivedDelivery]) -> HashMap<(String, bool), usize> {
 }
 
 /// Each half of these came, the enter's first coming before the leave's.
-fn assert_in_order(told: &[ReceivedDelivery], expected: impl Iterator<Item = String>) {
+fn assert_in_order(received: &[ReceivedDelivery], expected: impl Iterator<Item = String>) {
     let first = |serial: &str, is_leave: bool| {
-        let at = told.iter().position(|one| {
+        let at = received.iter().position(|one| {
             one.path.ends_with(if is_leave { "leave" } else { "enter" })
                 && one.field("parking_serial").is_some_and(|found| found.ends_with(serial))
         });
@@ -164,9 +164,9 @@ fn the_open_platform_and_webhooks_get_what_they_subscribed_to() {
         front.gate.taken("leave", leave("O1", &person));
         front.drained("city");
         front.drained("hook");
-        let told = city.told();
-        assert_eq!(told.iter().map(|one| one.path.as_str()).collect::<Vec<_>>(), ["/sync-enter", "/sync-leave"]);
-        let form = told[1].form();
+        let received = city.received();
+        assert_eq!(received.iter().map(|one| one.path.as_str()).collect::<Vec<_>>(), ["/sync-enter", "/sync-leave"]);
+        let form = received[1].form();
         let get = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
         assert_eq!((get("area_code"), get("latitude"), get("parking_time")), ("440305", "22.5", "62772"));
         assert_eq!((get("total_space"), get("remain_space"), get("plate")), ("100", "9", "粤B12345"));
@@ -175,16 +175,16 @@ fn the_open_platform_and_webhooks_get_what_they_subscribed_to() {
         let unsigned = unsigned.map(|(name, value)| (name.as_str(), value.as_str()));
         let (_, sign) = parkgate_wire::sign(unsigned, &parkgate_wire::Secret::new("k"));
         assert_eq!(get("sign"), sign);
-        let told = hook.told();
-        assert_eq!(told.len(), 1);
-        let header = |name: &str| told[0].headers[name].clone();
+        let received = hook.received();
+        assert_eq!(received.len(), 1);
+        let header = |name: &str| received[0].headers[name].clone();
         let key = base64::engine::general_purpose::STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
         mac.update(format!("{}.{}.", header("webhook-id"), header("webhook-timestamp")).as_bytes());
-        mac.update(&told[0].body);
+        mac.update(&received[0].body);
         let expected = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
         assert_eq!(header("webhook-signature"), format!("v1,{expected}"));
-        let body = String::from_utf8(told[0].body.clone()).unwrap();
+        let body = String::from_utf8(received[0].body.clone()).unwrap();
         assert!(body.contains("parking.leave") && body.contains("粤B***45"), "{body}");
         assert!(!body.contains("粤B12345") && !body.contains("110101199003070011"), "{body}");
     });
@@ -224,10 +224,10 @@ fn whoever_hangs_fails_or_drops_gets_everything_in_order_and_nobody_else_notices
         for (name, subscriber) in &subscribers {
             subscriber.turns(SubscriberAnswer::TAKES);
             front.drained(name);
-            let told = subscriber.told();
-            assert_in_order(&told, numbers());
+            let received = subscriber.received();
+            assert_in_order(&received, numbers());
             if *name == "good" {
-                assert!(serials(&told).values().all(|times| *times == 1), "nothing twice without need");
+                assert!(serials(&received).values().all(|times| *times == 1), "nothing twice without need");
             }
         }
         assert_eq!(front.json(&["delivery", "list"]), Value::Array(Vec::new()));
@@ -251,7 +251,10 @@ fn killed_gates_send_on_what_they_had_recorded() {
         }
         city.turns(SubscriberAnswer::TAKES);
         front.drained("city");
-        assert_in_order(&city.told(), (0..4).flat_map(|kill| (0..10).map(move |number| format!("K{kill}-{number}"))));
+        assert_in_order(
+            &city.received(),
+            (0..4).flat_map(|kill| (0..10).map(move |number| format!("K{kill}-{number}"))),
+        );
         assert_eq!(front.gate.stop(), Some(0));
     });
 }
@@ -276,10 +279,10 @@ fn two_gates_on_one_database_share_the_work() {
         gate.taken("leave", leave(&format!("N{number}"), &[]));
     }
     first.drained("city");
-    let told = city.told();
-    assert_in_order(&told, (0..100).map(|number| format!("N{number}")));
-    assert!(serials(&told).values().all(|times| *times == 1), "nothing twice without need");
-    assert_eq!(told.len(), 200);
+    let received = city.received();
+    assert_in_order(&received, (0..100).map(|number| format!("N{number}")));
+    assert!(serials(&received).values().all(|times| *times == 1), "nothing twice without need");
+    assert_eq!(received.len(), 200);
 }
 
 #[test]
@@ -299,8 +302,8 @@ fn what_is_refused_is_dead_until_it_is_retried_and_what_failed_too_long_too() {
         let count = |name: &str| dead(name).as_array().unwrap().len();
         until("all are dead", || count("city") == 3 && count("away") == 3);
         let found = dead("city")[0].clone();
-        let told = found["told"].as_str().unwrap();
-        assert!(told.contains("参数`merchant`未传递"), "{told}");
+        let received = found["told"].as_str().unwrap();
+        assert!(received.contains("参数`merchant`未传递"), "{received}");
         let id = found["id"].as_str().unwrap();
         let shown = front.json(&["delivery", "show", id]);
         assert_eq!((&shown["state"], &shown["parking_serial"]), (&"dead".into(), &"D0".into()));
@@ -308,17 +311,17 @@ fn what_is_refused_is_dead_until_it_is_retried_and_what_failed_too_long_too() {
         front.ok(&["delivery", "drop", &other]);
         city.turns(SubscriberAnswer::TAKES);
         front.ok(&["delivery", "retry", "--subscriber", "city"]);
-        until("the other two arrived", || city.told().len() == 2);
+        until("the other two arrived", || city.received().len() == 2);
         front.drained("city");
         assert_eq!(count("city"), 0);
         let gone = front.run(&["delivery", "retry", id]);
         assert_eq!(gone.status.code(), Some(1));
         // From the records, as often as it is wished.
         front.ok(&["delivery", "replay", "--subscriber", "city", "--since", "1h"]);
-        until("all three came again", || city.told().len() == 5);
+        until("all three came again", || city.received().len() == 5);
         away.turns(SubscriberAnswer::Says(200, ""));
         front.ok(&["delivery", "replay", "--subscriber", "away", "--since", "1d"]);
-        until("what was dead was told after all", || away.told().len() == 3);
+        until("what was dead was told after all", || away.received().len() == 3);
     });
 }
 
@@ -340,7 +343,7 @@ fn a_paused_subscriber_waits_and_a_removed_one_is_forgotten() {
         }
         front.ok(&["subscriber", "resume", "city"]);
         front.drained("city");
-        assert_eq!(city.told().len(), 20);
+        assert_eq!(city.received().len(), 20);
         front.ok(&["subscriber", "remove", "city"]);
         front.gate.taken("enter", enter("P99", &[]));
         assert_eq!(front.json(&["delivery", "list"]), Value::Array(Vec::new()));
@@ -358,9 +361,12 @@ fn private_addresses_are_not_reached_unless_allowed_and_redirects_are_never_foll
     for (name, url) in [("address", inside.url.clone()), ("name", format!("http://localhost:{port}"))] {
         let add = ["subscriber", "add", "--name", name, "--url", &url, "--format", "relay", "--all"];
         let refused = strict.run(&add);
-        let told = String::from_utf8(refused.stderr).unwrap();
-        assert_eq!(refused.status.code(), Some(2), "{told}");
-        assert!(told.contains("[forward] allow_private") && told.contains("PARKGATE_FORWARD_ALLOW_PRIVATE"), "{told}");
+        let received = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{received}");
+        assert!(
+            received.contains("[forward] allow_private") && received.contains("PARKGATE_FORWARD_ALLOW_PRIVATE"),
+            "{received}"
+        );
         // Added under other settings than the gate's, it is refused there.
         let mut args = add.to_vec();
         args.extend(["--data", strict.gate.data().to_str().unwrap()]);
@@ -370,8 +376,8 @@ fn private_addresses_are_not_reached_unless_allowed_and_redirects_are_never_foll
     }
     let unknown = ["--name", "later", "--url", "https://no-such-name.invalid/x", "--format", "relay", "--all"];
     let added = strict.run(&[&["subscriber", "add"], &unknown[..]].concat());
-    let told = String::from_utf8(added.stderr).unwrap();
-    assert!(added.status.success() && told.contains("no-such-name.invalid"), "a warning only: {told}");
+    let received = String::from_utf8(added.stderr).unwrap();
+    assert!(added.status.success() && received.contains("no-such-name.invalid"), "a warning only: {received}");
     let file = strict.gate.data().join("gate.toml");
     std::fs::write(&file, "[forward]\nallow_private = true\n").unwrap();
     let by_file = ["--name", "by-file", "--url", &inside.url, "--format", "relay", "--park", DEMO_PARK, "--config"];
@@ -383,17 +389,17 @@ fn private_addresses_are_not_reached_unless_allowed_and_redirects_are_never_foll
     for name in ["address", "name"] {
         until(name, || {
             let waits = strict.json(&["delivery", "list", "--subscriber", name]);
-            waits[0]["told"].as_str().is_some_and(|told| told.contains("private address"))
+            waits[0]["told"].as_str().is_some_and(|received| received.contains("private address"))
         });
     }
-    assert_eq!(inside.told().len(), 0);
+    assert_eq!(inside.received().len(), 0);
     let redirecting = TestSubscriber::start(SubscriberAnswer::Redirects(format!("{}/elsewhere", inside.url)));
     let open = Forwarding::on(None, &[]);
     open.subscribe("moved", &redirecting.url, &["--format", "webhook", "--all"]);
     open.gate.taken("enter", enter("A1", &[]));
     until("it was tried again", || open.json(&["delivery", "list"])[0]["attempts"].as_u64() >= Some(2));
     assert!(open.json(&["delivery", "list"])[0]["told"].as_str().unwrap().contains("307"));
-    assert_eq!(inside.told().len(), 0);
+    assert_eq!(inside.received().len(), 0);
 }
 
 #[test]
@@ -406,7 +412,7 @@ fn a_rate_is_kept_to() {
         front.gate.taken("enter", enter(&format!("T{number}"), &[]));
     }
     front.drained("city");
-    assert_eq!(city.told().len(), 40);
+    assert_eq!(city.received().len(), 40);
     assert!(begun.elapsed() > Duration::from_millis(1500), "{:?}", begun.elapsed());
 }
 
@@ -461,7 +467,7 @@ fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
         other.turns(SubscriberAnswer::TAKES);
         // What was recorded before the gate knew of it waits longer.
         until("it arrived after all", || {
-            other.told().iter().any(|told| told.field("parking_serial") == Some(format!("S{number}")))
+            other.received().iter().any(|received| received.field("parking_serial") == Some(format!("S{number}")))
         });
     });
 }
@@ -488,7 +494,7 @@ fn a_compared_leave_goes_after_its_enter_and_is_answered_by_us_meanwhile() {
         vendor.turns(SubscriberAnswer::TAKES);
         assert_eq!(front.gate.push("leave", leave("C1", &[])).1["code"], "200", "theirs would have come too early");
         front.drained("vendor");
-        assert_in_order(&vendor.told(), std::iter::once("C1".to_owned()));
+        assert_in_order(&vendor.received(), std::iter::once("C1".to_owned()));
     });
 }
 
@@ -526,8 +532,8 @@ fn who_is_denied_is_told_again_once_the_platform_knows_us() {
         let moved = TestSubscriber::start(SubscriberAnswer::TAKES);
         front.ok(&["subscriber", "set", "city", "--url", &format!("{}/new", moved.url), "--secret", "new"]);
         front.drained("city");
-        let told = moved.told();
-        let form = told[0].form();
+        let received = moved.received();
+        let form = received[0].form();
         let unsigned = form.iter().filter(|(name, _)| *name != "sign");
         let unsigned = unsigned.map(|(name, value)| (name.as_str(), value.as_str()));
         assert_eq!(form["sign"], parkgate_wire::sign(unsigned, &parkgate_wire::Secret::new("new")).1);
@@ -553,5 +559,5 @@ fn pictures_for_one_that_hangs_keep_nobody_else_waiting() {
         assert_eq!(reply["message"], "OK", "{reply}");
     }
     front.drained("good");
-    assert_eq!(good.told().len(), 24);
+    assert_eq!(good.received().len(), 24);
 }

@@ -37,8 +37,8 @@ fn counts(gate: &Gate) -> (Value, Value) {
 fn sloppy(answers: Vec<&'static [u8]>) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let heard = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let counted = std::sync::Arc::clone(&heard);
+    let requests = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&requests);
     std::thread::spawn(move || {
         for mut line in listener.incoming().flatten() {
             let number = counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
@@ -57,7 +57,7 @@ fn sloppy(answers: Vec<&'static [u8]>) -> (String, std::sync::Arc<std::sync::ato
             });
         }
     });
-    (url, heard)
+    (url, requests)
 }
 
 #[test]
@@ -71,14 +71,14 @@ fn a_webhooks_success_is_its_status_whatever_the_body() {
         b"HTTP/1.1 201 Created\r\ncontent-length: 16\r\n\r\n{\"code\":\"500\"...",
     ];
     let sent = answers.len();
-    let (url, heard) = sloppy(answers);
+    let (url, requests) = sloppy(answers);
     let gate = forwarding(&[]);
     subscribe(&gate, &url, "webhook");
     for number in 0..sent {
         gate.taken("enter", enter(&format!("W{number}"), &[]));
     }
     eventually(|| counts(&gate) == (Value::from(0), Value::from(0)));
-    assert_eq!(heard.load(std::sync::atomic::Ordering::SeqCst), sent, "each was sent once");
+    assert_eq!(requests.load(std::sync::atomic::Ordering::SeqCst), sent, "each was sent once");
 }
 
 #[test]
@@ -94,14 +94,14 @@ fn a_relay_that_is_too_large_goes_once_more_without_its_pictures() {
     let (_, reply) = gate.push_files("leave", pairs, &[("leave_image_file", b"GIF89a car")]);
     assert_eq!(reply["message"], "OK", "{reply}");
     eventually(|| counts(&gate) == (Value::from(0), Value::from(0)));
-    assert_eq!(platform.heard(), 2);
+    assert_eq!(platform.requests(), 2);
 
     let all = Scripted::start(|_| ScriptedReply::says(413, "<html>too large</html>"));
     let gate = forwarding(&[]);
     subscribe(&gate, &all.url, "relay");
     gate.taken("leave", leave("L1", &[]));
     eventually(|| counts(&gate) == (Value::from(0), Value::from(1)));
-    assert_eq!(all.heard(), 1, "it had none");
+    assert_eq!(all.requests(), 1, "it had none");
 }
 
 #[test]
@@ -115,9 +115,9 @@ fn a_date_to_come_back_at_is_kept_within_bounds() {
         let gate = forwarding(&[("RETRY_MAX", "600ms")]);
         subscribe(&gate, &platform.url, format);
         gate.taken("leave", leave("L1", &[]));
-        eventually(|| platform.heard() == 1);
+        eventually(|| platform.requests() == 1);
         let first = Instant::now();
-        eventually(|| platform.heard() == 2);
+        eventually(|| platform.requests() == 2);
         assert!(first.elapsed() >= Duration::from_millis(500), "{format}: the first wait alone is 20 ms");
         eventually(|| counts(&gate) == (Value::from(0), Value::from(0)));
     }

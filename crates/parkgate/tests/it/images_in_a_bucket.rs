@@ -58,9 +58,9 @@ fn a_gate_without_its_bucket_is_not_ready() {
     let mut gate = Gate::stopped(PARKGATE, &folder.path().join("data"), &["--demo", "--images", "s3://elsewhere/gate"]);
     gate.variables = bucket.variables(None);
     gate.start();
-    let (ready, told) = gate.readiness();
+    let (ready, reported) = gate.readiness();
     assert!(!ready);
-    assert_eq!((&told["store"], told["images"] == "ok"), (&json!("ok"), false), "{told}");
+    assert_eq!((&reported["store"], reported["images"] == "ok"), (&json!("ok"), false), "{reported}");
 }
 
 fn wrongly_signed() -> Vec<u8> {

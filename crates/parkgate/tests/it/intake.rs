@@ -121,8 +121,8 @@ fn the_agent_decodes_as_the_gate_does_or_refuses_by_name() {
         &gbk("粤"),
     );
     for (body, word) in [(unsaid, "UTF-8"), (cut, "UTF-8"), (latin, "latin1")] {
-        let (status, told) = give(&agent, "leave", &multipart, body.clone());
-        assert!(status == 400 && told.contains("`plate`") && told.contains(word), "{told}");
+        let (status, reported) = give(&agent, "leave", &multipart, body.clone());
+        assert!(status == 400 && reported.contains("`plate`") && reported.contains(word), "{reported}");
         refused(&gate, &multipart, body, &["`plate`", word]);
     }
     // By the request's charset, by the part's own, as a form, as JSON.
@@ -139,10 +139,10 @@ fn the_agent_decodes_as_the_gate_does_or_refuses_by_name() {
     ] {
         assert_eq!(give(&agent, "leave", &content_type, body).0, 202, "{content_type}");
     }
-    let (status, told) = give(&agent, "leave", "application/json; charset=UTF-16", gbk(&json));
-    assert!(status == 400 && told.contains("`UTF-16`"), "{told}");
-    let (status, told) = give(&agent, "leave", "application/json", gbk(&json));
-    assert!(status == 400 && told.contains("UTF-8"), "{told}");
+    let (status, reported) = give(&agent, "leave", "application/json; charset=UTF-16", gbk(&json));
+    assert!(status == 400 && reported.contains("`UTF-16`"), "{reported}");
+    let (status, reported) = give(&agent, "leave", "application/json", gbk(&json));
+    assert!(status == 400 && reported.contains("UTF-8"), "{reported}");
     eventually(|| gate.json(&["visit", "list"]).as_array().unwrap().len() == 3);
     for serial in ["S2", "S3", "S4"] {
         assert_eq!(gate.visit(serial)["plate"], "粤B12345", "{serial}");
@@ -158,8 +158,8 @@ fn the_agent_takes_as_much_as_the_gate_and_names_the_limit() {
         record.into_bytes()
     };
     assert_eq!(give(&agent, "leave", "application/json", record(512 * 1024)).0, 202);
-    let (status, told) = give(&agent, "leave", "application/json", record(512 * 1024 + 1));
-    assert!(status == 400 && told.contains("超过上限524288字节"), "{told}");
+    let (status, reported) = give(&agent, "leave", "application/json", record(512 * 1024 + 1));
+    assert!(status == 400 && reported.contains("超过上限524288字节"), "{reported}");
     let files = |count: usize| {
         let names =
             ["enter_image_file", "enter_plate_image_file", "leave_image_file", "leave_plate_image_file", "x_file"];
@@ -167,8 +167,8 @@ fn the_agent_takes_as_much_as_the_gate_and_names_the_limit() {
         names.iter().take(count).fold(form, |form, name| form.file(name, GIF)).end()
     };
     assert_eq!(give(&agent, "leave", &MultipartBody::content_type(), files(4)).0, 202);
-    let (status, told) = give(&agent, "leave", &MultipartBody::content_type(), files(5));
-    assert!(status == 400 && told.contains("超过上限4个"), "{told}");
+    let (status, reported) = give(&agent, "leave", &MultipartBody::content_type(), files(5));
+    assert!(status == 400 && reported.contains("超过上限4个"), "{reported}");
 }
 
 #[test]
@@ -241,8 +241,8 @@ fn an_empty_file_is_as_if_not_sent() {
     {
         let pairs = leave(serial, &[("leave_image_hash", hash)]);
         let form = files.iter().fold(MultipartBody::of(&pairs), |form, content| file(form, content));
-        let (status, told) = give(&agent, "leave", &MultipartBody::content_type(), form.end());
-        assert_eq!(status, 202, "{told}");
+        let (status, reported) = give(&agent, "leave", &MultipartBody::content_type(), form.end());
+        assert_eq!(status, 202, "{reported}");
     }
     let empty = agent.folder.path().join("empty.gif");
     std::fs::write(&empty, b"").unwrap();
@@ -343,8 +343,8 @@ fn byte_order_marks_are_taken_off_and_names_are_read_in_any_case() {
         let args =
             ["explain", "--secret", "123", "--json", "--content-type", content_type, "--body", file.to_str().unwrap()];
         let output = parkgate_testbed::parkgate(std::path::Path::new(PARKGATE), &args);
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(told["matches"], true, "{told}");
+        let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(reported["matches"], true, "{reported}");
     }
     let args = ["explain", "--secret", "123", "--content-type", "application/x-www-form-urlencoded; charset=utf-16"];
     let output = parkgate_testbed::parkgate(
@@ -466,8 +466,8 @@ fn quoted_printable_and_base64_parts_are_decoded_and_others_refused_by_name() {
         let headers = format!("{}\r\nContent-Transfer-Encoding: {encoding}", disposition("plate"));
         let body = with_part(&pairs, "plate", &headers, content.as_bytes());
         refused(&gate, &multipart, body.clone(), &words);
-        let (status, told) = give(&agent, "leave", &multipart, body);
-        assert!(status == 400 && words.iter().all(|word| told.contains(word)), "{told}");
+        let (status, reported) = give(&agent, "leave", &multipart, body);
+        assert!(status == 400 && words.iter().all(|word| reported.contains(word)), "{reported}");
     }
 }
 

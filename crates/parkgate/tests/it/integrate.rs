@@ -160,8 +160,9 @@ fn the_commands_of_the_guide_do_what_it_says() {
         let commands = commands.replace("http://127.0.0.1:8070", &agent.url);
         let output =
             Command::new("sh").args(["-euc", &commands]).env("PATH", &path).current_dir(folder).output().unwrap();
-        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success() && !told.contains("error\":"), "{told}");
+        let reported =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && !reported.contains("error\":"), "{reported}");
     }
     eventually(|| agent.is_empty() && gate.json(&["visit", "list"]).as_array().unwrap().len() == 2);
     assert_eq!(agent.json(&["dead", "list"]), json!([]));

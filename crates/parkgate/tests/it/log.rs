@@ -177,11 +177,11 @@ fn a_log_that_can_be_written_again_says_how_many_lines_were_lost() {
     eventually(|| metric(&gate.metrics(), "parkgate_log_lines_dropped_total") == 5);
     let mut lines = BufReader::new(both.open(&fifo).unwrap()).lines();
     assert_eq!(gate.push("leave", leave("S9", &[("enter_time", "")])).0, 400);
-    let told = lines.find_map(|line| {
+    let reported = lines.find_map(|line| {
         let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
         line["lines"].as_u64()
     });
-    assert_eq!(told, Some(5));
+    assert_eq!(reported, Some(5));
 }
 
 #[test]

@@ -185,7 +185,10 @@ fn text_lost_before_it_was_sent_is_named_where_it_is_refused_and_where_it_is_rec
         .filter(|one| one["code"] == "lost_text")
         .map(|one| one["message"].as_str().unwrap())
         .collect();
-    assert!(lost.len() == 2 && lost.iter().any(|told| told.contains("`leave_gate`从第1个字符起是乱码")), "{visit}");
+    assert!(
+        lost.len() == 2 && lost.iter().any(|reported| reported.contains("`leave_gate`从第1个字符起是乱码")),
+        "{visit}"
+    );
     let page = gate.ok(&["park", "check", PARK, "--since", "1h"]).replace(char::is_whitespace, "");
     assert!(page.contains("中文在发送前已丢失(Chinesetextlostbeforeitwassent)×2"), "{page}");
 }

@@ -47,12 +47,12 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
     let before = visits(&bucket, &["--data", text(&old)]);
 
     let there = ["move", "--data", text(&old), "--to-store", &url, "--to-images", &images, "--json"];
-    let told: Value = serde_json::from_str(&ok(&bucket, &there)).unwrap();
-    let rows = |told: &Value, table: &str| {
-        let tables = told["tables"].as_array().unwrap();
+    let reported: Value = serde_json::from_str(&ok(&bucket, &there)).unwrap();
+    let rows = |reported: &Value, table: &str| {
+        let tables = reported["tables"].as_array().unwrap();
         tables.iter().find(|total| total["table"] == table).unwrap()["rows"].as_u64().unwrap()
     };
-    assert_eq!((rows(&told, "records"), rows(&told, "images")), (61, 30));
+    assert_eq!((rows(&reported, "records"), rows(&reported, "images")), (61, 30));
     assert_eq!(bucket.objects("moved").len(), 30);
 
     // The old gate still runs: it tells what it knows, and takes nothing that would be lost.
@@ -62,8 +62,8 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
     let again: Value = serde_json::from_str(&ok(&bucket, &there)).unwrap();
     assert_eq!(again["already_finished"], true);
     let abandoned = run(&bucket, &["move", "--data", text(&old), "--abandon"]);
-    let told = String::from_utf8_lossy(&abandoned.stderr);
-    assert!(!abandoned.status.success() && told.contains("move from there"), "{told}");
+    let reported = String::from_utf8_lossy(&abandoned.stderr);
+    assert!(!abandoned.status.success() && reported.contains("move from there"), "{reported}");
     assert_eq!(gate.push("leave", leave("S99", &[])).0, 503, "one store takes pushes, not two");
     drop(gate);
 
@@ -80,8 +80,8 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
     let before = visits(&bucket, &beside);
 
     let home = ["move", "--data", text(&old), "--store", &url, "--images", &images, "--to-data", text(&back), "--json"];
-    let told: Value = serde_json::from_str(&ok(&bucket, &home)).unwrap();
-    assert_eq!(rows(&told, "records"), 62);
+    let reported: Value = serde_json::from_str(&ok(&bucket, &home)).unwrap();
+    assert_eq!(rows(&reported, "records"), 62);
     assert_eq!(visits(&bucket, &["--data", text(&back)]), before);
     let gate = Gate::at(PARKGATE, &back, &["--demo"]);
     gate.taken("leave", leave("N2", &[]));
@@ -116,8 +116,8 @@ fn an_unfinished_move_is_opened_by_nobody_goes_on_and_can_be_given_up() {
     gate.taken("leave", leave("S2", &[]));
     // And once more, with the picture in its place.
     std::fs::rename(folder.path().join("aside"), &picture_path).unwrap();
-    let told = ok(&bucket, &there);
-    assert!(told.contains("records") && told.contains("moved"), "{told}");
+    let reported = ok(&bucket, &there);
+    assert!(reported.contains("records") && reported.contains("moved"), "{reported}");
     let after = visits(&bucket, &["--data", text(&old), "--store", &url]);
     assert_eq!(after.as_array().unwrap().len(), 2);
 }
@@ -137,13 +137,13 @@ fn a_picture_that_cannot_be_read_is_not_taken_for_a_missing_one() {
     let images = folder.path().join("new-images");
     let there = ["move", "--data", text(&old), "--to-store", &url, "--to-images", text(&images), "--skip-missing"];
     let stopped = run(&bucket, &there);
-    let told = String::from_utf8_lossy(&stopped.stderr);
-    assert!(!stopped.status.success() && told.contains("run again"), "{told}");
+    let reported = String::from_utf8_lossy(&stopped.stderr);
+    assert!(!stopped.status.success() && reported.contains("run again"), "{reported}");
 
     std::fs::remove_file(shelf).unwrap();
     std::fs::rename(&aside, shelf).unwrap();
-    let told = ok(&bucket, &there);
-    assert!(told.contains("moved"), "{told}");
+    let reported = ok(&bucket, &there);
+    assert!(reported.contains("moved"), "{reported}");
     let kept = pictures[1].strip_prefix(old.join("images")).unwrap();
     assert_eq!(std::fs::read(images.join(kept)).unwrap(), b"GIF89a unreadable");
 }

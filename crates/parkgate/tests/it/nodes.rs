@@ -46,14 +46,14 @@ fn a_new_master_key_is_told_of_and_a_second_one_is_never_made() {
     let mut ended: Vec<_> = started.map(|(place, child)| (place, child.wait_with_output().unwrap())).into();
     ended.sort_by_key(|(_, output)| !output.status.success());
     let [(first, made), (second, refused)] = ended.try_into().unwrap();
-    let (made, told) = (String::from_utf8(made.stderr).unwrap(), String::from_utf8(refused.stderr).unwrap());
+    let (made, reported) = (String::from_utf8(made.stderr).unwrap(), String::from_utf8(refused.stderr).unwrap());
     let key = folder.path().join(first).join("parkgate-data/master.key");
     assert!(made.contains(&*key.to_string_lossy()) && made.contains("every node"), "{made}");
-    assert_eq!(refused.status.code(), Some(1), "{told}");
-    assert!(told.contains("master.key is missing") && told.contains("--data"), "{told}");
+    assert_eq!(refused.status.code(), Some(1), "{reported}");
+    assert!(reported.contains("master.key is missing") && reported.contains("--data"), "{reported}");
     for (place, args) in [(second, &add("P3")[..]), ("third", &add("P4")), ("third", &["park", "list"])] {
-        let (code, told) = run(place, args);
-        assert!(code == 1 && told.contains("master.key is missing"), "{told}");
+        let (code, reported) = run(place, args);
+        assert!(code == 1 && reported.contains("master.key is missing"), "{reported}");
         assert!(!folder.path().join(place).join("parkgate-data").exists(), "nothing is left behind");
     }
     // With the key it is a node as any other, and nothing more is said.
@@ -106,8 +106,8 @@ fn two_gates_share_a_database_and_one_goes_on_when_the_other_is_killed() {
         }
     }
     let other = parkgate(Path::new(PARKGATE), &["park", "list", "--data", "/nowhere/at/all", "--store", &url]);
-    let told = format!("{}{}{}", first.log(), second.log(), String::from_utf8_lossy(&other.stderr));
-    assert!(!other.status.success() && !told.contains("hidden-word"), "{told}");
+    let reported = format!("{}{}{}", first.log(), second.log(), String::from_utf8_lossy(&other.stderr));
+    assert!(!other.status.success() && !reported.contains("hidden-word"), "{reported}");
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn a_database_that_is_away_stops_a_command_with_its_name_and_without_its_passwor
     let url = "postgres://gate:hidden-word@127.0.0.1:9/gate?connect_timeout=1";
     let args = ["park", "list", "--data", folder.path().to_str().unwrap(), "--store", url];
     let output = parkgate(Path::new(PARKGATE), &args);
-    let told = String::from_utf8(output.stderr).unwrap();
+    let reported = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(told.contains("postgres://127.0.0.1:9/gate") && !told.contains("hidden-word"), "{told}");
+    assert!(reported.contains("postgres://127.0.0.1:9/gate") && !reported.contains("hidden-word"), "{reported}");
 }
 
 /// Whether it is ready, as a status, and what was found.
@@ -139,21 +139,21 @@ fn a_load_balancer_is_told_whether_a_push_could_be_recorded_now() {
     let both = primary.url_with(&standby, &database);
     let gate = gate(folder.path(), &both);
     gate.taken("leave", leave("S1", &[]));
-    let (status, told) = readyz(&gate);
+    let (status, reported) = readyz(&gate);
     // Two hosts, and no commit waits for the second: said, and no reason to take no pushes.
-    let promised = &told["durability"];
+    let promised = &reported["durability"];
     let is_said = |text: &str| text.contains("2 hosts") && text.contains("synchronous_standby_names is empty");
     assert!(is_said(promised.as_str().unwrap()) && is_said(&gate.log()), "{promised}\n{}", gate.log());
     // The disk is not asked here: that of who runs the test may well be full.
-    assert_eq!((status, &told["ready"], &told["draining"]), (200, &true.into(), &false.into()), "{told}");
-    assert!(["parts", "store", "images"].iter().all(|part| told[part] == "ok"), "{told}");
+    assert_eq!((status, &reported["ready"], &reported["draining"]), (200, &true.into(), &false.into()), "{reported}");
+    assert!(["parts", "store", "images"].iter().all(|part| reported[part] == "ok"), "{reported}");
 
     // The primary is gone. The standby is reached, and takes nothing: no answer comes from what may be behind.
     primary.kill();
     eventually(|| readyz(&gate).0 == 503);
-    let (status, told) = readyz(&gate);
-    assert_eq!((status, &told["ready"], &told["images"]), (503, &false.into(), &"ok".into()), "{told}");
-    assert_ne!(told["store"], "ok", "{told}");
+    let (status, reported) = readyz(&gate);
+    assert_eq!((status, &reported["ready"], &reported["images"]), (503, &false.into(), &"ok".into()), "{reported}");
+    assert_ne!(reported["store"], "ok", "{reported}");
     assert!(alive(&gate), "it is not for its own sake that it is not ready");
     assert_eq!(gate.push("leave", leave("S1", &[])).0, 503, "a repeat, too, is not answered");
     standby.promote();

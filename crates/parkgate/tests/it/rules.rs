@@ -67,8 +67,8 @@ fn free_spaces_are_the_newest_snapshot_and_what_came_after_it() {
     assert_eq!(spaces(&gate), (json!(100), json!(0)), "as the operator says");
     gate.taken("enter", enter("E1", &[("enter_time", "1624874732001")]));
     assert_eq!(spaces(&gate).0, 99);
-    let told = [("total_parking_space", "100"), ("remain_parking_space", "10")];
-    gate.taken("leave", leave("L1", &[&[("leave_time", "1624874735000")], told.as_slice()].concat()));
+    let reported = [("total_parking_space", "100"), ("remain_parking_space", "10")];
+    gate.taken("leave", leave("L1", &[&[("leave_time", "1624874735000")], reported.as_slice()].concat()));
     assert_eq!(spaces(&gate).0, 10);
     // A day late: its event is older than the snapshot.
     gate.taken("enter", enter("E2", &[("enter_time", "1624874732002")]));
@@ -90,23 +90,23 @@ fn free_spaces_are_the_newest_snapshot_and_what_came_after_it() {
 #[test]
 fn a_push_from_the_future_does_not_freeze_free_spaces_and_a_recount_mends_a_frozen_count() {
     let gate = demo();
-    let told = |serial: &str, leave_time: &str, remain: &str| {
-        let told = [("leave_time", leave_time), ("total_parking_space", "100"), ("remain_parking_space", remain)];
-        gate.taken("leave", leave(serial, &told));
+    let reported = |serial: &str, leave_time: &str, remain: &str| {
+        let reported = [("leave_time", leave_time), ("total_parking_space", "100"), ("remain_parking_space", remain)];
+        gate.taken("leave", leave(serial, &reported));
     };
-    told("S1", "9999999999999", "0");
+    reported("S1", "9999999999999", "0");
     assert_eq!(spaces(&gate).0, 0);
     assert_eq!(gate.visit("S1")["leave_time"], 9999999999999_i64, "recorded as it was sent");
     let now = gate.visit("S1")["params"].clone();
     assert_eq!(now["leave_time"], "9999999999999");
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    told("S2", &format!("{}000", seconds + 60), "40");
+    reported("S2", &format!("{}000", seconds + 60), "40");
     assert_eq!(spaces(&gate).0, 40);
     // As a program before this rule left it.
     let database = rusqlite::Connection::open(gate.data().join("parkgate.db")).unwrap();
     let frozen = "UPDATE spaces SET remain = 0, as_of = 9999999999999, later = 7";
     assert_eq!(database.execute(frozen, []).unwrap(), 1);
-    told("S3", &format!("{}000", seconds + 61), "50");
+    reported("S3", &format!("{}000", seconds + 61), "50");
     assert_eq!(spaces(&gate).0, 7);
     let recounted = gate.json(&["park", "recount", DEMO_PARK]);
     assert_eq!(
@@ -162,8 +162,8 @@ fn nobody_gets_stuck_on_a_serial_however_often_it_comes_with_other_content() {
 #[test]
 fn the_count_lies_within_the_total_and_the_rest_shows_as_drift() {
     let gate = demo();
-    let told = [("leave_time", "1624874735000"), ("total_parking_space", "100"), ("remain_parking_space", "100")];
-    gate.taken("leave", leave("L1", &told));
+    let reported = [("leave_time", "1624874735000"), ("total_parking_space", "100"), ("remain_parking_space", "100")];
+    gate.taken("leave", leave("L1", &reported));
     gate.taken("leave", leave("L2", &[("leave_time", "1624874739000")]));
     gate.taken("leave", leave("L3", &[("leave_time", "1624874739001")]));
     assert_eq!(spaces(&gate), (json!(100), json!(2)));

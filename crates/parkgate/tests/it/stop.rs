@@ -120,8 +120,8 @@ fn an_admin_address_that_nobody_asked_for_gives_way_and_one_that_was_asked_for_d
         let data = folder.path().join("set");
         let words = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", value, "--data", data.to_str().unwrap()];
         let output = parkgate_testbed::parkgate(PARKGATE.as_ref(), &words);
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), told.contains(expected)), (Some(code), true), "{told}");
+        let reported = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), reported.contains(expected)), (Some(code), true), "{reported}");
     }
 }
 

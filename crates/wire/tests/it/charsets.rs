@@ -96,11 +96,11 @@ fn one_signed_string_is_one_push_in_every_accepted_charset() {
                 let sign = hex::encode(signature::digest(&canonical, &secret));
                 let Some((variant, digest)) = accepted(&body, charset, &sign, &secret) else { continue };
                 tried += 1;
-                let told = format!("{name} {variant:?} {}", String::from_utf8_lossy(&body));
+                let reported = format!("{name} {variant:?} {}", String::from_utf8_lossy(&body));
                 // An `encoding` that is not signed decodes what was captured plain: a documented variant, and no new serial.
                 let key = (canonical, variant.encoding_signed);
-                let (first, by) = seen.entry(key).or_insert_with(|| (digest, told.clone()));
-                assert_eq!(*first, digest, "one signature, two pushes:\n{by}\n{told}");
+                let (first, by) = seen.entry(key).or_insert_with(|| (digest, reported.clone()));
+                assert_eq!(*first, digest, "one signature, two pushes:\n{by}\n{reported}");
             }
         }
     }

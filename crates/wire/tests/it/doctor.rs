@@ -20,11 +20,11 @@ fn seen_by(form: &Form, secrets: &[(&str, SecretRole)]) -> Diagnosis {
     let candidates: Vec<Candidate<'_>> =
         secrets.iter().map(|(secret, role)| Candidate { secret, role: *role }).collect();
     let diagnosis = diagnose(form, &candidates, Budget::default());
-    let told = format!("{:?}", diagnosis.finding).to_lowercase();
+    let reported = format!("{:?}", diagnosis.finding).to_lowercase();
     for (secret, _) in &secrets {
-        assert!(!told.contains(&secret.expose().to_lowercase()), "{told}");
+        assert!(!reported.contains(&secret.expose().to_lowercase()), "{reported}");
     }
-    assert!(!told.contains(&right_sign(form).to_lowercase()), "{told}");
+    assert!(!reported.contains(&right_sign(form).to_lowercase()), "{reported}");
     assert!(diagnosis.hashes_spent <= Budget::default().hashes);
     diagnosis
 }
@@ -346,8 +346,8 @@ fn lost_text_is_named_only_where_no_mistake_matches() {
     ] {
         assert_eq!(of(sent, &format!("{meant}{end}")), [FindingKind::LostText], "{sent}");
     }
-    let told = form(&format!("plate=%3FKKKKKK&car_desc=%3F%3F%3F&park_uuid=P&sign={}", "AB".repeat(16)));
-    let finding = seen_by(&told, &[(SECRET, SecretRole::Park)]).finding;
+    let reported = form(&format!("plate=%3FKKKKKK&car_desc=%3F%3F%3F&park_uuid=P&sign={}", "AB".repeat(16)));
+    let finding = seen_by(&reported, &[(SECRET, SecretRole::Park)]).finding;
     assert!(finding.zh.contains("`plate`第1个字符是`?`, `car_desc`第1个字符是`?`"), "{finding:?}");
     assert!(finding.en.contains("character 1 of `plate` is `?`") && finding.en.contains("encoding=URL"), "{finding:?}");
     assert_eq!((finding.strings, finding.suspects), (None, Vec::new()));

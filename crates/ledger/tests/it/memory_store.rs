@@ -10,7 +10,7 @@ use parkgate_ledger::{
 use parkgate_wire::PushKind;
 
 #[derive(Default, Clone)]
-pub(crate) struct Shelf {
+pub(crate) struct MemoryStore {
     /// Accepted pushes and conflicts, in the order of their keys.
     pub(crate) records: Vec<(Arrival, Option<RecordId>, Vec<String>)>,
     pub(crate) orders: BTreeSet<(i64, String, String)>,
@@ -20,7 +20,7 @@ pub(crate) struct Shelf {
     counted: Vec<(i64, SpaceEvent)>,
 }
 
-impl Shelf {
+impl MemoryStore {
     pub(crate) fn record(&mut self, batch: &[Arrival]) -> Vec<Verdict> {
         let batch: Vec<&Arrival> = batch.iter().collect();
         let keys = touches(&batch);
@@ -58,7 +58,7 @@ impl Shelf {
         for (arrival, ..) in standing {
             let as_of = arrival.counts_as_of();
             match arrival.space {
-                Some(report) => recount.tell(report, as_of),
+                Some(report) => recount.report(report, as_of),
                 None => {
                     recount.count(SpaceEvent { as_of, delta: if arrival.kind == PushKind::Enter { -1 } else { 1 } })
                 }
