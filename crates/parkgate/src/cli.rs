@@ -49,10 +49,10 @@ pub(crate) enum Command {
     /// 流水冲突 · Pushes ignored because another one has their serial
     #[command(subcommand)]
     Conflict(ConflictCommand),
-    /// 订阅 · Platforms that are told of each record
+    /// 订阅方 · Platforms that receive each record
     #[command(subcommand)]
     Subscriber(SubscriberCommand),
-    /// 转发 · What is still to be told, and what was given up
+    /// 投递 · What is still to be delivered, and what was given up
     #[command(subcommand)]
     Delivery(DeliveryCommand),
     /// 迁移 · Move everything to another store, pictures too
@@ -86,7 +86,7 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
 }
 
-/// Where the state is.
+/// Where the state is kept.
 #[derive(Debug, Args, Default, Clone)]
 pub(crate) struct StoreArgs {
     /// Data folder [env: PARKGATE_DATA] [default: parkgate-data]
@@ -114,7 +114,7 @@ pub(crate) struct ServeArgs {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
-    /// Address of its own for what is not the protocol: /metrics and what /readyz found; `off` for none [default:
+    /// Separate address for everything but the protocol: /metrics and /readyz in detail; `off` for none [default:
     /// 127.0.0.1:8081, or a free port if that is taken]
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin_listen: Option<String>,
@@ -229,8 +229,8 @@ pub(crate) enum ParkCommand {
         /// Must its pushes be signed? `no` needs --allow
         #[arg(long, value_name = "yes|no")]
         require_sign: Option<YesNo>,
-        /// Its serials started anew: begin a new numbering for vehicles that entered since (ms, or as found), and take
-        /// what was ignored for it
+        /// Its serials have restarted: begin a new epoch for vehicles that entered since (ms, or as detected), and
+        /// record what was ignored because of it
         #[arg(long, value_name = "T", num_args = 0..=1, default_missing_value = "auto")]
         new_serial_epoch: Option<String>,
         /// Where it is, for city platforms: `address=…`, `area_code=440305`, `latitude=22.5`, `longitude=113.9` (WGS84)
@@ -262,7 +262,7 @@ pub(crate) enum ParkCommand {
         after_help = "Examples:\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --since 7d\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --html check.html"
     )]
     Check(CheckArgs),
-    /// 重算剩余车位 · Counts its free spaces anew from the records, beside a running gate
+    /// 重算剩余车位 · Recounts its free spaces from the records, beside a running gate
     #[command(after_help = "Example:\n  parkgate park recount 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
     Recount {
         /// `park_uuid`
@@ -304,13 +304,13 @@ pub(crate) struct CheckArgs {
     /// This share must be on time: cities demand 0.8
     #[arg(long, value_name = "X", default_value_t = 0.8, env = "PARKGATE_CHECK_ON_TIME_SHARE")]
     pub(crate) on_time_share: f64,
-    /// This share of leaves must tell free spaces, and of pushes must have a picture
+    /// This share of leaves must report free spaces, and of pushes must have a picture
     #[arg(long, value_name = "X", default_value_t = 0.9, env = "PARKGATE_CHECK_SHARE")]
     pub(crate) share: f64,
-    /// Silence longer than this is told
+    /// Silence longer than this is reported
     #[arg(long, value_name = "T", default_value = "6h", env = "PARKGATE_CHECK_SILENCE")]
     pub(crate) silence: String,
-    /// Who entered longer ago and has not left is told
+    /// A vehicle that entered longer ago and has not left is reported
     #[arg(long, value_name = "T", default_value = "7d", env = "PARKGATE_CHECK_STAY_MAX")]
     pub(crate) stay_max: String,
     /// Also as a page of its own
@@ -436,7 +436,7 @@ pub(crate) enum QuarantineCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 重放 · Judge them anew, oldest first; what is taken leaves
+    /// 重放 · Admit them again, oldest first; what is accepted leaves the quarantine
     #[command(
         after_help = "Examples:\n  parkgate quarantine replay --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a\n  parkgate quarantine replay 17 18"
     )]

@@ -55,12 +55,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
     }
 }
 
-/// Opens the state a command works on; only `park add` and `serve` make it, so that a mistyped folder is told.
+/// Opens the state a command works on; only `park add` and `serve` create it, so that a mistyped folder is an error.
 fn open(place: &StoreArgs) -> anyhow::Result<Arc<dyn Store>> {
     open_by(place, None)
 }
 
-/// The same by a settings file that was named.
+/// The same, with a settings file that was named.
 fn open_by(place: &StoreArgs, config: Option<&Path>) -> anyhow::Result<Arc<dyn Store>> {
     let state = state_by(place, config)?;
     if !state.data.is_dir() && state.url.is_none() {
@@ -72,12 +72,12 @@ fn open_by(place: &StoreArgs, config: Option<&Path>) -> anyhow::Result<Arc<dyn S
     opened(&state)
 }
 
-/// Opens the state, making it on first use.
+/// Opens the state, creating it on first use.
 fn open_or_make(place: &StoreArgs) -> anyhow::Result<Arc<dyn Store>> {
     opened(&state(place)?)
 }
 
-/// Opens it, and says if a master key was made for it: whoever does not know of it cannot keep it.
+/// Opens it, and says if a master key was made: nobody backs up a key they do not know of.
 fn opened(state: &State) -> anyhow::Result<Arc<dyn Store>> {
     let key = MasterKey::file(&state.data);
     let was_there = key.exists();
@@ -97,7 +97,7 @@ fn opened(state: &State) -> anyhow::Result<Arc<dyn Store>> {
     Ok(store)
 }
 
-/// Refuses a name that is none, with the rule.
+/// Refuses an invalid name, with the rule.
 fn named(flag: &str, naming: Naming, given: &str) -> anyhow::Result<()> {
     naming.check(given).map_err(|error| misuse(format!("{flag} {error}")))
 }

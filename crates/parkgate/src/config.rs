@@ -23,14 +23,14 @@ pub(crate) use self::http::network;
 use crate::cli::{ServeArgs, StoreArgs};
 use crate::output::misuse;
 
-/// Looked for where the program is started.
+/// Looked for in the working directory.
 const FILE: &str = "parkgate.toml";
 const LISTEN: &str = "127.0.0.1:8080";
-/// Of this machine only: figures name parks and subscribers.
+/// Local by default: metrics name parks and subscribers.
 pub(crate) const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 const DATA: &str = "parkgate-data";
 
-/// Settings as meant.
+/// The checked settings.
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
@@ -43,10 +43,10 @@ pub(crate) struct ServeConfig {
     pub(crate) forward: Forward,
 }
 
-/// Where figures and the detailed readiness are served.
+/// Where metrics and the detailed readiness are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AdminListen {
-    /// Nobody said: [`ADMIN_LISTEN`], or a free port of this machine where that is taken.
+    /// Not given: [`ADMIN_LISTEN`], or a free port of this machine if that is taken.
     Default,
     /// There and nowhere else.
     At(SocketAddr),
@@ -66,14 +66,14 @@ impl AdminListen {
     }
 }
 
-/// Where the state is: a data folder, and the database if that is not in it.
+/// Where the state is kept: a data folder, and the database if that is not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) data: PathBuf,
     pub(crate) url: Option<Url>,
 }
 
-/// A database's URL. Never shown whole: it may hold a password.
+/// A database's URL. Never shown whole, since it may hold a password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url(pub(crate) String);
 
@@ -92,7 +92,7 @@ impl State {
         }
     }
 
-    /// Opens it, making it on first use.
+    /// Opens it, creating it on first use.
     pub(crate) fn open(&self) -> anyhow::Result<Arc<dyn Store>> {
         let url = self.url.as_ref().map(|url| url.0.as_str());
         parkgate_store::open(&self.data, url).with_context(|| self.name())
@@ -193,19 +193,19 @@ impl GivenForward {
         }
     }
 
-    /// Without a pause or a time to answer there would be no end of asking.
+    /// Without a pause or a time-out there would be no end of requests.
     fn has_none(&self) -> bool {
         [self.retry_first, self.retry_max, self.timeout].iter().flatten().any(|span| span.0.is_zero())
     }
 }
 
-/// More open connections no machine has.
+/// No machine has more open connections than this.
 const CONNECTIONS_MAX: usize = 1 << 24;
-/// Each lane has a connection to the database, which has a hundred for all who ask.
+/// Each lane has a database connection, and a database usually allows a hundred in all.
 const LANES_MAX: usize = 64;
 
 impl GivenLimits {
-    /// Of some things there must be one, or the gate takes nothing.
+    /// Some of these must be at least 1, or the gate would accept nothing.
     fn has_none(&self) -> bool {
         let bytes = self.body_bytes_max == Some(0);
         let counts = [self.params_max, self.value_bytes_max, self.payments_max, self.fields_bytes_max];
@@ -214,7 +214,7 @@ impl GivenLimits {
     }
 }
 
-/// A hundred years. No clock goes on for ever: a time beyond its end would be none.
+/// A hundred years, so that adding it to any time stays within the clock's range.
 const SPAN_MAX_MS: u64 = 36_500 * 86_400_000;
 
 /// `"500ms"`, `"30s"`, `"5m"`.
@@ -246,12 +246,12 @@ impl TryFrom<String> for DurationText {
     }
 }
 
-/// A duration as settings and flags write it.
+/// A duration as written in settings and flags.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     DurationText::try_from(text.to_owned()).map(Duration::from)
 }
 
-/// Where pictures lie.
+/// Where pictures are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ImagesAt {
     /// In a folder.
@@ -293,7 +293,7 @@ impl ServeConfig {
     }
 }
 
-/// Where pictures lie, as told on the command line.
+/// Where pictures are stored, as given on the command line.
 pub(crate) fn images_at(given: Option<String>, data: &Path) -> anyhow::Result<ImagesAt> {
     image_place(given, data).map_err(|what| all(&[what]))
 }
@@ -310,18 +310,18 @@ fn image_place(given: Option<String>, data: &Path) -> Result<ImagesAt, String> {
     Ok(ImagesAt::Folder(folder))
 }
 
-/// May subscribers be at private addresses, by the settings that the gate is run with?
+/// May subscribers be at private addresses, by the settings that the gate runs with?
 pub(crate) fn allows_private(file: Option<&Path>) -> anyhow::Result<bool> {
     let (given, wrong) = given(file, &environment())?;
     if wrong.is_empty() { Ok(given.forward.meant().allow_private) } else { Err(all(&wrong)) }
 }
 
-/// The state of a command that reads or changes it.
+/// The state for a command that reads or changes it.
 pub(crate) fn state(place: &StoreArgs) -> anyhow::Result<State> {
     state_by(place, None)
 }
 
-/// The same by a settings file that was named.
+/// The same, with a settings file that was named.
 pub(crate) fn state_by(place: &StoreArgs, file: Option<&Path>) -> anyhow::Result<State> {
     let is_database = place.store.as_deref().is_some_and(is_postgres);
     if place.store.is_some() && (place.data.is_some() || !is_database) {
@@ -344,9 +344,9 @@ fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
-/// Who comes first names the place, by either of its two names; `store` goes before `data` only where both are given
-/// together. A database is no place of that kind: it has a data folder beside it, for the master key and the pictures, and
-/// naming the one must not hide the other, or pushes would be recorded where nobody looks.
+/// The first source that names the place decides, by either of its two names; `store` takes precedence over `data` only
+/// if both come from the same source. A database is not such a place: it has a data folder beside it for the master key
+/// and the pictures. Naming one must not hide the other, or pushes would be recorded where nobody looks.
 fn state_of(place: &StoreArgs, given: &Given) -> Result<State, String> {
     let names_database = |store: &Option<String>| store.as_deref().is_some_and(is_postgres);
     let store = match &place.store {
@@ -363,7 +363,7 @@ fn state_of(place: &StoreArgs, given: &Given) -> Result<State, String> {
         Some(url) if is_postgres(url) => Ok(State { data: data(), url: Some(Url(url.clone())) }),
         Some(url) => match url.strip_prefix("sqlite:") {
             Some(folder) => Ok(State { data: PathBuf::from(folder.strip_prefix("//").unwrap_or(folder)), url: None }),
-            // Its beginning only: a password may stand further on.
+            // Only its beginning: a password may follow.
             None => {
                 let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
                 Err(format!("store = {scheme}:…: write sqlite:DIR or postgres://USER:PASSWORD@HOST/DATABASE"))
@@ -378,14 +378,14 @@ fn all(wrong: &[String]) -> anyhow::Error {
 
 type Environment = BTreeMap<String, String>;
 
-/// Our variables. An empty one counts as not set.
+/// The `PARKGATE_*` variables. An empty one counts as not set.
 fn environment() -> Environment {
     let ours =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     ours.filter(|(name, value)| name.starts_with("PARKGATE_") && !value.is_empty()).collect()
 }
 
-/// The file, and over it the environment; and what is wrong with either, each named where it stands.
+/// The file, overridden by the environment; and every fault in either, with its origin.
 fn given(file: Option<&Path>, environment: &Environment) -> anyhow::Result<(Given, Vec<String>)> {
     let path = file.map_or_else(|| PathBuf::from(FILE), Path::to_owned);
     let name = path.display().to_string();
@@ -406,7 +406,7 @@ fn given(file: Option<&Path>, environment: &Environment) -> anyhow::Result<(Give
     Ok((Given::deserialize(good).context("settings")?, wrong))
 }
 
-/// Two names for one place: the environment's goes before either of the file's. A database and its data folder are two.
+/// Two names for one place: the environment's hides both of the file's. A database and its data folder are two places.
 fn hide_other_name(file: &mut Table, one: &Table, environment: &Environment) {
     let is_database = |table: &Table| table.get("store").and_then(Value::as_str).is_some_and(is_postgres);
     let (name, hidden) = match (one.contains_key("data"), one.contains_key("store")) {
@@ -423,8 +423,8 @@ fn variable_of(name: &str) -> String {
     format!("PARKGATE_{}", name.to_uppercase().replace('.', "_"))
 }
 
-/// Each variable that is a setting, as a file would have it; and limits that are none. Other unknown variables are left
-/// alone: orchestrators set `PARKGATE_PORT` and the like for a service of that name.
+/// Each variable that is a setting, as the file would have it; and unknown limits. Other unknown variables are ignored:
+/// orchestrators set `PARKGATE_PORT` and the like for a service of that name.
 fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
     let mut found = Vec::new();
     for name in ["listen", "admin_listen", "data", "store", "images", "node"] {
@@ -449,11 +449,11 @@ fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
     (found, unknown)
 }
 
-/// Settings that stand in a table of the file.
+/// Settings that belong to a table of the file.
 const TABLES: [(&str, &[&str]); 3] =
     [("limits", GivenLimits::NAMES), ("forward", GivenForward::NAMES), ("http", GivenHttp::NAMES)];
 
-/// A variable's text as a file would write it.
+/// A variable's text as the file would write it.
 fn read(text: &str) -> Value {
     match (text.parse(), text.parse()) {
         (Ok(number), _) => Value::Integer(number),
@@ -475,7 +475,7 @@ fn merge(into: &mut Table, from: Table) {
     }
 }
 
-/// What can be read of a table, each setting alone, so that all that is wrong is named at once.
+/// What can be read of a table, each setting alone, so that every fault is reported at once.
 fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
     let mut good = Table::new();
     for (name, value) in table {

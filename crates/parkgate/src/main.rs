@@ -14,7 +14,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Wrong use exits 2 from within clap.
+    // clap exits with 2 on wrong usage.
     let cli = cli::Cli::parse();
     match command::run(cli) {
         Ok(code) => ExitCode::from(code),

@@ -1,4 +1,4 @@
-//! What people and scripts read: data on stdout, talk on stderr.
+//! Output for people and scripts: data on stdout, messages on stderr.
 
 mod listing;
 mod sheet;
@@ -12,22 +12,22 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Terminals are at least this wide; what is read as text stays within.
+/// Terminals are at least this wide; running text stays within.
 const WIDTH: usize = 80;
 
-/// How wide tables may be: as the terminal is. `None` for a pipe or a file: whoever reads there wants all of it.
+/// How wide tables may be: the terminal's width. `None` for a pipe or a file, which gets everything.
 fn table_width() -> Option<usize> {
     let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok()).filter(|set| *set > 0);
     let terminal = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
     set.or_else(terminal).map(|width| width.max(WIDTH))
 }
 
-/// Writes a line of data. A reader that went away (`| head`) is no error.
+/// Writes a line of data. A closed reader (`| head`) is not an error.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     written(&format!("{text}\n")).map(drop)
 }
 
-/// Writes data; does anybody read on?
+/// Writes data; is anybody still reading?
 fn written(text: &str) -> anyhow::Result<ControlFlow<()>> {
     match anstream::stdout().write_all(text.as_bytes()) {
         Ok(()) => Ok(ControlFlow::Continue(())),
@@ -41,24 +41,23 @@ pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
-/// Says what went wrong and what to do next. Whoever reads stderr may have stopped: the end of the process waits no longer
-/// than a moment for that.
+/// Says what went wrong and what to do next. If nobody reads stderr, the process waits only a moment at its end.
 pub(crate) fn complain(error: &anyhow::Error) {
     let (text, (done, is_done)) = (format!("错误 error: {error:#}\n"), std::sync::mpsc::channel());
     let writing = std::thread::Builder::new().spawn(move || {
-        // With stderr gone there is nobody left to tell, and the end of the process has waited long enough.
+        // If stderr is gone there is nobody left to report to, and the process has waited long enough.
         let _ = anstream::stderr().write_all(text.as_bytes());
         let _ = done.send(());
     });
     if writing.is_ok() {
-        // Ready as well when the thread ended otherwise.
+        // Also returns if the thread ended otherwise.
         let _ = is_done.recv_timeout(COMPLAIN_MAX);
     }
 }
 
 const COMPLAIN_MAX: Duration = Duration::from_secs(1);
 
-/// The command was used wrongly: exit code 2, as clap's own.
+/// The command was used wrongly: exit code 2, like clap's own errors.
 #[derive(Debug)]
 pub(crate) struct Misuse(String);
 
@@ -70,21 +69,21 @@ impl std::fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-/// An error of who typed the command, or wrote the settings.
+/// An error by whoever typed the command or wrote the settings.
 pub(crate) fn misuse(text: impl Into<String>) -> anyhow::Error {
     Misuse(text.into()).into()
 }
 
-/// A part of a program that runs for long ended by a fault of ours, or of the disk: exit code 70, as `sysexits.h` has it
-/// for that. Whatever starts it should start it anew.
+/// A part of a long-running program failed by a fault of ours or of the disk: exit code 70, as in `sysexits.h`. The
+/// supervisor should restart it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct ComponentFailed(pub(crate) String);
 
-/// The exit code of a [`ComponentFailed`] program.
+/// The exit code of a failed component.
 pub(crate) const BROKEN: u8 = 70;
 
-/// 2 if the command was used wrongly, 70 if the program must not go on, else 1.
+/// 2 if the command was used wrongly, 70 if the program must be restarted, else 1.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<Misuse>().is_some() {
         2
@@ -95,12 +94,12 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// A word on the side.
+/// Prints a remark on stderr.
 pub(crate) fn remark(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// A table by display width: a Chinese character takes two columns. The widest columns give way.
+/// A table by display width: a Chinese character takes two columns. The widest columns shrink first.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     table_within(table_width(), head, rows)
 }
@@ -119,13 +118,13 @@ fn table_within(room: Option<usize>, head: &[&str], rows: &[Vec<String>]) -> Str
 
 /// The columns of a table.
 struct Columns {
-    /// As wide as their widest cell so far.
+    /// The width of their widest cell so far.
     wanted: Vec<usize>,
-    /// As wide as they are printed; of those that are.
+    /// The printed width of each column that is shown.
     widths: Vec<usize>,
-    /// How many there must be; the others only where there is room.
+    /// How many columns are always shown; the others only if there is room.
     always: usize,
-    /// As wide as all of them may be.
+    /// The width available for all of them.
     room: Option<usize>,
 }
 
@@ -134,7 +133,7 @@ impl Columns {
         Columns { wanted: head.iter().map(|cell| cell.width()).collect(), widths: Vec::new(), always, room }
     }
 
-    /// Makes room for these rows, too. Are they the first?
+    /// Makes room for these rows, too. Returns whether they are the first.
     fn widen(&mut self, rows: &[Vec<String>]) -> bool {
         for row in rows {
             for (width, cell) in self.wanted.iter_mut().zip(row) {
@@ -142,7 +141,7 @@ impl Columns {
             }
         }
         let is_first = self.widths.is_empty();
-        // As many as at first: a table's lines have the same columns.
+        // As many as at first: all lines of a table have the same columns.
         let shown = if is_first { self.fitting() } else { self.widths.len() };
         self.widths = self.wanted.iter().take(shown).copied().collect();
         while self.room.is_some_and(|room| laid_out(&self.widths) > room) {
@@ -154,7 +153,7 @@ impl Columns {
         is_first
     }
 
-    /// How many columns there is room for without cutting any.
+    /// How many columns fit without truncating any.
     fn fitting(&self) -> usize {
         let fits = |count: &usize| {
             let some = self.wanted.get(..*count).unwrap_or(&self.wanted);
@@ -171,7 +170,7 @@ impl Columns {
     }
 }
 
-/// Columns of these widths with two spaces between.
+/// The width of these columns with two spaces between.
 fn laid_out(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
 }
@@ -197,8 +196,8 @@ fn fitted(cell: &str, width: usize) -> String {
     out
 }
 
-/// `text` after `start`, its further lines indented: no line is wider than a terminal. Broken at spaces where there are
-/// any, since Chinese has none.
+/// `text` after `start`, wrapped so that no line is wider than a terminal, with further lines indented. Breaks at
+/// spaces where possible, but Chinese has none.
 pub(crate) fn wrapped(start: &str, text: &str, indent: usize) -> String {
     let room = WIDTH.saturating_sub(indent).max(20);
     let mut out = start.to_owned();
@@ -215,19 +214,19 @@ pub(crate) fn wrapped(start: &str, text: &str, indent: usize) -> String {
     }
 }
 
-/// Filled with spaces to a display width.
+/// Pads with spaces to a display width.
 pub(crate) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// As much as fits, and the rest.
+/// The part that fits, and the rest.
 fn broken(text: &str, room: usize) -> (&str, &str) {
     let mut used = 0;
     let mut space = None;
     for (at, letter) in text.char_indices() {
         used += letter.width().unwrap_or(1);
         if used > room {
-            // A space near the end only: a long word does not leave half a line empty.
+            // Only at a space near the end: a long word must not leave half a line empty.
             return text.split_at(space.filter(|space| *space * 2 > at).unwrap_or(at));
         }
         if letter == ' ' {
@@ -245,11 +244,11 @@ pub(crate) fn time(ms: i64) -> String {
     }
 }
 
-/// A length of time as people say it: `0.5s`, `12s`, `5min`, `6h`, `7d`.
+/// A duration as people say it: `0.5s`, `12s`, `5min`, `6h`, `7d`.
 pub(crate) fn span(ms: i64) -> String {
     let seconds = ms as f64 / 1000.0;
     let units = [(86_400.0, "d"), (3600.0, "h"), (60.0, "min")];
-    // From two of a unit on: 47 hours say more than 2 days.
+    // A unit is used from two of it on: 47 hours say more than 2 days.
     let (length, unit) = units.iter().find(|(length, _)| seconds >= 2.0 * length).copied().unwrap_or((1.0, "s"));
     let text = format!("{:.1}", seconds / length);
     format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_use_is_told_from_failure_through_any_context() {
+    fn wrong_use_and_failure_differ_through_any_context() {
         assert_eq!(exit_code(&misuse("x").context("y").context("z")), 2);
         assert_eq!(exit_code(&anyhow::anyhow!("x").context("y")), 1);
         assert_eq!(exit_code(&anyhow::Error::from(ComponentFailed("x".into())).context("y")), 70);

@@ -1,4 +1,4 @@
-//! A car park in a box: traffic by seed, pushed to a platform or given to an agent.
+//! A simulated car park: traffic by seed, pushed to a platform or given to an agent.
 
 mod books;
 mod fee;
@@ -25,11 +25,11 @@ use send::{Path, UploadTally};
 use traffic::{Traffic, TrafficProfile, Upload};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// Without `--for` and `--day`.
+/// The duration if neither `--for` nor `--day` is given.
 const RUN_FOR: Duration = Duration::from_secs(60);
-/// Records waiting for each sender.
+/// How many records wait for each sender.
 const AHEAD: usize = 16;
-/// The rate is kept by so many ticks a second.
+/// The rate is kept in this many ticks a second.
 const TICKS: u32 = 50;
 
 /// Runs the simulation; true if every record was taken.
@@ -58,13 +58,13 @@ pub(crate) fn run(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result
     Ok(tally.refused == 0 && tally.given_up == 0)
 }
 
-/// Unless it is given, the time begins so that it ends now.
+/// Unless a start is given, the simulated time ends now.
 fn profile(args: &SimulateArgs) -> anyhow::Result<TrafficProfile> {
     let now = jiff::Timestamp::now().as_millisecond();
     let length = match &args.day {
         Some(day) => i64::try_from(span("--day", day)?.as_millis())?,
         None => {
-            // As many records as there will be, at four stays a space and day.
+            // As much time as the records need, at four stays a space and day.
             let seconds = f64::from(args.rate.max(2_000)) * run_for(args)?.unwrap_or(RUN_FOR).as_secs_f64();
             (seconds / (f64::from(args.spaces) * 8.0) * DAY_MS as f64) as i64
         }
@@ -90,7 +90,7 @@ fn span(name: &str, text: &str) -> anyhow::Result<Duration> {
     crate::config::duration(text).map_err(|error| misuse(format!("{name}: {error}")))
 }
 
-/// Straight to the platform, to an agent that runs, or to one of its own.
+/// Straight to the platform, to a running agent, or to an agent of its own.
 async fn path(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<(Path, Option<send::OwnAgent>)> {
     match (&args.through_agent, &args.url, &args.park) {
         (None, Some(url), Some(park)) => {
@@ -109,7 +109,7 @@ async fn path(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<(Pa
     }
 }
 
-/// Every record by its serial to one sender, so that a visit's records stay in order.
+/// Each serial always goes to the same sender, so that a visit's records stay in order.
 async fn play(args: &SimulateArgs, profile: &TrafficProfile, path: Path) -> anyhow::Result<(Books, UploadTally)> {
     let until = match &args.day {
         Some(day) => profile.start + i64::try_from(span("--day", day)?.as_millis())?,
@@ -135,7 +135,7 @@ async fn play(args: &SimulateArgs, profile: &TrafficProfile, path: Path) -> anyh
             traffic.close();
             is_open = false;
         }
-        // What is still on its way is not held back by the rate.
+        // The rate does not hold back what is already under way.
         if args.rate > 0 && is_open {
             due -= 1.0;
             while due < 0.0 {
@@ -164,7 +164,7 @@ async fn play(args: &SimulateArgs, profile: &TrafficProfile, path: Path) -> anyh
     Ok((traffic.books.clone(), tally))
 }
 
-/// Simulated time where its length is known, else records.
+/// Shows simulated time if its length is known, else records.
 fn bar(args: &SimulateArgs, profile: &TrafficProfile, until: i64) -> anyhow::Result<ProgressBar> {
     if args.json {
         return Ok(ProgressBar::hidden());

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::PushCall;
 
-/// The agent's file.
+/// The agent's settings file.
 #[derive(Debug, Args, Clone)]
 pub(crate) struct AgentFileArgs {
     /// The agent's settings
@@ -57,14 +57,14 @@ pub(crate) enum AgentCommand {
         #[command(flatten)]
         file: AgentFileArgs,
     },
-    /// 被拒记录 · Records that the platform refused
+    /// 死信 · Records that the platform refused
     #[command(subcommand)]
     Dead(DeadLetterCommand),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLetterCommand {
-    /// 列表 · Records aside, oldest first
+    /// 列表 · Dead letters, oldest first
     #[command(after_help = "Example:\n  parkgate agent dead list --json")]
     List {
         /// 输出 JSON · As JSON
@@ -84,7 +84,7 @@ pub(crate) enum DeadLetterCommand {
         #[command(flatten)]
         file: AgentFileArgs,
     },
-    /// 重发 · Send them once more; without numbers all
+    /// 重发 · Send them once more; all of them if no numbers are given
     #[command(after_help = "Example:\n  parkgate agent dead retry 17")]
     Retry {
         /// Only these

@@ -7,7 +7,7 @@ use parkgate_store::DeliveryId;
 
 use super::{SecretArgs, StoreArgs};
 
-/// How a subscriber is told.
+/// The format in which a subscriber receives records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DeliveryFormat {
     /// 原样转发 · The push as it came, sign unchanged, to any platform of this protocol
@@ -18,7 +18,7 @@ pub(crate) enum DeliveryFormat {
     Webhook,
 }
 
-/// What is told of.
+/// Which records it receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SubscribedEvent {
     Enter,
@@ -36,12 +36,12 @@ pub(crate) enum DeliveryStateFilter {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubscriberCommand {
-    /// 添加订阅 · Add one: it is told of what is recorded from now on
+    /// 添加订阅方 · Add one: it receives what is recorded from now on
     #[command(
         after_help = "Examples:\n  parkgate subscriber add --name city --url https://city.example/sync-{event} --format openapi --app-id A1 --secret S --all\n  parkgate subscriber add --name vendor --url https://api.example --format relay --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a\n  parkgate subscriber add --name mine --url https://me.example/hook --format webhook --all --events leave --mask-plates"
     )]
     Add(AddSubscriberArgs),
-    /// 订阅列表 · All subscribers, and what waits for them
+    /// 订阅方列表 · All subscribers, and what waits for them
     #[command(after_help = "Example:\n  parkgate subscriber list --json")]
     List {
         /// 输出 JSON · As JSON
@@ -50,7 +50,7 @@ pub(crate) enum SubscriberCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 一个订阅 · One subscriber
+    /// 一个订阅方 · One subscriber
     #[command(after_help = "Example:\n  parkgate subscriber show city")]
     Show {
         /// Its name
@@ -61,7 +61,7 @@ pub(crate) enum SubscriberCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 答复差异 · Where a compared platform answered otherwise than this one would have, newest first
+    /// 应答差异 · Where a compared platform answered differently than this one would have, newest first
     #[command(after_help = "Example:\n  parkgate subscriber differences vendor --json")]
     Differences {
         /// Its name
@@ -75,12 +75,12 @@ pub(crate) enum SubscriberCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 修改订阅 · Another address, secret or rate; what waits for it stays
+    /// 修改订阅方 · Another address, secret or rate; what waits for it stays
     #[command(
         after_help = "Examples:\n  parkgate subscriber set city --secret-file new-secret\n  parkgate subscriber set city --url https://new.city.example/sync-{event} --per-second 50"
     )]
     Set(SetSubscriberArgs),
-    /// 暂停 · Send it nothing; what comes is kept for it
+    /// 暂停 · Send it nothing; new records wait for it
     #[command(after_help = "Example:\n  parkgate subscriber pause city")]
     Pause {
         /// Its name
@@ -88,7 +88,7 @@ pub(crate) enum SubscriberCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 继续 · Send it what was kept, and what comes
+    /// 恢复 · Send it what waited, and what comes
     #[command(after_help = "Example:\n  parkgate subscriber resume city")]
     Resume {
         /// Its name
@@ -114,7 +114,7 @@ pub(crate) struct AddSubscriberArgs {
     /// Where it listens; `{event}` becomes enter or leave. A relay may name the platform's root
     #[arg(long, value_name = "U")]
     pub(crate) url: String,
-    /// How it is told
+    /// The format it receives
     #[arg(long, value_enum)]
     pub(crate) format: DeliveryFormat,
     /// `app_id` it knows us by (openapi)
@@ -177,7 +177,7 @@ pub(crate) struct SetSubscriberArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeliveryCommand {
-    /// 转发列表 · What waits or was given up, oldest first
+    /// 投递列表 · What waits or was given up, oldest first
     #[command(after_help = "Example:\n  parkgate delivery list --state dead --subscriber city --json")]
     List {
         /// Only these
@@ -195,7 +195,7 @@ pub(crate) enum DeliveryCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 一条转发 · One delivery
+    /// 一条投递 · One delivery
     #[command(after_help = "Example:\n  parkgate delivery show 1-17")]
     Show {
         /// As in the list
@@ -232,7 +232,7 @@ pub(crate) enum DeliveryCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 重放 · Tell a subscriber again of what was received since a time
+    /// 补发 · Deliver again what was received since a time
     #[command(after_help = "Example:\n  parkgate delivery replay --subscriber city --since 2h")]
     Replay {
         /// To whom

@@ -21,7 +21,7 @@ pub(crate) enum MonthCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 去除个人信息和图片 · Plates, ID data and pictures of old months go; serials, times and amounts stay
+    /// 脱敏 · Plates, ID data and pictures of old months go; serials, times and amounts stay
     #[command(
         alias = "strip",
         after_help = "A push of such a month is still known and answered as the first time. A month with pending deliveries waits until they\narrived or were dropped: they would be sent without what goes. Dead letters go with the month.\n\nExample:\n  parkgate month redact --before 2026-01"

@@ -38,7 +38,7 @@ pub(crate) struct SimulateArgs {
     /// Share of records with a picture
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) pictures: f64,
-    /// Do not tell free spaces: the platform counts
+    /// Do not report free spaces: the platform counts
     #[arg(long)]
     pub(crate) no_space: bool,
     /// Pushes on their way at a time

@@ -37,7 +37,7 @@ fn run_agent(config: Config) -> anyhow::Result<()> {
         let signals = Signals::listen()?;
         let listening = |address: SocketAddr| {
             parkgate_log::print(&format!("listening on http://{address}"));
-            // Once more in the log: what is printed may be read by nobody.
+            // Logged as well: nobody may be reading what is printed.
             tracing::info!(%address, "listening");
         };
         let stopped = async {
@@ -54,7 +54,7 @@ fn run_agent(config: Config) -> anyhow::Result<()> {
     })
 }
 
-/// Twice what the agent gives to what is on its way, and to write down what became of it.
+/// Twice what the agent allows for finishing requests and recording their outcome.
 const STOP_MAX: Duration = Duration::from_secs(40);
 
 fn check(json: bool, file: &AgentFileArgs) -> anyhow::Result<()> {

@@ -33,7 +33,7 @@ fn row(conflict: &Conflicting) -> Vec<String> {
     ]
 }
 
-/// Each field that differs, as it stands and as it was ignored.
+/// Each field that differs: as recorded, and as ignored.
 fn changes(conflict: &Conflicting) -> Vec<(String, String, String)> {
     let text = |params: &serde_json::Map<String, Value>, name: &str| match params.get(name) {
         None => "-".to_owned(),

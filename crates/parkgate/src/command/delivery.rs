@@ -1,4 +1,4 @@
-//! `delivery`: what is still to be told, and what was given up.
+//! `delivery`: what is still to be delivered, and what was given up.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -53,10 +53,10 @@ fn now() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Dead ones of a subscriber that are changed at once.
+/// How many dead letters of a subscriber are changed at once.
 const AT_ONCE: usize = 10_000;
 
-/// Changes those named, or all dead ones of a subscriber.
+/// Changes those named, or all dead letters of a subscriber.
 fn change(
     store: &dyn Store,
     ids: &[DeliveryId],
@@ -81,7 +81,7 @@ fn change(
     loop {
         let ids: Vec<DeliveryId> = store.deliveries(&filter)?.iter().map(|found| found.id).collect();
         changed += change(&ids)?;
-        // Refused again meanwhile, they would come again and again.
+        // Any that were refused again meanwhile would be found over and over.
         if ids.len() < AT_ONCE {
             return output::line(&format!("{what} {changed}"));
         }

@@ -21,7 +21,7 @@ pub(super) struct Demo {
     state: State,
 }
 
-/// Makes the park, unless it is there.
+/// Makes the park, unless it exists.
 pub(super) fn prepare(store: &dyn Store, state: &State) -> anyhow::Result<Demo> {
     let park = NewPark {
         park_uuid: PARK_UUID.into(),
@@ -43,7 +43,7 @@ pub(super) fn prepare(store: &dyn Store, state: &State) -> anyhow::Result<Demo> 
 }
 
 impl Demo {
-    /// A push of this moment as one `curl` line, and how to look at what became of it.
+    /// A push of this moment as one `curl` line, and how to look at its result.
     pub(super) fn print(&self, address: SocketAddr) {
         let now = jiff::ZonedDateTime::now();
         let ms = now.timestamp().as_millisecond();
@@ -76,7 +76,7 @@ impl Demo {
         for (name, value) in params.iter().chain([&("sign", signature.as_str())]) {
             line.push_str(&format!(" --form-string {}", quoted(&format!("{name}={value}"))));
         }
-        // curl takes a name in double quotes as it is, also with ; and , in it.
+        // curl takes a name in double quotes literally, also with ; and , in it.
         let picture = self.picture.display().to_string().replace('\\', r"\\").replace('"', "\\\"");
         let picture = quoted(&format!("leave_image_file=@\"{picture}\""));
         line.push_str(&format!(" -F {picture} http://{address}{}", PushKind::Leave.path()));
@@ -84,7 +84,7 @@ impl Demo {
         parkgate_log::print(&line);
         parkgate_log::print("\n然后查看 · Then look at it:\n");
         let data = quoted(&self.state.data.display().to_string());
-        // Not the URL itself: there may be a password in it.
+        // Not the URL itself: it may contain a password.
         let store = if self.state.url.is_some() { " --store \"$PARKGATE_STORE\"" } else { "" };
         parkgate_log::print(&format!(
             "{} visit show {PARK_UUID} {serial} --data {data}{store}",
@@ -93,7 +93,7 @@ impl Demo {
     }
 }
 
-/// How a shell started in this folder finds the program that runs: it may be in none of the folders searched.
+/// How a shell in this folder finds the running program, which may not be on its PATH.
 fn this_program() -> String {
     match (std::env::current_exe(), std::env::current_dir()) {
         (Ok(program), Ok(folder)) => typed(&program, &folder),
@@ -102,16 +102,16 @@ fn this_program() -> String {
     }
 }
 
-/// From the folder on if it is below it: shorter, and what one would type.
+/// Relative to the folder if it is below it: shorter, and what one would type.
 fn typed(program: &Path, folder: &Path) -> String {
     let relative = program.strip_prefix(folder).map(|below| {
-        // A name alone is searched for elsewhere, and a leading dash is a flag.
+        // A bare name is searched on the PATH, and a leading dash is a flag.
         if below.components().count() == 1 { Path::new(".").join(below) } else { below.to_owned() }
     });
     relative.unwrap_or_else(|_| program.to_owned()).display().to_string()
 }
 
-/// One word of a shell's line.
+/// One word of a shell command.
 fn quoted(word: &str) -> String {
     if word.chars().all(|letter| letter.is_alphanumeric() || "/._-=:@".contains(letter)) {
         return word.to_owned();

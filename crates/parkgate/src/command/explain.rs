@@ -15,7 +15,7 @@ use super::{pairs, secret};
 use crate::cli::{ExplainArgs, SecretArgs};
 use crate::output::{self, misuse, wrapped};
 
-/// Two columns of labels.
+/// The width of two label columns.
 const LABELS: usize = 17;
 
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
@@ -103,7 +103,7 @@ struct Explanation {
     suspects: Vec<String>,
 }
 
-/// The platform's string beside the one that these fields give.
+/// Compares the platform's string with the one that these fields give.
 fn compared(form: &Form, platform: &str) -> Explanation {
     let (canonical, _) = sign(form.params().map(|param| (param.name, param.value)), &Secret::new(""));
     let ours = masked(&canonical);

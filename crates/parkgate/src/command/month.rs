@@ -1,4 +1,4 @@
-//! `month`: records in a partition a month, and what becomes of old ones.
+//! `month`: monthly partitions of records, and what becomes of old ones.
 
 use anyhow::{Context, anyhow, bail};
 use parkgate_store::{Month, Months, Reduced, Store};
@@ -36,7 +36,7 @@ fn of(store: &dyn Store) -> anyhow::Result<&dyn Months> {
     store.months().ok_or_else(|| anyhow!("按月分区只用于 PostgreSQL (only a PostgreSQL store is cut by months)"))
 }
 
-/// The beginning of a month where the car parks are.
+/// The beginning of a month in the car parks' time zone.
 fn month(text: &str) -> anyhow::Result<UnixMillis> {
     let wrong = || misuse(format!("`{text}`: 应写成 2026-01 (write a month such as 2026-01)"));
     let is_month = text.len() == 7 && text.as_bytes().get(4) == Some(&b'-');
@@ -46,7 +46,7 @@ fn month(text: &str) -> anyhow::Result<UnixMillis> {
     Ok(UnixMillis(begins.as_millisecond()))
 }
 
-/// What was done; and an error names what could not be done yet.
+/// Prints what was done; fails if something could not be done yet.
 fn print_reduced(reduced: &Reduced, json: bool) -> anyhow::Result<()> {
     show(&reduced.done, json)?;
     if reduced.dead_letters > 0 {

@@ -25,7 +25,7 @@ pub(super) fn run(args: &cli::MoveArgs) -> anyhow::Result<()> {
     let (old, new) = (images_at(args.images.clone(), &from.data)?, images_at(args.to_images.clone(), &to.data)?);
     let bar = bar(args.json)?;
     let mut progress = |step: Step| show(&bar, step);
-    // Whoever moves to a folder is alone there. In PostgreSQL the move itself keeps the gates out.
+    // Whoever moves to a folder must be alone there. In PostgreSQL the move itself keeps the gates out.
     let _alone = if to.url.is_none() { Some(lock(&to.data)?) } else { None };
     let Begun::Going(moving) = Move::begin(at(&from), at(&to))? else { return print_finished(args.json, &to) };
     let missing = if old == new { 0 } else { pictures(args, &moving, (&old, &from.data), (&new, &to.data), &bar)? };
@@ -62,21 +62,21 @@ fn at(state: &State) -> At<'_> {
 fn target(args: &cli::MoveArgs, from: &State) -> anyhow::Result<State> {
     match (&args.to_data, &args.to_store) {
         (None, None) => Err(misuse("用 --to-store 或 --to-data 指定去处 (say where to: --to-store or --to-data)")),
-        // Whatever store the settings name: that is where it comes from.
+        // This is the source, whatever store the settings name.
         (Some(data), None) => Ok(State { data: data.clone(), url: None }),
         (data, Some(store)) => {
             let is_database = store.starts_with("postgres");
             if data.is_some() && !is_database {
                 return Err(misuse("--to-data 与 --to-store sqlite: 二选一 (one of the two)"));
             }
-            // Beside a database nothing of the old folder is in the way, and the key is there.
+            // Beside a database nothing of the old folder is in the way, and its key is there.
             let data = data.clone().or_else(|| is_database.then(|| from.data.clone()));
             state(&cli::StoreArgs { data, store: Some(store.clone()) })
         }
     }
 }
 
-/// Pictures first: no record is anywhere before its pictures are.
+/// Pictures first: no record arrives before its pictures.
 fn pictures(
     args: &cli::MoveArgs,
     moving: &Move,
@@ -87,7 +87,7 @@ fn pictures(
     let missing = if args.skip_missing { MissingPictures::Skip } else { MissingPictures::Stop };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        // A gate may run on the old folder: what is arriving there is not touched.
+        // A gate may be running on the old folder: pictures that are arriving there are left alone.
         let from = match old {
             ImagesAt::Folder(folder) => Images::open_to_read(folder)?,
             ImagesAt::Bucket(_) => open_images(old, &new_data.join("moving"))?,

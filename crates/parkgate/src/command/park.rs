@@ -87,14 +87,14 @@ fn add(
     print_secret(uuid, made, json, "已添加 added")
 }
 
-/// What is registered anew has names that can be; what was registered before stays.
+/// New names must be valid; names registered earlier stay as they are.
 fn check_names(uuid: Option<&str>, name: Option<&str>, merchant: Option<&str>) -> anyhow::Result<()> {
     let all = [("park_uuid", uuid, Naming::Id), ("--name", name, Naming::Title), ("merchant", merchant, Naming::Id)];
     all.into_iter()
         .try_for_each(|(flag, given, naming)| given.map_or(Ok(()), |given| super::named(flag, naming, given)))
 }
 
-/// Sets where the park is; `--location ''` forgets it.
+/// Sets where the park is; `--location ''` removes it.
 fn locate(place: &StoreArgs, uuid: &str, given: &[String]) -> anyhow::Result<()> {
     const NAMES: [&str; 4] = ["address", "area_code", "latitude", "longitude"];
     if given.is_empty() {
@@ -111,7 +111,7 @@ fn locate(place: &StoreArgs, uuid: &str, given: &[String]) -> anyhow::Result<()>
     require(open(place)?.set_location(uuid, json.as_deref())?, uuid)
 }
 
-/// Pushes that nobody signed must at least come from an address that is known.
+/// Unsigned pushes must at least come from a known address.
 fn check_unsigned(place: &StoreArgs, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
     let parks = open(place)?.parks()?;
     let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else { return require(false, uuid) };
@@ -128,11 +128,11 @@ fn epoch(place: &StoreArgs, uuid: &str, from: &str) -> anyhow::Result<()> {
     let Some(begun) = begun else {
         bail!(
             "没有发现流水号重用; 如确已重新编号, 请给出起始时间 --new-serial-epoch 1624874732253 \
-             (no serials seem to be used anew: if they are, say since when)"
+             (no serials seem to be reused: if they are, say since when)"
         );
     };
     output::line(&format!(
-        "新流水编号自 {} 起 (a new numbering since then), 补录 taken {}, 仍冲突 still in conflict {}",
+        "新流水周期自 {} 起 (a new epoch since then), 补录 taken {}, 仍冲突 still in conflict {}",
         output::time(begun.entered_from.0),
         begun.taken,
         begun.still_in_conflict
@@ -149,7 +149,7 @@ fn rotate(
     let now = jiff::Timestamp::now().as_millisecond();
     let until = match keep_old {
         None => now,
-        // `7d` ago is read; `7d` ahead is meant.
+        // `7d` is parsed as seven days ago; here it means seven days from now.
         Some(text) => now + (now - super::visit::moment(text)?.0),
     };
     let (secret, made) = secret::given_or_made(secret)?;
@@ -158,7 +158,7 @@ fn rotate(
     print_secret(uuid, made, json, "密钥已更换 secret changed")
 }
 
-/// A secret that was made is printed once, here.
+/// Prints the result. A secret that was made is shown only here, once.
 fn print_secret(uuid: &str, made: Option<String>, json: bool, what: &str) -> anyhow::Result<()> {
     if json {
         return output::json(&json!({ "park_uuid": uuid, "secret": made }));
@@ -215,7 +215,7 @@ fn show(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
     output::sheet(&value)
 }
 
-/// Says what was counted before and what is now.
+/// Prints the count before and after.
 fn recount(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
     let parks = store.parks()?;
     let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else { return require(false, uuid) };

@@ -28,7 +28,7 @@ pub(super) fn run(args: &PushArgs) -> anyhow::Result<u8> {
         Outcome::Accepted(reply) => print_reply(&reply, 0)?,
         Outcome::AcceptedWithHint(reply) => print_reply(&reply, 5)?,
         Outcome::Refused(reply) => print_reply(&reply, 3)?,
-        // A platform that calls this a success said so with a hint.
+        // The platform called this a success and sent a hint.
         Outcome::Denied { reply: Some(reply), .. } => print_reply(&reply, if reply.is_success() { 5 } else { 3 })?,
         Outcome::Denied { told: reason, reply: None, .. }
         | Outcome::TooLarge { told: reason }
@@ -49,7 +49,7 @@ fn draft(args: &PushArgs) -> anyhow::Result<Draft> {
             let value = match value {
                 Value::Null => String::new(),
                 Value::String(text) => text.clone(),
-                // A list of payments is sent as JSON text.
+                // A payment list is sent as JSON text.
                 other => other.to_string(),
             };
             draft = draft.param(name, &value);

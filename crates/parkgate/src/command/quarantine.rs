@@ -13,7 +13,7 @@ use super::open;
 use crate::cli;
 use crate::output::{self, misuse};
 
-/// Pushes wait while the store forgets these.
+/// How many are dropped at once: pushes wait while the store deletes them.
 const DROPPED_AT_ONCE: usize = 1000;
 
 pub(super) fn run(command: cli::QuarantineCommand) -> anyhow::Result<()> {
@@ -64,7 +64,7 @@ pub(super) fn run(command: cli::QuarantineCommand) -> anyhow::Result<()> {
 fn replayed(place: &cli::StoreArgs, filter: &QuarantineFilter, json: bool) -> anyhow::Result<()> {
     let store = open(place)?;
     let (mut rows, mut values, mut taken) = (Vec::new(), Vec::new(), 0_u64);
-    // Who replays a push with many payments has looked at it.
+    // Whoever replays a push with many payments has looked at it.
     let limits = FormLimits { payments_max: usize::MAX, ..Limits::default().form() };
     replay(store.as_ref(), filter, limits, |entry, outcome| {
         let (word, reason, hint) = match outcome {
@@ -103,7 +103,7 @@ fn in_words(outcome: &Replayed) -> (&'static str, String) {
     }
 }
 
-/// Why it was refused: of a wrong signature the mistake, else what was answered.
+/// Why it was refused: the mistake behind a wrong signature, else the hint that was sent.
 fn cause(reason: &str, finding: Option<&str>, hint: &str) -> String {
     match (Reason::of_name(reason), finding) {
         (Some(Reason::Signature), Some(finding)) => refusal::finding_in_words(finding),
@@ -169,7 +169,7 @@ fn whole(entry: &Quarantined) -> Value {
     value
 }
 
-/// The same for people: the cause in words, not by the names that programs know it by.
+/// The same for people: reasons in words, not by the names for programs.
 fn for_people(entry: &Quarantined) -> Value {
     let mut value = whole(entry);
     let cause = refusal::in_words(&entry.reason, entry.finding.as_deref().filter(|_| entry.kept.finding.is_none()));

@@ -1,4 +1,4 @@
-//! What programs that run for long have in common: a log that nothing waits for, and an end that comes whatever hangs.
+//! What long-running programs share: a log that nothing waits for, and an end that comes whatever hangs.
 
 use std::io;
 use std::thread::Builder;
@@ -10,9 +10,9 @@ use tokio::runtime::Runtime;
 
 use crate::output::{BROKEN, ComponentFailed, misuse};
 
-/// What still runs on blocking threads at the end has so long: nobody waits for a disk that hangs.
+/// How long blocking threads may take at the end: a hanging disk must not hold up the process.
 const THREADS_END_WITHIN: Duration = Duration::from_secs(2);
-/// So long the log has to be written at the end: nobody may read it.
+/// How long the log may take at the end: its reader may have stopped.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Logs to stderr from now on.
@@ -23,7 +23,7 @@ pub(super) fn log() -> anyhow::Result<()> {
     })
 }
 
-/// Runs the program to its end. As a task, so that a panic ends it as one of its parts' does.
+/// Runs the program to its end. It is a task, so that a panic ends it as one of its parts' panics would.
 pub(super) fn run(
     runtime: Runtime,
     program: impl Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -36,7 +36,7 @@ pub(super) fn run(
     done
 }
 
-/// Whatever hangs, the process ends after this time, unless it ended before.
+/// Ends the process after this time, whatever hangs, unless it has ended before.
 pub(super) fn end_within(within: Duration) -> anyhow::Result<()> {
     let end = move || {
         std::thread::sleep(within);

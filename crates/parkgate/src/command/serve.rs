@@ -19,8 +19,9 @@ use crate::cli::ServeArgs;
 use crate::config::{ADMIN_LISTEN, AdminListen, ImagesAt, ServeConfig};
 use crate::output::{ComponentFailed, misuse};
 
-/// Threads that write pictures and ask the store. A disk keeps eight busy; but of a database that hangs, each question (the
-/// registry, a count of spaces, every subscriber's claim) holds one for five seconds, and pictures must find one meanwhile.
+/// Threads that write pictures and query the store. A disk keeps eight busy; but with a hanging database each query
+/// (the registry, a count of spaces, every subscriber's claim) blocks one for five seconds, and pictures must still
+/// find one.
 const BLOCKING_THREADS: usize = 64;
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
@@ -50,7 +51,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
     let admin = listen_to_admin(config.admin_listen).await?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
     see_to_the_end(gate.alarm().clone())?;
-    // Before the line that says so: who reads it may stop the gate at once.
+    // Before the line on stdout: whoever reads it may stop the gate at once.
     let signals = Signals::listen()?;
     if let Some(admin) = &admin {
         let admin = admin.local_addr()?;
@@ -58,7 +59,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
         tracing::info!(%admin, "the admin address");
     }
     parkgate_log::print(&format!("listening on http://{address}"));
-    // Once more in the log: what is printed may be read by nobody.
+    // Logged as well: nobody may be reading what is printed.
     tracing::info!(%address, "listening");
     if let Some(demo) = demo {
         demo.print(address);
@@ -72,7 +73,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
     match serve(gate, trusted_proxies, Listeners { public, admin }, stopped).await {
         Ok(()) => Ok(()),
         Err(ServeError::Alarm(reason)) => {
-            // Closing it would sync and copy what is in doubt. The next start looks at it as it is.
+            // Closing it would sync and copy data that is in doubt. The next start examines it as it is.
             std::mem::forget(store);
             Err(ComponentFailed(reason).into())
         }
@@ -80,7 +81,8 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
     }
 }
 
-/// When the alarm is raised the process ends soon, whatever hangs. Waited for by a thread of its own: every other may hang.
+/// Once the alarm is raised, the process ends soon, whatever hangs. A thread of its own waits for it: any other may
+/// hang.
 fn see_to_the_end(alarm: Alarm) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let wait = move || {
@@ -96,10 +98,11 @@ fn see_to_the_end(alarm: Alarm) -> anyhow::Result<()> {
 
 /// After an alarm the process ends by itself within two or three seconds. This is for one that does not.
 const ALARM_MAX: Duration = Duration::from_secs(10);
-/// Beyond the time for what is in flight: to settle deliveries, and to bring the WAL into the main file.
+/// In addition to the time for requests in flight: for settling deliveries and checkpointing the WAL.
 const CLOSE_MAX: Duration = Duration::from_secs(60);
 
-/// Where nobody asked for an address, its being taken (by the next gate of a machine, say) is no reason not to start.
+/// If nobody asked for a particular address and it is taken (say by another gate on this machine), the gate starts all
+/// the same.
 async fn listen_to_admin(listen: AdminListen) -> anyhow::Result<Option<TcpListener>> {
     match listen {
         AdminListen::Off => Ok(None),
@@ -134,13 +137,13 @@ pub(super) fn open_images(at: &ImagesAt, data: &Path) -> anyhow::Result<Images> 
     }
 }
 
-/// Where the bucket is and who asks, as every S3 client has it.
+/// The bucket's address and credentials, from the variables that every S3 client uses.
 fn aws_variables() -> impl Iterator<Item = (String, String)> {
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_"))
 }
 
-/// One gate a folder. Held until the process ends.
+/// Locks a folder for one gate, until the process ends.
 pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
     let path = data.join("serve.lock");
     let open = parkgate_store::make_folder(data).and_then(|()| parkgate_seal::disk::open_file(&path));
@@ -161,5 +164,5 @@ pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
     }
 }
 
-/// One that was killed a moment ago may not be gone yet.
+/// How long to wait for a gate that was killed a moment ago.
 const ENDING_MAX: Duration = Duration::from_secs(2);

@@ -1,12 +1,12 @@
-//! How the operating system asks a program to end: the only place of the program that asks which one it is.
+//! How the operating system asks a program to end: the only file of this crate that depends on the system.
 
 use std::io;
 use std::time::Duration;
 
-/// So long the log has to be written when the process ends at once.
+/// How long the log may take if the process ends at once.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Listened to from the moment it is made, so that none is missed.
+/// Listens from the moment it is made, so that no signal is missed.
 pub(super) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,

@@ -1,4 +1,4 @@
-//! `subscriber`: who is told of what is recorded.
+//! `subscriber`: platforms that receive each record.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -120,14 +120,14 @@ fn set(args: SetSubscriberArgs) -> anyhow::Result<()> {
     output::line(&format!("{} 已修改 changed", args.name))
 }
 
-/// Refuses what a gate of these settings would never send to.
+/// Refuses an address to which a gate with these settings would never send.
 fn check_url(url: &str, config: Option<&Path>) -> anyhow::Result<()> {
     let one = url.replace("{event}", "enter");
     let (host, _) = parkgate_client::host_of(&one).map_err(|error| misuse(error.to_string()))?;
     let allow_private = config::allows_private(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let reach = runtime.block_on(parkgate_gate::reach(&one, allow_private));
-    // A name that is still looked up is not waited for.
+    // A pending name look-up is not waited for.
     runtime.shutdown_background();
     match reach.map_err(misuse)? {
         Reach::Good => {}
@@ -139,7 +139,7 @@ fn check_url(url: &str, config: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A secret of the standard's form must be one: taken as it stands it would sign what nobody can verify.
+/// A secret in the standard's form must be valid: taken literally it would sign what nobody can verify.
 fn check_secret(format: Format, secret: &Secret) -> anyhow::Result<()> {
     let key = secret.expose().strip_prefix("whsec_").filter(|_| format == Format::Webhook);
     match key.map(|text| BASE64.decode(text)) {

@@ -32,7 +32,7 @@ pub(super) fn run(command: cli::VisitCommand) -> anyhow::Result<()> {
     }
 }
 
-/// Milliseconds, a time with its zone, or so long ago.
+/// Milliseconds, a time with its zone, or a duration ago.
 pub(super) fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     if let Some(ms) = UnixMillis::parse(text) {
         return Ok(ms);
@@ -70,7 +70,7 @@ fn row(visit: &Visit) -> Vec<String> {
     ]
 }
 
-/// Fen paid: of the payments taken, else of the totals that the leave tells.
+/// Fen paid: the sum of the accepted payments, else of the leave's totals.
 fn paid(visit: &Visit) -> Option<u64> {
     let of_payment = |payment: &TakenPayment| payment.fields.get("value").and_then(Value::as_u64);
     if !visit.payments.is_empty() {
@@ -83,7 +83,7 @@ fn paid(visit: &Visit) -> Option<u64> {
     (!amounts.is_empty()).then(|| amounts.into_iter().fold(0, u64::saturating_add))
 }
 
-/// By which gate it came, and by which it went.
+/// The gates of entry and exit.
 fn gates(visit: &Visit) -> String {
     let gate = |name: &str| {
         let halves = visit.leave.iter().chain(&visit.enter);
@@ -133,7 +133,7 @@ fn whole(visit: &Visit) -> Value {
     })
 }
 
-/// An uploaded picture goes before a URL (`leave.md`, note 3.2).
+/// An uploaded picture takes precedence over a URL (`leave.md`, note 3.2).
 fn images<'a>(params: &Map<String, Value>, halves: impl Iterator<Item = &'a RecordView>) -> Value {
     let mut images = Map::new();
     for name in parkgate_wire::field::IMAGES {

@@ -1,4 +1,4 @@
-//! `[http]`: whom the gate believes about where a request comes from.
+//! `[http]`: whom the gate believes about a request's origin.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,7 @@ impl GivenHttp {
 #[serde(try_from = "NetworkList")]
 struct Networks(Vec<IpNet>);
 
-/// A list in the file; in a variable one text, with commas.
+/// A list in the file; in a variable a text separated by commas.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "write networks, as in [\"10.0.0.0/8\"]")]
 enum NetworkList {
@@ -48,7 +48,7 @@ impl TryFrom<NetworkList> for Networks {
 /// A network, or one address.
 pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let one = || text.parse::<IpAddr>().map(IpNet::from);
-    // Addresses of IPv4 written as IPv6 are compared as what they are.
+    // IPv4 addresses written as IPv6 are compared as IPv4.
     let canonical = |network: IpNet| match network {
         IpNet::V6(inner) if inner.prefix_len() == 128 => IpNet::from(inner.addr().to_canonical()),
         network => network,

@@ -1,4 +1,4 @@
-//! Listings, printed while they are read: however many rows there are, few are held.
+//! Listings, printed while they are read: few rows are held in memory, however many there are.
 
 use std::ops::ControlFlow;
 
@@ -7,21 +7,21 @@ use serde_json::Value;
 
 use super::{Columns, line, table, table_width, written};
 
-/// Rows whose widths are weighed together. Later ones make columns wider where they must.
+/// How many rows decide the column widths. Later ones widen columns if they must.
 const ROWS_AT_ONCE: usize = 1000;
 
 /// What is listed, in Chinese and English.
 pub(crate) type What = (&'static str, &'static str);
-/// The flags that say which are meant, with their values.
+/// The flags that filter, with their values.
 pub(crate) type Filter = [(&'static str, Option<String>)];
 
 /// How rows are shown.
 pub(crate) struct ListingFormat<T> {
     /// What they are.
     pub(crate) what: What,
-    /// The heads of the columns.
+    /// The column titles.
     pub(crate) head: &'static [&'static str],
-    /// So many of them are always shown, those after them where the terminal is wide enough.
+    /// How many columns are always shown; the others if the terminal is wide enough.
     pub(crate) always: usize,
     /// For people.
     pub(crate) row: fn(&T) -> Vec<String>,
@@ -29,7 +29,8 @@ pub(crate) struct ListingFormat<T> {
     pub(crate) value: fn(&T) -> Value,
 }
 
-/// Prints what `each` hands out, as a table or as a JSON array; how many there were. Ends early if nobody reads on.
+/// Prints the rows that `each` yields, as a table or as a JSON array, and returns their number. Stops early if nobody
+/// reads on.
 pub(crate) fn listing<T>(
     as_json: bool,
     shown: &ListingFormat<T>,
@@ -62,12 +63,12 @@ pub(crate) fn listing<T>(
     Ok(count)
 }
 
-/// Prints a table of rows that are at hand.
+/// Prints a table of rows that are already in memory.
 pub(crate) fn rows(what: What, filter: &Filter, head: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
     if rows.is_empty() { line(&nothing(what, filter)) } else { line(&table(head, rows)) }
 }
 
-/// What stands in place of a table without rows: a head alone looks like a fault.
+/// Printed instead of an empty table: a title row alone looks like a fault.
 fn nothing((zh, en): What, filter: &Filter) -> String {
     let set = filter.iter().filter_map(|(flag, value)| Some(format!("{flag} {}", value.as_deref()?)));
     let set = set.collect::<Vec<_>>().join(" ").replace(char::is_control, " ");
@@ -78,7 +79,7 @@ fn nothing((zh, en): What, filter: &Filter) -> String {
     }
 }
 
-/// As it stands in an array that is printed whole.
+/// An element, indented as in an array that is printed whole.
 fn element(value: &Value, is_first: bool) -> anyhow::Result<String> {
     let text = serde_json::to_string_pretty(value)?.replace('\n', "\n  ");
     Ok(format!("{}\n  {text}", if is_first { "[" } else { "," }))
@@ -96,7 +97,7 @@ impl Sheet {
         if self.rows.len() < ROWS_AT_ONCE { Ok(ControlFlow::Continue(())) } else { self.print(shown) }
     }
 
-    /// What was added since; the head once, above the first of them.
+    /// Prints the rows added since; the title row only above the first of them.
     fn print<T>(&mut self, shown: &ListingFormat<T>) -> anyhow::Result<ControlFlow<()>> {
         let rows = std::mem::take(&mut self.rows);
         let mut text = String::new();
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_nothing_is_the_filter_is_told() {
+    fn an_empty_listing_names_the_filter() {
         let what = ("停车记录", "visits");
         assert_eq!(nothing(what, &[("--park", None)]), "没有停车记录 (no visits)");
         let filter = [("--park", Some("P\u{1b}1".into())), ("--plate", None), ("--since", Some("2h".into()))];

@@ -1,4 +1,4 @@
-//! One object for people: what is empty is left out, what is long is wrapped.
+//! One object for people: empty values are left out, long ones wrapped.
 
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub(crate) fn sheet(object: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Milliseconds, by the name of what they are.
+/// A time in milliseconds, recognised by its name.
 fn moment(name: &str, value: &Value) -> Option<i64> {
     let is_time = ["_time", "_at", "_until"].iter().any(|end| name.ends_with(end));
     value.as_i64().filter(|_| is_time)
@@ -45,7 +45,7 @@ fn row(name: &str, text: &str) -> String {
     wrapped(&format!("{name:<NAMES$}"), text, NAMES)
 }
 
-/// An object as its names and values, an advisory as its code and sentence; and nothing a terminal would obey.
+/// An object as its names and values, an advisory as its code and sentence; without control characters.
 fn one_line(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),

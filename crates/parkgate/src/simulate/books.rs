@@ -1,4 +1,4 @@
-//! What the car park itself has written down, to be compared with what the platform has.
+//! The car park's own books, to be compared with the platform's.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub(super) struct Books {
     /// By `pay_type`, 1 to 4.
     paid: [u64; 4],
     total: u64,
-    /// Records on a line that is not perfect.
+    /// Records that were delayed by the line.
     pub(super) late: u64,
     pub(super) held_up: u64,
     pub(super) repeated: u64,

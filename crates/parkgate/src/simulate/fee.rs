@@ -1,11 +1,11 @@
-//! What a stay costs and how it is paid: every way the document knows.
+//! What a stay costs and how it is paid, in every way the document knows.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
-/// Fen an hour, and at most a day.
+/// Fen an hour, and at most per day.
 const HOURLY: u64 = 500;
 const DAILY_MAX: u64 = 4000;
 
@@ -55,7 +55,7 @@ impl SimulatedPayment {
 }
 
 impl Bill {
-    /// Who pays by the month or not at all pays nothing here; the first half hour is free.
+    /// Monthly and free vehicles pay nothing here; the first half hour is free.
     pub(super) fn of(rng: &mut Rng, serial: &str, car_type: u8, enter_time: i64, leave_time: i64) -> Bill {
         let due = due(leave_time - enter_time);
         if due == 0 || !matches!(car_type, 1 | 4) {
@@ -72,19 +72,19 @@ impl Bill {
         match (car_type, rng.u8(..100)) {
             (4, _) => bill.pay(&order, 4, rest, 0, pay_time),
             (_, 0..15) => {
-                // Paid with a note; the machine owes the rest.
+                // Paid with a note; the machine owes the change.
                 let note = rest.div_ceil(1000) * 1000;
                 bill.pay(&order, 1, rest, note - rest, pay_time);
             }
             (_, 15..30) => bill.pay(&order, 3, rest, 0, pay_time),
-            // Left first, charged later: nothing was paid at the barrier.
+            // Left first and charged later: nothing was paid at the barrier.
             (_, 30..33) => bill.prepaid = rest,
             // One order paid in two ways, as in the document's signed example.
             (_, 33..38) if rest > 500 => {
                 bill.pay(&order, 2, rest - 500, 0, pay_time);
                 bill.pay(&order, 4, 500, 0, pay_time);
             }
-            // Paid ahead, and what came on top at the barrier.
+            // Paid in advance, and the rest at the barrier.
             (_, 38..43) if rest > 500 => {
                 bill.pay(&format!("{order}-1"), 2, rest - 500, 0, pay_time - 20 * MINUTE_MS);
                 bill.pay(&format!("{order}-2"), 1, 500, 0, pay_time);

@@ -1,4 +1,4 @@
-//! A picture of a vehicle at a barrier, drawn on the spot, with its plate to be read.
+//! A generated picture of a vehicle at a barrier with a readable plate.
 
 use jpeg_encoder::{ColorType, Encoder, EncodingError};
 
@@ -16,7 +16,7 @@ type Rgb = [u8; 3];
 
 struct Canvas(Vec<u8>);
 
-/// A JPEG of some 10 kB: the plate in its colour, `caption` below; the body's colour is the plate's own choice.
+/// A JPEG of about 10 kB: the plate in its colour, `caption` below; the plate also decides the body's colour.
 pub(super) fn drawn(plate: &Plate, caption: &str) -> Result<Vec<u8>, EncodingError> {
     let mut canvas = Canvas(vec![0; WIDTH * HEIGHT * 3]);
     for row in 0..HEIGHT {
@@ -69,7 +69,7 @@ impl Canvas {
         }
     }
 
-    /// Characters that plates do not have are left out.
+    /// Characters that do not occur on plates are left out.
     fn write(&mut self, left: usize, top: usize, advance: usize, text: &str, ink: Rgb) {
         for (place, letter) in text.chars().enumerate() {
             let Some(index) = CHARACTERS.chars().position(|other| other == letter) else { continue };

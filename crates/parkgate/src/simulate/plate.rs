@@ -1,4 +1,4 @@
-//! Plates as they are seen at a barrier.
+//! Plates as cameras see them.
 
 use fastrand::Rng;
 
@@ -10,7 +10,7 @@ const PROVINCES: [char; 31] = [
 const LETTERS: &[u8; 24] = b"ABCDEFGHJKLMNPQRSTUVWXYZ";
 const SIGNS: &[u8; 34] = b"ABCDEFGHJKLMNPQRSTUVWXYZ0123456789";
 
-/// A plate and its `plate_color`; empty and `-1` where the camera saw none.
+/// A plate and its `plate_color`; empty and `-1` if the camera saw none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plate {
     pub(crate) text: String,
@@ -18,7 +18,7 @@ pub(crate) struct Plate {
 }
 
 impl Plate {
-    /// Most are from the park's own province, some green, few yellow, some not read.
+    /// Most are from the park's own province, some green, few yellow, some unreadable.
     pub(super) fn seen(rng: &mut Rng) -> Plate {
         let kind = rng.u8(..100);
         if kind < 2 {
@@ -28,7 +28,7 @@ impl Plate {
         let mut text = String::from(province);
         text.push(sign(rng, LETTERS));
         let (color, signs) = match kind {
-            // The new energy plates have a sign more.
+            // Plates of new energy vehicles have one more character.
             2..30 => {
                 text.push(if rng.bool() { 'D' } else { 'F' });
                 (5, 5)

@@ -1,4 +1,4 @@
-//! Brings records to a platform or to an agent, and counts what it says.
+//! Sends records to a platform or to an agent, and counts the answers.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use tokio::task::JoinHandle;
 use super::picture;
 use super::traffic::Upload;
 
-/// As a car park's software does; then the record counts as given up.
+/// As a car park's software would; after that the record counts as given up.
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(200), max: Duration::from_secs(10), asked_max: Duration::from_secs(10) };
 const TRIES: u32 = 12;
 /// How often an agent is asked whether it is done.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-/// Which way the records go.
+/// The way the records go.
 #[derive(Clone)]
 pub(super) enum Path {
     Platform(Client),
@@ -33,7 +33,7 @@ pub(super) enum Path {
 pub(super) struct UploadTally {
     pub(super) uploads: u64,
     accepted: u64,
-    /// Taken with a hint, or known to the agent as another record: repeated serials.
+    /// Accepted with a hint, or known to the agent as another record: repeated serials.
     hinted: u64,
     pub(super) refused: u64,
     retries: u64,
@@ -65,12 +65,12 @@ impl UploadTally {
     }
 }
 
-/// Which sender a serial belongs to.
+/// The sender of a serial.
 pub(super) fn lane(serial: &str, lanes: usize) -> usize {
     serial.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % lanes.max(1)
 }
 
-/// Sends what comes, one after the other.
+/// Sends its uploads one after the other.
 pub(super) async fn carry(path: Path, mut uploads: mpsc::Receiver<Upload>, pictures: f64) -> UploadTally {
     let mut tally = UploadTally::default();
     while let Some(upload) = uploads.recv().await {
@@ -103,7 +103,7 @@ pub(super) async fn carry(path: Path, mut uploads: mpsc::Receiver<Upload>, pictu
     tally
 }
 
-/// The same for the same record: which have one goes by their serial.
+/// Always the same picture for the same record: the serial decides which records have one.
 fn picture_of(upload: &Upload, share: f64) -> Option<Vec<u8>> {
     let lot = lane(&upload.serial, 1000) as f64 / 1000.0;
     if lot >= share {
@@ -142,7 +142,7 @@ impl Path {
         }
     }
 
-    /// Waits until an agent has sent all it was given.
+    /// Waits until an agent has sent everything it was given.
     pub(super) async fn finish(&self) -> anyhow::Result<()> {
         let Path::Agent { http, url } = self else { return Ok(()) };
         loop {
@@ -209,7 +209,7 @@ async fn give(
     })
 }
 
-/// An agent in this process, with a folder of its own that goes with it.
+/// An agent in this process, with a temporary folder.
 pub(super) struct OwnAgent {
     pub(super) url: String,
     folder: std::path::PathBuf,
@@ -231,7 +231,7 @@ impl OwnAgent {
                 // Also when the sender is dropped.
                 let _ = stopped.await;
             },
-            // Nobody hears it if the start was given up.
+            // Nobody is waiting if the start was given up.
             |address| sender.send(address).unwrap_or_default(),
         ));
         match receiver.await {

@@ -1,5 +1,5 @@
-//! The traffic of one car park as an endless, repeatable sequence: who comes when, stays how long, pays how; and how the
-//! records of it go out on a line that is not perfect. Pure: the same seed and start give the same uploads.
+//! The traffic of one car park as an endless, repeatable sequence: who comes when, how long they stay, how they pay;
+//! and how its records go out on an imperfect line. Pure: the same seed and start give the same uploads.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,22 +16,22 @@ const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Vehicles a day for each space.
 const TURNOVER: f64 = 4.0;
-/// How arrivals spread over the hours of a day, in percent; local time is UTC+8.
+/// The share of a day's arrivals in each hour, in percent; local time is UTC+8.
 const ARRIVALS: [f64; 24] = [
     0.6, 0.4, 0.3, 0.3, 0.5, 1.2, 3.0, 6.5, 9.0, 7.5, 6.0, 6.0, 6.5, 6.0, 5.0, 4.5, 4.5, 6.0, 8.0, 7.0, 4.7, 3.5, 2.0,
     1.0,
 ];
 
-/// What the traffic is like.
+/// A profile of the traffic.
 #[derive(Debug, Clone)]
 pub(super) struct TrafficProfile {
     pub(super) seed: u64,
     /// When it begins, ms since 1970; the car park is empty then.
     pub(super) start: i64,
     pub(super) spaces: u32,
-    /// The share of records that come twice, late, out of order or with other content; and whether the line fails.
+    /// The share of records that are sent twice, late, out of order or with other content; also whether the line fails.
     pub(super) faults: f64,
-    /// Whether records tell the free spaces (note 5), or the platform counts.
+    /// Do records report the free spaces (note 5), or does the platform count?
     pub(super) reports_space: bool,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Upload {
     pub(super) plate: Plate,
     /// When the vehicle passed the barrier, ms since 1970.
     pub(super) happened_at: i64,
-    /// Another content under the same serial: the platform keeps the first.
+    /// Other content under the same serial: the platform keeps the first.
     pub(super) is_conflict: bool,
 }
 
@@ -87,20 +87,20 @@ impl<T> Ord for Timed<T> {
 pub(super) struct Traffic {
     profile: TrafficProfile,
     rng: Rng,
-    /// Nothing happens after; what is on its way still arrives.
+    /// Nothing happens after this time; what is under way still arrives.
     end: i64,
     next_arrival: i64,
     inside: BinaryHeap<Reverse<Timed<SimulatedStay>>>,
     on_the_way: BinaryHeap<Reverse<Timed<Upload>>>,
-    /// The line is away from the first to the second.
+    /// When the line is down, from and to.
     outage: (i64, i64),
     number: u64,
-    /// What the car park itself has written down.
+    /// The car park's own books.
     pub(super) books: Books,
 }
 
 impl Traffic {
-    /// Begins with an empty car park; ends at `end`, ms since 1970.
+    /// Starts with an empty car park; ends at `end`, ms since 1970.
     pub(super) fn new(profile: TrafficProfile, end: i64) -> Traffic {
         let mut rng = Rng::with_seed(profile.seed);
         let outage = next_outage(&mut rng, profile.start);
@@ -120,12 +120,12 @@ impl Traffic {
         traffic
     }
 
-    /// From now on nothing happens any more; what is on its way still comes.
+    /// Nothing happens from now on; what is under way still arrives.
     pub(super) fn close(&mut self) {
         self.end = i64::MIN;
     }
 
-    /// The time up to which everything happened, ms since 1970.
+    /// The time up to which everything has happened, ms since 1970.
     pub(super) fn clock(&self) -> i64 {
         self.next_event().unwrap_or(self.end)
     }
@@ -141,7 +141,7 @@ impl Traffic {
         let hour = usize::try_from((time + 8 * HOUR_MS).rem_euclid(DAY_MS) / HOUR_MS).unwrap_or(0);
         let hourly = daily * ARRIVALS.get(hour).copied().unwrap_or(4.0) / 100.0;
         let wait = -(1.0 - self.rng.f64()).ln() / hourly.max(0.01);
-        // At most to the next hour, whose rate is another.
+        // At most to the next hour, which has another rate.
         time + ((wait * 3_600_000.0) as i64).clamp(1, HOUR_MS)
     }
 
@@ -179,7 +179,7 @@ impl Traffic {
             vehicle_type: if rng.u8(..20) == 0 { 2 } else { 1 },
             enter_time: now,
         };
-        // Some stay for a minute, some overnight; who pays by the month stays for the day's work.
+        // Some stay for a minute, some overnight; monthly vehicles stay for the working day.
         let spread = (0..6).map(|_| rng.f64()).sum::<f64>() - 3.0;
         let minutes = if car_type == 2 { 480.0 + spread * 150.0 } else { 70.0 * (spread * 1.1).exp() };
         let leave_at = now + ((minutes * 60_000.0) as i64).max(MINUTE_MS);
@@ -239,7 +239,7 @@ impl Traffic {
         params
     }
 
-    /// Puts a record on the line, perhaps with a fault.
+    /// Sends a record, perhaps with a fault.
     fn upload(&mut self, kind: PushKind, stay: &SimulatedStay, params: Vec<(String, String)>, now: i64) {
         let upload = Upload {
             kind,
@@ -253,7 +253,7 @@ impl Traffic {
         if self.profile.faults > 0.0 && self.rng.f64() < self.profile.faults {
             let later = self.rng.i64(MINUTE_MS..4 * HOUR_MS);
             match self.rng.u8(..4) {
-                // Late: by the order of the line often after its own leave.
+                // Late: because of the line, often after its own leave.
                 0 | 1 => {
                     sent_at += later;
                     self.books.late += 1;
@@ -278,7 +278,7 @@ impl Traffic {
         self.on_the_way.push(Reverse(Timed { time, number, what: upload }));
     }
 
-    /// What happens while the line is away goes out when it is back.
+    /// What happens during an outage goes out when it is over.
     fn through_outage(&mut self, now: i64) -> i64 {
         while self.outage.1 <= now {
             self.outage = next_outage(&mut self.rng, self.outage.1);
@@ -296,7 +296,7 @@ impl Traffic {
     }
 }
 
-/// Two or three a day, of ten minutes to an hour and a half.
+/// Two or three a day, of ten to ninety minutes.
 fn next_outage(rng: &mut Rng, after: i64) -> (i64, i64) {
     let begin = after + rng.i64(2 * HOUR_MS..16 * HOUR_MS);
     (begin, begin + rng.i64(10 * MINUTE_MS..90 * MINUTE_MS))

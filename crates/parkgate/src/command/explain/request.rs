@@ -6,7 +6,7 @@ use parkgate_wire::Form;
 use parkgate_wire::content_type::essence;
 use parkgate_wire::form::FormLimits;
 
-/// What a body is if nothing says otherwise.
+/// The content type if none is given.
 pub(super) const URLENCODED: &str = "application/x-www-form-urlencoded";
 
 /// Headers, an empty line, and the body.
@@ -30,7 +30,7 @@ fn split(request: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// A body of this content type, read as the gate reads it.
 pub(super) fn form(mut body: Vec<u8>, content_type: &str) -> anyhow::Result<Form> {
-    // Editors end a file with a line end; bodies have none.
+    // Editors end a file with a line end; bodies do not have one.
     while !is_multipart(content_type) && body.last().is_some_and(|byte| b"\r\n".contains(byte)) {
         body.pop();
     }

@@ -11,7 +11,7 @@ use crate::cli::CheckArgs;
 use crate::command::{open, visit};
 use crate::output::{self, misuse};
 
-/// What is good enough.
+/// The thresholds.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
     on_time_ms: i64,
@@ -26,7 +26,7 @@ struct CheckLine {
     name: &'static str,
     title: &'static str,
     text: String,
-    /// `None` where there is nothing to judge.
+    /// `None` if there is nothing to check.
     good: Option<bool>,
 }
 

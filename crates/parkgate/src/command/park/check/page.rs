@@ -1,4 +1,4 @@
-//! The same as a page of its own, to print or to send.
+//! The same as an HTML page, to print or to send.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! What a park's pushes were like.
+//! Statistics of a park's pushes.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{CheckLine, Wanted, line_json};
 use crate::command::visit::sent;
 use crate::output;
 
-/// Counts of a time.
+/// Counts over a period.
 pub(super) struct Survey {
     since: i64,
     now: i64,
@@ -23,7 +23,7 @@ pub(super) struct Survey {
     leaves_with_space: u64,
     with_pictures: u64,
     on_time: u64,
-    /// From event to arrival, ms.
+    /// From event to arrival, in ms.
     delays: Vec<i64>,
     variants: BTreeMap<String, u64>,
     advisories: BTreeMap<&'static str, u64>,
@@ -103,7 +103,7 @@ impl Survey {
         (of > 0).then(|| part as f64 / of as f64)
     }
 
-    /// The clock of the car park: what arrives at once tells it. Negative: it is ahead.
+    /// The car park's clock, estimated from pushes that arrive at once. Negative: it is ahead.
     fn clock(&self) -> Option<i64> {
         self.delays.iter().min().copied().filter(|least| *least < 0)
     }
@@ -114,7 +114,7 @@ impl Survey {
         delays.get(delays.len() / 2).copied()
     }
 
-    /// Up to now, too.
+    /// Silences, including the one up to now.
     fn silences(&self) -> (u64, i64, i64) {
         let last = self.last_received.unwrap_or(self.since);
         let open = self.now - last;
@@ -218,12 +218,12 @@ impl Survey {
     }
 
     fn conflicts_text(&self) -> String {
-        let anew = if self.serials_used_anew {
+        let reused = if self.serials_used_anew {
             " 流水号似被重用, 见 `parkgate park show` (serials used anew)"
         } else {
             ""
         };
-        format!("{}{anew}", self.conflicts)
+        format!("{}{reused}", self.conflicts)
     }
 
     fn clock_text(&self) -> String {
