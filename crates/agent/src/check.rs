@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use parkgate_client::{Denial, Draft, Outcome};
-use parkgate_wire::PushKind;
+use parkgate_client::{Denial, Draft, Outcome, now};
+use parkgate_wire::{PushKind, UnixMillis};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::sender::now_ms;
 
 const WITHIN: Duration = Duration::from_secs(10);
 /// A clock that is off by more spoils times of entering and leaving.
-const SKEW_MAX_MS: i64 = 60_000;
+const SKEW_MAX: Duration = Duration::from_secs(60);
 
 /// One thing looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,24 +106,24 @@ async fn platform(config: &Config) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     findings.extend(found(outcome));
-    findings.extend(date.map(|date| clock(date, now_ms())));
+    findings.extend(date.map(|date| clock(date, now())));
     findings
 }
 
 fn found(outcome: Outcome) -> Vec<Finding> {
     match outcome {
-        Outcome::TryLater { reason: told, .. }
-        | Outcome::TooLarge { told }
-        | Outcome::Denied { denial: Denial::Blocked, told, .. } => vec![ill(
+        Outcome::TryLater { reason, .. }
+        | Outcome::TooLarge { reason }
+        | Outcome::Denied { denial: Denial::Blocked, reason, .. } => vec![ill(
             "platform",
-            format!("不是本协议的应答: 检查 [platform] url (no reply of the protocol from this address: {told})"),
+            format!("不是本协议的应答: 检查 [platform] url (no reply of the protocol from this address: {reason})"),
         )],
-        Outcome::Denied { denial: Denial::Access, told, .. } => {
-            vec![ill("platform", format!("{told}: 检查 park_uuid 与 app_id (the platform does not let it in)"))]
+        Outcome::Denied { denial: Denial::Access, reason, .. } => {
+            vec![ill("platform", format!("{reason}: 检查 park_uuid 与 app_id (the platform does not let it in)"))]
         }
-        Outcome::Denied { denial: Denial::Signature, told, reply } => vec![
+        Outcome::Denied { denial: Denial::Signature, reason, reply } => vec![
             well("platform", format!("seqno {}", reply.map(|reply| reply.seqno).unwrap_or_default())),
-            ill("secret", format!("检查 [platform] secret (the signature is wrong): {told}")),
+            ill("secret", format!("检查 [platform] secret (the signature is wrong): {reason}")),
         ],
         Outcome::Refused(reply) => vec![
             well("platform", format!("seqno {}", reply.seqno)),
@@ -136,13 +135,13 @@ fn found(outcome: Outcome) -> Vec<Finding> {
     }
 }
 
-pub(crate) fn clock(platform: i64, here: i64) -> Finding {
-    let ahead = here.saturating_sub(platform);
-    if ahead.saturating_abs() <= SKEW_MAX_MS {
+pub(crate) fn clock(platform: UnixMillis, here: UnixMillis) -> Finding {
+    let (off, zh, en) =
+        if here > platform { (here.since(platform), "快", "ahead") } else { (platform.since(here), "慢", "behind") };
+    if off <= SKEW_MAX {
         return well("clock", "与平台一致 (as the platform's)");
     }
-    let (zh, en) = if ahead > 0 { ("快", "ahead") } else { ("慢", "behind") };
-    let seconds = ahead.saturating_abs() / 1000;
+    let seconds = off.as_secs();
     ill("clock", format!("本机时钟{zh}{seconds}秒: 请校时 (this clock is {seconds}s {en} of the platform's)"))
 }
 
@@ -152,8 +151,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_off_is_told_with_its_direction() {
-        assert!(clock(1_000_000, 1_030_000).is_ok);
-        assert!(clock(1_000_000, 1_090_000).told.contains("快90秒"));
-        assert!(clock(1_090_000, 1_000_000).told.contains("90s behind"));
+        let found = |platform, here| clock(UnixMillis(platform), UnixMillis(here));
+        assert!(found(1_000_000, 1_030_000).is_ok);
+        assert!(found(1_000_000, 1_090_000).told.contains("快90秒"));
+        assert!(found(1_090_000, 1_000_000).told.contains("90s behind"));
     }
 }

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parkgate_client::{Backoff, Client, ClientError, Credentials};
+use parkgate_client::{Backoff, Client, ClientError, Credentials, parse_duration};
 use parkgate_seal::disk::{keep_from_others, make_folder, make_shared_folder, tighten};
 use parkgate_wire::Secret;
 use serde::Deserialize;
 
-use crate::outbox::{OURS, Outbox, OutboxError};
+use crate::outbox::{Disk, OURS, Outbox, OutboxError};
 use crate::space::SpaceSource;
 
 /// The agent's file, as written.
@@ -124,22 +124,6 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         Retry { first: "1s".into(), max: "5m".into() }
-    }
-}
-
-/// Bounds on the disk.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Disk {
-    /// Pictures waiting take no more; then the oldest are given up, and their records go without.
-    pub picture_bytes_max: u64,
-    /// Records waiting; then new ones are refused.
-    pub records_max: u64,
-}
-
-impl Default for Disk {
-    fn default() -> Self {
-        Disk { picture_bytes_max: 10 << 30, records_max: 10_000_000 }
     }
 }
 
@@ -310,13 +294,11 @@ impl Config {
     }
 }
 
+/// A setting that says how long; none of them may be nothing.
 fn span(name: &str, text: &str) -> Result<Duration, String> {
-    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
-    let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let ms = units.iter().find(|(name, _)| *name == unit).map(|(_, ms)| ms);
-    match (number.parse::<u64>(), ms) {
-        (Ok(number), Some(ms)) if number > 0 => Ok(Duration::from_millis(number.saturating_mul(*ms))),
-        _ => Err(format!("{name} = `{text}`: 应写成 \"500ms\"、\"30s\" 或 \"5m\" (write a duration)")),
+    match parse_duration(text) {
+        Ok(duration) if duration.is_zero() => Err(format!("{name} = `{text}`: 应大于0 (write more than 0)")),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{name} = {error}")),
     }
 }

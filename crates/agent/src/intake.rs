@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
+use parkgate_client::now;
 use parkgate_intake::{BodyShare, IntakeLimits, Unread};
 use parkgate_wire::PushKind;
 use parkgate_wire::content_type::without_bom;
@@ -18,9 +19,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
 use crate::incoming::{Incoming, IncomingPicture};
-use crate::outbox::{Added, Outbox, OutboxError};
+use crate::outbox::{Added, Outbox, OutboxError, blocking};
 use crate::record::Record;
-use crate::sender::{blocking, now_ms};
 use crate::space::Space;
 use crate::status;
 
@@ -76,7 +76,7 @@ async fn space(State(intake): State<Intake>, body: Bytes) -> Response {
         }
     };
     let outbox = Arc::clone(&intake.outbox);
-    match blocking(move || outbox.tell_space(space, now_ms())).await {
+    match blocking(move || outbox.tell_space(space, now())).await {
         Ok(()) => json_response(StatusCode::OK, &json!({ "state": "known" })),
         Err(error) => failed(&error),
     }
@@ -84,17 +84,17 @@ async fn space(State(intake): State<Intake>, body: Bytes) -> Response {
 
 async fn told(State(intake): State<Intake>) -> Response {
     let outbox = Arc::clone(&intake.outbox);
-    match blocking(move || outbox.counts(now_ms())).await {
-        Ok(counts) => json_response(StatusCode::OK, &status::json(&counts, now_ms())),
+    match blocking(move || outbox.counts(now())).await {
+        Ok(counts) => json_response(StatusCode::OK, &status::json(&counts, now())),
         Err(error) => failed(&error),
     }
 }
 
 async fn metrics(State(intake): State<Intake>) -> Response {
     let outbox = Arc::clone(&intake.outbox);
-    match blocking(move || outbox.counts(now_ms())).await {
+    match blocking(move || outbox.counts(now())).await {
         Ok(counts) => {
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], status::metrics(&counts, now_ms())).into_response()
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], status::metrics(&counts, now())).into_response()
         }
         Err(error) => failed(&error),
     }
@@ -102,8 +102,8 @@ async fn metrics(State(intake): State<Intake>) -> Response {
 
 async fn page(State(intake): State<Intake>) -> Response {
     let outbox = Arc::clone(&intake.outbox);
-    match blocking(move || Ok((outbox.counts(now_ms())?, outbox.aside()?))).await {
-        Ok((counts, aside)) => Html(status::page(&counts, &aside, now_ms())).into_response(),
+    match blocking(move || Ok((outbox.counts(now())?, outbox.aside()?))).await {
+        Ok((counts, aside)) => Html(status::page(&counts, &aside, now())).into_response(),
         Err(error) => failed(&error),
     }
 }
@@ -131,7 +131,7 @@ impl Intake {
             Err(what) => return json_response(StatusCode::BAD_REQUEST, &json!({ "error": what })),
         };
         let outbox = Arc::clone(&self.outbox);
-        let added = blocking(move || outbox.add(&record, now_ms())).await;
+        let added = blocking(move || outbox.add(&record, now())).await;
         // Copied in by now.
         drop(files);
         match added {

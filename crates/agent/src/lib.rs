@@ -88,14 +88,13 @@ pub async fn run(
         on_too_large: config.on_too_large,
         concurrency: config.concurrency,
         newest_first: config.newest_first,
-        upkeep_every: UPKEEP_EVERY,
         added: Arc::clone(&added),
     };
     let picture_wait = config.spool_picture_wait().map_err(io::Error::other)?;
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
     let sending = tokio::spawn(sender.run(stopped.clone()));
-    let copying = tokio::spawn(checkpoint::copy_now_and_then(Arc::clone(&outbox), stopped.clone()));
+    let copying = tokio::spawn(checkpoint::copy_now_and_then(Arc::clone(&outbox), UPKEEP_EVERY, stopped.clone()));
     let watching = config.spool.clone().map(|folder| {
         let (outbox, added) = (Arc::clone(&outbox), Arc::clone(&added));
         tokio::spawn(spool::watch(folder, picture_wait, outbox, added, stopped.clone()))

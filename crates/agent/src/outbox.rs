@@ -23,18 +23,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use parkgate_seal::disk::{make_folder, open_file};
 use parkgate_seal::{KeyError, SealError};
-use parkgate_wire::PushKind;
+use parkgate_wire::{PushKind, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use crate::config::Disk;
 use crate::record::Record;
-use crate::sender::now_ms;
 use crate::space::{Space, SpaceSource};
 
 use upkeep::Age;
 use vault::Vault;
 
-pub use types::{Added, Aside, Claimed, Counts, Settled};
+pub use types::{Added, Aside, Claimed, Counts, Disk, Settled};
 
 /// What is wrong with the outbox.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +92,7 @@ impl Outbox {
         let mut connection = Connection::open(path)?;
         schema::prepare(&mut connection)?;
         vault.seal_stored(&mut connection)?;
-        let age = Age::read(&connection, now_ms())?;
+        let age = Age::read(&connection, parkgate_client::now())?;
         let claimed = Mutex::new(HashSet::new());
         Ok(Outbox { connection: Mutex::new(connection), claimed, files, disk, space, age, vault })
     }
@@ -103,7 +101,7 @@ impl Outbox {
     ///
     /// # Errors
     /// It was not taken.
-    pub fn add(&self, record: &Record, now: i64) -> Result<Added, OutboxError> {
+    pub fn add(&self, record: &Record, now: UnixMillis) -> Result<Added, OutboxError> {
         let on_their_way = if record.files.is_empty() { HashSet::new() } else { self.claimed() };
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -132,8 +130,8 @@ impl Outbox {
                 record.parking_serial,
                 self.vault.digest(record),
                 json,
-                record.enter_time,
-                now,
+                record.enter_time.0,
+                now.0,
                 personal
             ])?;
         let id = transaction.last_insert_rowid();
@@ -149,7 +147,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The database cannot be written.
-    pub fn tell_space(&self, space: Space, now: i64) -> Result<(), OutboxError> {
+    pub fn tell_space(&self, space: Space, now: UnixMillis) -> Result<(), OutboxError> {
         let Space { total, remain } = space;
         schema::note(&self.lock(), "space", Some(&format!("{total} {remain} {now}")))
     }
@@ -166,7 +164,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn counts(&self, now: i64) -> Result<Counts, OutboxError> {
+    pub fn counts(&self, now: UnixMillis) -> Result<Counts, OutboxError> {
         schema::counts(&self.lock(), now)
     }
 
@@ -219,7 +217,7 @@ fn with_enter_time(transaction: &Transaction<'_>, record: &Record) -> Result<Vec
         )?
         .query_row([&record.parking_serial], |row| row.get(0))
         .optional()?;
-    if let Some(entered) = entered.filter(|entered| *entered != record.enter_time)
+    if let Some(entered) = entered.filter(|entered| *entered != record.enter_time.0)
         && let Some(param) = params.iter_mut().find(|(name, _)| name == "enter_time")
     {
         tracing::warn!(
@@ -229,6 +227,19 @@ fn with_enter_time(transaction: &Transaction<'_>, record: &Record) -> Result<Vec
         param.1 = entered.to_string();
     }
     Ok(params)
+}
+
+/// Works at the outbox on a blocking thread.
+///
+/// # Errors
+/// As the work; or it panicked.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OutboxError> + Send + 'static,
+) -> Result<T, OutboxError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(OutboxError::File("outbox".into(), std::io::Error::other(error))),
+    }
 }
 
 fn code(kind: PushKind) -> i64 {

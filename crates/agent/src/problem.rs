@@ -3,6 +3,7 @@
 use std::fmt;
 
 use parkgate_client::Denial;
+use parkgate_wire::UnixMillis;
 
 use crate::check;
 
@@ -16,8 +17,8 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// If the clock is off by the platform's. Both are ms since 1970.
-    pub(crate) fn of_clock(platform: i64, here: i64) -> Option<Problem> {
+    /// If the clock is off by the platform's.
+    pub(crate) fn of_clock(platform: UnixMillis, here: UnixMillis) -> Option<Problem> {
         let clock = check::clock(platform, here);
         (!clock.is_ok).then_some(Problem::Clock(clock.told))
     }

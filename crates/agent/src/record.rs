@@ -16,9 +16,9 @@ pub struct Record {
     /// `parking_serial`.
     pub parking_serial: String,
     /// `enter_time`.
-    pub enter_time: i64,
+    pub enter_time: UnixMillis,
     /// When the vehicle passed the barrier: `leave_time` of a leave, else `enter_time`.
-    pub happened_at: i64,
+    pub happened_at: UnixMillis,
     /// All parameters but `park_uuid` and `sign`, in the order given.
     pub params: Vec<(String, String)>,
     /// Pictures by part name (`leave_image_file`).
@@ -70,9 +70,9 @@ impl Record {
             ));
         }
         let get = |name: &str| params.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
-        let time = |name: &str| -> Result<i64, String> {
+        let time = |name: &str| -> Result<UnixMillis, String> {
             let text = get(name).ok_or_else(|| format!("参数`{name}`未传递 ({name} is missing)"))?;
-            let time = UnixMillis::parse(&text).map(|time| time.0);
+            let time = UnixMillis::parse(&text);
             time.ok_or_else(|| format!("参数`{name}`应为13位毫秒时间戳, 收到`{text}` (13-digit milliseconds)"))
         };
         let enter_time = time("enter_time")?;

@@ -1,8 +1,9 @@
 //! Free spaces from where the car park counts them, so that the platform need not guess (`leave.md`, note 5).
 
 use std::path::PathBuf;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
+use parkgate_wire::UnixMillis;
 use parkgate_wire::content_type::without_bom;
 use serde::Deserialize;
 
@@ -37,13 +38,12 @@ impl SpaceSource {
     /// local API; the newer of it and the file counts.
     pub(crate) fn attach(
         &self,
-        happened_at: i64,
+        happened_at: UnixMillis,
         params: &mut Vec<(String, String)>,
-        told: Option<(Space, i64)>,
-        now: i64,
+        told: Option<(Space, UnixMillis)>,
+        now: UnixMillis,
     ) {
-        let max_age = i64::try_from(self.max_age.as_millis()).unwrap_or(i64::MAX);
-        let is_fresh = |at: i64| now.saturating_sub(at).saturating_abs() <= max_age;
+        let is_fresh = |at: UnixMillis| now.since(at).max(at.since(now)) <= self.max_age;
         let tells = |name: &str| params.iter().any(|(other, _)| other == name);
         if !is_fresh(happened_at) || tells("total_parking_space") || tells("remain_parking_space") {
             return;
@@ -56,13 +56,12 @@ impl SpaceSource {
     }
 
     /// What the file says, and when it was written.
-    fn read(&self) -> Option<(Space, i64)> {
+    fn read(&self) -> Option<(Space, UnixMillis)> {
         let path = self.file.as_ref()?;
-        let read = || -> std::io::Result<(Space, i64)> {
+        let read = || -> std::io::Result<(Space, UnixMillis)> {
             let written = std::fs::metadata(path)?.modified()?;
             let space = serde_json::from_slice(without_bom(&std::fs::read(path)?))?;
-            let at = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-            Ok((space, i64::try_from(at).unwrap_or(i64::MAX)))
+            Ok((space, written.into()))
         };
         match read() {
             Ok(read) => Some(read),
@@ -82,7 +81,8 @@ mod tests {
 
     fn attached(source: &SpaceSource, happened_at: i64, given: &[(&str, &str)], told: Option<(Space, i64)>) -> String {
         let mut params: Vec<_> = given.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        source.attach(happened_at, &mut params, told, NOW);
+        let told = told.map(|(space, at)| (space, UnixMillis(at)));
+        source.attach(UnixMillis(happened_at), &mut params, told, UnixMillis(NOW));
         params.iter().map(|(n, v)| format!("{n}={v} ")).collect()
     }
 

@@ -17,7 +17,6 @@ use tokio::sync::{Notify, watch};
 use self::arriving::Pictures;
 use crate::outbox::{Outbox, OutboxError};
 use crate::record::Record;
-use crate::sender::now_ms;
 
 pub(crate) use self::arriving::Arriving;
 
@@ -106,7 +105,7 @@ fn take(
         }
     };
     record.files.retain(|(_, picture)| !missing.contains(picture));
-    let mut added = outbox.add(&record, now_ms());
+    let mut added = outbox.add(&record, parkgate_client::now());
     if let Err(OutboxError::File(..)) = &added
         && !record.files.is_empty()
     {
@@ -115,7 +114,7 @@ fn take(
             return Became::Waiting;
         }
         missing.extend(record.files.drain(..).map(|(_, picture)| picture));
-        added = outbox.add(&record, now_ms());
+        added = outbox.add(&record, parkgate_client::now());
     }
     match added {
         Ok(_) => {

@@ -2,16 +2,17 @@
 
 use std::fmt::Write;
 
+use parkgate_wire::UnixMillis;
 use serde_json::{Value, json};
 
 use crate::outbox::{Aside, Counts};
 
 /// The state as JSON.
 #[must_use]
-pub fn json(counts: &Counts, now: i64) -> Value {
+pub fn json(counts: &Counts, now: UnixMillis) -> Value {
     json!({
         "queued": counts.queued,
-        "oldest_seconds": counts.oldest.map(|oldest| (now - oldest).max(0) / 1000),
+        "oldest_seconds": counts.oldest.map(|oldest| now.since(oldest).as_secs()),
         "dead": counts.dead,
         "held": counts.held,
         "sent": counts.sent,
@@ -24,22 +25,22 @@ pub fn json(counts: &Counts, now: i64) -> Value {
         "last_hint": counts.last_hint,
         "last_error": counts.last_error,
         "problem": counts.problem,
-        "last_sent_at": counts.last_sent_at,
+        "last_sent_at": counts.last_sent_at.map(|at| at.0),
         "space": counts.space.map(|(total, remain, told_at)| json!({
-            "total_parking_space": total, "remain_parking_space": remain, "told_at": told_at,
+            "total_parking_space": total, "remain_parking_space": remain, "told_at": told_at.0,
         })),
     })
 }
 
 /// Prometheus' text format.
 #[must_use]
-pub fn metrics(counts: &Counts, now: i64) -> String {
-    let oldest = counts.oldest.map_or(0, |oldest| (now - oldest).max(0) / 1000);
+pub fn metrics(counts: &Counts, now: UnixMillis) -> String {
+    let oldest = counts.oldest.map_or(0, |oldest| now.since(oldest).as_secs());
     let log = parkgate_log::lines();
     let mut text = String::new();
     for (name, kind, help, value) in [
         ("queued", "gauge", "Records waiting to be sent", counts.queued),
-        ("oldest_seconds", "gauge", "Age of the oldest of them", oldest.unsigned_abs()),
+        ("oldest_seconds", "gauge", "Age of the oldest of them", oldest),
         ("dead", "gauge", "Records the platform refused, aside", counts.dead),
         ("held", "gauge", "Records taken with a hint, aside", counts.held),
         ("picture_bytes", "gauge", "Bytes of pictures waiting", counts.picture_bytes),
@@ -60,7 +61,7 @@ pub fn metrics(counts: &Counts, now: i64) -> String {
 
 /// The status page.
 #[must_use]
-pub fn page(counts: &Counts, aside: &[Aside], now: i64) -> String {
+pub fn page(counts: &Counts, aside: &[Aside], now: UnixMillis) -> String {
     let mut page = String::from(
         "<!doctype html>\n<html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta http-equiv=\"refresh\" content=\"5\"><title>parkgate agent</title><style>body{font:16px/1.5 system-ui,\
@@ -69,7 +70,7 @@ pub fn page(counts: &Counts, aside: &[Aside], now: i64) -> String {
          vertical-align:top;overflow-wrap:anywhere}td:first-child{width:14rem;color:#5a6675}</style>\n\
          <h1>车场代理 · parkgate agent</h1>\n<table>\n",
     );
-    let oldest = counts.oldest.map_or_else(|| "-".into(), |oldest| format!("{}s", (now - oldest).max(0) / 1000));
+    let oldest = counts.oldest.map_or_else(|| "-".into(), |oldest| format!("{}s", now.since(oldest).as_secs()));
     for (name, value) in [
         ("待发 queued", counts.queued.to_string()),
         ("最早 oldest", oldest),

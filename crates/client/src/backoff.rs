@@ -1,6 +1,8 @@
 //! When to try again. Pure: the clock and the chance are the caller's.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use parkgate_wire::UnixMillis;
 
 /// Doubling from `first` up to `max`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,22 +34,21 @@ impl Backoff {
 }
 
 /// What a `Retry-After` asks for: seconds, or an HTTP date, which is taken by the platform's own clock (`Date`) where it told
-/// that. `None` if it is neither. Times are ms since 1970.
+/// that. `None` if it is neither.
 #[must_use]
-pub fn retry_after(value: &str, platform_now: Option<i64>, now: i64) -> Option<Duration> {
+pub fn retry_after(value: &str, platform_now: Option<UnixMillis>, now: UnixMillis) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = http_date(value)?;
-    Some(Duration::from_millis(at.saturating_sub(platform_now.unwrap_or(now)).max(0).unsigned_abs()))
+    Some(http_date(value)?.since(platform_now.unwrap_or(now)))
 }
 
-/// An HTTP date (`Date`, `Retry-After`), ms since 1970.
+/// An HTTP date (`Date`, `Retry-After`).
 #[must_use]
-pub fn http_date(value: &str) -> Option<i64> {
-    let since = httpdate::parse_http_date(value).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok()
+pub fn http_date(value: &str) -> Option<UnixMillis> {
+    let date = httpdate::parse_http_date(value).ok()?;
+    (date >= SystemTime::UNIX_EPOCH).then(|| date.into())
 }
 
 #[cfg(test)]
@@ -75,7 +76,9 @@ mod tests {
     fn a_platform_asks_in_seconds_or_with_a_date_of_its_own_clock() {
         const SIX: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
         let at = 784_111_777_000;
-        let asks = |value, platform, now| retry_after(value, platform, now).map(|wait| wait.as_secs());
+        let asks = |value, platform: Option<i64>, now| {
+            retry_after(value, platform.map(UnixMillis), UnixMillis(now)).map(|wait| wait.as_secs())
+        };
         assert_eq!(asks(" 120 ", None, 0), Some(120));
         assert_eq!(asks(SIX, Some(at - 30_000), 0), Some(30));
         assert_eq!(asks(SIX, None, at - 7_000), Some(7));

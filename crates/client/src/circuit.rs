@@ -8,6 +8,29 @@ use crate::Backoff;
 /// So many failures in a row, and only one record at a time asks whether the platform is back.
 const OPENS_AFTER: u32 = 5;
 
+/// What an attempt says of the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contact {
+    /// It is there.
+    Answered,
+    /// It is not, or wants to be left alone.
+    Failed {
+        /// When it wants to be asked again, if it says.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing: it was not asked, or only this push is concerned.
+    Untold,
+}
+
+/// How a circuit changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CircuitChange {
+    /// The platform is taken to be away from now on.
+    Opened,
+    /// It is back.
+    Closed,
+}
+
 /// Failures in a row, of all records together.
 #[derive(Debug, Default)]
 pub struct Circuit {
@@ -46,27 +69,29 @@ impl Circuit {
         self.is_open() && self.trips.is_multiple_of(2)
     }
 
-    /// The platform answered; whether it was away before.
-    pub fn answered(&mut self) -> bool {
+    /// Notes what an attempt says of the platform; what that changed.
+    pub fn note(&mut self, contact: Contact, backoff: &Backoff, chance: f64, now: Instant) -> Option<CircuitChange> {
         let was_open = self.is_open();
-        *self = Circuit::default();
-        was_open
+        match contact {
+            Contact::Answered => *self = Circuit::default(),
+            Contact::Failed { retry_after } => self.failed(backoff, retry_after, chance, now),
+            Contact::Untold => {}
+        }
+        match (was_open, self.is_open()) {
+            (true, false) => Some(CircuitChange::Closed),
+            (false, true) => Some(CircuitChange::Opened),
+            (true, true) | (false, false) => None,
+        }
     }
 
-    /// It did not. What was on its way when the circuit opened does not count again.
-    pub fn failed(&mut self, backoff: &Backoff, asked: Option<Duration>, chance: f64, now: Instant) {
+    /// What was on its way when the circuit opened does not count again.
+    fn failed(&mut self, backoff: &Backoff, asked: Option<Duration>, chance: f64, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         if self.is_open() && self.rest(now).is_zero() {
             self.trips = self.trips.saturating_add(1);
             self.open_until = now.checked_add(backoff.wait(self.trips, asked, chance));
         }
     }
-}
-
-/// `wait` after `now`, ms since 1970.
-#[must_use]
-pub fn after(now: i64, wait: Duration) -> i64 {
-    now.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -79,22 +104,26 @@ mod tests {
         let backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60), asked_max: hour };
         let mut circuit = Circuit::default();
         let begun = Instant::now();
+        let failed =
+            |circuit: &mut Circuit, retry_after, now| circuit.note(Contact::Failed { retry_after }, &backoff, 0.5, now);
+        let answered = |circuit: &mut Circuit| circuit.note(Contact::Answered, &backoff, 0.5, begun);
         for _ in 0..4 {
-            circuit.failed(&backoff, None, 0.5, begun);
+            assert_eq!(failed(&mut circuit, None, begun), None);
         }
+        assert_eq!(circuit.note(Contact::Untold, &backoff, 0.5, begun), None);
         assert_eq!(circuit.allows(32, begun), 32);
-        circuit.failed(&backoff, None, 0.5, begun);
+        assert_eq!(failed(&mut circuit, None, begun), Some(CircuitChange::Opened));
         let rest = circuit.rest(begun);
         assert!(rest > Duration::ZERO);
         let over = begun + rest;
         assert_eq!((circuit.allows(32, begun), circuit.allows(32, over)), (0, 1));
         let nearly = over.checked_sub(Duration::from_millis(1)).unwrap();
-        circuit.failed(&backoff, None, 0.5, nearly);
+        assert_eq!(failed(&mut circuit, None, nearly), None);
         assert_eq!(circuit.rest(begun), rest, "one more that was on its way");
-        circuit.failed(&backoff, Some(Duration::from_secs(30)), 0.5, over);
+        assert_eq!(failed(&mut circuit, Some(Duration::from_secs(30)), over), None);
         assert!(circuit.rest(over) >= Duration::from_secs(30), "Retry-After counts");
-        assert!(circuit.answered());
+        assert_eq!(answered(&mut circuit), Some(CircuitChange::Closed));
         assert_eq!((circuit.allows(32, over), circuit.rest(over)), (32, Duration::ZERO));
-        assert!(!circuit.answered());
+        assert_eq!(answered(&mut circuit), None);
     }
 }

@@ -9,7 +9,7 @@ use parkgate_wire::{Secret, sign};
 use reqwest::multipart::{Form, Part};
 use tokio_util::io::ReaderStream;
 
-use crate::ClientError;
+use crate::error::ClientError;
 
 /// Read and sent at a time.
 const PIECE: usize = 128 * 1024;
@@ -32,12 +32,12 @@ pub enum Signing {
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
     params: Vec<(String, String)>,
-    files: Vec<(String, Picture)>,
+    files: Vec<(String, PictureSource)>,
 }
 
 /// Where the bytes of a picture are.
 #[derive(Debug, Clone)]
-enum Picture {
+enum PictureSource {
     File(PathBuf),
     Memory(Bytes),
 }
@@ -64,14 +64,14 @@ impl Draft {
     /// Adds a picture (`leave_image_file`). Its hash is computed, unless it was given.
     #[must_use]
     pub fn file(mut self, part: &str, path: impl AsRef<Path>) -> Self {
-        self.files.push((part.to_owned(), Picture::File(path.as_ref().to_owned())));
+        self.files.push((part.to_owned(), PictureSource::File(path.as_ref().to_owned())));
         self
     }
 
     /// Adds a picture that is in memory. Its hash is computed, unless it was given.
     #[must_use]
     pub fn file_bytes(mut self, part: &str, bytes: impl Into<Bytes>) -> Self {
-        self.files.push((part.to_owned(), Picture::Memory(bytes.into())));
+        self.files.push((part.to_owned(), PictureSource::Memory(bytes.into())));
         self
     }
 
@@ -86,10 +86,10 @@ impl Draft {
             let hash = format!("{}_hash", part.strip_suffix("_file").unwrap_or(part));
             if !self.params.iter().any(|(name, _)| *name == hash) {
                 let md5 = match picture {
-                    Picture::File(path) => {
+                    PictureSource::File(path) => {
                         md5_of(path).await.map_err(|error| ClientError::File(path.clone(), error))?
                     }
-                    Picture::Memory(bytes) => hex::encode_upper(Md5::digest(bytes)),
+                    PictureSource::Memory(bytes) => hex::encode_upper(Md5::digest(bytes)),
                 };
                 self.params.push((hash, md5));
             }
@@ -112,8 +112,10 @@ impl Draft {
             self.params.into_iter().fold(Form::new(), |form, (name, value)| form.part(name, text_part(value)));
         for (part, picture) in self.files {
             let file = match picture {
-                Picture::File(path) => part_of(&part, &path).await.map_err(|error| ClientError::File(path, error))?,
-                Picture::Memory(bytes) => {
+                PictureSource::File(path) => {
+                    part_of(&part, &path).await.map_err(|error| ClientError::File(path, error))?
+                }
+                PictureSource::Memory(bytes) => {
                     let size = bytes.len() as u64;
                     Part::stream_with_length(bytes, size).file_name(part.clone())
                 }

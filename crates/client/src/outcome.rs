@@ -19,14 +19,14 @@ pub enum Outcome {
         /// Why.
         denial: Denial,
         /// What it said.
-        told: String,
+        reason: String,
         /// The whole answer, if it was one of the protocol.
         reply: Option<Reply>,
     },
     /// Too large for the platform or a proxy before it. Without its pictures it may be taken.
     TooLarge {
         /// What it said.
-        told: String,
+        reason: String,
     },
     /// Keep it, and send it again.
     TryLater {
@@ -80,7 +80,7 @@ pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outc
         false => {}
     }
     if is_of_size(status) {
-        return Outcome::TooLarge { told: format!("HTTP {status}: {}", told(&reply)) };
+        return Outcome::TooLarge { reason: format!("HTTP {status}: {}", reason(&reply)) };
     }
     if is_of_the_line(&status.to_string()) || !refuses(&reply.code) {
         return Outcome::TryLater { reason: format!("{} {}", reply.code, reply.message), retry_after };
@@ -92,10 +92,10 @@ pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outc
 }
 
 fn denied(denial: Denial, reply: Reply) -> Outcome {
-    Outcome::Denied { denial, told: told(&reply), reply: Some(reply) }
+    Outcome::Denied { denial, reason: reason(&reply), reply: Some(reply) }
 }
 
-fn told(reply: &Reply) -> String {
+fn reason(reply: &Reply) -> String {
     reply.hint.clone().unwrap_or_else(|| reply.message.clone())
 }
 
@@ -103,13 +103,13 @@ fn told(reply: &Reply) -> String {
 fn without_reply(status: u16, retry_after: Option<Duration>) -> Outcome {
     let address =
         if matches!(status, 300..400 | 404 | 405) { "; 检查平台地址 (is the address right?)" } else { "" };
-    let told = format!("HTTP {status}: 不是本协议的应答 (no reply of the protocol){address}");
+    let reason = format!("HTTP {status}: 不是本协议的应答 (no reply of the protocol){address}");
     match status {
-        _ if is_of_size(status) => Outcome::TooLarge { told },
+        _ if is_of_size(status) => Outcome::TooLarge { reason },
         400..500 if !is_of_the_line(&status.to_string()) => {
-            Outcome::Denied { denial: Denial::Blocked, told, reply: None }
+            Outcome::Denied { denial: Denial::Blocked, reason, reply: None }
         }
-        _ => Outcome::TryLater { reason: told, retry_after },
+        _ => Outcome::TryLater { reason, retry_after },
     }
 }
 

@@ -1,13 +1,14 @@
 //! Enters, leaves and payments with the document's names and units, for who does not want to spell parameters.
 //!
-//! Times are milliseconds since 1970, amounts whole fen. What has no method of its own is set by [`Leave::param`].
+//! Amounts are whole fen. What has no method of its own is set by [`Leave::param`].
 
 use std::path::Path;
 
 use bytes::Bytes;
+use parkgate_wire::UnixMillis;
 use serde_json::{Map, Value, json};
 
-use crate::Draft;
+use crate::draft::Draft;
 
 /// `car_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub struct Payment(Map<String, Value>);
 impl Payment {
     /// `value` fen were received at `pay_time` for `parking_order`, which stays the same over all retries.
     #[must_use]
-    pub fn new(parking_order: &str, pay_type: PayType, value: u64, pay_time: i64) -> Self {
+    pub fn new(parking_order: &str, pay_type: PayType, value: u64, pay_time: UnixMillis) -> Self {
         let pay_type = match pay_type {
             PayType::Cash => 1,
             PayType::Online => 2,
@@ -117,7 +118,7 @@ pub struct Leave {
 }
 
 /// What both have: the vehicle, and when it entered.
-fn stay(parking_serial: &str, enter_time: i64, car_type: CarType, car_desc: &str) -> Draft {
+fn stay(parking_serial: &str, enter_time: UnixMillis, car_type: CarType, car_desc: &str) -> Draft {
     let car_type = match car_type {
         CarType::Temporary => "1",
         CarType::Monthly => "2",
@@ -152,7 +153,7 @@ fn space(draft: Draft, total: u32, remain: u32) -> Draft {
 impl Enter {
     /// `parking_serial` is the car park's own and is used once; `car_desc` is what the car park calls this kind of vehicle.
     #[must_use]
-    pub fn new(parking_serial: &str, enter_time: i64, car_type: CarType, car_desc: &str) -> Self {
+    pub fn new(parking_serial: &str, enter_time: UnixMillis, car_type: CarType, car_desc: &str) -> Self {
         Enter { draft: stay(parking_serial, enter_time, car_type, car_desc) }
     }
 
@@ -190,7 +191,13 @@ impl Enter {
 impl Leave {
     /// As [`Enter::new`]; `enter_time` is that of its enter, to the millisecond (`leave.md`, note 9).
     #[must_use]
-    pub fn new(parking_serial: &str, enter_time: i64, leave_time: i64, car_type: CarType, car_desc: &str) -> Self {
+    pub fn new(
+        parking_serial: &str,
+        enter_time: UnixMillis,
+        leave_time: UnixMillis,
+        car_type: CarType,
+        car_desc: &str,
+    ) -> Self {
         let draft = stay(parking_serial, enter_time, car_type, car_desc).param("leave_time", &leave_time.to_string());
         Leave { draft, payments: Vec::new() }
     }

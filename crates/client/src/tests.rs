@@ -4,7 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
+use std::time::Duration;
+
+use parkgate_wire::{PushKind, Secret, UnixMillis};
+
 use super::*;
+use crate::client::REPLY_BYTES_MAX;
 
 /// Answers one request; what it was.
 fn platform(answer: String) -> (String, JoinHandle<String>) {
@@ -99,10 +104,13 @@ async fn what_is_no_reply_is_tried_later() {
 #[tokio::test]
 async fn a_typed_leave_has_the_documents_names_and_units() {
     let (url, heard) = platform(http("200 OK", r#"{"code":"200","message":"OK"}"#));
-    let leave = Leave::new("S1", 1_624_874_732_253, 1_624_937_505_093, CarType::Free, "贵宾")
+    let leave = Leave::new("S1", UnixMillis(1_624_874_732_253), UnixMillis(1_624_937_505_093), CarType::Free, "贵宾")
         .plate("粤B1", PlateColor::Green)
         .payment(
-            Payment::new("O1", PayType::Cash, 500, 1_624_937_505_093).free(100).change(500).field("operator", "张三"),
+            Payment::new("O1", PayType::Cash, 500, UnixMillis(1_624_937_505_093))
+                .free(100)
+                .change(500)
+                .field("operator", "张三"),
         )
         .total(600)
         .space(100, 10);

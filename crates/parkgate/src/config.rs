@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use parkgate_client::{InvalidDuration, parse_duration};
 use parkgate_gate::{Forward, Limits, Schedule};
 use parkgate_store::Store;
 use parkgate_web::TrustedProxies;
@@ -214,9 +215,6 @@ impl GivenLimits {
     }
 }
 
-/// A hundred years, so that adding it to any time stays within the clock's range.
-const SPAN_MAX_MS: u64 = 36_500 * 86_400_000;
-
 /// `"500ms"`, `"30s"`, `"5m"`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
@@ -229,26 +227,11 @@ impl From<DurationText> for Duration {
 }
 
 impl TryFrom<String> for DurationText {
-    type Error = String;
+    type Error = InvalidDuration;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-        let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(split);
-        let ms = units.iter().find(|(name, _)| *name == unit).map(|(_, ms)| ms);
-        match (number.parse::<u64>(), ms) {
-            (Ok(number), Some(ms)) if number.saturating_mul(*ms) > SPAN_MAX_MS => {
-                Err(format!("`{text}` is too long: write at most \"36500d\""))
-            }
-            (Ok(number), Some(ms)) => Ok(DurationText(Duration::from_millis(number.saturating_mul(*ms)))),
-            _ => Err(format!("`{text}` is no duration: write \"500ms\", \"30s\" or \"5m\"")),
-        }
+    fn try_from(text: String) -> Result<Self, InvalidDuration> {
+        parse_duration(&text).map(DurationText)
     }
-}
-
-/// A duration as written in settings and flags.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    DurationText::try_from(text.to_owned()).map(Duration::from)
 }
 
 /// Where pictures are stored.

@@ -87,7 +87,7 @@ fn run_for(args: &SimulateArgs) -> anyhow::Result<Option<Duration>> {
 }
 
 fn span(name: &str, text: &str) -> anyhow::Result<Duration> {
-    crate::config::duration(text).map_err(|error| misuse(format!("{name}: {error}")))
+    parkgate_client::parse_duration(text).map_err(|error| misuse(format!("{name}: {error}")))
 }
 
 /// Straight to the platform, to a running agent, or to an agent of its own.

@@ -4,6 +4,7 @@
 //! (`leave.md`, the parameter table). Nothing is rounded, trimmed or repaired.
 
 use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Is a value empty: no text, or the `null` that languages write for a missing value? Such a parameter counts as not
 /// sent, except in the signed text.
@@ -41,6 +42,25 @@ impl UnixMillis {
         }
         let value = parse_digits(text, 13)?;
         i64::try_from(value).ok().map(UnixMillis)
+    }
+
+    /// This instant and `wait` more.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> UnixMillis {
+        UnixMillis(self.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long after `earlier` this is; nothing, if it is not later.
+    #[must_use]
+    pub fn since(self, earlier: UnixMillis) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
+    }
+}
+
+impl From<SystemTime> for UnixMillis {
+    /// A clock set before 1970 counts as 1970.
+    fn from(time: SystemTime) -> UnixMillis {
+        UnixMillis(0).after(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
 
@@ -130,6 +150,18 @@ mod tests {
         for wrong in ["", "1552976318", "15529763187220", "155297631872a", "-155297631872", "0552976318722"] {
             assert_eq!(UnixMillis::parse(wrong), None, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn times_are_added_and_compared_without_overflow() {
+        let second = Duration::from_secs(1);
+        assert_eq!(UnixMillis(5).after(second), UnixMillis(1005));
+        assert_eq!(UnixMillis(5).after(Duration::MAX), UnixMillis(i64::MAX));
+        assert_eq!(UnixMillis(1005).since(UnixMillis(5)), second);
+        assert_eq!(UnixMillis(5).since(UnixMillis(1005)), Duration::ZERO);
+        assert_eq!(UnixMillis(i64::MAX).since(UnixMillis(i64::MIN)), Duration::from_millis(i64::MAX.unsigned_abs()));
+        assert_eq!(UnixMillis::from(UNIX_EPOCH + second), UnixMillis(1000));
+        assert_eq!(UnixMillis::from(UNIX_EPOCH - second), UnixMillis(0), "a clock before 1970");
     }
 
     #[test]

@@ -12,8 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::watch;
 
-use super::{Outbox, OutboxError};
-use crate::sender::blocking;
+use super::{Outbox, OutboxError, blocking};
 
 /// As SQLite would: 4 MiB.
 const COPIED_FROM_PAGES: i64 = 1000;
@@ -43,15 +42,26 @@ impl Outbox {
     }
 }
 
-/// Copies now and then. Ends when told to, or after a failure.
+/// Copies now and then, and tidies up so often; at the start, too. Ends when told to, or after a failure.
 pub(crate) async fn copy_now_and_then(
     outbox: Arc<Outbox>,
+    tidy_every: Duration,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), OutboxError> {
+    let mut tidied: Option<Instant> = None;
     loop {
+        if tidied.is_none_or(|at| at.elapsed() >= tidy_every) {
+            tidied = Some(Instant::now());
+            let tidying = Arc::clone(&outbox);
+            let tidy = move || {
+                tidying.upkeep();
+                Ok(())
+            };
+            blocking(tidy).await?;
+        }
         tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(LOOK_EVERY.min(tidy_every)) => {}
         }
         let looking = Arc::clone(&outbox);
         blocking(move || looking.checkpoint(COPIED_FROM_PAGES))
@@ -98,8 +108,8 @@ fn asked(connection: &Connection, how: &str) -> rusqlite::Result<(i64, i64)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Disk;
     use super::*;
-    use crate::config::Disk;
 
     fn records(outbox: &Outbox) -> i64 {
         outbox.lock().query_row("SELECT count(*) FROM notes", [], |row| row.get(0)).unwrap()

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{MutexGuard, PoisonError};
 
-use parkgate_wire::PushKind;
+use parkgate_wire::{PushKind, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Claimed, Outbox, OutboxError, kind};
@@ -17,7 +17,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn claim(&self, limit: usize, now: i64, newest_first: bool) -> Result<Vec<Claimed>, OutboxError> {
+    pub fn claim(&self, limit: usize, now: UnixMillis, newest_first: bool) -> Result<Vec<Claimed>, OutboxError> {
         let mut taken = self.taken();
         if taken.len() >= CLAIMED_MAX {
             return Ok(Vec::new());
@@ -33,7 +33,7 @@ impl Outbox {
         let mut damaged = Vec::new();
         {
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![now, i64::try_from(limit + taken.len()).unwrap_or(i64::MAX)])?;
+            let mut rows = statement.query(params![now.0, i64::try_from(limit + taken.len()).unwrap_or(i64::MAX)])?;
             while let Some(row) = rows.next()?
                 && claimed.len() < limit
             {
@@ -79,9 +79,10 @@ impl Outbox {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn next_due(&self, now: i64) -> Result<Option<i64>, OutboxError> {
+    pub fn next_due(&self, now: UnixMillis) -> Result<Option<UnixMillis>, OutboxError> {
         let sql = "SELECT min(due) FROM records WHERE state = 0 AND due > 0 AND due > ?1";
-        Ok(self.lock().prepare_cached(sql)?.query_row([now], |row| row.get(0))?)
+        let due: Option<i64> = self.lock().prepare_cached(sql)?.query_row([now.0], |row| row.get(0))?;
+        Ok(due.map(UnixMillis))
     }
 
     /// What was claimed and not sent.

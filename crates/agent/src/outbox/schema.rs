@@ -1,5 +1,6 @@
 //! The outbox's tables, and its counts.
 
+use parkgate_wire::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Counts, OutboxError, checkpoint};
@@ -95,12 +96,12 @@ pub(super) fn number(connection: &Connection, name: &str) -> Result<u64, OutboxE
 }
 
 /// The free spaces that were told last, and when.
-pub(super) fn space(connection: &Connection) -> Result<Option<(Space, i64)>, OutboxError> {
+pub(super) fn space(connection: &Connection) -> Result<Option<(Space, UnixMillis)>, OutboxError> {
     let Some(told) = noted(connection, "space")? else { return Ok(None) };
     let mut numbers = told.split(' ');
     let mut next = || numbers.next();
     let read = || Some((next()?.parse().ok()?, next()?.parse().ok()?, next()?.parse().ok()?));
-    Ok({ read }().map(|(total, remain, at)| (Space { total, remain }, at)))
+    Ok({ read }().map(|(total, remain, at)| (Space { total, remain }, UnixMillis(at))))
 }
 
 pub(super) fn noted(connection: &Connection, name: &str) -> Result<Option<String>, OutboxError> {
@@ -110,7 +111,7 @@ pub(super) fn noted(connection: &Connection, name: &str) -> Result<Option<String
         .optional()?)
 }
 
-pub(super) fn counts(connection: &Connection, now: i64) -> Result<Counts, OutboxError> {
+pub(super) fn counts(connection: &Connection, now: UnixMillis) -> Result<Counts, OutboxError> {
     let number = |name: &str| number(connection, name);
     let aside = |state: i64| -> Result<u64, OutboxError> {
         // The index on what is aside is used only where its own condition stands in the query.
@@ -120,14 +121,14 @@ pub(super) fn counts(connection: &Connection, now: i64) -> Result<Counts, Outbox
     let (dead, held) = (aside(1)?, aside(2)?);
     let oldest = "SELECT added_at FROM records WHERE state = 0 ORDER BY id LIMIT 1";
     // What was sent in this minute is still being counted: the one before it is whole.
-    let sent_last_minute = match now / 60_000 - i64::try_from(number("minute")?).unwrap_or(0) {
+    let sent_last_minute = match now.0 / 60_000 - i64::try_from(number("minute")?).unwrap_or(0) {
         0 => number("minute_before")?,
         1 => number("minute_sent")?,
         _ => 0,
     };
     Ok(Counts {
         queued: number("records")?.saturating_sub(dead + held),
-        oldest: connection.query_row(oldest, [], |row| row.get(0)).optional()?,
+        oldest: connection.query_row(oldest, [], |row| row.get(0)).optional()?.map(UnixMillis),
         dead,
         held,
         sent: number("sent")?,
@@ -139,7 +140,7 @@ pub(super) fn counts(connection: &Connection, now: i64) -> Result<Counts, Outbox
         last_hint: noted(connection, "last_hint")?,
         last_error: noted(connection, "last_error")?,
         problem: noted(connection, "problem")?,
-        last_sent_at: noted(connection, "last_sent_at")?.and_then(|text| text.parse().ok()),
+        last_sent_at: noted(connection, "last_sent_at")?.and_then(|text| text.parse().ok()).map(UnixMillis),
         sent_last_minute,
         space: space(connection)?.map(|(space, at)| (space.total, space.remain, at)),
     })

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use parkgate_wire::UnixMillis;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{Outbox, OutboxError, Settled, schema};
@@ -13,7 +14,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The database cannot be written: they are still claimed, and can be settled again.
-    pub fn settle(&self, settled: &[(i64, Settled)], now: i64) -> Result<(), OutboxError> {
+    pub fn settle(&self, settled: &[(i64, Settled)], now: UnixMillis) -> Result<(), OutboxError> {
         if settled.is_empty() {
             return Ok(());
         }
@@ -33,11 +34,11 @@ impl Outbox {
                 }
                 Settled::WithoutPictures { .. } => {
                     removed.extend(without_pictures(&transaction, *id)?);
-                    again(&transaction, *id, 0)?;
+                    again(&transaction, *id, UnixMillis(0))?;
                 }
                 Settled::PictureGone { path, .. } => {
                     picture_gone(&transaction, path)?;
-                    again(&transaction, *id, 0)?;
+                    again(&transaction, *id, UnixMillis(0))?;
                 }
                 Settled::Later { due, .. } => again(&transaction, *id, *due)?,
             }
@@ -91,12 +92,12 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn note(&self, transaction: &Transaction<'_>, now: i64) -> Result<(), OutboxError> {
+    fn note(&self, transaction: &Transaction<'_>, now: UnixMillis) -> Result<(), OutboxError> {
         if self.sent > 0 {
             schema::count(transaction, "sent", self.sent)?;
             schema::note(transaction, "last_sent_at", Some(&now.to_string()))?;
             // Counted by the minute, for the rate: this one, and the one before.
-            let (minute, counted) = (now / MINUTE_MS, schema::number(transaction, "minute")?);
+            let (minute, counted) = (now.0 / MINUTE_MS, schema::number(transaction, "minute")?);
             if counted != minute.unsigned_abs() {
                 let is_next = counted + 1 == minute.unsigned_abs();
                 let before = if is_next { schema::number(transaction, "minute_sent")? } else { 0 };
@@ -119,9 +120,9 @@ impl<'a> Tally<'a> {
     }
 }
 
-fn again(transaction: &Transaction<'_>, id: i64, due: i64) -> Result<(), OutboxError> {
+fn again(transaction: &Transaction<'_>, id: i64, due: UnixMillis) -> Result<(), OutboxError> {
     let sql = "UPDATE records SET due = ?2, attempts = attempts + 1 WHERE id = ?1";
-    transaction.prepare_cached(sql)?.execute(params![id, due])?;
+    transaction.prepare_cached(sql)?.execute(params![id, due.0])?;
     Ok(())
 }
 
@@ -157,13 +158,13 @@ fn enter_along(transaction: &Transaction<'_>, leave: i64) -> Result<Option<i64>,
 }
 
 /// Remembers a record as sent and forgets it; the names of its pictures, and of the refused enter's that went along.
-fn sent(transaction: &Transaction<'_>, id: i64, age: i64) -> Result<Vec<String>, OutboxError> {
+fn sent(transaction: &Transaction<'_>, id: i64, age: UnixMillis) -> Result<Vec<String>, OutboxError> {
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO sent (kind, serial, digest, enter_time, sent_at) \
              SELECT kind, serial, digest, enter_time, ?2 FROM records WHERE id = ?1",
         )?
-        .execute(params![id, age])?;
+        .execute(params![id, age.0])?;
     let enter = enter_along(transaction, id)?;
     let mut names = forget(transaction, id)?;
     if let Some(enter) = enter {

@@ -7,7 +7,14 @@ use tempfile::TempDir;
 
 use super::*;
 
-const NOW: i64 = 1_760_000_000_000;
+const NOW: UnixMillis = UnixMillis(1_760_000_000_000);
+
+const YEAR_MS: u64 = 365 * 24 * 3_600_000;
+
+/// So many milliseconds later.
+fn later(ms: u64) -> UnixMillis {
+    NOW.after(std::time::Duration::from_millis(ms))
+}
 
 struct Kept {
     outbox: Outbox,
@@ -60,12 +67,12 @@ fn a_record_is_handed_out_once_until_it_is_settled_or_given_back() {
     assert!(kept.claim(9).is_empty());
     kept.outbox.give_back([ids[1]]);
     assert_eq!(kept.claim(9), [ids[1]]);
-    kept.outbox.settle(&[(ids[0], SENT), (ids[1], Settled::Later { due: NOW + 5, reason: "x".into() })], NOW).unwrap();
+    kept.outbox.settle(&[(ids[0], SENT), (ids[1], Settled::Later { due: later(5), reason: "x".into() })], NOW).unwrap();
     assert!(kept.claim(9).is_empty(), "one is done, one rests");
-    assert_eq!(kept.outbox.next_due(NOW).unwrap(), Some(NOW + 5));
+    assert_eq!(kept.outbox.next_due(NOW).unwrap(), Some(later(5)));
     // A claim ends with its process.
     let again = open(&kept.folder);
-    let claimed: Vec<i64> = again.claim(9, NOW + 5, true).unwrap().iter().map(|claimed| claimed.id).collect();
+    let claimed: Vec<i64> = again.claim(9, later(5), true).unwrap().iter().map(|claimed| claimed.id).collect();
     assert_eq!(claimed, [ids[4], ids[3], ids[2], ids[1]], "newest first, if wished");
 }
 
@@ -110,12 +117,12 @@ fn a_mended_record_takes_the_place_of_the_refused_one_with_its_own_pictures() {
 #[test]
 fn the_rate_is_that_of_the_last_whole_minute() {
     let kept = outbox();
-    let rate = |now| kept.outbox.counts(now).unwrap().sent_last_minute;
-    let minute = NOW / 60_000 * 60_000;
+    let rate = |now: i64| kept.outbox.counts(UnixMillis(now)).unwrap().sent_last_minute;
+    let minute = NOW.0 / 60_000 * 60_000;
     for number in 0..6 {
         let id = kept.add(&leave(&format!("S{number}")));
         let at = if number < 4 { minute } else { minute + 60_000 };
-        kept.outbox.settle(&[(id, SENT)], at).unwrap();
+        kept.outbox.settle(&[(id, SENT)], UnixMillis(at)).unwrap();
     }
     assert_eq!((rate(minute + 60_000), rate(minute + 120_000), rate(minute + 180_000)), (4, 2, 0));
 }
@@ -211,13 +218,12 @@ fn what_is_too_large_goes_without_its_own_pictures_and_its_enters() {
 fn no_record_waits_longer_than_the_longest_wait_whatever_the_date_was() {
     let kept = outbox();
     let (first, second) = (kept.add(&leave("S1")), kept.add(&leave("S2")));
-    let year = 365 * 24 * 3_600_000;
-    let later = |due| Settled::Later { due, reason: "x".into() };
+    let wait = |due| Settled::Later { due, reason: "x".into() };
     let minute = std::time::Duration::from_secs(60);
-    kept.outbox.settle(&[(first, later(NOW + year)), (second, later(NOW + 60_000))], NOW).unwrap();
+    kept.outbox.settle(&[(first, wait(later(YEAR_MS))), (second, wait(later(60_000)))], NOW).unwrap();
     kept.outbox.clamp_due(NOW, minute).unwrap();
-    assert_eq!(kept.outbox.claim(9, NOW + 59_999, false).unwrap().len(), 0, "no sooner either");
-    assert_eq!(kept.outbox.claim(9, NOW + 60_000, false).unwrap().len(), 2);
+    assert_eq!(kept.outbox.claim(9, later(59_999), false).unwrap().len(), 0, "no sooner either");
+    assert_eq!(kept.outbox.claim(9, later(60_000), false).unwrap().len(), 2);
 }
 
 #[test]
@@ -225,7 +231,7 @@ fn what_was_sent_is_forgotten_by_the_outboxes_own_age_and_not_by_the_date() {
     let kept = outbox();
     let id = kept.add(&leave("S1"));
     kept.outbox.settle(&[(id, SENT)], NOW).unwrap();
-    let sent = || kept.outbox.add(&leave("S1"), NOW + 3 * 365 * 24 * 3_600_000);
+    let sent = || kept.outbox.add(&leave("S1"), later(3 * YEAR_MS));
     kept.outbox.upkeep();
     assert!(matches!(sent(), Ok(Added::Sent)), "the date is three years on, the agent is not");
     let aged = |age: i64| {
@@ -303,7 +309,7 @@ fn an_outbox_of_an_earlier_version_is_sealed_when_it_is_opened() {
         let sql = "INSERT INTO records (kind, serial, digest, params, enter_time, state, attempts, due, added_at, hint) \
                    VALUES (1, ?1, ?2, ?3, ?4, ?5, 0, 0, 1, ?6)";
         let state = i64::from(hint.is_some());
-        let row = params![record.parking_serial, record.digest(), params, record.enter_time, state, hint];
+        let row = params![record.parking_serial, record.digest(), params, record.enter_time.0, state, hint];
         connection.execute(sql, row).unwrap();
     };
     let hint = format!("签名验证不通过[car=1&idcard_no={ID}&app_secret=***]");

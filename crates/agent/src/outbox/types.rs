@@ -2,7 +2,24 @@
 
 use std::path::PathBuf;
 
-use parkgate_wire::PushKind;
+use parkgate_wire::{PushKind, UnixMillis};
+use serde::Deserialize;
+
+/// Bounds on the disk.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Disk {
+    /// Pictures waiting take no more; then the oldest are given up, and their records go without.
+    pub picture_bytes_max: u64,
+    /// Records waiting; then new ones are refused.
+    pub records_max: u64,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Disk { picture_bytes_max: 10 << 30, records_max: 10_000_000 }
+    }
+}
 
 /// What became of a record given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +79,10 @@ pub enum Settled {
         /// What happened.
         reason: String,
     },
-    /// Again, at this time (ms since 1970).
+    /// Again, at this time.
     Later {
         /// When.
-        due: i64,
+        due: UnixMillis,
         /// What happened.
         reason: String,
     },
@@ -93,8 +110,8 @@ pub struct Aside {
 pub struct Counts {
     /// Waiting to be sent.
     pub queued: u64,
-    /// When the oldest of them was given, ms since 1970.
-    pub oldest: Option<i64>,
+    /// When the oldest of them was given.
+    pub oldest: Option<UnixMillis>,
     /// Refused, aside.
     pub dead: u64,
     /// Taken with a hint, aside.
@@ -117,10 +134,10 @@ pub struct Counts {
     pub last_error: Option<String>,
     /// What someone should mend, though the platform answers: a wrong secret, a clock that is off.
     pub problem: Option<String>,
-    /// When a record was last sent, ms since 1970.
-    pub last_sent_at: Option<i64>,
+    /// When a record was last sent.
+    pub last_sent_at: Option<UnixMillis>,
     /// Sent in the last whole minute.
     pub sent_last_minute: u64,
-    /// What was last told of free spaces: total, remaining, and when (ms since 1970).
-    pub space: Option<(u32, u32, i64)>,
+    /// What was last told of free spaces: total, remaining, and when.
+    pub space: Option<(u32, u32, UnixMillis)>,
 }

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use parkgate_wire::UnixMillis;
 use rusqlite::{Connection, params};
 
 use super::{Outbox, OutboxError, schema};
@@ -16,26 +17,26 @@ pub(super) const REMEMBERED_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 /// How old an outbox is.
 pub(super) struct Age {
     /// When this process opened it.
-    at_open_ms: i64,
+    at_open: UnixMillis,
     opened: Instant,
 }
 
 impl Age {
     /// As it was noted; of one that noted none, by what it sent last.
-    pub(super) fn read(connection: &Connection, now: i64) -> Result<Age, OutboxError> {
+    pub(super) fn read(connection: &Connection, now: UnixMillis) -> Result<Age, OutboxError> {
         let noted = schema::number(connection, "age")?;
         let last: Option<i64> = match noted {
             0 => connection.query_row("SELECT max(sent_at) FROM sent", [], |row| row.get(0))?,
             noted => i64::try_from(noted).ok(),
         };
-        Ok(Age { at_open_ms: last.unwrap_or(now), opened: Instant::now() })
+        Ok(Age { at_open: last.map_or(now, UnixMillis), opened: Instant::now() })
     }
 }
 
 impl Outbox {
-    /// Its age, in ms.
-    pub(super) fn age(&self) -> i64 {
-        parkgate_client::after(self.age.at_open_ms, self.age.opened.elapsed())
+    /// Its age: the time at which it began, and how long the agent ran since.
+    pub(super) fn age(&self) -> UnixMillis {
+        self.age.at_open.after(self.age.opened.elapsed())
     }
 
     pub(super) fn note_age(&self, connection: &Connection) -> Result<(), OutboxError> {
@@ -46,7 +47,7 @@ impl Outbox {
     pub(crate) fn upkeep(&self) {
         let connection = self.lock();
         let purged = self.note_age(&connection).and_then(|()| {
-            Ok(connection.execute("DELETE FROM sent WHERE sent_at < ?1", [self.age() - REMEMBERED_MS])?)
+            Ok(connection.execute("DELETE FROM sent WHERE sent_at < ?1", [self.age().0 - REMEMBERED_MS])?)
         });
         match purged {
             Ok(0) => {}
@@ -62,8 +63,8 @@ impl Outbox {
     ///
     /// # Errors
     /// The database cannot be read or written.
-    pub fn clamp_due(&self, now: i64, longest: Duration) -> Result<(), OutboxError> {
-        let latest = parkgate_client::after(now, longest);
+    pub fn clamp_due(&self, now: UnixMillis, longest: Duration) -> Result<(), OutboxError> {
+        let latest = now.after(longest).0;
         let connection = self.lock();
         // Both conditions of the index on what is paused.
         let far = "state = 0 AND due > 0 AND due > ?1";

@@ -4,14 +4,14 @@ use parkgate_client::Credentials;
 use parkgate_wire::{PushKind, Secret};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use super::*;
-use crate::config::Disk;
-use crate::outbox::Added;
+use crate::outbox::{Added, Disk, checkpoint};
 use crate::record::Record;
 use crate::space::SpaceSource;
 
-const YEAR_MS: i64 = 365 * 24 * 3_600_000;
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A sender whose platform is not there, on an outbox that others can look into.
 struct Running {
@@ -19,6 +19,7 @@ struct Running {
     folder: TempDir,
     stop: watch::Sender<bool>,
     sending: JoinHandle<()>,
+    upkeep: JoinHandle<Result<(), OutboxError>>,
 }
 
 impl Running {
@@ -33,11 +34,11 @@ impl Running {
             on_too_large: OnTooLarge::WithoutPictures,
             concurrency: 1,
             newest_first: false,
-            upkeep_every: wait,
             added: Arc::default(),
         };
         let (stop, stopped) = watch::channel(false);
-        Running { outbox, folder, stop, sending: tokio::spawn(sender.run(stopped)) }
+        let upkeep = tokio::spawn(checkpoint::copy_now_and_then(Arc::clone(&outbox), wait, stopped.clone()));
+        Running { outbox, folder, stop, sending: tokio::spawn(sender.run(stopped)), upkeep }
     }
 
     fn database(&self) -> rusqlite::Connection {
@@ -47,6 +48,7 @@ impl Running {
     async fn stop(self) {
         self.stop.send(true).unwrap();
         self.sending.await.unwrap();
+        self.upkeep.await.unwrap().unwrap();
     }
 }
 
@@ -84,17 +86,17 @@ async fn a_record_that_a_wrong_date_put_off_by_a_year_is_tried_at_once() {
     let (folder, outbox) = outbox();
     let given = json!({ "parking_serial": "S1", "enter_time": "1624874732253" });
     let record = Record::from_json(PushKind::Enter, given.as_object().unwrap()).unwrap();
-    let Added::Queued(id) = outbox.add(&record, now_ms()).unwrap() else { panic!("not queued") };
-    outbox.settle(&[(id, Settled::Later { due: now_ms() + YEAR_MS, reason: "x".into() })], now_ms()).unwrap();
+    let Added::Queued(id) = outbox.add(&record, now()).unwrap() else { panic!("not queued") };
+    outbox.settle(&[(id, Settled::Later { due: now().after(YEAR), reason: "x".into() })], now()).unwrap();
     let running = Running::on(folder, outbox);
     let database = running.database();
     let attempts = || database.query_row("SELECT attempts FROM records", [], |row| row.get::<_, i64>(0)).unwrap();
     until("it is tried", || attempts() > 3).await;
     // The date is set back while the agent runs.
     database.busy_timeout(Duration::from_secs(5)).unwrap();
-    database.execute("UPDATE records SET due = due + ?1", [YEAR_MS]).unwrap();
+    database.execute("UPDATE records SET due = due + ?1", [i64::try_from(YEAR.as_millis()).unwrap()]).unwrap();
     let before = attempts();
     until("it is tried again", || attempts() > before + 1).await;
-    assert_eq!(running.outbox.counts(now_ms()).unwrap().queued, 1);
+    assert_eq!(running.outbox.counts(now()).unwrap().queued, 1);
     running.stop().await;
 }

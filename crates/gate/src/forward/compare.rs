@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use parkgate_client::{after, classify};
+use parkgate_client::classify;
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber};
-use parkgate_wire::{Form, PushKind, Reply};
+use parkgate_wire::{Form, PushKind, Reply, UnixMillis};
 
 use super::message::Params;
 use super::plan::{Answer, Now, settle};
@@ -84,7 +84,7 @@ impl Forwarder {
     /// So long the gate keeps the push to itself, if the other platform is not known to be away.
     pub fn inline(&self, compared: &Compared) -> Option<Inline> {
         let subscriber = compared.subscriber.id;
-        let until = after(now_ms(), self.parts.settings.timeout + SEND_GRACE);
+        let until = UnixMillis(now_ms()).after(self.parts.settings.timeout + SEND_GRACE).0;
         (!self.parts.circuits.is_away(subscriber)).then_some(Inline { subscriber, until })
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use parkgate_client::{Backoff, Denial, Outcome, after};
+use parkgate_client::{Backoff, Denial, Outcome};
 use parkgate_store::{Due, Settled};
+use parkgate_wire::UnixMillis;
 
 /// When deliveries are tried again, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -63,12 +64,14 @@ impl Answer {
                 Answer::Refused(format!("{} {}{hint}", reply.code, reply.message))
             }
             // What stands before the platform may be away together with it.
-            Outcome::Denied { denial: Denial::Blocked, told, .. } => Answer::Failed { told, retry_after: None },
-            Outcome::Denied { denial: Denial::Signature | Denial::Access, told, reply } => {
-                let code = reply.map(|reply| reply.code).unwrap_or_default();
-                Answer::Denied(format!("{code} {}", masked(&told)))
+            Outcome::Denied { denial: Denial::Blocked, reason, .. } => {
+                Answer::Failed { told: reason, retry_after: None }
             }
-            Outcome::TooLarge { told } => Answer::TooLarge(masked(&told)),
+            Outcome::Denied { denial: Denial::Signature | Denial::Access, reason, reply } => {
+                let code = reply.map(|reply| reply.code).unwrap_or_default();
+                Answer::Denied(format!("{code} {}", masked(&reason)))
+            }
+            Outcome::TooLarge { reason } => Answer::TooLarge(masked(&reason)),
             Outcome::TryLater { reason, retry_after } => Answer::Failed { told: reason, retry_after },
         }
     }
@@ -110,7 +113,7 @@ pub(super) fn settle(due: Due, answer: Answer, schedule: &Schedule, chance: f64,
         return Settled::Dead { due, told };
     }
     let wait = schedule.backoff().wait(due.attempts, retry_after, chance);
-    Settled::Later { due, next_at: after(now.system, wait), told }
+    Settled::Later { due, next_at: UnixMillis(now.system).after(wait).0, told }
 }
 
 /// A subscriber that is away is asked by one delivery, and that costs nobody anything: so it is known soon when it is back.
@@ -130,7 +133,7 @@ impl Schedule {
 
 /// Has it had all its time, by what is confirmed of it?
 pub(super) fn is_over(due: &Due, schedule: &Schedule, confirmed: i64) -> bool {
-    confirmed >= after(due.since, schedule.give_up_after)
+    confirmed >= UnixMillis(due.since).after(schedule.give_up_after).0
 }
 
 /// So many requests in a second, evenly, by a clock that nobody sets.

@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
 use parkgate_client::{classify, http_date, retry_after, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
-use parkgate_wire::{PushKind, endpoint};
+use parkgate_wire::{PushKind, UnixMillis, endpoint};
 use reqwest::Url;
 use reqwest::multipart::{Form, Part};
 use sha2::Sha256;
@@ -187,7 +187,7 @@ async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, String> {
 fn asked(reply: &reqwest::Response) -> Option<Duration> {
     let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok());
     let date = header("date").and_then(http_date);
-    retry_after(header("retry-after")?, date, now_ms())
+    retry_after(header("retry-after")?, date, UnixMillis(now_ms()))
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, String> {

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use parkgate_client::Circuit;
+use parkgate_client::{Circuit, CircuitChange, Contact, chance};
 use parkgate_store::{Claim, Claimed, Due, Outgoing, Settled, StoreError, Subscriber};
+use parkgate_wire::UnixMillis;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -160,7 +161,7 @@ impl Worker {
         let claim = Claim {
             subscriber: self.subscriber.id,
             now,
-            until: parkgate_client::after(now, SEND_GRACE + self.parts.settings.timeout),
+            until: UnixMillis(now).after(SEND_GRACE + self.parts.settings.timeout).0,
             // At a rate that is kept to, what goes in a second.
             max: per_second.map_or(CLAIM_MAX, |rate| rate.max(1) as usize).min(self.claim_max),
             per_second,
@@ -207,7 +208,7 @@ impl Worker {
 
     /// After the next one that asks whether it is back.
     fn asked_next(&self, now: i64) -> i64 {
-        parkgate_client::after(now, lock(&self.circuit).rest(Instant::now().into_std())).saturating_add(1)
+        UnixMillis(now).after(lock(&self.circuit).rest(Instant::now().into_std())).0.saturating_add(1)
     }
 
     /// What was taken and not sent is anybody's again.
@@ -223,11 +224,11 @@ impl Worker {
         let subscriber = Arc::clone(&self.subscriber);
         let name = &subscriber.told.name;
         match heard(&self.circuit, &answer, &schedule) {
-            Some(Turned::Back) => {
+            Some(CircuitChange::Closed) => {
                 tracing::info!(subscriber = name, "the subscriber is back");
                 self.claim_at = Instant::now();
             }
-            Some(Turned::Away) => {
+            Some(CircuitChange::Opened) => {
                 tracing::warn!(subscriber = name, ?answer, "the subscriber is away: it is asked now and then");
                 self.keep_none(now);
             }
@@ -268,26 +269,14 @@ impl Worker {
 
 const AWAY: &str = "平台不可达, 稍后再试 (away: tried again later)";
 
-/// How a subscriber turned out to be, when that is another way than before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turned {
-    Back,
-    Away,
-}
-
 /// Counts an answer, or the want of one.
-pub(super) fn heard(circuit: &Mutex<Circuit>, answer: &Answer, schedule: &Schedule) -> Option<Turned> {
-    let mut circuit = lock(circuit);
-    let retry_after = match answer {
-        Answer::Taken | Answer::Refused(_) | Answer::Denied(_) | Answer::TooLarge(_) => {
-            return circuit.answered().then_some(Turned::Back);
-        }
-        Answer::Unready(_) => return None,
-        Answer::Failed { retry_after, .. } => *retry_after,
+pub(super) fn heard(circuit: &Mutex<Circuit>, answer: &Answer, schedule: &Schedule) -> Option<CircuitChange> {
+    let contact = match answer {
+        Answer::Taken | Answer::Refused(_) | Answer::Denied(_) | Answer::TooLarge(_) => Contact::Answered,
+        Answer::Unready(_) => Contact::Untold,
+        Answer::Failed { retry_after, .. } => Contact::Failed { retry_after: *retry_after },
     };
-    let was_open = circuit.is_open();
-    circuit.failed(&schedule.asking(), retry_after, chance(), std::time::Instant::now());
-    (!was_open && circuit.is_open()).then_some(Turned::Away)
+    lock(circuit).note(contact, &schedule.asking(), chance(), std::time::Instant::now())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -305,13 +294,4 @@ async fn joined<T>(running: &mut Option<JoinHandle<Result<T, StoreError>>>) -> R
     let done = task.await;
     *running = None;
     done.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
-}
-
-/// From 0 to 1.
-fn chance() -> f64 {
-    let mut bytes = [0; 2];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX),
-        Err(_) => 0.5,
-    }
 }

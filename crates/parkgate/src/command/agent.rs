@@ -8,6 +8,7 @@ use parkgate_agent::check::Finding;
 use parkgate_agent::config::ConfigError;
 use parkgate_agent::outbox::Aside;
 use parkgate_agent::{Added, Config, Outbox, Record, RunError, status};
+use parkgate_client::now;
 use parkgate_wire::PushKind;
 use serde_json::{Map, Value, json};
 
@@ -21,7 +22,7 @@ pub(super) fn run(command: AgentCommand) -> anyhow::Result<()> {
         AgentCommand::Run { file } => run_agent(config(&file)?),
         AgentCommand::Add { call, params, image, file } => add(call, &params, &image, &file),
         AgentCommand::Status { json, file } => {
-            let shown = status::json(&outbox(&file)?.counts(now_ms())?, now_ms());
+            let shown = status::json(&outbox(&file)?.counts(now())?, now());
             if json { output::json(&shown) } else { output::sheet(&shown) }
         }
         AgentCommand::Check { json, file } => check(json, &file),
@@ -85,7 +86,7 @@ fn add(call: PushCall, params: &[String], image: &[String], file: &AgentFileArgs
         PushCall::Enter => PushKind::Enter,
     };
     let record = Record::from_json(kind, &object).map_err(misuse)?;
-    match outbox(file)?.add(&record, now_ms())? {
+    match outbox(file)?.add(&record, now())? {
         Added::Queued(id) => output::line(&format!("已入发件箱 queued {id}")),
         Added::Known(id) => output::line(&format!("已在发件箱 known {id}")),
         Added::Sent => output::line("已发送过 sent already"),
@@ -149,8 +150,4 @@ fn config(file: &AgentFileArgs) -> anyhow::Result<Config> {
 
 fn outbox(file: &AgentFileArgs) -> anyhow::Result<Outbox> {
     Ok(config(file)?.outbox()?)
-}
-
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }

@@ -30,8 +30,8 @@ pub(super) fn run(args: &PushArgs) -> anyhow::Result<u8> {
         Outcome::Refused(reply) => print_reply(&reply, 3)?,
         // The platform called this a success and sent a hint.
         Outcome::Denied { reply: Some(reply), .. } => print_reply(&reply, if reply.is_success() { 5 } else { 3 })?,
-        Outcome::Denied { told: reason, reply: None, .. }
-        | Outcome::TooLarge { told: reason }
+        Outcome::Denied { reason, reply: None, .. }
+        | Outcome::TooLarge { reason }
         | Outcome::TryLater { reason, .. } => {
             output::remark(&format!("未送达, 请稍后重试 (not delivered, try later): {reason}"));
             4

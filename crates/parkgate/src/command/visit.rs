@@ -1,5 +1,7 @@
 //! `visit`: what was recorded.
 
+use std::time::SystemTime;
+
 use anyhow::bail;
 use parkgate_store::{RecordView, TakenPayment, Visit, VisitFilter};
 use parkgate_wire::advisory::advise;
@@ -40,14 +42,12 @@ pub(super) fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(UnixMillis(time.as_millisecond()));
     }
-    let units = [('m', 60_000), ('h', 3_600_000), ('d', 86_400_000)];
-    let ago = units.iter().find_map(|(unit, ms)| text.strip_suffix(*unit)?.parse::<i64>().ok()?.checked_mul(*ms));
-    let ago = ago.filter(|ago| *ago >= 0).ok_or_else(|| {
+    let ago = parkgate_client::parse_duration(text).map_err(|_| {
         misuse(format!(
             "--since {text}: 应写成 1624874732253、2026-11-01T00:00:00+08:00 或 2h、7d (write ms, a time, 2h or 7d)"
         ))
     })?;
-    Ok(UnixMillis(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
+    Ok(UnixMillis::from(SystemTime::now() - ago))
 }
 
 const LISTED: output::ListingFormat<Visit> = output::ListingFormat {

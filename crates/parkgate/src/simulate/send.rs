@@ -173,7 +173,7 @@ async fn push(client: &Client, upload: &Upload, picture: Option<&[u8]>) -> SendR
         Ok(Outcome::Accepted(_)) => SendResult::Accepted,
         Ok(Outcome::AcceptedWithHint(reply)) => SendResult::Hinted(reply.hint.unwrap_or_default()),
         Ok(Outcome::Refused(reply)) => SendResult::Refused(reply.hint.unwrap_or(reply.message)),
-        Ok(Outcome::Denied { told, .. } | Outcome::TooLarge { told }) => SendResult::Refused(told),
+        Ok(Outcome::Denied { reason, .. } | Outcome::TooLarge { reason }) => SendResult::Refused(reason),
         Ok(Outcome::TryLater { reason, .. }) => SendResult::Later(reason),
         Err(error) => SendResult::Later(error.to_string()),
     }

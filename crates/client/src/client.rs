@@ -1,0 +1,150 @@
+//! Pushes to one platform: signed, sent, and the answer read.
+
+use std::time::Duration;
+
+use parkgate_wire::{PushKind, Secret, UnixMillis, endpoint};
+
+use crate::backoff::{http_date, retry_after};
+use crate::clock::now;
+use crate::draft::{Draft, Signing};
+use crate::error::ClientError;
+use crate::outcome::{Outcome, classify};
+
+/// Long enough for four pictures on a bad line.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A reply is some hundred bytes; its hint repeats what was sent. More is no reply, whatever the other side is.
+pub(crate) const REPLY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What the platform gave: a park's secret, or an app's with its id.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Signs every push.
+    pub secret: Secret,
+    /// Whose secret it is, if an app's.
+    pub app_id: Option<String>,
+    /// Given with the app.
+    pub api_type: Option<String>,
+}
+
+impl Credentials {
+    /// A park's own secret.
+    #[must_use]
+    pub fn of_park(secret: Secret) -> Credentials {
+        Credentials { secret, app_id: None, api_type: None }
+    }
+}
+
+/// Pushes to one platform with one secret.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    park_uuid: Option<String>,
+    credentials: Credentials,
+    signing: Signing,
+    timeout: Duration,
+}
+
+impl Client {
+    /// A client of the platform at `url`: its root, or the full address of a call. `park_uuid`, `app_id` and
+    /// `api_type` are sent with every draft that does not set them itself.
+    ///
+    /// # Errors
+    /// The URL is none, or no HTTP client can be made.
+    pub fn new(url: &str, park_uuid: Option<&str>, credentials: Credentials) -> Result<Client, ClientError> {
+        host_of(url)?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| ClientError::Setup(error.to_string()))?;
+        Ok(Client {
+            http,
+            url: url.to_owned(),
+            park_uuid: park_uuid.map(str::to_owned),
+            credentials,
+            signing: Signing::Plain,
+            timeout: REQUEST_TIMEOUT,
+        })
+    }
+
+    /// How long one push may take, pictures and reply included; a minute unless set.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Client {
+        Client { timeout, ..self }
+    }
+
+    /// How values are sent and signed; [`Signing::Plain`] unless a platform wants otherwise.
+    #[must_use]
+    pub fn signing(self, signing: Signing) -> Client {
+        Client { signing, ..self }
+    }
+
+    /// Signs and sends one push: as a form, or with files as multipart.
+    ///
+    /// # Errors
+    /// Something on this side; a platform that cannot be reached is [`Outcome::TryLater`].
+    pub async fn push(&self, kind: PushKind, draft: impl Into<Draft>) -> Result<Outcome, ClientError> {
+        Ok(self.push_dated(kind, draft).await?.0)
+    }
+
+    /// The same, and what the platform's clock said (`Date`), if it said.
+    ///
+    /// # Errors
+    /// As [`Client::push`].
+    pub async fn push_dated(
+        &self,
+        kind: PushKind,
+        draft: impl Into<Draft>,
+    ) -> Result<(Outcome, Option<UnixMillis>), ClientError> {
+        let Credentials { secret, app_id, api_type } = &self.credentials;
+        let draft = draft
+            .into()
+            .unless_set("park_uuid", &self.park_uuid)
+            .unless_set("app_id", app_id)
+            .unless_set("api_type", api_type);
+        let request = draft.request(&self.http, &endpoint(&self.url, kind), secret, self.signing).await?;
+        match request.timeout(self.timeout).send().await {
+            Err(error) => Ok((Outcome::unreachable(&error), None)),
+            Ok(sent) => {
+                let date = header(&sent, "date").and_then(http_date);
+                Ok((read_answer(sent, date).await, date))
+            }
+        }
+    }
+}
+
+fn header<'a>(sent: &'a reqwest::Response, name: &str) -> Option<&'a str> {
+    sent.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Also a 4xx or 5xx has a body that says why. `date` is the platform's clock.
+async fn read_answer(mut sent: reqwest::Response, date: Option<UnixMillis>) -> Outcome {
+    let status = sent.status().as_u16();
+    let asked = header(&sent, "retry-after").and_then(|value| retry_after(value, date, now()));
+    let mut body = Vec::new();
+    loop {
+        match sent.chunk().await {
+            Ok(Some(piece)) if body.len() + piece.len() <= REPLY_BYTES_MAX => body.extend_from_slice(&piece),
+            Ok(Some(_)) => return classify(status, asked, &[]),
+            Ok(None) => return classify(status, asked, &body),
+            Err(error) => return Outcome::unreachable(&error),
+        }
+    }
+}
+
+/// The host and port of a platform's URL.
+///
+/// # Errors
+/// It is no `http` or `https` URL.
+pub fn host_of(url: &str) -> Result<(String, u16), ClientError> {
+    let wrong = |what: String| ClientError::Setup(format!("{url}: {what}; write http://… or https://…"));
+    let parsed = reqwest::Url::parse(url).map_err(|error| wrong(error.to_string()))?;
+    match (parsed.scheme(), parsed.host_str(), parsed.port_or_known_default()) {
+        ("http" | "https", Some(host), Some(port)) => {
+            Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
+        }
+        (scheme, ..) => Err(wrong(format!("`{scheme}`"))),
+    }
+}
