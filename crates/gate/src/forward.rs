@@ -19,7 +19,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parkgate_store::{Alarm, Images, NewSubscriber, Store, StoreError, Subscriber};
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 pub use self::address::{Reach, reach};
 use self::circuits::Circuits;
@@ -27,7 +27,7 @@ pub use self::compare::{Compared, Upstream, summary};
 use self::pace::Pace;
 pub use self::plan::Schedule;
 use self::request::Sender;
-use self::worker::Worker;
+use self::worker::deliver;
 use crate::clock::Clock;
 use crate::figures::ForwardFigures;
 use crate::registry::Registry;
@@ -175,6 +175,11 @@ impl Forwarder {
     }
 }
 
+/// What came of a call to the store.
+fn joined<T>(done: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreError> {
+    done.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
+}
+
 /// The loop of one subscriber.
 struct Running {
     told: NewSubscriber,
@@ -186,7 +191,7 @@ impl Running {
     fn begin(parts: &Parts, subscriber: Arc<Subscriber>) -> Running {
         let (end, ended) = watch::channel(false);
         let told = subscriber.told.clone();
-        let task = tokio::spawn(Worker::new(parts.clone(), subscriber, ended).run());
+        let task = tokio::spawn(deliver(parts.clone(), subscriber).run(ended));
         Running { told, end, task }
     }
 

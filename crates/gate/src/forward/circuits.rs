@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use parkgate_client::Circuit;
+use parkgate_client::{Backoff, Circuit, Contact, chance};
 
 /// One for each subscriber, by its key.
 #[derive(Debug, Default)]
@@ -19,6 +20,13 @@ impl Circuits {
     /// Forgets those that are gone.
     pub(super) fn keep(&self, is_there: impl Fn(i64) -> bool) {
         self.lock().retain(|id, _| is_there(*id));
+    }
+
+    /// Notes what an attempt beside its loop says of a subscriber.
+    pub(super) fn note(&self, subscriber: i64, contact: Contact, asking: &Backoff) {
+        let circuit = self.of(subscriber);
+        let mut circuit = circuit.lock().unwrap_or_else(PoisonError::into_inner);
+        circuit.note(contact, asking, chance(), Instant::now());
     }
 
     pub(super) fn is_away(&self, subscriber: i64) -> bool {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use parkgate_client::classify;
+use parkgate_client::{classify, now};
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber};
@@ -13,10 +13,8 @@ use parkgate_wire::{Form, PushKind, Reply, UnixMillis};
 use super::message::Params;
 use super::plan::{Answer, Now, settle};
 use super::request::{File, Files, Heard};
-use super::worker::heard;
-use super::{Forwarder, Parts, SEND_GRACE};
+use super::{Forwarder, Parts, SEND_GRACE, joined};
 use crate::fault::Fault;
-use crate::gate::now_ms;
 use crate::registry::Registry;
 
 /// A push that is also asked of another platform.
@@ -84,7 +82,7 @@ impl Forwarder {
     /// So long the gate keeps the push to itself, if the other platform is not known to be away.
     pub fn inline(&self, compared: &Compared) -> Option<Inline> {
         let subscriber = compared.subscriber.id;
-        let until = UnixMillis(now_ms()).after(self.parts.settings.timeout + SEND_GRACE).0;
+        let until = now().after(self.parts.settings.timeout + SEND_GRACE).0;
         (!self.parts.circuits.is_away(subscriber)).then_some(Inline { subscriber, until })
     }
 
@@ -104,7 +102,7 @@ impl Forwarder {
             }
         };
         parts.figures.count(&subscriber.told.name, answer.name());
-        heard(&parts.circuits.of(subscriber.id), &answer, &parts.settings.schedule);
+        parts.circuits.note(subscriber.id, answer.contact(), &parts.settings.schedule.asking());
         let upstream = upstream.filter(|_| answer.is_answered());
         let theirs = upstream.as_ref().map(|upstream| summary(&upstream.body));
         let difference = theirs.filter(|theirs| theirs != ours).map(|theirs| Difference {
@@ -112,7 +110,7 @@ impl Forwarder {
             park_uuid,
             kind,
             parking_serial: parking_serial.clone(),
-            at: now_ms(),
+            at: now().0,
             ours: ours.to_owned(),
             theirs,
         });
@@ -132,7 +130,7 @@ impl Forwarder {
                 return Ok(false);
             }
             if let Some(due) = store.delivery_of(subscriber, park, &serial, PushKind::Leave)? {
-                let now = now_ms();
+                let now = now().0;
                 store.settle(subscriber, &[Settled::Unsent { due, next_at: now, told: None }], now)?;
             }
             Ok(true)
@@ -145,10 +143,6 @@ impl Forwarder {
             }
         }
     }
-}
-
-fn joined<T>(done: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Result<T, StoreError> {
-    done.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
 }
 
 /// What of an answer is compared: success or not, and the beginning of its hint, which repeats what was sent.
@@ -170,14 +164,14 @@ async fn note(
     let schedule = parts.settings.schedule;
     let clock = Arc::clone(&parts.clock);
     let noted = parts.in_store(move |store: &dyn Store| {
-        let now = now_ms();
+        let now = now();
         if let Some((park, parking_serial, kind)) = recorded
             && let Some(due) = store.delivery_of(subscriber, park, &parking_serial, kind)?
         {
             store.settle(
                 subscriber,
-                &[settle(due, answer, &schedule, 0.5, Now { system: now, confirmed: clock.now() })],
-                now,
+                &[settle(due, answer, &schedule, 0.5, Now { system: now, confirmed: UnixMillis(clock.now()) })],
+                now.0,
             )?;
         }
         difference.map_or(Ok(()), |difference| store.add_difference(&difference))

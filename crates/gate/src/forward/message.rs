@@ -2,7 +2,7 @@
 
 use parkgate_store::{Outgoing, SubscriberSettings};
 use parkgate_wire::value::says_nothing;
-use parkgate_wire::{PushKind, Secret, sign};
+use parkgate_wire::{PushKind, Secret, UnixMillis, sign};
 use serde_json::{Map, Value, json};
 
 /// Whoever is not named to know them does not.
@@ -32,7 +32,7 @@ fn text(value: &Value) -> String {
 }
 
 /// The open platform's sync-enter or sync-leave (`facts.md` 10); empty values are neither sent nor signed.
-pub(super) fn open_platform(outgoing: &Outgoing, settings: &SubscriberSettings, secret: &Secret, now: i64) -> Params {
+pub(super) fn open_platform(outgoing: &Outgoing, settings: &SubscriberSettings, secret: &Secret, now: UnixMillis) -> Params {
     let sent = |name: &str| {
         let sent = outgoing.record.params.get(name).map(text);
         sent.filter(|text| !says_nothing(text)).unwrap_or_default()

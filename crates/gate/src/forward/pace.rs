@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::plan::Rate;
+use parkgate_client::Rate;
 
 /// Pushes a second and core above which intake is busy, and deliveries a second and core that are sent then, to all
 /// subscribers together. Measured with `bench/forward`.

@@ -1,8 +1,8 @@
 //! What an attempt's answer means, and when the next one is due. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parkgate_client::{Backoff, Denial, Outcome};
+use parkgate_client::{Backoff, Contact, Denial, Outcome};
 use parkgate_store::{Due, Settled};
 use parkgate_wire::UnixMillis;
 
@@ -35,12 +35,18 @@ pub(super) enum Answer {
 }
 
 impl Answer {
+    /// What it says of the subscriber.
+    pub(super) fn contact(&self) -> Contact {
+        match self {
+            Answer::Taken | Answer::Refused(_) | Answer::Denied(_) | Answer::TooLarge(_) => Contact::Answered,
+            Answer::Unready(_) => Contact::Untold,
+            Answer::Failed { retry_after, .. } => Contact::Failed { retry_after: *retry_after },
+        }
+    }
+
     /// The platform is there.
     pub(super) fn is_answered(&self) -> bool {
-        match self {
-            Answer::Taken | Answer::Refused(_) | Answer::Denied(_) | Answer::TooLarge(_) => true,
-            Answer::Failed { .. } | Answer::Unready(_) => false,
-        }
+        self.contact() == Contact::Answered
     }
 
     /// For the metrics.
@@ -95,10 +101,10 @@ fn masked(hint: &str) -> String {
 /// What time it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    /// By the system's clock, ms since 1970: for what is due.
-    pub(super) system: i64,
+    /// By the system's clock: for what is due.
+    pub(super) system: UnixMillis,
     /// As far as it is confirmed: for what is given up.
-    pub(super) confirmed: i64,
+    pub(super) confirmed: UnixMillis,
 }
 
 /// What becomes of a delivery.
@@ -113,7 +119,7 @@ pub(super) fn settle(due: Due, answer: Answer, schedule: &Schedule, chance: f64,
         return Settled::Dead { due, told };
     }
     let wait = schedule.backoff().wait(due.attempts, retry_after, chance);
-    Settled::Later { due, next_at: UnixMillis(now.system).after(wait).0, told }
+    Settled::Later { due, next_at: now.system.after(wait).0, told }
 }
 
 /// A subscriber that is away is asked by one delivery, and that costs nobody anything: so it is known soon when it is back.
@@ -132,36 +138,8 @@ impl Schedule {
 }
 
 /// Has it had all its time, by what is confirmed of it?
-pub(super) fn is_over(due: &Due, schedule: &Schedule, confirmed: i64) -> bool {
-    confirmed >= UnixMillis(due.since).after(schedule.give_up_after).0
-}
-
-/// So many requests in a second, evenly, by a clock that nobody sets.
-#[derive(Debug, Default)]
-pub(super) struct Rate {
-    free_at: Option<Instant>,
-}
-
-/// What was missed is made up for, so far back.
-const MADE_UP: Duration = Duration::from_millis(100);
-
-impl Rate {
-    /// What was taken may be sent from then on: before it the turn is another node's.
-    pub(super) fn from(&mut self, send_from: Instant) {
-        self.free_at = self.free_at.max(Some(send_from));
-    }
-
-    /// May one go now? Else how long to wait.
-    pub(super) fn take(&mut self, per_second: Option<u32>, now: Instant) -> Result<(), Duration> {
-        let Some(per_second) = per_second.filter(|rate| *rate > 0) else { return Ok(()) };
-        let left = self.free_at.map_or(Duration::ZERO, |free_at| free_at.saturating_duration_since(now));
-        if !left.is_zero() {
-            return Err(left);
-        }
-        self.free_at = self.free_at.max(now.checked_sub(MADE_UP)).or(Some(now));
-        self.free_at = self.free_at.and_then(|at| at.checked_add(Duration::from_secs(1) / per_second));
-        Ok(())
-    }
+pub(super) fn is_over(due: &Due, schedule: &Schedule, confirmed: UnixMillis) -> bool {
+    confirmed >= UnixMillis(due.since).after(schedule.give_up_after)
 }
 
 #[cfg(test)]
@@ -181,7 +159,7 @@ mod tests {
     }
 
     fn at(now: i64) -> Now {
-        Now { system: now, confirmed: now }
+        Now { system: UnixMillis(now), confirmed: UnixMillis(now) }
     }
 
     fn failed() -> Answer {
@@ -227,23 +205,6 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_kept_to() {
-        let mut rate = Rate::default();
-        let begun = Instant::now();
-        let (mut now, mut sent) = (begun, 0);
-        while now < begun + Duration::from_secs(10) {
-            match rate.take(Some(50), now) {
-                Ok(()) => sent += 1,
-                Err(wait) => now += wait,
-            }
-        }
-        assert!((500..=510).contains(&sent), "{sent}");
-        assert!(Rate::default().take(None, begun).is_ok());
-        rate.from(now + Duration::from_secs(5));
-        assert_eq!(rate.take(Some(50), now), Err(Duration::from_secs(5)), "another node's turn");
-    }
-
-    #[test]
     fn whoever_is_away_is_asked_each_minute_and_may_ask_for_an_hour_at_most() {
         let hour = Duration::from_secs(3600);
         assert_eq!(SCHEDULE.asking().wait(u32::MAX, None, 1.0), Duration::from_secs(60));
@@ -264,9 +225,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumped_ahead_kills_nothing() {
-        let jumped = Now { system: 365 * 24 * 3_600_000, confirmed: 3_600_000 };
+        let jumped = Now { system: UnixMillis(365 * 24 * 3_600_000), confirmed: UnixMillis(3_600_000) };
         match settle(due(1, 0), failed(), &SCHEDULE, 0.5, jumped) {
-            Settled::Later { next_at, .. } => assert!(next_at > jumped.system),
+            Settled::Later { next_at, .. } => assert!(next_at > jumped.system.0),
             other => panic!("{other:?}"),
         }
         assert!(!is_over(&due(1, 0), &SCHEDULE, jumped.confirmed));

@@ -7,12 +7,11 @@ use super::Forward;
 use super::address::{PublicOnly, refused};
 use super::message::{self, Params};
 use super::plan::Answer;
-use crate::gate::now_ms;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
-use parkgate_client::{classify, http_date, retry_after, text_part};
+use parkgate_client::{classify, http_date, now, retry_after, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
 use parkgate_wire::{PushKind, UnixMillis, endpoint};
 use reqwest::Url;
@@ -47,14 +46,14 @@ impl Sender {
     }
 
     /// Sends one, once.
-    pub(super) async fn send(&self, subscriber: &Subscriber, outgoing: &Outgoing, now: i64) -> Answer {
+    pub(super) async fn send(&self, subscriber: &Subscriber, outgoing: &Outgoing, now: UnixMillis) -> Answer {
         match self.sent(subscriber, outgoing, now).await {
             Ok(answer) => answer,
             Err(told) => Answer::Failed { told, retry_after: None },
         }
     }
 
-    async fn sent(&self, subscriber: &Subscriber, outgoing: &Outgoing, now: i64) -> Result<Answer, String> {
+    async fn sent(&self, subscriber: &Subscriber, outgoing: &Outgoing, now: UnixMillis) -> Result<Answer, String> {
         let settings = &subscriber.told.settings;
         let url = address(&settings.url, settings.format, outgoing.record.kind)?;
         if let Some(why) = refused(&url, self.allow_private) {
@@ -69,7 +68,7 @@ impl Sender {
             Format::Webhook => {
                 let body = message::event(outgoing, settings);
                 let id = format!("msg_{}", outgoing.due.id);
-                let seconds = now / 1000;
+                let seconds = now.0 / 1000;
                 let signature = signature(subscriber.told.secret.expose(), &id, seconds, &body);
                 let post = self.http.post(url).header("content-type", "application/json");
                 let post = post.header("webhook-id", id).header("webhook-timestamp", seconds);
@@ -187,7 +186,7 @@ async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, String> {
 fn asked(reply: &reqwest::Response) -> Option<Duration> {
     let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok());
     let date = header("date").and_then(http_date);
-    retry_after(header("retry-after")?, date, UnixMillis(now_ms()))
+    retry_after(header("retry-after")?, date, now())
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, String> {

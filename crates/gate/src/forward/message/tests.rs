@@ -71,7 +71,7 @@ fn a_relayed_push_is_the_one_that_came() {
 
 #[test]
 fn the_open_platforms_names_codes_and_sign() {
-    let params = open_platform(&leave(), &settings(Format::OpenApi), &Secret::new("k"), 1_700_000_000_000);
+    let params = open_platform(&leave(), &settings(Format::OpenApi), &Secret::new("k"), UnixMillis(1_700_000_000_000));
     let text: Vec<String> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
     insta::assert_snapshot!(text.join("\n"));
     let unsigned = params.iter().filter(|(name, _)| name != "sign");
