@@ -9,54 +9,54 @@ use parkgate_seal::disk::{keep_from_others, make_folder, make_shared_folder, tig
 use parkgate_wire::Secret;
 use serde::Deserialize;
 
-use crate::outbox::{Disk, OURS, Outbox, OutboxError};
+use crate::outbox::{DiskLimits, OURS, Outbox, OutboxError};
 use crate::space::SpaceSource;
 
 /// The agent's file, as written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct AgentConfig {
     /// Folder of the outbox and its pictures.
     pub data: PathBuf,
-    /// Where records are taken.
+    /// The address of the local API.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
     /// A folder for dropped JSON files.
     pub spool: Option<PathBuf>,
-    /// How long a record waits for a picture that is not there yet; then it goes without.
+    /// How long a record of the spool folder waits for a picture that is not there yet; then it is sent without it.
     #[serde(default = "default_spool_picture_wait")]
     spool_picture_wait: String,
-    /// Whoever uses the local API must show it, if set (`Authorization: Bearer …`).
+    /// If set, every request to the local API must carry it (`Authorization: Bearer …`).
     pub token: Option<String>,
-    /// Names by which others may call this machine; addresses need not be listed.
+    /// Host names under which others reach this machine. Addresses need not be listed.
     #[serde(default)]
     pub hosts: Vec<String>,
-    /// What a success with a hint counts as.
+    /// How a success with a hint is handled.
     #[serde(default)]
     pub on_hint: OnHint,
-    /// What becomes of a record that is too large for the platform.
+    /// What happens to a record that is too large for the platform.
     #[serde(default)]
     pub on_too_large: OnTooLarge,
-    /// Sent at a time.
+    /// Pushes under way at the same time.
     #[serde(default = "default_concurrency")]
     pub concurrency: usize,
-    /// The newest records first, if it has fallen behind.
+    /// Send the newest records first when there is a backlog.
     #[serde(default)]
     pub newest_first: bool,
     /// The platform.
     pub platform: Platform,
-    /// When to try again.
+    /// When a push is tried again.
     #[serde(default)]
     pub retry: Retry,
-    /// Bounds on the disk.
+    /// Limits on disk space.
     #[serde(default)]
-    pub disk: Disk,
-    /// Where free spaces are known from.
+    pub disk: DiskLimits,
+    /// Where the number of free spaces comes from.
     #[serde(default)]
     pub space: SpaceFile,
 }
 
-/// Where free spaces are known from, besides `POST /space`.
+/// Where the number of free spaces comes from, besides `POST /space`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpaceFile {
@@ -70,29 +70,29 @@ impl Default for SpaceFile {
     }
 }
 
-/// What a success with a hint counts as (`leave.md`, note 6).
+/// How a success with a hint is handled (`leave.md`, note 6).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnHint {
-    /// Done: in production nothing may get stuck.
+    /// As sent: in production nothing may get stuck.
     #[default]
     Accept,
-    /// Set aside to look at: for the time of integration.
+    /// Held for a person to look at: for the time of integration.
     Hold,
 }
 
-/// What becomes of a record that is too large for the platform or a proxy before it (413, 414, 431).
+/// What happens to a record that is too large for the platform or a proxy in front of it (413, 414, 431).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnTooLarge {
-    /// It goes once more without its pictures: its payments matter more.
+    /// It is sent once more without its pictures: its payments matter more.
     #[default]
     WithoutPictures,
-    /// Set aside to look at.
+    /// It becomes a dead letter.
     Dead,
 }
 
-/// Where records go, and in whose name.
+/// The platform that records are sent to, and the credentials.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {
@@ -104,16 +104,16 @@ pub struct Platform {
     pub secret: Option<String>,
     /// A file that holds it.
     pub secret_file: Option<PathBuf>,
-    /// Where the platform gave one.
+    /// If the platform assigned one.
     pub app_id: Option<String>,
-    /// Given with the app.
+    /// Assigned with the app.
     pub api_type: Option<String>,
     /// How long one push may take, pictures and all.
     #[serde(default = "default_timeout")]
     timeout: String,
 }
 
-/// When to try again.
+/// When a push is tried again.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
@@ -170,11 +170,11 @@ impl Platform {
     }
 }
 
-impl Config {
-    /// The settings an agent has when its file says no more than this.
+impl AgentConfig {
+    /// The defaults for everything else.
     #[must_use]
-    pub fn new(data: PathBuf, listen: SocketAddr, platform: Platform) -> Config {
-        Config {
+    pub fn new(data: PathBuf, listen: SocketAddr, platform: Platform) -> AgentConfig {
+        AgentConfig {
             data,
             listen,
             spool: None,
@@ -187,19 +187,19 @@ impl Config {
             newest_first: false,
             platform,
             retry: Retry::default(),
-            disk: Disk::default(),
+            disk: DiskLimits::default(),
             space: SpaceFile::default(),
         }
     }
 
-    /// Reads and checks the file. Folders in it are beside it.
+    /// Reads and checks the file. Relative paths in it start from its own folder.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+    pub fn read(path: &Path) -> Result<AgentConfig, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File(path.into(), error))?;
         let wrong = |text: String| ConfigError::Wrong(path.into(), text);
-        let mut config: Config = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let mut config: AgentConfig = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.data = folder.join(&config.data);
         config.spool = config.spool.map(|spool| folder.join(spool));
@@ -218,10 +218,10 @@ impl Config {
         Ok(config)
     }
 
-    /// When to try again.
+    /// When a push is tried again.
     ///
     /// # Errors
-    /// A duration that is none.
+    /// A setting is no duration.
     pub fn backoff(&self) -> Result<Backoff, String> {
         let max = span("[retry] max", &self.retry.max)?;
         Ok(Backoff { first: span("[retry] first", &self.retry.first)?, max, asked_max: max })
@@ -230,22 +230,22 @@ impl Config {
     /// How long a record waits for a picture that is not in the spool folder yet.
     ///
     /// # Errors
-    /// A duration that is none.
+    /// The setting is no duration.
     pub fn spool_picture_wait(&self) -> Result<Duration, String> {
         span("spool_picture_wait", &self.spool_picture_wait)
     }
 
-    /// Where free spaces are known from.
+    /// Where the number of free spaces comes from.
     ///
     /// # Errors
-    /// A duration that is none.
+    /// The setting is no duration.
     pub fn space_source(&self) -> Result<SpaceSource, String> {
         let max_age = span("[space] max_age", &self.space.max_age)?;
         Ok(SpaceSource { file: self.space.file.clone(), max_age })
     }
 
-    /// Makes the folder of the outbox, and keeps what is the agent's from others. Where others come through it, since the spool
-    /// folder is in it, it stays open, and only what is in it is kept from them.
+    /// Makes the outbox's folder and closes it to other users. If the spool folder or the file of free spaces lies inside, others
+    /// must be able to pass through: then only the agent's own files in it are closed.
     pub(crate) fn make_folder(&self) -> std::io::Result<()> {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let data = absolute(&self.data);
@@ -271,7 +271,7 @@ impl Config {
     /// A client of the platform.
     ///
     /// # Errors
-    /// No secret, or a URL that is none.
+    /// The secret is missing, or the URL is invalid.
     pub fn client(&self) -> Result<Client, String> {
         let platform = &self.platform;
         let secret = match (&platform.secret, &platform.secret_file) {

@@ -1,38 +1,38 @@
-//! Does a platform deny one record, or all? Pure.
+//! Does a platform deny one record, or all of them? Pure.
 //!
-//! A wrong secret, a car park it does not know or a firewall in between meets every record: then nothing is given up, and
-//! someone is told what to mend. One record may meet it alone, by a character the platform signs otherwise or a word
-//! its firewall does not like: that one must not be tried for ever. What passes tells the two apart.
+//! A wrong secret, an unknown car park or a firewall in between affects every record: then nothing is given up, and a person
+//! is shown what to fix. One record may be affected alone, by a character that the platform signs differently or a word that
+//! its firewall dislikes: that one must not be tried for ever. Whether other records pass tells the two apart.
 
 use std::collections::{HashMap, HashSet};
 
 use parkgate_client::Denial;
 
-/// Denied so often while others passed in between, a record is taken to be the only one. A platform that is just being given
-/// another secret, node by node, must not make a record dead.
+/// A record denied this often, while others passed in between, is taken to be the only one affected. A platform whose nodes
+/// get a new secret one by one must not turn a record into a dead letter.
 const DENIED_MAX: u32 = 3;
-/// A firewall also blocks for a while whoever sends much.
+/// A firewall also blocks a busy sender for a while.
 const BLOCKED_MAX: u32 = 5;
-/// Beyond so many it is about all of them, and none needs to be known by itself.
+/// Beyond this many, all records are affected, and none needs to be remembered by itself.
 const KNOWN_MAX: usize = 4096;
 
 /// What a denial means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// The others pass: it is about this record.
+    /// Others pass: only this record is affected.
     One,
-    /// It may be about all.
+    /// All records may be affected.
     Undecided {
-        /// No record was denied before it since something passed, or only others were.
+        /// This record was not denied before since something last passed.
         is_first: bool,
     },
 }
 
-/// Denials of the records that wait.
+/// The denials of records that are still waiting.
 #[derive(Debug, Default)]
 pub(crate) struct Denials {
-    known: HashMap<i64, Known>,
-    /// Denied since something passed.
+    known: HashMap<i64, DenialCount>,
+    /// Denied since something last passed.
     in_a_row: HashSet<i64>,
     /// One of them was denied again.
     again: bool,
@@ -42,14 +42,14 @@ pub(crate) struct Denials {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct DenialCount {
     times: u32,
-    /// The number of the latest push begun when it was denied: what passes after that was sent later.
+    /// How many pushes had been begun when it was denied: a push with a higher number was sent later.
     begun: u64,
 }
 
 impl Denials {
-    /// The platform took a push, the `number`th that was begun.
+    /// The platform accepted the `number`th push that was begun.
     pub(crate) fn passed(&mut self, number: u64) {
         self.passed = self.passed.max(Some(number));
         self.in_a_row.clear();
@@ -57,7 +57,7 @@ impl Denials {
         self.last = None;
     }
 
-    /// The record is done with, in whichever way.
+    /// The record is settled, in whichever way.
     pub(crate) fn forget(&mut self, record: i64) {
         self.known.remove(&record);
     }
@@ -72,10 +72,10 @@ impl Denials {
         if self.known.len() >= KNOWN_MAX && !self.known.contains_key(&record) {
             self.known.clear();
         }
-        let known = self.known.entry(record).or_insert(Known { times: 0, begun });
-        // Its first time counts, and each one that comes when a later push has passed.
+        let known = self.known.entry(record).or_insert(DenialCount { times: 0, begun });
+        // The first denial counts, and each further one if a push sent after the last counted denial has passed.
         if known.times == 0 || passed > Some(known.begun) {
-            *known = Known { times: known.times + 1, begun };
+            *known = DenialCount { times: known.times + 1, begun };
         }
         if known.times < max {
             return Scope::Undecided { is_first };
@@ -85,7 +85,7 @@ impl Denials {
         Scope::One
     }
 
-    /// Why nothing seems to pass.
+    /// Why every record seems to be denied, if so.
     pub(crate) fn of_all(&self) -> Option<Denial> {
         let is_of_all = self.in_a_row.len() > 1 || self.again || self.passed.is_none();
         self.last.filter(|_| is_of_all && !self.in_a_row.is_empty())

@@ -1,9 +1,9 @@
-//! Who may use the local API: software of this car park, and no web page that happens to be open on the machine.
+//! Who may use the local API: software of this car park, but no web page that happens to be open on the machine.
 //!
-//! A page of another site can send simple requests to a loopback address, and, with a name that it has pointed there
-//! (DNS rebinding), read the answers. So the `Host` must be an address and not just any name, requests that a browser says come from
-//! elsewhere are refused, and a record's content type must be one that a browser asks leave for (`application/json`) or
-//! says the origin of. With `token` set, everybody must show it.
+//! A page of another site can send simple requests to a loopback address and, through a host name that it points there (DNS
+//! rebinding), read the answers. So the `Host` must be an address or a listed name, requests that a browser marks as
+//! cross-site are refused, and a record's content type must be one for which a browser asks permission first
+//! (`application/json`) or states the origin (`multipart/form-data`). With `token` set, every request must carry it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::intake::json_response;
+use crate::local_api::json_response;
 
-/// What the guard goes by.
+/// The rules of one local API.
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     listen: IpAddr,
     /// Names by which the agent may be called, in lower case.
     hosts: Vec<String>,
-    /// Compared by its digest: as long for a wrong one as for the right one.
+    /// Compared by digest, so that the time taken says nothing about the token.
     token: Option<[u8; 32]>,
 }
 
@@ -35,9 +35,12 @@ impl Guard {
         Guard { listen: listen.ip(), hosts, token: token.map(digest) }
     }
 
-    /// May it go on? Else what is answered.
+    /// Checks a request.
+    ///
+    /// # Errors
+    /// It is refused: the status and the sentence to answer.
     fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), (StatusCode, String)> {
-        let forbidden = |told: String| Err((StatusCode::FORBIDDEN, told));
+        let forbidden = |why: String| Err((StatusCode::FORBIDDEN, why));
         let host = text(headers, &HOST);
         if !self.is_ours(host) {
             return forbidden(format!(
@@ -53,15 +56,15 @@ impl Guard {
         if let Some(token) = self.token
             && digest(text(headers, &AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default().trim()) != token
         {
-            let told = "缺少令牌: 请求头加 Authorization: Bearer TOKEN, 即代理配置的 token (the token of the agent's file is needed)";
-            return Err((StatusCode::UNAUTHORIZED, told.into()));
+            let why = "缺少令牌: 请求头加 Authorization: Bearer TOKEN, 即代理配置的 token (the token of the agent's file is needed)";
+            return Err((StatusCode::UNAUTHORIZED, why.into()));
         }
         if *method == Method::POST && !is_taken(path, text(headers, &CONTENT_TYPE)) {
             let sent = text(headers, &CONTENT_TYPE);
-            let told = format!(
+            let why = format!(
                 "Content-Type`{sent}`: JSON请用 application/json, 带图片用 multipart/form-data (send JSON as application/json: curl -H 'Content-Type: application/json' -d …)"
             );
-            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, told));
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
         Ok(())
     }
@@ -76,7 +79,7 @@ impl Guard {
     }
 }
 
-/// All its routes go through the guard first.
+/// Puts the guard in front of every route.
 pub(crate) fn guarded(router: Router, guard: Guard) -> Router {
     router.layer(middleware::from_fn_with_state(Arc::new(guard), pass))
 }
@@ -84,14 +87,14 @@ pub(crate) fn guarded(router: Router, guard: Guard) -> Router {
 async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match guard.check(request.method(), request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,
-        Err((status, told)) => {
+        Err((status, why)) => {
             tracing::warn!(
                 status = status.as_u16(),
                 path = request.uri().path(),
-                told,
+                why,
                 "a request to the agent was refused"
             );
-            json_response(status, &json!({ "error": told }))
+            json_response(status, &json!({ "error": why }))
         }
     }
 }
@@ -112,7 +115,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Is it an address of this very server? `null` is that of nobody.
+/// Is this origin or referrer a page of this very server? `null` is nobody's.
 fn is_of(value: &http::HeaderValue, host: &str) -> bool {
     let value = value.to_str().unwrap_or_default();
     let authority = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));

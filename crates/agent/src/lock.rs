@@ -1,4 +1,4 @@
-//! One agent a folder.
+//! One agent per folder.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use parkgate_seal::disk::open_file;
 
-/// Held as long as the agent runs: one folder has one sender.
+/// Held while the agent runs: a folder has one sender.
 pub(crate) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
 
 impl Lock {

@@ -1,15 +1,15 @@
-//! The durable queue. What was answered 202 is here until the platform has it.
+//! The outbox, a durable queue. What was answered 202 stays here until the platform has it.
 //!
-//! - A record stands once for each `(kind, parking_serial)`; the same one given again is the same record, also for a while
-//!   after it was sent.
-//! - A leave waits for its enter; an enter that was refused goes along in its leave (`leave.md`, note 8).
+//! - There is one record for each `(kind, parking_serial)`. The same one handed in again is recognised, also for a while after
+//!   it was sent.
+//! - A leave waits for its enter; an enter that was refused is sent along in its leave (`leave.md`, note 8).
 //! - A leave has the `enter_time` of its enter, to the millisecond (note 9).
-//! - Free spaces that are known are attached when a record is taken: they are of that moment (note 5).
-//! - Pictures are copied in and synced before their record commits, and removed after it was sent.
+//! - The number of free spaces is attached when a record is accepted, since it is valid for that moment (note 5).
+//! - Pictures are copied in and synced before their record is committed, and removed once it was sent.
 
-mod aside;
 pub(crate) mod checkpoint;
 mod claim;
+mod dead_letters;
 mod pictures;
 mod schema;
 mod settle;
@@ -27,14 +27,14 @@ use parkgate_wire::{PushKind, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::record::Record;
-use crate::space::{Space, SpaceSource};
+use crate::space::{SpaceCount, SpaceSource};
 
 use upkeep::Age;
 use vault::Vault;
 
-pub use types::{Added, Aside, Claimed, Counts, Disk, Settled};
+pub use types::{Added, ClaimedRecord, Counts, DeadLetter, DiskLimits, Settlement};
 
-/// What is wrong with the outbox.
+/// Why the outbox did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
     /// The database.
@@ -52,10 +52,10 @@ pub enum OutboxError {
     /// A record is not what was written.
     #[error("damaged on disk: {0}")]
     Damaged(String),
-    /// As many records wait as may.
+    /// As many records are waiting as are allowed.
     #[error("发件箱已满: {0}条待发 (the outbox is full)")]
     Full(u64),
-    /// The serial is queued or was sent with other content.
+    /// A record with this serial and other content is queued or was sent.
     #[error("流水`{0}`已有不同内容的记录 (another record has this serial)")]
     Taken(String),
 }
@@ -63,18 +63,18 @@ pub enum OutboxError {
 /// The queue.
 pub struct Outbox {
     connection: Mutex<Connection>,
-    /// Handed out for sending, and not settled yet.
+    /// Claimed for sending, and not settled yet.
     claimed: Mutex<HashSet<i64>>,
     files: PathBuf,
-    disk: Disk,
+    disk: DiskLimits,
     space: SpaceSource,
     age: Age,
     vault: Vault,
 }
 
-/// In the outbox's folder.
+/// The database in the outbox's folder.
 pub(crate) const FILE: &str = "outbox.db";
-/// What of its folder is the agent's, beside the master key.
+/// The agent's own files and folders there, besides the master key.
 pub(crate) const OURS: [&str; 6] = [FILE, "outbox.db-wal", "outbox.db-shm", "agent.lock", "pictures", "incoming"];
 
 impl Outbox {
@@ -82,11 +82,11 @@ impl Outbox {
     ///
     /// # Errors
     /// The folder or the database cannot be made or read.
-    pub fn open(data: &Path, disk: Disk, space: SpaceSource) -> Result<Outbox, OutboxError> {
+    pub fn open(data: &Path, disk: DiskLimits, space: SpaceSource) -> Result<Outbox, OutboxError> {
         let (files, path) = (data.join("pictures"), data.join(FILE));
         let unmade = |path: &PathBuf, error| OutboxError::File(path.clone(), error);
         make_folder(&files).map_err(|error| unmade(&files, error))?;
-        // Before SQLite does, so that only its owner reads it, and what SQLite puts beside it.
+        // Made before SQLite does it, so that only its owner can read it and the files that SQLite puts beside it.
         open_file(&path).map_err(|error| unmade(&path, error))?;
         let vault = Vault::open(data)?;
         let mut connection = Connection::open(path)?;
@@ -97,18 +97,18 @@ impl Outbox {
         Ok(Outbox { connection: Mutex::new(connection), claimed, files, disk, space, age, vault })
     }
 
-    /// Takes a record; when this returns, it is on disk.
+    /// Accepts a record. When this returns, it is on disk.
     ///
     /// # Errors
-    /// It was not taken.
+    /// It was not accepted.
     pub fn add(&self, record: &Record, now: UnixMillis) -> Result<Added, OutboxError> {
         let on_their_way = if record.files.is_empty() { HashSet::new() } else { self.claimed() };
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut removed = match known(&transaction, record, &self.vault)? {
-            Known::Not => Vec::new(),
-            Known::Mended(pictures) => pictures,
-            Known::As(added) => return Ok(added),
+            Earlier::Nothing => Vec::new(),
+            Earlier::Corrected(pictures) => pictures,
+            Earlier::Same(added) => return Ok(added),
         };
         let queued = schema::number(&transaction, "records")?;
         if queued >= self.disk.records_max {
@@ -116,8 +116,8 @@ impl Outbox {
         }
         schema::count(&transaction, "records", 1)?;
         let mut params = with_enter_time(&transaction, record)?;
-        let told = schema::space(&transaction)?;
-        self.space.attach(record.happened_at, &mut params, told, now);
+        let reported = schema::space(&transaction)?;
+        self.space.attach(record.happened_at, &mut params, reported, now);
         let (params, personal) = self.vault.split(record, params)?;
         let json = serde_json::to_string(&params).unwrap_or_default();
         transaction
@@ -138,21 +138,21 @@ impl Outbox {
         removed.extend(self.add_files(&transaction, id, &record.files, &on_their_way)?);
         transaction.commit()?;
         drop(connection);
-        // Only now: a record that is still there must find its pictures.
+        // Only after the commit: a record that is still there must find its pictures.
         removed.iter().for_each(|name| self.remove(name));
         Ok(Added::Queued(id))
     }
 
-    /// Notes the free spaces told by the car park's software, for the records that come after.
+    /// Notes the free spaces that the car park's software reported, for the records that follow.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub fn tell_space(&self, space: Space, now: UnixMillis) -> Result<(), OutboxError> {
-        let Space { total, remain } = space;
+    pub fn note_space(&self, space: SpaceCount, now: UnixMillis) -> Result<(), OutboxError> {
+        let SpaceCount { total, remain } = space;
         schema::note(&self.lock(), "space", Some(&format!("{total} {remain} {now}")))
     }
 
-    /// Notes what someone should mend, or that all is well.
+    /// Notes the problem that a person must fix, or that there is none.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -160,7 +160,7 @@ impl Outbox {
         schema::note(&self.lock(), "problem", problem)
     }
 
-    /// The state at a glance.
+    /// All counts.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -173,24 +173,26 @@ impl Outbox {
     }
 }
 
-enum Known {
-    Not,
-    As(Added),
-    /// It takes the place of one that was aside, whose pictures these are.
-    Mended(Vec<String>),
+/// What the outbox knows of a record that is handed in.
+enum Earlier {
+    Nothing,
+    Same(Added),
+    /// It replaces a dead letter, whose pictures these are.
+    Corrected(Vec<String>),
 }
 
-/// Is it there or sent already? One that is aside and comes with other content is mended: the new one takes its place.
-fn known(transaction: &Transaction<'_>, record: &Record, vault: &Vault) -> Result<Known, OutboxError> {
+/// Is the record queued or sent already? A dead letter that is handed in with other content has been corrected: the new one
+/// replaces it.
+fn known(transaction: &Transaction<'_>, record: &Record, vault: &Vault) -> Result<Earlier, OutboxError> {
     let key = params![record.parking_serial, code(record.kind)];
     let queued: Option<(i64, [u8; 16], i64)> = transaction
         .prepare_cached("SELECT id, digest, state FROM records WHERE serial = ?1 AND kind = ?2")?
         .query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     match queued {
-        Some((id, digest, _)) if vault.is_digest(digest, record) => return Ok(Known::As(Added::Known(id))),
+        Some((id, digest, _)) if vault.is_digest(digest, record) => return Ok(Earlier::Same(Added::Known(id))),
         Some((_, _, 0)) => return Err(OutboxError::Taken(record.parking_serial.clone())),
-        Some((id, ..)) => return Ok(Known::Mended(settle::forget(transaction, id)?)),
+        Some((id, ..)) => return Ok(Earlier::Corrected(settle::forget(transaction, id)?)),
         None => {}
     }
     let sent: Option<[u8; 16]> = transaction
@@ -198,13 +200,13 @@ fn known(transaction: &Transaction<'_>, record: &Record, vault: &Vault) -> Resul
         .query_row(key, |row| row.get(0))
         .optional()?;
     match sent {
-        Some(digest) if vault.is_digest(digest, record) => Ok(Known::As(Added::Sent)),
+        Some(digest) if vault.is_digest(digest, record) => Ok(Earlier::Same(Added::Sent)),
         Some(_) => Err(OutboxError::Taken(record.parking_serial.clone())),
-        None => Ok(Known::Not),
+        None => Ok(Earlier::Nothing),
     }
 }
 
-/// The enter's `enter_time`, where the agent knows it.
+/// A record's parameters, with the `enter_time` of its enter if the agent knows it.
 fn with_enter_time(transaction: &Transaction<'_>, record: &Record) -> Result<Vec<(String, String)>, OutboxError> {
     let mut params = record.params.clone();
     if record.kind == PushKind::Enter {
@@ -222,7 +224,7 @@ fn with_enter_time(transaction: &Transaction<'_>, record: &Record) -> Result<Vec
     {
         tracing::warn!(
             parking_serial = record.parking_serial,
-            "a leave told another enter_time than its enter: the enter's is sent"
+            "a leave has another enter_time than its enter: the enter's is sent"
         );
         param.1 = entered.to_string();
     }

@@ -1,4 +1,4 @@
-//! What someone should mend, though the platform answers: shown in the status until it is well.
+//! Problems a person must fix although the platform answers: shown in the status until they are gone.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use parkgate_wire::UnixMillis;
 
 use crate::check;
 
-/// One thing to mend.
+/// One such problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
-    /// Nothing passes.
+    /// Every record is denied.
     Denied(Denial),
     /// The clock is off; by how much, in words.
     Clock(String),
 }
 
 impl Problem {
-    /// If the clock is off by the platform's.
+    /// If this clock differs too much from the platform's.
     pub(crate) fn of_clock(platform: UnixMillis, here: UnixMillis) -> Option<Problem> {
         let clock = check::clock(platform, here);
-        (!clock.is_ok).then_some(Problem::Clock(clock.told))
+        (!clock.is_ok).then_some(Problem::Clock(clock.message))
     }
 
-    /// To be mended by the same hand: a clock that is off by another second is no news.
+    /// Is it the same problem as before? A clock that is off by one second more is no news.
     pub(crate) fn is_same(before: Option<&Problem>, after: Option<&Problem>) -> bool {
         match (before, after) {
             (Some(Problem::Clock(_)), Some(Problem::Clock(_))) => true,
@@ -44,7 +44,7 @@ impl fmt::Display for Problem {
             Problem::Denied(Denial::Blocked) => out.write_str(
                 "平台之前的代理或防火墙拦截, 或地址有误: 检查 [platform] url, 联系平台; 记录都保留 (blocked before the platform, or a wrong address: records are kept)",
             ),
-            Problem::Clock(told) => out.write_str(told),
+            Problem::Clock(message) => out.write_str(message),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A record as the car park's software gives it: protocol names, JSON values.
+//! A record as the car park's software hands it in: protocol names, JSON values.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use parkgate_wire::{Md5Hash, PushKind, UnixMillis};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// An enter or a leave, checked as far as the agent can.
+/// An enter or a leave, checked as far as the agent can check it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Which call.
@@ -21,13 +21,13 @@ pub struct Record {
     pub happened_at: UnixMillis,
     /// All parameters but `park_uuid` and `sign`, in the order given.
     pub params: Vec<(String, String)>,
-    /// Pictures by part name (`leave_image_file`).
+    /// PicturesState by part name (`leave_image_file`).
     pub files: Vec<(String, PathBuf)>,
 }
 
 impl Record {
-    /// Reads a JSON object with protocol names. Lists (`payment_list`) become JSON text; payments without an order get one
-    /// that stays the same over retries; `*_file` is a path.
+    /// Reads a JSON object with protocol names. Lists (`payment_list`) become JSON text, payments without an order get one that
+    /// stays the same over retries, and `*_file` is a path.
     ///
     /// # Errors
     /// What is missing or wrong, in a sentence.
@@ -49,7 +49,7 @@ impl Record {
         Record::new(kind, params, files)
     }
 
-    /// Of parameters and pictures by part name. Those that say nothing are as good as none.
+    /// Makes a record from parameters and from pictures by part name. Empty ones are left out.
     ///
     /// # Errors
     /// What is missing or wrong, in a sentence.
@@ -63,7 +63,7 @@ impl Record {
         });
         files.retain(|(_, path)| !path.to_str().is_some_and(says_nothing));
         params.retain(|(name, value)| !is_hash_of_nothing(name, value, &files));
-        // It becomes part of a file's name.
+        // It becomes part of a file name.
         if let Some((part, _)) = files.iter().find(|(part, _)| !is_name(part.as_bytes())) {
             return Err(format!(
                 "`{part}`: 图片字段名应为小写字母、数字与下划线 (a picture's name is of a-z, 0-9 and _)"
@@ -85,7 +85,7 @@ impl Record {
         Ok(Record { kind, parking_serial, enter_time, happened_at, params, files })
     }
 
-    /// The same for the same record given again.
+    /// Equal for the same record handed in again.
     #[must_use]
     pub fn digest(&self) -> [u8; 16] {
         let mut params: Vec<_> = self.params.iter().collect();
@@ -104,14 +104,14 @@ impl Record {
     }
 }
 
-/// The hash of a picture that was not taken: software that always sends the field sends the MD5 of no bytes.
+/// Is it the hash of a picture that was never taken? Software that always fills the field sends the MD5 of no bytes.
 fn is_hash_of_nothing(name: &str, value: &str, files: &[(String, PathBuf)]) -> bool {
     let has_file = |image: &str| files.iter().any(|(part, _)| part.strip_suffix("_file") == Some(image));
     name.strip_suffix("_hash").is_some_and(|image| !has_file(image))
         && Md5Hash::parse(value) == Some(Md5Hash::OF_NOTHING)
 }
 
-/// A payment is taken once for its order: one that has none gets its serial and position.
+/// A platform takes each order once, so a payment without one gets an order made of its serial and position.
 fn with_orders(list: &str, parking_serial: &str) -> Result<String, String> {
     let wrong = || "参数`payment_list`应为JSON数组 (payment_list is a JSON array of objects)".to_owned();
     let mut entries: Vec<Map<String, Value>> = serde_json::from_str(list).map_err(|_| wrong())?;

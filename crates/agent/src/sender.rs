@@ -1,5 +1,5 @@
-//! Sends what waits in the outbox, by the loop that [`parkgate_client::Dispatch`] is: what an answer means for a record, and
-//! for all of them.
+//! Sends what waits in the outbox, with the loop of [`parkgate_client::Dispatch`]. Here stands what an answer means for a record,
+//! and for all of them.
 
 use std::future::Future;
 use std::io::ErrorKind;
@@ -16,15 +16,15 @@ use tokio::sync::{Notify, watch};
 
 use crate::config::{OnHint, OnTooLarge};
 use crate::denials::{Denials, Scope};
-use crate::outbox::{Claimed, Outbox, OutboxError, Settled};
+use crate::outbox::{ClaimedRecord, Outbox, OutboxError, Settlement};
 use crate::problem::Problem;
 use crate::tasks::STOP_WITHIN;
 
-/// Claimed at a time, at most.
+/// Records claimed at a time, at most.
 const CLAIM_MAX: usize = 256;
 
-/// What sending needs.
-pub(crate) struct Sender {
+/// The settings and parts that sending needs.
+pub(crate) struct OutboxSender {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) client: Client,
     pub(crate) backoff: Backoff,
@@ -32,12 +32,12 @@ pub(crate) struct Sender {
     pub(crate) on_too_large: OnTooLarge,
     pub(crate) concurrency: usize,
     pub(crate) newest_first: bool,
-    /// Something was added.
+    /// A record was added.
     pub(crate) added: Arc<Notify>,
 }
 
-impl Sender {
-    /// Sends until told to stop, and then finishes what is on its way, within bounds.
+impl OutboxSender {
+    /// Sends until asked to stop, and then finishes what is under way, within bounds.
     pub(crate) async fn run(self, stop: watch::Receiver<bool>) {
         let limits = DispatchLimits {
             concurrency: self.concurrency,
@@ -52,45 +52,48 @@ impl Sender {
             gather: Duration::ZERO,
             drain: STOP_WITHIN,
         };
-        Dispatch::new(Sending::new(self), Arc::default(), limits).run(stop).await;
+        Dispatch::new(OutboxQueue::new(self), Arc::default(), limits).run(stop).await;
     }
 }
 
-/// An outbox being sent.
-struct Sending {
-    sender: Sender,
+/// The outbox as the loop sees it.
+struct OutboxQueue {
+    sender: OutboxSender,
     denials: Denials,
     /// Pushes begun.
     begun: u64,
-    /// The platform came back: no record waits for the end of its own pause.
+    /// The platform is back: records need not wait any longer.
     is_back: Arc<AtomicBool>,
-    /// What someone should mend, though records go out; logged once, and shown until it is well.
+    /// The problem a person must fix; logged once, and shown until it is gone.
     problem: Option<Problem>,
     /// It changed, and is to be written down.
     is_problem_new: bool,
 }
 
-/// A push on its way.
+/// A push under way.
 struct Attempt {
     record: i64,
-    /// Its place among all that were begun.
+    /// Its number among all pushes begun.
     number: u64,
-    /// Of this record, before.
+    /// Earlier failures of this record.
     failures: u32,
     has_pictures: bool,
-    /// ID data that a hint may repeat.
+    /// Personal data that a hint may repeat.
     personal: Vec<(String, String)>,
 }
 
-/// A push that ended: what came, and the platform's time.
+/// A push that ended: the answer, and the platform's time.
 type Ended = (Attempt, Result<(Outcome, Option<UnixMillis>), ClientError>);
 
-impl Queue for Sending {
-    type Delivery = Claimed;
+impl Queue for OutboxQueue {
+    type Delivery = ClaimedRecord;
     type Attempt = Ended;
-    type Settled = (i64, Settled);
+    type Settled = (i64, Settlement);
 
-    fn claim(&mut self, wish: ClaimWish) -> impl Future<Output = ClaimBatch<Claimed, (i64, Settled)>> + Send + 'static {
+    fn claim(
+        &mut self,
+        wish: ClaimWish,
+    ) -> impl Future<Output = ClaimBatch<ClaimedRecord, (i64, Settlement)>> + Send + 'static {
         let (outbox, is_back) = (Arc::clone(&self.sender.outbox), Arc::clone(&self.is_back));
         let longest = self.sender.backoff.longest();
         let newest_first = self.sender.newest_first || wish.rather_newest;
@@ -103,12 +106,16 @@ impl Queue for Sending {
         })
     }
 
-    fn send(&mut self, record: Claimed) -> impl Future<Output = Ended> + Send + 'static {
+    fn send(&mut self, record: ClaimedRecord) -> impl Future<Output = Ended> + Send + 'static {
         self.begun += 1;
         push(self.sender.client.clone(), record, self.begun)
     }
 
-    fn classify(&mut self, (attempt, answer): Ended, circuit: &mut Circuit) -> ((i64, Settled), Option<CircuitChange>) {
+    fn classify(
+        &mut self,
+        (attempt, answer): Ended,
+        circuit: &mut Circuit,
+    ) -> ((i64, Settlement), Option<CircuitChange>) {
         let (outcome, date) = answer.map_or_else(|error| (Err(error), None), |(what, date)| (Ok(what), date));
         let is_answer = is_answer(&outcome);
         let (settled, contact) = self.settled(outcome, &attempt, circuit);
@@ -119,14 +126,17 @@ impl Queue for Sending {
         if is_answer {
             self.look_for_problems(date);
         }
-        if !matches!(settled, Settled::Later { .. }) {
+        if !matches!(settled, Settlement::Later { .. }) {
             self.denials.forget(attempt.record);
         }
         ((attempt.record, settled), change)
     }
 
     /// An outbox that cannot be written now (a full disk) is tried again with the same: nothing is forgotten, nothing stops.
-    fn settle(&mut self, settled: Vec<(i64, Settled)>) -> impl Future<Output = Vec<(i64, Settled)>> + Send + 'static {
+    fn settle(
+        &mut self,
+        settled: Vec<(i64, Settlement)>,
+    ) -> impl Future<Output = Vec<(i64, Settlement)>> + Send + 'static {
         let outbox = Arc::clone(&self.sender.outbox);
         let is_problem_new = std::mem::take(&mut self.is_problem_new);
         let problem = is_problem_new.then(|| self.problem.as_ref().map(ToString::to_string));
@@ -146,8 +156,8 @@ impl Queue for Sending {
         })
     }
 
-    fn release(&mut self, records: Vec<Claimed>, _: ReleaseReason) -> Vec<(i64, Settled)> {
-        self.sender.outbox.give_back(records.iter().map(|record| record.id));
+    fn release(&mut self, records: Vec<ClaimedRecord>, _: ReleaseReason) -> Vec<(i64, Settlement)> {
+        self.sender.outbox.release(records.iter().map(|record| record.id));
         Vec::new()
     }
 
@@ -156,10 +166,10 @@ impl Queue for Sending {
     }
 }
 
-impl Sending {
-    fn new(sender: Sender) -> Sending {
+impl OutboxQueue {
+    fn new(sender: OutboxSender) -> OutboxQueue {
         let is_back = Arc::default();
-        Sending { sender, denials: Denials::default(), begun: 0, is_back, problem: None, is_problem_new: false }
+        OutboxQueue { sender, denials: Denials::default(), begun: 0, is_back, problem: None, is_problem_new: false }
     }
 
     fn look_for_problems(&mut self, date: Option<UnixMillis>) {
@@ -181,7 +191,7 @@ impl Sending {
         outcome: Result<Outcome, ClientError>,
         attempt: &Attempt,
         circuit: &Circuit,
-    ) -> (Settled, Contact) {
+    ) -> (Settlement, Contact) {
         match outcome {
             Ok(Outcome::TryLater { reason, retry_after }) => {
                 let reason = without_personal(&reason, &attempt.personal);
@@ -209,7 +219,7 @@ impl Sending {
             }
             Ok(Outcome::Accepted(_)) => {
                 self.denials.passed(attempt.number);
-                (Settled::Sent { hint: None }, Contact::Answered)
+                (Settlement::Sent { hint: None }, Contact::Answered)
             }
             Ok(Outcome::AcceptedWithHint(reply)) => {
                 self.denials.passed(attempt.number);
@@ -220,17 +230,17 @@ impl Sending {
         }
     }
 
-    fn hinted(&self, hint: String) -> Settled {
+    fn hinted(&self, hint: String) -> Settlement {
         match self.sender.on_hint {
-            OnHint::Hold => Settled::Held { hint },
+            OnHint::Hold => Settlement::Held { hint },
             OnHint::Accept => {
                 tracing::warn!(hint, "taken with a hint");
-                Settled::Sent { hint: Some(hint) }
+                Settlement::Sent { hint: Some(hint) }
             }
         }
     }
 
-    fn too_large(&self, reason: String, attempt: &Attempt) -> Settled {
+    fn too_large(&self, reason: String, attempt: &Attempt) -> Settlement {
         match self.sender.on_too_large {
             OnTooLarge::WithoutPictures if attempt.has_pictures => {
                 tracing::error!(
@@ -238,18 +248,18 @@ impl Sending {
                     reason,
                     "too large: the record goes once more without its pictures"
                 );
-                Settled::WithoutPictures { reason }
+                Settlement::WithoutPictures { reason }
             }
             OnTooLarge::WithoutPictures | OnTooLarge::Dead => dead(reason),
         }
     }
 
-    /// Something on this side of the line.
-    fn unreadable(&self, error: ClientError, attempt: &Attempt) -> Settled {
+    /// The push could not be made, for a reason on this side.
+    fn unreadable(&self, error: ClientError, attempt: &Attempt) -> Settlement {
         match error {
             ClientError::File(path, error) if error.kind() == ErrorKind::NotFound => {
                 tracing::error!(record = attempt.record, path = %path.display(), "a picture is gone: the record goes without it");
-                Settled::PictureGone { path, reason: error.to_string() }
+                Settlement::PictureGone { path, reason: error.to_string() }
             }
             ClientError::File(path, error) => {
                 tracing::error!(record = attempt.record, path = %path.display(), %error, "a picture cannot be read: the record waits");
@@ -260,13 +270,13 @@ impl Sending {
         }
     }
 
-    fn later(&self, attempt: &Attempt, asked: Option<Duration>, reason: String) -> Settled {
+    fn later(&self, attempt: &Attempt, asked: Option<Duration>, reason: String) -> Settlement {
         let wait = self.sender.backoff.wait(attempt.failures.saturating_add(1), asked, chance());
-        Settled::Later { due: now().after(wait), reason }
+        Settlement::Later { due: now().after(wait), reason }
     }
 }
 
-/// Did it come from the platform, or from what stands before it?
+/// Did the answer come from the platform or something in front of it?
 fn is_answer(outcome: &Result<Outcome, ClientError>) -> bool {
     match outcome {
         Ok(Outcome::Accepted(_) | Outcome::AcceptedWithHint(_) | Outcome::Refused(_) | Outcome::Denied { .. }) => true,
@@ -274,12 +284,12 @@ fn is_answer(outcome: &Result<Outcome, ClientError>) -> bool {
     }
 }
 
-fn dead(hint: String) -> Settled {
-    tracing::error!(hint, "refused: the record is aside, see `parkgate agent dead list`");
-    Settled::Dead { hint }
+fn dead(hint: String) -> Settlement {
+    tracing::error!(hint, "refused: the record is a dead letter now, see `parkgate agent dead list`");
+    Settlement::Dead { hint }
 }
 
-async fn push(client: Client, record: Claimed, number: u64) -> Ended {
+async fn push(client: Client, record: ClaimedRecord, number: u64) -> Ended {
     let mut draft = Draft::default();
     for (name, value) in &record.params {
         draft = draft.param(name, value);
@@ -297,14 +307,14 @@ async fn push(client: Client, record: Claimed, number: u64) -> Ended {
     (attempt, client.push_dated(record.kind, draft).await)
 }
 
-/// Claims; first, no record waits longer than it may.
+/// Claims records, after making sure that none waits longer than it may.
 fn claimed(
     outbox: &Outbox,
     max: usize,
     newest_first: bool,
     is_back: &AtomicBool,
     longest: Duration,
-) -> Result<ClaimBatch<Claimed, (i64, Settled)>, OutboxError> {
+) -> Result<ClaimBatch<ClaimedRecord, (i64, Settlement)>, OutboxError> {
     let now = now();
     if is_back.swap(false, Ordering::Relaxed) {
         outbox.hurry().inspect_err(|_| is_back.store(true, Ordering::Relaxed))?;
@@ -317,8 +327,8 @@ fn claimed(
     Ok(ClaimBatch { is_more: !deliveries.is_empty(), deliveries, next_due, ..ClaimBatch::default() })
 }
 
-/// Works at the outbox on a blocking thread. A panic goes on: what was to be written down is lost with it, and what it had
-/// claimed would wait until the next start, which must be now.
+/// Works at the outbox on a blocking thread. A panic ends the agent: what was to be written down is lost with it, and what was
+/// claimed would otherwise wait until the next start.
 async fn in_outbox<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

@@ -1,4 +1,4 @@
-//! Free spaces from where the car park counts them, so that the platform need not guess (`leave.md`, note 5).
+//! Free spaces as the car park counts them, so that the platform need not guess (`leave.md`, note 5).
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// How many spaces there are, and how many are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Space {
+pub struct SpaceCount {
     /// `total_parking_space`.
     #[serde(rename = "total_parking_space")]
     pub total: u32,
@@ -18,12 +18,12 @@ pub struct Space {
     pub remain: u32,
 }
 
-/// Where free spaces are known from, besides the local API.
+/// Where the number of free spaces comes from, besides the local API.
 #[derive(Debug, Clone)]
 pub struct SpaceSource {
-    /// A JSON file with both numbers, rewritten by the car park's software whenever they change.
+    /// A JSON file with both numbers, rewritten by the car park's software on every change.
     pub file: Option<PathBuf>,
-    /// Numbers older than this, and records that happened longer ago, get none: a count is of its moment.
+    /// A count is valid for its moment: numbers older than this are not used, nor are records older than this given any.
     pub max_age: Duration,
 }
 
@@ -34,21 +34,22 @@ impl Default for SpaceSource {
 }
 
 impl SpaceSource {
-    /// Adds both numbers to a record that tells none, if they are known for the time it happened. `told` came by the
+    /// Adds both numbers to a record that has none, if they are known for the time of its event. `reported` came through the
     /// local API; the newer of it and the file counts.
     pub(crate) fn attach(
         &self,
         happened_at: UnixMillis,
         params: &mut Vec<(String, String)>,
-        told: Option<(Space, UnixMillis)>,
+        reported: Option<(SpaceCount, UnixMillis)>,
         now: UnixMillis,
     ) {
         let is_fresh = |at: UnixMillis| now.since(at).max(at.since(now)) <= self.max_age;
-        let tells = |name: &str| params.iter().any(|(other, _)| other == name);
-        if !is_fresh(happened_at) || tells("total_parking_space") || tells("remain_parking_space") {
+        let has = |name: &str| params.iter().any(|(other, _)| other == name);
+        if !is_fresh(happened_at) || has("total_parking_space") || has("remain_parking_space") {
             return;
         }
-        let known = [told, self.read()].into_iter().flatten().filter(|(_, at)| is_fresh(*at)).max_by_key(|(_, at)| *at);
+        let known =
+            [reported, self.read()].into_iter().flatten().filter(|(_, at)| is_fresh(*at)).max_by_key(|(_, at)| *at);
         if let Some((space, _)) = known {
             params.push(("total_parking_space".into(), space.total.to_string()));
             params.push(("remain_parking_space".into(), space.remain.to_string()));
@@ -56,9 +57,9 @@ impl SpaceSource {
     }
 
     /// What the file says, and when it was written.
-    fn read(&self) -> Option<(Space, UnixMillis)> {
+    fn read(&self) -> Option<(SpaceCount, UnixMillis)> {
         let path = self.file.as_ref()?;
-        let read = || -> std::io::Result<(Space, UnixMillis)> {
+        let read = || -> std::io::Result<(SpaceCount, UnixMillis)> {
             let written = std::fs::metadata(path)?.modified()?;
             let space = serde_json::from_slice(without_bom(&std::fs::read(path)?))?;
             Ok((space, written.into()))
@@ -79,21 +80,26 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000_000;
 
-    fn attached(source: &SpaceSource, happened_at: i64, given: &[(&str, &str)], told: Option<(Space, i64)>) -> String {
+    fn attached(
+        source: &SpaceSource,
+        happened_at: i64,
+        given: &[(&str, &str)],
+        reported: Option<(SpaceCount, i64)>,
+    ) -> String {
         let mut params: Vec<_> = given.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let told = told.map(|(space, at)| (space, UnixMillis(at)));
-        source.attach(UnixMillis(happened_at), &mut params, told, UnixMillis(NOW));
+        let reported = reported.map(|(space, at)| (space, UnixMillis(at)));
+        source.attach(UnixMillis(happened_at), &mut params, reported, UnixMillis(NOW));
         params.iter().map(|(n, v)| format!("{n}={v} ")).collect()
     }
 
     #[test]
     fn free_spaces_are_attached_if_they_are_of_the_records_time() {
         let source = SpaceSource::default();
-        let told = Some((Space { total: 100, remain: 7 }, NOW - 60_000));
+        let told = Some((SpaceCount { total: 100, remain: 7 }, NOW - 60_000));
         let both = "total_parking_space=100 remain_parking_space=7 ";
         assert_eq!(attached(&source, NOW, &[], told), both);
         assert_eq!(attached(&source, NOW - 3_600_000, &[], told), "", "an old record");
-        assert_eq!(attached(&source, NOW, &[], Some((Space { total: 100, remain: 7 }, NOW - 3_600_000))), "");
+        assert_eq!(attached(&source, NOW, &[], Some((SpaceCount { total: 100, remain: 7 }, NOW - 3_600_000))), "");
         let own = [("total_parking_space", "50")];
         assert_eq!(attached(&source, NOW, &own, told), "total_parking_space=50 ");
         assert_eq!(attached(&source, NOW, &[], None), "");
@@ -104,7 +110,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("space.json");
         let source = SpaceSource { file: Some(file.clone()), max_age: Duration::from_secs(u32::MAX.into()) };
-        let told = Some((Space { total: 100, remain: 7 }, NOW));
+        let told = Some((SpaceCount { total: 100, remain: 7 }, NOW));
         assert_eq!(attached(&source, NOW, &[], told), "total_parking_space=100 remain_parking_space=7 ");
         std::fs::write(&file, r#"{"total_parking_space": 100, "remain_parking_space": 8}"#).unwrap();
         assert_eq!(

@@ -1,6 +1,7 @@
-//! A folder for software that can only write files: a JSON file moved in is a record, its pictures named by path.
+//! The spool folder, for software that can only write files: a JSON file moved into it is a record, its pictures are named by
+//! path.
 
-mod arriving;
+mod picture_wait;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -14,14 +15,14 @@ use parkgate_wire::value::says_nothing;
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 
-use self::arriving::Pictures;
+use self::picture_wait::PicturesState;
 use crate::outbox::{Outbox, OutboxError};
 use crate::record::Record;
 
-pub(crate) use self::arriving::Arriving;
+pub(crate) use self::picture_wait::PictureWait;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Files that are no records are moved here, each with a text that says why.
+/// Files that are no records are moved here, each beside a text file that says why.
 const BAD: &str = "bad";
 
 pub(crate) async fn watch(
@@ -31,7 +32,7 @@ pub(crate) async fn watch(
     added: Arc<Notify>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let arriving = Arc::new(Mutex::new(Arriving::new(picture_wait)));
+    let arriving = Arc::new(Mutex::new(PictureWait::new(picture_wait)));
     while !*stop.borrow() {
         let (folder, outbox, arriving) = (folder.clone(), Arc::clone(&outbox), Arc::clone(&arriving));
         let look = move || empty(&folder, &outbox, &mut arriving.lock().unwrap_or_else(PoisonError::into_inner));
@@ -39,15 +40,15 @@ pub(crate) async fn watch(
             Ok(Ok(0)) => {}
             Ok(Ok(_)) => added.notify_one(),
             Ok(Err(error)) => tracing::warn!(%error, "the spool folder could not be read"),
-            // The next look begins anew: of this one nothing is kept in memory.
+            // The next look starts over: nothing of this one is kept in memory.
             Err(error) => tracing::error!(%error, "reading the spool folder failed"),
         }
         tokio::select! { () = tokio::time::sleep(LOOK_EVERY) => {}, _ = stop.changed() => {} }
     }
 }
 
-/// Takes every file there is; how many.
-pub(crate) fn empty(folder: &Path, outbox: &Outbox, arriving: &mut Arriving) -> std::io::Result<usize> {
+/// Takes every record that is ready; returns how many.
+pub(crate) fn empty(folder: &Path, outbox: &Outbox, arriving: &mut PictureWait) -> std::io::Result<usize> {
     make_shared_folder(folder)?;
     let mut paths: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -60,7 +61,7 @@ pub(crate) fn empty(folder: &Path, outbox: &Outbox, arriving: &mut Arriving) -> 
     for path in paths {
         let record = std::fs::read(&path).map_err(|error| error.to_string()).and_then(|bytes| read(&bytes, folder));
         let became = match record {
-            // Behind an enter that waits its leave does, too.
+            // A leave waits with its enter.
             Ok(record) if waiting.contains(&record.parking_serial) => Became::Waiting,
             Ok(record) => take(&path, record, outbox, arriving, &mut waiting),
             Err(why) => Became::Bad(why),
@@ -72,18 +73,18 @@ pub(crate) fn empty(folder: &Path, outbox: &Outbox, arriving: &mut Arriving) -> 
             }
             Became::Waiting => {}
             Became::Full => break,
-            Became::Bad(why) => put_aside(folder, &path, &why)?,
+            Became::Bad(why) => move_to_bad(folder, &path, &why)?,
         }
     }
     Ok(taken)
 }
 
-/// What became of a file.
+/// What happened to a file.
 enum Became {
     Taken,
-    /// Looked at again; the others go on.
+    /// Tried again at the next look; the others go on.
     Waiting,
-    /// Nothing is taken now.
+    /// The outbox takes nothing at present.
     Full,
     Bad(String),
 }
@@ -92,14 +93,14 @@ fn take(
     path: &Path,
     mut record: Record,
     outbox: &Outbox,
-    arriving: &mut Arriving,
+    arriving: &mut PictureWait,
     waiting: &mut HashSet<String>,
 ) -> Became {
     let now = Instant::now();
     let mut missing = match arriving.look(path, &record, now) {
-        Pictures::There => Vec::new(),
-        Pictures::Missing(missing) => missing,
-        Pictures::NotYet => {
+        PicturesState::There => Vec::new(),
+        PicturesState::Missing(missing) => missing,
+        PicturesState::NotYet => {
             waiting.insert(record.parking_serial);
             return Became::Waiting;
         }
@@ -122,7 +123,7 @@ fn take(
             Became::Taken
         }
         Err(error @ OutboxError::Taken(_)) => Became::Bad(error.to_string()),
-        // Of the outbox, not of the file.
+        // A fault of the outbox, not of the file.
         Err(_) => Became::Full,
     }
 }
@@ -137,7 +138,7 @@ fn go_without(parking_serial: &str, missing: &[PathBuf], outbox: &Outbox) {
     }
 }
 
-/// `"call": "leave"` or `"enter"` beside the protocol's names; without it a record with a `leave_time` is a leave.
+/// `"call"` says `"leave"` or `"enter"`; without it, a record with a `leave_time` is a leave.
 fn read(bytes: &[u8], folder: &Path) -> Result<Record, String> {
     let text = std::str::from_utf8(without_bom(bytes))
         .map_err(|error| format!("文件应为UTF-8编码 (the file is not UTF-8): {error}"))?;
@@ -160,7 +161,7 @@ fn says_something(value: &Value) -> bool {
     !value.is_null() && !value.as_str().is_some_and(says_nothing)
 }
 
-fn put_aside(folder: &Path, path: &Path, why: &str) -> std::io::Result<()> {
+fn move_to_bad(folder: &Path, path: &Path, why: &str) -> std::io::Result<()> {
     let bad = folder.join(BAD);
     make_shared_folder(&bad)?;
     let name = path.file_name().unwrap_or_default();

@@ -1,11 +1,11 @@
-//! What status, the page and metrics show.
+//! The state of an agent as JSON, as metrics and as a page.
 
 use std::fmt::Write;
 
 use parkgate_wire::UnixMillis;
 use serde_json::{Value, json};
 
-use crate::outbox::{Aside, Counts};
+use crate::outbox::{Counts, DeadLetter};
 
 /// The state as JSON.
 #[must_use]
@@ -61,7 +61,7 @@ pub fn metrics(counts: &Counts, now: UnixMillis) -> String {
 
 /// The status page.
 #[must_use]
-pub fn page(counts: &Counts, aside: &[Aside], now: UnixMillis) -> String {
+pub fn page(counts: &Counts, aside: &[DeadLetter], now: UnixMillis) -> String {
     let mut page = String::from(
         "<!doctype html>\n<html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta http-equiv=\"refresh\" content=\"5\"><title>parkgate agent</title><style>body{font:16px/1.5 system-ui,\

@@ -1,5 +1,5 @@
-//! What an agent does at the same time. If one of these ends while nobody told it to, the others must not go on as if all
-//! were well: records would be taken and never sent.
+//! The parts of an agent that run at the same time. If one ends unasked, the others must not go on as if all were well: records
+//! would be accepted and never sent.
 
 use std::future::pending;
 use std::io;
@@ -7,22 +7,35 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::RunError;
 use crate::outbox::OutboxError;
 
-/// What is on its way when the agent is told to stop has so long; after that it is sent again next time.
+/// Pushes that are under way when the agent stops may take this long; after that they are sent again at the next start.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(10);
 
+/// Why an agent did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not start: the settings are wrong, another agent runs on the folder, the outbox cannot be opened, or the
+    /// address is taken.
+    #[error(transparent)]
+    Start(#[from] io::Error),
+    /// A part that must run all the time ended by a fault of ours. The process must end and be started anew: what was on its
+    /// way is sent again then.
+    #[error("a part of the agent ended: {0}")]
+    Ended(&'static str),
+}
+
+/// The parts of a running agent.
 pub(crate) struct Tasks {
     pub(crate) sending: JoinHandle<()>,
     pub(crate) copying: JoinHandle<Result<(), OutboxError>>,
-    /// None without a spool folder.
+    /// `None` without a spool folder.
     pub(crate) watching: Option<JoinHandle<()>>,
     pub(crate) serving: JoinHandle<io::Result<()>>,
 }
 
 impl Tasks {
-    /// Ready when one of them ends, by a panic or otherwise; which.
+    /// Waits until one of them ends, by a panic or otherwise, and says which.
     pub(crate) async fn ended(&mut self) -> &'static str {
         let watching = async {
             match &mut self.watching {
@@ -38,19 +51,19 @@ impl Tasks {
         }
     }
 
-    /// Waits for all of them, which were told to end, within bounds.
+    /// Waits for all of them once they have been asked to stop, within bounds.
     ///
     /// # Errors
-    /// One of them ended by a fault of ours.
+    /// One of them ended in a fault of ours.
     pub(crate) async fn finish(mut self) -> Result<(), RunError> {
         if tokio::time::timeout(STOP_WITHIN, &mut self.serving).await.is_err() {
-            tracing::warn!("a request did not end in time: its sender still has the record");
+            tracing::warn!("a request did not end in time: its sender was not answered and still has the record");
             self.serving.abort();
         }
         if let Some(watching) = self.watching {
             watching.await.map_err(|_| RunError::Ended("the spool folder"))?;
         }
-        // One that failed was told of in the log: another one now would not.
+        // Its own failure is in the log already.
         self.copying.await.ok().and_then(Result::ok).ok_or(RunError::Ended("the outbox's checkpoints"))?;
         self.sending.await.map_err(|_| RunError::Ended("sending"))
     }
@@ -83,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fault_at_the_end_is_told_too() {
+    async fn a_fault_at_the_end_is_an_error_too() {
         let done = || Tasks {
             sending: tokio::spawn(async {}),
             copying: tokio::spawn(async { Ok(()) }),

@@ -1,8 +1,7 @@
-//! Brings what was written into the main file of the database.
+//! Copies what was committed from the WAL into the database's main file.
 //!
-//! SQLite would do so by itself at a commit, and keep it to itself if that failed. But after a failed sync nobody knows what
-//! is on the disk, and the next one may say that all is well: so the agent ends then, and begins with everything written
-//! once more.
+//! SQLite would do this by itself at a commit, and not report a failure. But after a failed sync nobody knows what is on the
+//! disk, and the next sync may report success: so the agent ends then, and the next start writes everything once more.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,19 +13,19 @@ use tokio::sync::watch;
 
 use super::{Outbox, OutboxError, blocking};
 
-/// As SQLite would: 4 MiB.
+/// As SQLite does by itself: 4 MiB.
 const COPIED_FROM_PAGES: i64 = 1000;
-/// At a thousand records a second the WAL grows to some 40 MiB meanwhile.
+/// At a thousand records a second the WAL grows by some 40 MiB in this time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// `agent status` and its like are done in a moment.
+/// `agent status` and similar commands take a moment.
 const OTHERS_MAX: Duration = Duration::from_secs(10);
 
 impl Outbox {
-    /// Copies what stands in the WAL, if it is so many pages or more. For want of room, or while another process reads, some
-    /// of it stays there.
+    /// Copies the WAL if it has at least `from_pages` pages. If the disk is full or another process is reading, some of it stays
+    /// there.
     ///
     /// # Errors
-    /// It is not known what is on the disk. Nothing may go on: the next start copies all of it.
+    /// It is not known what is on the disk. The agent must end: the next start copies all of it.
     pub(crate) fn checkpoint(&self, from_pages: i64) -> Result<(), OutboxError> {
         let connection = self.lock();
         if asked(&connection, "NOOP")?.0 < from_pages {
@@ -42,7 +41,8 @@ impl Outbox {
     }
 }
 
-/// Copies now and then, and tidies up so often; at the start, too. Ends when told to, or after a failure.
+/// Copies the WAL periodically, and does the outbox's upkeep at the start and every `tidy_every`. Ends when asked to stop, or
+/// after a failure.
 pub(crate) async fn copy_now_and_then(
     outbox: Arc<Outbox>,
     tidy_every: Duration,
@@ -70,7 +70,7 @@ pub(crate) async fn copy_now_and_then(
     }
 }
 
-/// Waits until nobody shares what an agent that ended told of copied pages: that may not have been true. Blocks.
+/// Waits until no process shares what an earlier agent recorded of copied pages, which may not have been true. Blocks.
 pub(crate) fn begin_alone(database: &Path) -> Result<(), OutboxError> {
     let until = Instant::now() + OTHERS_MAX;
     while database.exists() {
@@ -89,7 +89,7 @@ pub(crate) fn begin_alone(database: &Path) -> Result<(), OutboxError> {
     Ok(())
 }
 
-/// Copies nothing by itself, neither at a commit nor at the end.
+/// Stops SQLite from copying by itself, at a commit or when the connection closes.
 pub(super) fn leave_the_wal(connection: &Connection) -> Result<(), OutboxError> {
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -101,14 +101,14 @@ fn is_put_off(error: &rusqlite::Error) -> bool {
     matches!(code, Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Pages in the WAL, and how many of these are counted as copied.
+/// Pages in the WAL, and how many of them count as copied.
 fn asked(connection: &Connection, how: &str) -> rusqlite::Result<(i64, i64)> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| Ok((row.get(1)?, row.get(2)?)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Disk;
+    use super::super::DiskLimits;
     use super::*;
 
     fn records(outbox: &Outbox) -> i64 {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_wal_is_copied_when_asked_and_left_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || Outbox::open(folder.path(), Disk::default(), Default::default()).unwrap();
+        let open = || Outbox::open(folder.path(), DiskLimits::default(), Default::default()).unwrap();
         let outbox = open();
         let before = records(&outbox);
         note(&outbox, 0..20);
@@ -143,7 +143,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join(super::super::FILE);
         begin_alone(&database).unwrap();
-        let outbox = Outbox::open(folder.path(), Disk::default(), Default::default()).unwrap();
+        let outbox = Outbox::open(folder.path(), DiskLimits::default(), Default::default()).unwrap();
         note(&outbox, 0..20);
         outbox.checkpoint(1).unwrap();
         let (told, tells) = std::sync::mpsc::channel();

@@ -6,18 +6,18 @@ use std::sync::{MutexGuard, PoisonError};
 use parkgate_wire::{PushKind, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Claimed, Outbox, OutboxError, kind};
+use super::{ClaimedRecord, Outbox, OutboxError, kind};
 
-/// Beyond so many the rest waits for the next claim: what is claimed is passed over by the next ones.
+/// The most records claimed at once: the query for the next claim passes over all of them.
 const CLAIMED_MAX: usize = 4096;
 
 impl Outbox {
-    /// Up to `limit` records that may be sent now, each handed out once until it is settled or given back. A claim is
-    /// this process's own: it ends with it.
+    /// Claims up to `limit` records that may be sent now. Each is claimed once until it is settled or released; a claim belongs to
+    /// this process and ends with it.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn claim(&self, limit: usize, now: UnixMillis, newest_first: bool) -> Result<Vec<Claimed>, OutboxError> {
+    pub fn claim(&self, limit: usize, now: UnixMillis, newest_first: bool) -> Result<Vec<ClaimedRecord>, OutboxError> {
         let mut taken = self.taken();
         if taken.len() >= CLAIMED_MAX {
             return Ok(Vec::new());
@@ -48,13 +48,13 @@ impl Outbox {
             }
         }
         for (id, error) in damaged {
-            tracing::error!(record = id, error, "damaged on disk: it is aside");
+            tracing::error!(record = id, error, "damaged on disk: it is a dead letter now");
             connection.execute("UPDATE records SET state = 1, hint = ?2 WHERE id = ?1", params![id, error])?;
         }
         for record in &mut claimed {
             self.add_pictures(&connection, record.id, record)?;
             if record.kind == PushKind::Leave {
-                self.bring_enter_along(&connection, record)?;
+                self.add_refused_enter(&connection, record)?;
             }
             drop_lone_hashes(record);
             taken.insert(record.id);
@@ -62,8 +62,8 @@ impl Outbox {
         Ok(claimed)
     }
 
-    /// A row as it is to be sent; an error is of this row alone.
-    fn stored(&self, row: &Row<'_>) -> Result<Claimed, OutboxError> {
+    /// A row as it is to be sent. An error concerns this row alone.
+    fn stored(&self, row: &Row<'_>) -> Result<ClaimedRecord, OutboxError> {
         let (kind, parking_serial): (_, String) = (kind(row.get(1)?), row.get(2)?);
         let mut params: Vec<(String, String)> = serde_json::from_str(row.get_ref(3)?.as_str().unwrap_or_default())
             .map_err(|error| OutboxError::Damaged(error.to_string()))?;
@@ -72,10 +72,10 @@ impl Outbox {
             &parking_serial,
             row.get_ref(5)?.as_blob_or_null().unwrap_or_default(),
         )?);
-        Ok(Claimed { id: row.get(0)?, kind, parking_serial, params, files: Vec::new(), attempts: row.get(4)? })
+        Ok(ClaimedRecord { id: row.get(0)?, kind, parking_serial, params, files: Vec::new(), attempts: row.get(4)? })
     }
 
-    /// When the next pause of a record ends after `now`.
+    /// When the next waiting record is due, after `now`.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -85,15 +85,15 @@ impl Outbox {
         Ok(due.map(UnixMillis))
     }
 
-    /// What was claimed and not sent.
-    pub fn give_back(&self, ids: impl IntoIterator<Item = i64>) {
+    /// Releases records that were claimed and not sent.
+    pub fn release(&self, ids: impl IntoIterator<Item = i64>) {
         let mut taken = self.taken();
         ids.into_iter().for_each(|id| {
             taken.remove(&id);
         });
     }
 
-    /// What is on its way now.
+    /// What is claimed now.
     pub(super) fn claimed(&self) -> HashSet<i64> {
         self.taken().clone()
     }
@@ -102,8 +102,8 @@ impl Outbox {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the platform refused of the enter, it may still take as the leave's half.
-    fn bring_enter_along(&self, connection: &Connection, leave: &mut Claimed) -> Result<(), OutboxError> {
+    /// Adds a refused enter to its leave: the platform may still accept it as the leave's enter half.
+    fn add_refused_enter(&self, connection: &Connection, leave: &mut ClaimedRecord) -> Result<(), OutboxError> {
         let enter: Option<(i64, String)> = connection
             .prepare_cached("SELECT id, params FROM records WHERE serial = ?1 AND kind = 0 AND state <> 0")?
             .query_row([&leave.parking_serial], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -120,8 +120,8 @@ impl Outbox {
     }
 }
 
-/// A hash without its file is refused: where the picture was given up, the hash goes too.
-fn drop_lone_hashes(record: &mut Claimed) {
+/// A hash without its file is refused: where the picture was dropped, its hash is, too.
+fn drop_lone_hashes(record: &mut ClaimedRecord) {
     let files = &record.files;
     record.params.retain(|(name, _)| match name.strip_suffix("_image_hash") {
         Some(which) => files.iter().any(|(part, _)| part.strip_suffix("_image_file") == Some(which)),

@@ -1,4 +1,4 @@
-//! Pictures beside the database: copied in and synced before their record commits, removed after it was sent.
+//! Pictures beside the database: copied in and synced before their record is committed, removed once it was sent.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -9,15 +9,15 @@ use md5::{Digest, Md5};
 use parkgate_seal::disk::{open_file, sync_folder, tighten};
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Claimed, Outbox, OutboxError, schema};
+use super::{ClaimedRecord, Outbox, OutboxError, schema};
 
-/// Read and written at a time.
+/// Bytes read and written at a time.
 const PIECE: usize = 128 * 1024;
-/// Pictures that belong to no record are removed after this.
+/// Age at which pictures that belong to no record are removed.
 const STRAY_AFTER: std::time::Duration = std::time::Duration::from_secs(60 * 60);
 
 impl Outbox {
-    /// Removes pictures of records that are not there.
+    /// Removes pictures that belong to no record.
     pub(super) fn sweep(&self, connection: &Connection) -> Result<(), OutboxError> {
         let mut kept = connection.prepare("SELECT 1 FROM files WHERE name = ?1")?;
         let unreadable = |error| OutboxError::File(self.files.clone(), error);
@@ -29,15 +29,15 @@ impl Outbox {
             if age.is_ok_and(|age| age > STRAY_AFTER) && !kept.exists([&name])? {
                 self.remove(&name);
             } else {
-                // Of an earlier version.
+                // An earlier version left it readable to others.
                 tighten(&entry.path());
             }
         }
         Ok(())
     }
 
-    /// Copied and synced before the record commits. Without room on the disk the record goes without its picture. The names
-    /// of pictures given up, to be removed once this is committed; those `on_their_way` are not.
+    /// Copies and syncs a record's pictures. If the disk is full, the record goes without. Returns the names of pictures dropped to
+    /// make room, to be removed after the commit; those of records `on_their_way` are kept.
     pub(super) fn add_files(
         &self,
         transaction: &Transaction<'_>,
@@ -48,7 +48,7 @@ impl Outbox {
         for (part, path) in files {
             let name = format!("{id}-{part}");
             match copied(path, &self.files.join(&name)) {
-                // As if there were none.
+                // An empty picture counts as none.
                 Ok((0, _)) => self.remove(&name),
                 Ok((bytes, md5)) => {
                     schema::count(transaction, "picture_bytes", bytes)?;
@@ -58,7 +58,7 @@ impl Outbox {
                     )?;
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-                    tracing::error!(record = id, part, %error, "no room: the record goes without this picture");
+                    tracing::error!(record = id, part, %error, "no space left: the record goes without this picture");
                     self.remove(&name);
                     schema::count(transaction, "pictures_dropped", 1)?;
                 }
@@ -72,7 +72,7 @@ impl Outbox {
         self.drop_pictures(transaction, on_their_way)
     }
 
-    /// Pictures go first when the disk runs short, the oldest first, and loudly; records stay.
+    /// Drops the oldest pictures when they take too much space, with an error in the log. Records stay.
     fn drop_pictures(
         &self,
         transaction: &Transaction<'_>,
@@ -97,7 +97,7 @@ impl Outbox {
         }
         drop(rows);
         for (id, part, _) in &dropped {
-            tracing::error!(record = id, part, "no room: a picture was given up, its record goes without");
+            tracing::error!(record = id, part, "no space left: a picture was dropped, its record goes without");
             let sql = "DELETE FROM files WHERE record_id = ?1 AND part = ?2 RETURNING bytes";
             let bytes: i64 = transaction.prepare_cached(sql)?.query_row(params![id, part], |row| row.get(0))?;
             schema::count(transaction, "picture_bytes", -bytes)?;
@@ -106,7 +106,7 @@ impl Outbox {
         Ok(dropped.into_iter().map(|(_, _, name)| name).collect())
     }
 
-    /// Counts pictures that a record goes without because they were not there.
+    /// Counts pictures that were missing when their record was handed in.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -114,12 +114,12 @@ impl Outbox {
         schema::count(&self.lock(), "pictures_missing", i64::try_from(pictures).unwrap_or(0))
     }
 
-    /// Adds a record's pictures to what is to be sent, each with its hash unless the car park told one.
+    /// Adds a record's pictures to what is to be sent, each with its hash unless the car park sent one.
     pub(super) fn add_pictures(
         &self,
         connection: &Connection,
         id: i64,
-        claimed: &mut Claimed,
+        claimed: &mut ClaimedRecord,
     ) -> Result<(), OutboxError> {
         let mut statement =
             connection.prepare_cached("SELECT part, name, md5 FROM files WHERE record_id = ?1 ORDER BY part")?;
@@ -148,10 +148,10 @@ impl Outbox {
     }
 }
 
-/// Copies and syncs a picture; its size and MD5, upper case as the document prints it.
+/// Copies and syncs a picture; returns its size, and its MD5 in upper case as the document prints it.
 fn copied(from: &Path, to: &Path) -> std::io::Result<(i64, String)> {
     let (mut source, mut target) = (File::open(from)?, open_file(to)?);
-    // One that a process left that was killed.
+    // A killed process may have left one.
     target.set_len(0)?;
     let (mut md5, mut size) = (Md5::new(), 0_usize);
     let mut piece = vec![0; PIECE];

@@ -1,12 +1,12 @@
-//! The outbox's tables, and its counts.
+//! The outbox's tables and counters.
 
 use parkgate_wire::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Counts, OutboxError, checkpoint};
-use crate::space::Space;
+use crate::space::SpaceCount;
 
-/// Each commit is synced.
+/// Every commit is synced.
 const SYNCHRONOUS_FULL: i64 = 2;
 
 const SCHEMA: &str = "
@@ -59,11 +59,11 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), OutboxError> {
     checkpoint::leave_the_wal(connection)?;
     connection.pragma_update(None, "cache_size", -2 * 1024)?;
     connection.execute_batch(SCHEMA)?;
-    // An outbox of an earlier version has none.
+    // An outbox of an earlier version lacks this column.
     let has_personal = "SELECT 1 FROM pragma_table_info('records') WHERE name = 'personal'";
     if !connection.prepare(has_personal)?.exists([])?
         && let Err(error) = connection.execute_batch("ALTER TABLE records ADD COLUMN personal BLOB")
-        // Another process may have been first.
+        // Another process may have added it meanwhile.
         && !connection.prepare(has_personal)?.exists([])?
     {
         return Err(error.into());
@@ -95,13 +95,13 @@ pub(super) fn number(connection: &Connection, name: &str) -> Result<u64, OutboxE
     Ok(noted(connection, name)?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
-/// The free spaces that were told last, and when.
-pub(super) fn space(connection: &Connection) -> Result<Option<(Space, UnixMillis)>, OutboxError> {
-    let Some(told) = noted(connection, "space")? else { return Ok(None) };
-    let mut numbers = told.split(' ');
+/// The free spaces last reported, and when.
+pub(super) fn space(connection: &Connection) -> Result<Option<(SpaceCount, UnixMillis)>, OutboxError> {
+    let Some(text) = noted(connection, "space")? else { return Ok(None) };
+    let mut numbers = text.split(' ');
     let mut next = || numbers.next();
     let read = || Some((next()?.parse().ok()?, next()?.parse().ok()?, next()?.parse().ok()?));
-    Ok({ read }().map(|(total, remain, at)| (Space { total, remain }, UnixMillis(at))))
+    Ok({ read }().map(|(total, remain, at)| (SpaceCount { total, remain }, UnixMillis(at))))
 }
 
 pub(super) fn noted(connection: &Connection, name: &str) -> Result<Option<String>, OutboxError> {
@@ -114,13 +114,13 @@ pub(super) fn noted(connection: &Connection, name: &str) -> Result<Option<String
 pub(super) fn counts(connection: &Connection, now: UnixMillis) -> Result<Counts, OutboxError> {
     let number = |name: &str| number(connection, name);
     let aside = |state: i64| -> Result<u64, OutboxError> {
-        // The index on what is aside is used only where its own condition stands in the query.
+        // SQLite uses this partial index only if the query repeats its condition.
         let sql = "SELECT count(*) FROM records WHERE state <> 0 AND state = ?1";
         Ok(connection.query_row(sql, [state], |row| row.get::<_, i64>(0))?.unsigned_abs())
     };
     let (dead, held) = (aside(1)?, aside(2)?);
     let oldest = "SELECT added_at FROM records WHERE state = 0 ORDER BY id LIMIT 1";
-    // What was sent in this minute is still being counted: the one before it is whole.
+    // The current minute is still being counted; the one before it is complete.
     let sent_last_minute = match now.0 / 60_000 - i64::try_from(number("minute")?).unwrap_or(0) {
         0 => number("minute_before")?,
         1 => number("minute_sent")?,

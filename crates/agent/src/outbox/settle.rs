@@ -1,59 +1,59 @@
-//! What became of records sent.
+//! Writes down what came of records that were sent.
 
 use std::path::Path;
 
 use parkgate_wire::UnixMillis;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{Outbox, OutboxError, Settled, schema};
+use super::{Outbox, OutboxError, Settlement, schema};
 
 const MINUTE_MS: i64 = 60_000;
 
 impl Outbox {
-    /// Writes down what became of records, in one commit, and ends their claims.
+    /// Writes down what came of records, in one commit, and ends their claims.
     ///
     /// # Errors
-    /// The database cannot be written: they are still claimed, and can be settled again.
-    pub fn settle(&self, settled: &[(i64, Settled)], now: UnixMillis) -> Result<(), OutboxError> {
+    /// The database cannot be written. They are still claimed, and can be settled again.
+    pub fn settle(&self, settled: &[(i64, Settlement)], now: UnixMillis) -> Result<(), OutboxError> {
         if settled.is_empty() {
             return Ok(());
         }
         let mut removed = Vec::new();
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut tally = Tally::default();
+        let mut tally = SettledTally::default();
         for (id, settled) in settled {
             tally.add(settled);
             match settled {
-                Settled::Sent { .. } => removed.extend(sent(&transaction, *id, self.age())?),
-                Settled::Dead { hint } | Settled::Held { hint } => {
-                    let state = if matches!(settled, Settled::Dead { .. }) { 1 } else { 2 };
+                Settlement::Sent { .. } => removed.extend(sent(&transaction, *id, self.age())?),
+                Settlement::Dead { hint } | Settlement::Held { hint } => {
+                    let state = if matches!(settled, Settlement::Dead { .. }) { 1 } else { 2 };
                     transaction
                         .prepare_cached("UPDATE records SET state = ?2, hint = ?3 WHERE id = ?1")?
                         .execute(params![id, state, hint])?;
                 }
-                Settled::WithoutPictures { .. } => {
+                Settlement::WithoutPictures { .. } => {
                     removed.extend(without_pictures(&transaction, *id)?);
                     again(&transaction, *id, UnixMillis(0))?;
                 }
-                Settled::PictureGone { path, .. } => {
+                Settlement::PictureGone { path, .. } => {
                     picture_gone(&transaction, path)?;
                     again(&transaction, *id, UnixMillis(0))?;
                 }
-                Settled::Later { due, .. } => again(&transaction, *id, *due)?,
+                Settlement::Later { due, .. } => again(&transaction, *id, *due)?,
             }
         }
         tally.note(&transaction, now)?;
         self.note_age(&transaction)?;
         transaction.commit()?;
         drop(connection);
-        self.give_back(settled.iter().map(|(id, _)| *id));
-        // Only now: a record that is still there must find its pictures.
+        self.release(settled.iter().map(|(id, _)| *id));
+        // Only after the commit: a record that is still there must find its pictures.
         removed.iter().for_each(|name| self.remove(name));
         Ok(())
     }
 
-    /// All that waits may be sent now.
+    /// Makes every waiting record due now.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -63,32 +63,32 @@ impl Outbox {
     }
 }
 
-/// What many records change in the counts, written once.
+/// The changes that many records make to the counts, written once.
 #[derive(Default)]
-struct Tally<'a> {
+struct SettledTally<'a> {
     sent: i64,
     hinted: i64,
     hint: Option<&'a str>,
-    /// The last word on the line: a failure, or `None` when the platform answered.
+    /// The latest state of the connection: a failure, or `None` when the platform answered.
     error: Option<Option<&'a str>>,
 }
 
-impl<'a> Tally<'a> {
-    fn add(&mut self, settled: &'a Settled) {
+impl<'a> SettledTally<'a> {
+    fn add(&mut self, settled: &'a Settlement) {
         match settled {
-            Settled::Sent { hint } => {
+            Settlement::Sent { hint } => {
                 self.sent += 1;
                 self.hinted += i64::from(hint.is_some());
                 self.hint = hint.as_deref().or(self.hint);
                 self.error = Some(None);
             }
-            Settled::Dead { hint } | Settled::Held { hint } => {
+            Settlement::Dead { hint } | Settlement::Held { hint } => {
                 self.hint = Some(hint);
                 self.error = Some(None);
             }
-            Settled::Later { reason, .. }
-            | Settled::WithoutPictures { reason }
-            | Settled::PictureGone { reason, .. } => self.error = Some(Some(reason)),
+            Settlement::Later { reason, .. }
+            | Settlement::WithoutPictures { reason }
+            | Settlement::PictureGone { reason, .. } => self.error = Some(Some(reason)),
         }
     }
 
@@ -96,7 +96,7 @@ impl<'a> Tally<'a> {
         if self.sent > 0 {
             schema::count(transaction, "sent", self.sent)?;
             schema::note(transaction, "last_sent_at", Some(&now.to_string()))?;
-            // Counted by the minute, for the rate: this one, and the one before.
+            // Counted by the minute, for the rate: the current one and the one before.
             let (minute, counted) = (now.0 / MINUTE_MS, schema::number(transaction, "minute")?);
             if counted != minute.unsigned_abs() {
                 let is_next = counted + 1 == minute.unsigned_abs();
@@ -126,7 +126,7 @@ fn again(transaction: &Transaction<'_>, id: i64, due: UnixMillis) -> Result<(), 
     Ok(())
 }
 
-/// The names of a record's pictures, and of the refused enter's that go along: it goes without them from now on.
+/// Drops a record's pictures and those of the refused enter that is sent along; returns their names.
 fn without_pictures(transaction: &Transaction<'_>, id: i64) -> Result<Vec<String>, OutboxError> {
     let mut names = forget_pictures(transaction, id)?;
     if let Some(enter) = enter_along(transaction, id)? {
@@ -136,7 +136,7 @@ fn without_pictures(transaction: &Transaction<'_>, id: i64) -> Result<Vec<String
     Ok(names)
 }
 
-/// Only this one: other pictures of its record may be there.
+/// Forgets this picture only: others of its record may be there.
 fn picture_gone(transaction: &Transaction<'_>, path: &Path) -> Result<(), OutboxError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let bytes: Option<i64> = transaction
@@ -150,14 +150,14 @@ fn picture_gone(transaction: &Transaction<'_>, path: &Path) -> Result<(), Outbox
     Ok(())
 }
 
-/// A refused enter goes along in its leave.
+/// The refused enter that is sent along in this leave.
 fn enter_along(transaction: &Transaction<'_>, leave: i64) -> Result<Option<i64>, OutboxError> {
     let sql = "SELECT e.id FROM records l JOIN records e ON e.serial = l.serial AND e.kind = 0 AND e.state <> 0 \
                WHERE l.id = ?1 AND l.kind = 1";
     Ok(transaction.prepare_cached(sql)?.query_row([leave], |row| row.get(0)).optional()?)
 }
 
-/// Remembers a record as sent and forgets it; the names of its pictures, and of the refused enter's that went along.
+/// Moves a record to those sent; returns the names of its pictures, and of those of the refused enter that was sent along.
 fn sent(transaction: &Transaction<'_>, id: i64, age: UnixMillis) -> Result<Vec<String>, OutboxError> {
     transaction
         .prepare_cached(
@@ -173,6 +173,7 @@ fn sent(transaction: &Transaction<'_>, id: i64, age: UnixMillis) -> Result<Vec<S
     Ok(names)
 }
 
+/// Deletes a record; returns the names of its pictures.
 pub(super) fn forget(transaction: &Transaction<'_>, id: i64) -> Result<Vec<String>, OutboxError> {
     let names = forget_pictures(transaction, id)?;
     let gone = transaction.prepare_cached("DELETE FROM records WHERE id = ?1")?.execute([id])?;
@@ -180,7 +181,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, id: i64) -> Result<Vec<Strin
     Ok(names)
 }
 
-/// Their names, to be removed once this is committed.
+/// Deletes the rows of a record's pictures; returns their names, to be removed after the commit.
 fn forget_pictures(transaction: &Transaction<'_>, id: i64) -> Result<Vec<String>, OutboxError> {
     let mut names = Vec::new();
     let mut statement = transaction.prepare_cached("DELETE FROM files WHERE record_id = ?1 RETURNING name, bytes")?;

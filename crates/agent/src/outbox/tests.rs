@@ -27,7 +27,7 @@ fn outbox() -> Kept {
 }
 
 fn open(folder: &TempDir) -> Outbox {
-    Outbox::open(folder.path(), Disk::default(), SpaceSource::default()).unwrap()
+    Outbox::open(folder.path(), DiskLimits::default(), SpaceSource::default()).unwrap()
 }
 
 fn record(kind: PushKind, serial: &str, more: &Value) -> Record {
@@ -56,7 +56,7 @@ impl Kept {
     }
 }
 
-const SENT: Settled = Settled::Sent { hint: None };
+const SENT: Settlement = Settlement::Sent { hint: None };
 
 #[test]
 fn a_record_is_handed_out_once_until_it_is_settled_or_given_back() {
@@ -65,9 +65,11 @@ fn a_record_is_handed_out_once_until_it_is_settled_or_given_back() {
     assert_eq!(kept.claim(2), ids[..2]);
     assert_eq!(kept.claim(9), ids[2..]);
     assert!(kept.claim(9).is_empty());
-    kept.outbox.give_back([ids[1]]);
+    kept.outbox.release([ids[1]]);
     assert_eq!(kept.claim(9), [ids[1]]);
-    kept.outbox.settle(&[(ids[0], SENT), (ids[1], Settled::Later { due: later(5), reason: "x".into() })], NOW).unwrap();
+    kept.outbox
+        .settle(&[(ids[0], SENT), (ids[1], Settlement::Later { due: later(5), reason: "x".into() })], NOW)
+        .unwrap();
     assert!(kept.claim(9).is_empty(), "one is done, one rests");
     assert_eq!(kept.outbox.next_due(NOW).unwrap(), Some(later(5)));
     // A claim ends with its process.
@@ -83,12 +85,12 @@ fn a_leave_waits_for_its_enter_and_takes_the_half_of_one_that_was_refused() {
         (kept.add(&record(PushKind::Enter, "S1", &json!({ "enter_gate": "east" }))), kept.add(&leave("S1")));
     assert_eq!(kept.claim(9), [first]);
     assert!(kept.claim(9).is_empty(), "also while the enter is on its way");
-    kept.outbox.settle(&[(first, Settled::Dead { hint: "no".into() })], NOW).unwrap();
+    kept.outbox.settle(&[(first, Settlement::Dead { hint: "no".into() })], NOW).unwrap();
     let claimed = kept.outbox.claim(9, NOW, false).unwrap();
     assert_eq!((claimed.len(), claimed[0].id), (1, second));
     assert!(claimed[0].params.contains(&("enter_gate".into(), "east".into())));
     kept.outbox.settle(&[(second, SENT)], NOW).unwrap();
-    assert_eq!((kept.outbox.aside().unwrap().len(), kept.outbox.counts(NOW).unwrap().queued), (0, 0));
+    assert_eq!((kept.outbox.dead_letters().unwrap().len(), kept.outbox.counts(NOW).unwrap().queued), (0, 0));
 }
 
 #[test]
@@ -99,7 +101,7 @@ fn a_mended_record_takes_the_place_of_the_refused_one_with_its_own_pictures() {
     std::fs::write(&new, b"GIF89a new picture").unwrap();
     let id = kept.add(&record(PushKind::Leave, "S1", &json!({ "total_value": "much", "leave_image_file": old })));
     assert_eq!(kept.claim(9), [id]);
-    kept.outbox.settle(&[(id, Settled::Dead { hint: "total_value".into() })], NOW).unwrap();
+    kept.outbox.settle(&[(id, Settlement::Dead { hint: "total_value".into() })], NOW).unwrap();
     assert!(matches!(
         kept.outbox.add(&record(PushKind::Leave, "S1", &json!({ "total_value": "much" })), NOW),
         Ok(Added::Known(_))
@@ -143,7 +145,7 @@ fn pictures(kept: &Kept) -> Vec<String> {
 #[test]
 fn room_is_never_made_under_a_record_that_is_being_sent() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = Disk { picture_bytes_max: 20, ..Disk::default() };
+    let disk = DiskLimits { picture_bytes_max: 20, ..DiskLimits::default() };
     let outbox = Outbox::open(folder.path(), disk, SpaceSource::default()).unwrap();
     let kept = Kept { outbox, folder };
     let first = with_picture(&kept, "S1", &[b'x'; 10]);
@@ -160,7 +162,7 @@ fn room_is_never_made_under_a_record_that_is_being_sent() {
 #[test]
 fn a_picture_is_not_given_up_by_a_record_that_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = Disk { picture_bytes_max: 20, ..Disk::default() };
+    let disk = DiskLimits { picture_bytes_max: 20, ..DiskLimits::default() };
     let outbox = Outbox::open(folder.path(), disk, SpaceSource::default()).unwrap();
     let kept = Kept { outbox, folder };
     with_picture(&kept, "S1", &[b'x'; 15]);
@@ -186,7 +188,7 @@ fn a_picture_that_is_gone_is_counted_and_its_record_goes_without() {
     assert!(claimed[0].params.iter().any(|(name, _)| name == "leave_image_hash"));
     let path = claimed[0].files[0].1.clone();
     std::fs::remove_file(&path).unwrap();
-    let gone = Settled::PictureGone { path, reason: "x".into() };
+    let gone = Settlement::PictureGone { path, reason: "x".into() };
     kept.outbox.settle(&[(id, gone.clone())], NOW).unwrap();
     let claimed = kept.outbox.claim(9, NOW, false).unwrap();
     assert_eq!((claimed[0].id, claimed[0].files.len()), (id, 0));
@@ -203,10 +205,10 @@ fn what_is_too_large_goes_without_its_own_pictures_and_its_enters() {
     std::fs::write(&picture, b"GIF89a enter").unwrap();
     let enter = kept.add(&record(PushKind::Enter, "S1", &json!({ "enter_image_file": picture })));
     assert_eq!(kept.claim(9), [enter]);
-    kept.outbox.settle(&[(enter, Settled::Dead { hint: "no".into() })], NOW).unwrap();
+    kept.outbox.settle(&[(enter, Settlement::Dead { hint: "no".into() })], NOW).unwrap();
     let leave = with_picture(&kept, "S1", b"GIF89a leave");
     assert_eq!(kept.outbox.claim(9, NOW, false).unwrap()[0].files.len(), 2);
-    kept.outbox.settle(&[(leave, Settled::WithoutPictures { reason: "HTTP 413".into() })], NOW).unwrap();
+    kept.outbox.settle(&[(leave, Settlement::WithoutPictures { reason: "HTTP 413".into() })], NOW).unwrap();
     let claimed = kept.outbox.claim(9, NOW, false).unwrap();
     assert_eq!((claimed[0].id, claimed[0].files.len(), pictures(&kept).len()), (leave, 0, 0));
     let counts = kept.outbox.counts(NOW).unwrap();
@@ -218,7 +220,7 @@ fn what_is_too_large_goes_without_its_own_pictures_and_its_enters() {
 fn no_record_waits_longer_than_the_longest_wait_whatever_the_date_was() {
     let kept = outbox();
     let (first, second) = (kept.add(&leave("S1")), kept.add(&leave("S2")));
-    let wait = |due| Settled::Later { due, reason: "x".into() };
+    let wait = |due| Settlement::Later { due, reason: "x".into() };
     let minute = std::time::Duration::from_secs(60);
     kept.outbox.settle(&[(first, wait(later(YEAR_MS))), (second, wait(later(60_000)))], NOW).unwrap();
     kept.outbox.clamp_due(NOW, minute).unwrap();
@@ -282,9 +284,9 @@ fn id_data_is_nowhere_on_the_disk_and_goes_to_the_platform() {
     assert!(matches!(kept.outbox.add(&with_id("S1"), NOW), Ok(Added::Known(id)) if id == first));
     let other = record(PushKind::Leave, "S1", &json!({ "idcard_no": "110101199003070012", "idcard_name": NAME }));
     assert!(matches!(kept.outbox.add(&other, NOW), Err(OutboxError::Taken(_))), "ID data is part of what a record is");
-    kept.outbox.settle(&[(first, SENT), (second, Settled::Dead { hint: "no".into() })], NOW).unwrap();
+    kept.outbox.settle(&[(first, SENT), (second, Settlement::Dead { hint: "no".into() })], NOW).unwrap();
     assert!(matches!(kept.outbox.add(&with_id("S1"), NOW), Ok(Added::Sent)));
-    assert!(kept.outbox.aside().unwrap()[0].params.contains(&("idcard_no".into(), ID.into())));
+    assert!(kept.outbox.dead_letters().unwrap()[0].params.contains(&("idcard_no".into(), ID.into())));
     for text in [ID, NAME, "https://id/1.jpg"] {
         assert_eq!(holds(kept.folder.path(), text), Vec::<std::path::PathBuf>::new(), "{text}");
     }
@@ -328,7 +330,7 @@ fn an_outbox_of_an_earlier_version_is_sealed_when_it_is_opened() {
     assert!(matches!(outbox.add(&with_id("S1"), NOW), Ok(Added::Known(1))), "known by its digest of then");
     let claimed = outbox.claim(9, NOW, false).unwrap();
     assert!(claimed[0].params.contains(&("idcard_no".into(), ID.into())));
-    let aside = outbox.aside().unwrap();
+    let aside = outbox.dead_letters().unwrap();
     assert_eq!(aside[0].hint, "签名验证不通过[car=1&idcard_no=***&app_secret=***]");
     assert!(aside[0].params.contains(&("idcard_name".into(), NAME.into())));
 }
@@ -342,7 +344,7 @@ fn what_was_sealed_under_a_lost_key_is_aside_until_the_key_is_back_and_the_other
     std::fs::rename(&key, &lost).unwrap();
     let claimed: Vec<i64> = open(&kept.folder).claim(9, NOW, false).unwrap().iter().map(|one| one.id).collect();
     assert_eq!(claimed, [open_one]);
-    assert!(kept.outbox.aside().unwrap()[0].hint.contains("master key"));
+    assert!(kept.outbox.dead_letters().unwrap()[0].hint.contains("master key"));
     std::fs::rename(&lost, &key).unwrap();
     let again = open(&kept.folder);
     again.retry(&[sealed]).unwrap();

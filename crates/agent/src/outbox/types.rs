@@ -1,40 +1,40 @@
-//! What goes in and out of the outbox.
+//! What goes into the outbox and comes out of it.
 
 use std::path::PathBuf;
 
 use parkgate_wire::{PushKind, UnixMillis};
 use serde::Deserialize;
 
-/// Bounds on the disk.
+/// Limits on disk space.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Disk {
-    /// Pictures waiting take no more; then the oldest are given up, and their records go without.
+pub struct DiskLimits {
+    /// Bytes that waiting pictures may take. Beyond it the oldest are dropped, and their records are sent without.
     pub picture_bytes_max: u64,
-    /// Records waiting; then new ones are refused.
+    /// Records that may wait. Beyond it new ones are refused.
     pub records_max: u64,
 }
 
-impl Default for Disk {
+impl Default for DiskLimits {
     fn default() -> Self {
-        Disk { picture_bytes_max: 10 << 30, records_max: 10_000_000 }
+        DiskLimits { picture_bytes_max: 10 << 30, records_max: 10_000_000 }
     }
 }
 
-/// What became of a record given.
+/// What happened to a record that was handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
-    /// It waits to be sent.
+    /// It is waiting to be sent.
     Queued(i64),
-    /// It is there already.
+    /// It is queued already.
     Known(i64),
     /// It was sent already.
     Sent,
 }
 
-/// A record on its way.
+/// A record that was claimed, to be sent.
 #[derive(Debug, Clone)]
-pub struct Claimed {
+pub struct ClaimedRecord {
     /// Its number.
     pub id: i64,
     /// The call.
@@ -49,37 +49,37 @@ pub struct Claimed {
     pub attempts: u32,
 }
 
-/// What became of a record sent.
+/// What came of a record that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// The platform has it; with a hint perhaps.
+pub enum Settlement {
+    /// The platform has it, perhaps with a hint.
     Sent {
         /// The hint.
         hint: Option<String>,
     },
-    /// It will never be taken as it is: aside.
+    /// It will never be accepted as it is: a dead letter.
     Dead {
         /// The platform's hint.
         hint: String,
     },
-    /// Taken with a hint that someone wants to see first: aside.
+    /// Accepted with a hint that a person wants to see first.
     Held {
         /// The platform's hint.
         hint: String,
     },
-    /// Too large: once more, at once, without its pictures.
+    /// Too large: it is sent once more, at once, without its pictures.
     WithoutPictures {
-        /// What was said.
+        /// What the platform said.
         reason: String,
     },
-    /// A picture is not there any more: at once, without it.
+    /// A picture has gone: the record is sent once more, at once, without it.
     PictureGone {
         /// Where it was.
         path: PathBuf,
         /// What happened.
         reason: String,
     },
-    /// Again, at this time.
+    /// It is sent again at this time.
     Later {
         /// When.
         due: UnixMillis,
@@ -88,9 +88,9 @@ pub enum Settled {
     },
 }
 
-/// A record aside.
+/// A record that is not sent until a person acts.
 #[derive(Debug, Clone)]
-pub struct Aside {
+pub struct DeadLetter {
     /// Its number.
     pub id: i64,
     /// The call.
@@ -101,43 +101,43 @@ pub struct Aside {
     pub params: Vec<(String, String)>,
     /// The platform's hint.
     pub hint: String,
-    /// Taken with a hint, not refused.
+    /// Accepted with a hint and held, not refused.
     pub is_held: bool,
 }
 
-/// The state at a glance.
+/// The state of an outbox in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Waiting to be sent.
     pub queued: u64,
-    /// When the oldest of them was given.
+    /// When the oldest of them was handed in.
     pub oldest: Option<UnixMillis>,
-    /// Refused, aside.
+    /// Dead letters.
     pub dead: u64,
-    /// Taken with a hint, aside.
+    /// Held for their hint.
     pub held: u64,
-    /// Sent ever.
+    /// Sent since the outbox was made.
     pub sent: u64,
-    /// Sent with a hint ever.
+    /// Of these, accepted with a hint.
     pub hinted: u64,
-    /// Pictures given up for want of room ever.
+    /// Pictures dropped for lack of space, since the outbox was made.
     pub pictures_dropped: u64,
-    /// Pictures left out because the push was too large for the platform, ever.
+    /// Pictures left out because the push was too large for the platform.
     pub pictures_too_large: u64,
-    /// Pictures that were gone from the disk, or never came to the spool folder, ever.
+    /// Pictures that had gone from the disk, or never reached the spool folder.
     pub pictures_missing: u64,
-    /// Bytes of pictures waiting.
+    /// Bytes of the waiting pictures.
     pub picture_bytes: u64,
     /// The last hint.
     pub last_hint: Option<String>,
     /// The last failure to reach the platform, if nothing was sent since.
     pub last_error: Option<String>,
-    /// What someone should mend, though the platform answers: a wrong secret, a clock that is off.
+    /// A problem a person must fix although the platform answers: a wrong secret, a clock that is off.
     pub problem: Option<String>,
     /// When a record was last sent.
     pub last_sent_at: Option<UnixMillis>,
-    /// Sent in the last whole minute.
+    /// Records sent in the last whole minute.
     pub sent_last_minute: u64,
-    /// What was last told of free spaces: total, remaining, and when.
+    /// The free spaces last reported: total, remaining, and when.
     pub space: Option<(u32, u32, UnixMillis)>,
 }

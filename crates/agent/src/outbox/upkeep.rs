@@ -1,8 +1,8 @@
-//! What the outbox does now and then, by clocks that nobody sets.
+//! The outbox's periodic upkeep, timed by clocks that nobody sets.
 //!
-//! What was sent is remembered for a time in which the agent ran, not by the machine's date: a date that jumps ahead, or comes
-//! back wrong after a power cut, forgets nothing. So the outbox counts its own *age*, which began at the date of its first
-//! use and goes on only while the agent runs.
+//! How long sent records are remembered is measured in time that the agent ran, not by the machine's date: a date that jumps
+//! ahead, or is wrong after a power cut, makes it forget nothing. So the outbox has its own *age*: it starts at the date of
+//! first use and advances only while the agent runs.
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +11,18 @@ use rusqlite::{Connection, params};
 
 use super::{Outbox, OutboxError, schema};
 
-/// What was sent is known again for so long.
+/// Records that were sent are recognised for this long.
 pub(super) const REMEMBERED_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 
 /// How old an outbox is.
 pub(super) struct Age {
-    /// When this process opened it.
+    /// Its age when this process opened it.
     at_open: UnixMillis,
     opened: Instant,
 }
 
 impl Age {
-    /// As it was noted; of one that noted none, by what it sent last.
+    /// The age that was noted; if none was, the time of the last record sent.
     pub(super) fn read(connection: &Connection, now: UnixMillis) -> Result<Age, OutboxError> {
         let noted = schema::number(connection, "age")?;
         let last: Option<i64> = match noted {
@@ -34,7 +34,7 @@ impl Age {
 }
 
 impl Outbox {
-    /// Its age: the time at which it began, and how long the agent ran since.
+    /// Its age, as the time it started from plus how long the agent has run since.
     pub(super) fn age(&self) -> UnixMillis {
         self.age.at_open.after(self.age.opened.elapsed())
     }
@@ -43,7 +43,7 @@ impl Outbox {
         schema::note(connection, "age", Some(&self.age().to_string()))
     }
 
-    /// Forgets what was sent long ago, and removes pictures that belong to no record. What fails is told, and done next time.
+    /// Forgets what was sent long ago, and removes pictures that belong to no record. What fails is logged, and done next time.
     pub(crate) fn upkeep(&self) {
         let connection = self.lock();
         let purged = self.note_age(&connection).and_then(|()| {
@@ -59,14 +59,14 @@ impl Outbox {
         }
     }
 
-    /// No record waits longer than `longest`: one that does was put off by a date that was wrong.
+    /// Makes sure that no record waits longer than `longest`: one that does was put off while the date was wrong.
     ///
     /// # Errors
     /// The database cannot be read or written.
     pub fn clamp_due(&self, now: UnixMillis, longest: Duration) -> Result<(), OutboxError> {
         let latest = now.after(longest).0;
         let connection = self.lock();
-        // Both conditions of the index on what is paused.
+        // Both conditions of the index on waiting records.
         let far = "state = 0 AND due > 0 AND due > ?1";
         let is_any = connection.prepare_cached(&format!("SELECT 1 FROM records WHERE {far}"))?.exists([latest])?;
         if is_any {

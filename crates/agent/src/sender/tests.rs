@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::outbox::{Added, Disk, checkpoint};
+use crate::outbox::{Added, DiskLimits, checkpoint};
 use crate::record::Record;
 use crate::space::SpaceSource;
 
@@ -26,7 +26,7 @@ impl Running {
     fn on(folder: TempDir, outbox: Arc<Outbox>) -> Running {
         let wait = Duration::from_millis(20);
         let credentials = Credentials::of_park(Secret::new("1"));
-        let sender = Sender {
+        let sender = OutboxSender {
             outbox: Arc::clone(&outbox),
             client: Client::new("http://127.0.0.1:9", Some("P"), credentials).unwrap(),
             backoff: Backoff { first: wait, max: wait, asked_max: wait },
@@ -54,7 +54,7 @@ impl Running {
 
 fn outbox() -> (TempDir, Arc<Outbox>) {
     let folder = tempfile::tempdir().unwrap();
-    let outbox = Outbox::open(folder.path(), Disk::default(), SpaceSource::default()).unwrap();
+    let outbox = Outbox::open(folder.path(), DiskLimits::default(), SpaceSource::default()).unwrap();
     (folder, Arc::new(outbox))
 }
 
@@ -87,7 +87,7 @@ async fn a_record_that_a_wrong_date_put_off_by_a_year_is_tried_at_once() {
     let given = json!({ "parking_serial": "S1", "enter_time": "1624874732253" });
     let record = Record::from_json(PushKind::Enter, given.as_object().unwrap()).unwrap();
     let Added::Queued(id) = outbox.add(&record, now()).unwrap() else { panic!("not queued") };
-    outbox.settle(&[(id, Settled::Later { due: now().after(YEAR), reason: "x".into() })], now()).unwrap();
+    outbox.settle(&[(id, Settlement::Later { due: now().after(YEAR), reason: "x".into() })], now()).unwrap();
     let running = Running::on(folder, outbox);
     let database = running.database();
     let attempts = || database.query_row("SELECT attempts FROM records", [], |row| row.get::<_, i64>(0)).unwrap();

@@ -32,7 +32,12 @@ fn text(value: &Value) -> String {
 }
 
 /// The open platform's sync-enter or sync-leave (`facts.md` 10); empty values are neither sent nor signed.
-pub(super) fn open_platform(outgoing: &Outgoing, settings: &SubscriberSettings, secret: &Secret, now: UnixMillis) -> Params {
+pub(super) fn open_platform(
+    outgoing: &Outgoing,
+    settings: &SubscriberSettings,
+    secret: &Secret,
+    now: UnixMillis,
+) -> Params {
     let sent = |name: &str| {
         let sent = outgoing.record.params.get(name).map(text);
         sent.filter(|text| !says_nothing(text)).unwrap_or_default()

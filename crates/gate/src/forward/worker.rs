@@ -90,11 +90,7 @@ impl Queue for SubscriberQueue {
         }
     }
 
-    fn classify(
-        &mut self,
-        (due, answer): (Due, Answer),
-        circuit: &mut Circuit,
-    ) -> (Settled, Option<CircuitChange>) {
+    fn classify(&mut self, (due, answer): (Due, Answer), circuit: &mut Circuit) -> (Settled, Option<CircuitChange>) {
         let schedule = self.parts.settings.schedule;
         let name = &self.subscriber.told.name;
         let change = circuit.note(answer.contact(), &schedule.asking(), chance(), std::time::Instant::now());

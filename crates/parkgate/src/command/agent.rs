@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::bail;
-use parkgate_agent::check::Finding;
+use parkgate_agent::check::CheckResult;
 use parkgate_agent::config::ConfigError;
-use parkgate_agent::outbox::Aside;
-use parkgate_agent::{Added, Config, Outbox, Record, RunError, status};
+use parkgate_agent::outbox::DeadLetter;
+use parkgate_agent::{Added, AgentConfig, Outbox, Record, RunError, status};
 use parkgate_client::now;
 use parkgate_wire::PushKind;
 use serde_json::{Map, Value, json};
@@ -30,7 +30,7 @@ pub(super) fn run(command: AgentCommand) -> anyhow::Result<()> {
     }
 }
 
-fn run_agent(config: Config) -> anyhow::Result<()> {
+fn run_agent(config: AgentConfig) -> anyhow::Result<()> {
     running::log()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().max_blocking_threads(4).build()?;
@@ -61,17 +61,17 @@ const STOP_MAX: Duration = Duration::from_secs(40);
 fn check(json: bool, file: &AgentFileArgs) -> anyhow::Result<()> {
     let config = config(file)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let findings = runtime.block_on(parkgate_agent::check::check(&config));
+    let results = runtime.block_on(parkgate_agent::check::check(&config));
     if json {
-        let value = |finding: &Finding| json!({ "what": finding.what, "ok": finding.is_ok, "told": finding.told });
-        output::json(&Value::Array(findings.iter().map(value).collect()))?;
+        let value = |result: &CheckResult| json!({ "what": result.what, "ok": result.is_ok, "told": result.message });
+        output::json(&Value::Array(results.iter().map(value).collect()))?;
     } else {
-        for finding in &findings {
-            output::line(&format!("{} {:<9} {}", if finding.is_ok { "✓" } else { "✗" }, finding.what, finding.told))?;
+        for result in &results {
+            output::line(&format!("{} {:<9} {}", if result.is_ok { "✓" } else { "✗" }, result.what, result.message))?;
         }
     }
-    match findings.iter().find(|finding| !finding.is_ok) {
-        Some(finding) => bail!("{}: 未通过 (not well)", finding.what),
+    match results.iter().find(|result| !result.is_ok) {
+        Some(result) => bail!("{}: 未通过 (not well)", result.what),
         None => Ok(()),
     }
 }
@@ -96,7 +96,7 @@ fn add(call: PushCall, params: &[String], image: &[String], file: &AgentFileArgs
 fn dead(command: DeadLetterCommand) -> anyhow::Result<()> {
     match command {
         DeadLetterCommand::List { json, file } => {
-            let aside = outbox(&file)?.aside()?;
+            let aside = outbox(&file)?.dead_letters()?;
             if json {
                 return output::json(&Value::Array(aside.iter().map(shown).collect()));
             }
@@ -111,7 +111,7 @@ fn dead(command: DeadLetterCommand) -> anyhow::Result<()> {
             output::rows(("被拒记录", "refused records"), &[], &["ID", "状态", "推送", "流水", "提示"], &rows)
         }
         DeadLetterCommand::Show { id, json, file } => {
-            let aside = outbox(&file)?.aside()?;
+            let aside = outbox(&file)?.dead_letters()?;
             let Some(record) = aside.iter().find(|record| record.id == id) else {
                 bail!("没有 {id}, 见 `parkgate agent dead list` (no such record)");
             };
@@ -122,13 +122,13 @@ fn dead(command: DeadLetterCommand) -> anyhow::Result<()> {
             output::line(&format!("将重发 to be sent again {retried}"))
         }
         DeadLetterCommand::Drop { ids, file } => {
-            let dropped = outbox(&file)?.drop_aside(&ids)?;
+            let dropped = outbox(&file)?.drop_dead_letters(&ids)?;
             output::line(&format!("已删除 dropped {dropped}"))
         }
     }
 }
 
-fn shown(record: &Aside) -> Value {
+fn shown(record: &DeadLetter) -> Value {
     let params: Map<String, Value> =
         record.params.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
     json!({
@@ -141,8 +141,8 @@ fn shown(record: &Aside) -> Value {
     })
 }
 
-fn config(file: &AgentFileArgs) -> anyhow::Result<Config> {
-    Config::read(&file.config).map_err(|error| match error {
+fn config(file: &AgentFileArgs) -> anyhow::Result<AgentConfig> {
+    AgentConfig::read(&file.config).map_err(|error| match error {
         ConfigError::Wrong(..) => misuse(error.to_string()),
         ConfigError::File(..) => anyhow::Error::from(error).context("--config FILE"),
     })

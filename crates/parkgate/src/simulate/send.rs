@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use parkgate_agent::config::{Config, Platform};
+use parkgate_agent::config::{AgentConfig, Platform};
 use parkgate_client::{Backoff, Client, Draft, Outcome};
 use parkgate_wire::PushKind;
 use reqwest::multipart::{Form, Part};
@@ -222,7 +222,7 @@ impl OwnAgent {
         let mut unique = [0; 8];
         getrandom::fill(&mut unique).context("no random bytes to be had")?;
         let folder = std::env::temp_dir().join(format!("parkgate-simulate-{}", hex::encode(unique)));
-        let config = Config::new(folder.clone(), ([127, 0, 0, 1], 0).into(), platform);
+        let config = AgentConfig::new(folder.clone(), ([127, 0, 0, 1], 0).into(), platform);
         let (stop, stopped) = oneshot::channel::<()>();
         let (sender, receiver) = oneshot::channel();
         let running = tokio::spawn(parkgate_agent::run(

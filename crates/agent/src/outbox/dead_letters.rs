@@ -1,22 +1,22 @@
-//! Records aside: looked at, sent once more, given up.
+//! Dead letters, and records held for their hint: listed, sent once more, dropped.
 
 use rusqlite::{OptionalExtension, TransactionBehavior};
 
 use super::settle::forget;
-use super::{Aside, Outbox, OutboxError, kind};
+use super::{DeadLetter, Outbox, OutboxError, kind};
 
 impl Outbox {
-    /// Records aside, oldest first.
+    /// Dead letters and held records, oldest first.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn aside(&self) -> Result<Vec<Aside>, OutboxError> {
+    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, OutboxError> {
         let connection = self.lock();
         let mut statement = connection.prepare(
             "SELECT id, kind, serial, params, coalesce(hint, ''), state, personal FROM records WHERE state <> 0 ORDER BY id",
         )?;
         let mut rows = statement.query([])?;
-        let mut aside = Vec::new();
+        let mut letters = Vec::new();
         while let Some(row) = rows.next()? {
             let (kind, parking_serial): (_, String) = (kind(row.get(1)?), row.get(2)?);
             let mut params: Vec<(String, String)> =
@@ -26,12 +26,12 @@ impl Outbox {
                 Err(error) => tracing::error!(%error, parking_serial, "ID data cannot be shown"),
             }
             let (hint, is_held) = (row.get(4)?, row.get::<_, i64>(5)? == 2);
-            aside.push(Aside { id: row.get(0)?, kind, parking_serial, params, hint, is_held });
+            letters.push(DeadLetter { id: row.get(0)?, kind, parking_serial, params, hint, is_held });
         }
-        Ok(aside)
+        Ok(letters)
     }
 
-    /// Sends records that are aside once more; how many. None named: all.
+    /// Queues dead letters and held records again; all, if none is named. Returns how many.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -49,20 +49,20 @@ impl Outbox {
         Ok(retried)
     }
 
-    /// Gives records up that are aside; how many.
+    /// Deletes dead letters and held records; returns how many.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub fn drop_aside(&self, ids: &[i64]) -> Result<usize, OutboxError> {
+    pub fn drop_dead_letters(&self, ids: &[i64]) -> Result<usize, OutboxError> {
         let mut names = Vec::new();
         let mut dropped = 0;
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for id in ids {
-            let is_aside = transaction
+            let is_dead = transaction
                 .query_row("SELECT state <> 0 FROM records WHERE id = ?1", [id], |row| row.get::<_, bool>(0))
                 .optional()?;
-            if is_aside == Some(true) {
+            if is_dead == Some(true) {
                 names.extend(forget(&transaction, *id)?);
                 dropped += 1;
             }

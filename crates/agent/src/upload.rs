@@ -1,4 +1,4 @@
-//! Pictures of a request while it is taken: written to a folder, and copied into the outbox from there.
+//! The pictures of a request that is being received: written to a folder, and copied into the outbox from there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,21 @@ use parkgate_wire::{Form, Md5Hash};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-/// The folder they are written to.
+/// The folder that pictures are written to.
 #[derive(Debug, Clone)]
-pub(crate) struct Incoming(pub(crate) PathBuf);
+pub(crate) struct UploadFolder(pub(crate) PathBuf);
 
-/// A picture, removed when dropped.
+/// A picture that was received. Its file is removed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct IncomingPicture(PathBuf);
+pub(crate) struct UploadedPicture(PathBuf);
 
-impl IncomingPicture {
+impl UploadedPicture {
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
 
-impl Drop for IncomingPicture {
+impl Drop for UploadedPicture {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.0) {
             tracing::debug!(%error, "an incoming picture was gone already");
@@ -34,36 +34,36 @@ impl Drop for IncomingPicture {
 }
 
 /// A picture that is being written.
-pub(crate) struct Writing {
-    picture: IncomingPicture,
+pub(crate) struct PictureUpload {
+    picture: UploadedPicture,
     file: File,
     md5: Md5,
     size: u64,
 }
 
-impl FileSink for Incoming {
-    type Open = Writing;
-    type File = IncomingPicture;
+impl FileSink for UploadFolder {
+    type Open = PictureUpload;
+    type File = UploadedPicture;
     type Error = io::Error;
 
-    async fn begin(&self, _so_far: &Form) -> io::Result<Writing> {
+    async fn begin(&self, _so_far: &Form) -> io::Result<PictureUpload> {
         let mut unique = [0; 16];
         getrandom::fill(&mut unique).map_err(io::Error::other)?;
-        // Never a name that was sent.
+        // Never a name that a client chose.
         let path = self.0.join(format!("{:032x}", u128::from_le_bytes(unique)));
         let made = path.clone();
         let file = tokio::task::spawn_blocking(move || new_file(&made)).await.map_err(io::Error::other)??;
         let file = File::from_std(file);
-        Ok(Writing { picture: IncomingPicture(path), file, md5: Md5::new(), size: 0 })
+        Ok(PictureUpload { picture: UploadedPicture(path), file, md5: Md5::new(), size: 0 })
     }
 
-    async fn write(&self, open: &mut Writing, bytes: Bytes) -> io::Result<()> {
+    async fn write(&self, open: &mut PictureUpload, bytes: Bytes) -> io::Result<()> {
         open.md5.update(&bytes);
         open.size += bytes.len() as u64;
         open.file.write_all(&bytes).await
     }
 
-    async fn finish(&self, mut open: Writing) -> io::Result<WrittenFile<IncomingPicture>> {
+    async fn finish(&self, mut open: PictureUpload) -> io::Result<WrittenFile<UploadedPicture>> {
         open.file.flush().await?;
         Ok(WrittenFile { file: open.picture, md5: Md5Hash(open.md5.finalize().into()), size: open.size })
     }

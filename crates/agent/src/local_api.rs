@@ -1,4 +1,4 @@
-//! Where the car park's software gives records: local HTTP, answered 202 only once they are durable.
+//! The local HTTP API through which the car park's software hands in records: answered 202 only once they are durable.
 
 use std::io;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use parkgate_wire::form::FormLimits;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-use crate::incoming::{Incoming, IncomingPicture};
 use crate::outbox::{Added, Outbox, OutboxError, blocking};
 use crate::record::Record;
-use crate::space::Space;
+use crate::space::SpaceCount;
 use crate::status;
+use crate::upload::{UploadFolder, UploadedPicture};
 
-/// A record with four pictures, larger ones than the gate takes unless it is set otherwise: another platform may.
+/// Room for a record with four pictures, larger than a gate accepts by default: another platform may accept them.
 const LIMITS: IntakeLimits = IntakeLimits {
     body_bytes_max: 32 * 1024 * 1024,
     fields_bytes_max: 512 * 1024, // as the gate
@@ -38,35 +38,35 @@ const LIMITS: IntakeLimits = IntakeLimits {
 };
 
 #[derive(Clone)]
-pub(crate) struct Intake {
+pub(crate) struct LocalApi {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) added: Arc<Notify>,
     /// Where pictures are written until they are copied in.
-    pub(crate) incoming: Incoming,
+    pub(crate) incoming: UploadFolder,
 }
 
-pub(crate) fn router(intake: Intake) -> Router {
+pub(crate) fn router(api: LocalApi) -> Router {
     Router::new()
         .route("/enter", post(enter))
         .route("/leave", post(leave))
         .route("/space", post(space))
-        .route("/status", get(told))
+        .route("/status", get(state))
         .route("/metrics", get(metrics))
         .route("/", get(page))
-        .with_state(intake)
+        .with_state(api)
 }
 
-async fn enter(State(intake): State<Intake>, request: Request) -> Response {
-    intake.take(PushKind::Enter, request).await
+async fn enter(State(api): State<LocalApi>, request: Request) -> Response {
+    api.take(PushKind::Enter, request).await
 }
 
-async fn leave(State(intake): State<Intake>, request: Request) -> Response {
-    intake.take(PushKind::Leave, request).await
+async fn leave(State(api): State<LocalApi>, request: Request) -> Response {
+    api.take(PushKind::Leave, request).await
 }
 
-/// Free spaces as the car park counts them, for the records that come after.
-async fn space(State(intake): State<Intake>, body: Bytes) -> Response {
-    let space: Space = match serde_json::from_slice(without_bom(&body)) {
+/// The free spaces as the car park counts them, for the records that follow.
+async fn space(State(api): State<LocalApi>, body: Bytes) -> Response {
+    let space: SpaceCount = match serde_json::from_slice(without_bom(&body)) {
         Ok(space) => space,
         Err(error) => {
             let what = format!(
@@ -75,23 +75,23 @@ async fn space(State(intake): State<Intake>, body: Bytes) -> Response {
             return json_response(StatusCode::BAD_REQUEST, &json!({ "error": what }));
         }
     };
-    let outbox = Arc::clone(&intake.outbox);
-    match blocking(move || outbox.tell_space(space, now())).await {
+    let outbox = Arc::clone(&api.outbox);
+    match blocking(move || outbox.note_space(space, now())).await {
         Ok(()) => json_response(StatusCode::OK, &json!({ "state": "known" })),
         Err(error) => failed(&error),
     }
 }
 
-async fn told(State(intake): State<Intake>) -> Response {
-    let outbox = Arc::clone(&intake.outbox);
+async fn state(State(api): State<LocalApi>) -> Response {
+    let outbox = Arc::clone(&api.outbox);
     match blocking(move || outbox.counts(now())).await {
         Ok(counts) => json_response(StatusCode::OK, &status::json(&counts, now())),
         Err(error) => failed(&error),
     }
 }
 
-async fn metrics(State(intake): State<Intake>) -> Response {
-    let outbox = Arc::clone(&intake.outbox);
+async fn metrics(State(api): State<LocalApi>) -> Response {
+    let outbox = Arc::clone(&api.outbox);
     match blocking(move || outbox.counts(now())).await {
         Ok(counts) => {
             ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], status::metrics(&counts, now())).into_response()
@@ -100,15 +100,15 @@ async fn metrics(State(intake): State<Intake>) -> Response {
     }
 }
 
-async fn page(State(intake): State<Intake>) -> Response {
-    let outbox = Arc::clone(&intake.outbox);
-    match blocking(move || Ok((outbox.counts(now())?, outbox.aside()?))).await {
+async fn page(State(api): State<LocalApi>) -> Response {
+    let outbox = Arc::clone(&api.outbox);
+    match blocking(move || Ok((outbox.counts(now())?, outbox.dead_letters()?))).await {
         Ok((counts, aside)) => Html(status::page(&counts, &aside, now())).into_response(),
         Err(error) => failed(&error),
     }
 }
 
-impl Intake {
+impl LocalApi {
     async fn take(&self, kind: PushKind, request: Request) -> Response {
         let (record, files) = match self.read(kind, request).await {
             Ok(read) => read,
@@ -132,7 +132,7 @@ impl Intake {
         };
         let outbox = Arc::clone(&self.outbox);
         let added = blocking(move || outbox.add(&record, now())).await;
-        // Copied in by now.
+        // They have been copied into the outbox.
         drop(files);
         match added {
             Ok(Added::Queued(id)) => {
@@ -145,12 +145,12 @@ impl Intake {
         }
     }
 
-    /// A form, else JSON; and the pictures that came along.
+    /// Reads a form, or else JSON, and the pictures that came with it.
     async fn read(
         &self,
         kind: PushKind,
         request: Request,
-    ) -> Result<(Result<Record, String>, Vec<IncomingPicture>), Unread<IncomingPicture, io::Error>> {
+    ) -> Result<(Result<Record, String>, Vec<UploadedPicture>), Unread<UploadedPicture, io::Error>> {
         let (head, mut body) = request.into_parts();
         if !parkgate_intake::is_form(&head) {
             let text = parkgate_intake::read_text(&head, &mut body, &LIMITS).await?;

@@ -1,4 +1,4 @@
-//! Pictures of spool files that come later than their record: cameras are slower than barriers.
+//! Pictures that reach the spool folder later than their record: cameras are slower than barriers.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -7,52 +7,52 @@ use std::time::{Duration, Instant};
 
 use crate::record::Record;
 
-/// Records of the spool folder that wait for their pictures.
+/// The records of the spool folder that are waiting for pictures.
 #[derive(Debug)]
-pub(crate) struct Arriving {
-    /// So long; then they go without.
+pub(crate) struct PictureWait {
+    /// The longest wait; then they are sent without.
     wait: Duration,
-    /// Since when, by the record's own file.
+    /// The start of each wait, by the record's file.
     since: HashMap<PathBuf, Instant>,
 }
 
-/// Are a record's pictures there?
+/// Whether a record's pictures are there.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Pictures {
+pub(super) enum PicturesState {
     There,
     NotYet,
-    /// These will not come any more.
+    /// These have not come in time.
     Missing(Vec<PathBuf>),
 }
 
-impl Arriving {
-    pub(crate) fn new(wait: Duration) -> Arriving {
-        Arriving { wait, since: HashMap::new() }
+impl PictureWait {
+    pub(crate) fn new(wait: Duration) -> PictureWait {
+        PictureWait { wait, since: HashMap::new() }
     }
 
-    pub(super) fn look(&mut self, file: &Path, record: &Record, now: Instant) -> Pictures {
+    pub(super) fn look(&mut self, file: &Path, record: &Record, now: Instant) -> PicturesState {
         let missing: Vec<PathBuf> =
             record.files.iter().filter(|(_, path)| !is_there(path)).map(|(_, path)| path.clone()).collect();
         match (missing.is_empty(), self.is_over(file, now)) {
-            (true, _) => Pictures::There,
-            (false, false) => Pictures::NotYet,
-            (false, true) => Pictures::Missing(missing),
+            (true, _) => PicturesState::There,
+            (false, false) => PicturesState::NotYet,
+            (false, true) => PicturesState::Missing(missing),
         }
     }
 
-    /// Has it waited long enough? From the first time this is asked.
+    /// Has it waited long enough, counted from the first call of this?
     pub(super) fn is_over(&mut self, file: &Path, now: Instant) -> bool {
         let since = *self.since.entry(file.to_owned()).or_insert(now);
         now.saturating_duration_since(since) >= self.wait
     }
 
-    /// Forgets files that were taken.
+    /// Forgets files that are gone.
     pub(super) fn keep(&mut self, there: &[PathBuf]) {
         self.since.retain(|file, _| there.contains(file));
     }
 }
 
-/// One of no bytes is still being written.
+/// An empty file is still being written.
 fn is_there(path: &Path) -> bool {
     File::open(path).and_then(|file| file.metadata()).is_ok_and(|picture| picture.is_file() && picture.len() > 0)
 }
@@ -74,16 +74,16 @@ mod tests {
         });
         let record = Record::from_json(PushKind::Leave, record.as_object().unwrap()).unwrap();
         let (begun, wait) = (Instant::now(), Duration::from_secs(30));
-        let mut arriving = Arriving::new(wait);
+        let mut arriving = PictureWait::new(wait);
         let file = folder.path().join("1.json");
-        assert_eq!(arriving.look(&file, &record, begun), Pictures::NotYet);
+        assert_eq!(arriving.look(&file, &record, begun), PicturesState::NotYet);
         std::fs::write(&first, "x").unwrap();
         std::fs::write(&second, "").unwrap();
         let nearly = begun + wait - Duration::from_millis(1);
-        assert_eq!(arriving.look(&file, &record, nearly), Pictures::NotYet, "still empty");
-        assert_eq!(arriving.look(&file, &record, begun + wait), Pictures::Missing(vec![second.clone()]));
+        assert_eq!(arriving.look(&file, &record, nearly), PicturesState::NotYet, "still empty");
+        assert_eq!(arriving.look(&file, &record, begun + wait), PicturesState::Missing(vec![second.clone()]));
         std::fs::write(&second, "x").unwrap();
-        assert_eq!(arriving.look(&file, &record, begun), Pictures::There);
+        assert_eq!(arriving.look(&file, &record, begun), PicturesState::There);
         arriving.keep(&[]);
         assert!(!arriving.is_over(&file, begun + wait), "another file of that name begins anew");
     }
