@@ -47,6 +47,20 @@ impl MasterKey {
     /// # Errors
     /// It cannot be made or read, or others can read it.
     pub fn of(data: &Path, sealed_under: Option<&str>) -> Result<MasterKey, KeyError> {
+        MasterKey::read_or_make(data, sealed_under, "a master key was made: keep a copy apart from the data")
+    }
+
+    /// The same, for a database that several nodes may use.
+    ///
+    /// # Errors
+    /// As [`MasterKey::of`].
+    pub fn of_node(data: &Path, sealed_under: Option<&str>) -> Result<MasterKey, KeyError> {
+        let made = "a master key was made: keep a copy apart from the data; every node needs it";
+        MasterKey::read_or_make(data, sealed_under, made)
+    }
+
+    /// `made` is logged when the key is made.
+    fn read_or_make(data: &Path, sealed_under: Option<&str>, made: &str) -> Result<MasterKey, KeyError> {
         if let Ok(mut text) = std::env::var(VARIABLE) {
             let key = parse(&text).ok_or_else(|| KeyError::Malformed(VARIABLE.into()));
             text.zeroize();
@@ -67,10 +81,7 @@ impl MasterKey {
                 }
                 // Another process may be starting, too: whichever links the file first makes the key for both.
                 make(data, &path).map_err(|error| KeyError::File(name.clone(), error))?;
-                tracing::warn!(
-                    path = %std::path::absolute(&path).unwrap_or(path.clone()).display(),
-                    "a master key was made: keep a copy apart from the data; every node needs it"
-                );
+                tracing::warn!(path = %std::path::absolute(&path).unwrap_or(path.clone()).display(), "{made}");
                 let text = std::fs::read_to_string(&path).map_err(|error| KeyError::File(name.clone(), error))?;
                 parse(&text).ok_or(KeyError::Malformed(name))
             }
