@@ -13,7 +13,8 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, REFERER};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use parkgate_intake::{hosts_named, is_own_host};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -39,10 +40,10 @@ impl Guard {
     ///
     /// # Errors
     /// It is refused: the status and the sentence to answer.
-    fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), (StatusCode, String)> {
+    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), (StatusCode, String)> {
         let forbidden = |why: String| Err((StatusCode::FORBIDDEN, why));
         let host = text(headers, &HOST);
-        if !self.is_ours(host) {
+        if let Some(host) = std::iter::once(host).chain(hosts_named(uri, headers)).find(|host| !self.is_own(host)) {
             return forbidden(format!(
                 "Host`{host}`不是本机地址: 用 127.0.0.1 或监听地址, 或在代理配置 hosts 中列出 (use 127.0.0.1 or the address it listens on, or name it in `hosts`)"
             ));
@@ -59,7 +60,7 @@ impl Guard {
             let why = "缺少令牌: 请求头加 Authorization: Bearer TOKEN, 即代理配置的 token (the token of the agent's file is needed)";
             return Err((StatusCode::UNAUTHORIZED, why.into()));
         }
-        if *method == Method::POST && !is_taken(path, text(headers, &CONTENT_TYPE)) {
+        if *method == Method::POST && !is_taken(uri.path(), text(headers, &CONTENT_TYPE)) {
             let sent = text(headers, &CONTENT_TYPE);
             let why = format!(
                 "Content-Type`{sent}`: JSON请用 application/json, 带图片用 multipart/form-data (send JSON as application/json: curl -H 'Content-Type: application/json' -d …)"
@@ -69,13 +70,10 @@ impl Guard {
         Ok(())
     }
 
-    /// An address cannot be pointed elsewhere, as a name can.
-    fn is_ours(&self, host: &str) -> bool {
-        let name = without_port(host).to_ascii_lowercase();
-        match name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            Ok(address) => address.is_loopback() || address == self.listen || self.listen.is_unspecified(),
-            Err(_) => name == "localhost" || self.hosts.contains(&name),
-        }
+    fn is_own(&self, host: &str) -> bool {
+        let is_own_address =
+            |address: IpAddr| address.is_loopback() || address == self.listen || self.listen.is_unspecified();
+        is_own_host(host, is_own_address, &self.hosts)
     }
 }
 
@@ -85,7 +83,7 @@ pub(crate) fn guarded(router: Router, guard: Guard) -> Router {
 }
 
 async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    match guard.check(request.method(), request.uri().path(), request.headers()) {
+    match guard.check(request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err((status, why)) => {
             tracing::warn!(
@@ -101,18 +99,6 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
 
 fn text<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// Without the port; a bare IPv6 address has none.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port))
-            if port.bytes().all(|digit| digit.is_ascii_digit()) && (name.ends_with(']') || !name.contains(':')) =>
-        {
-            name
-        }
-        Some(_) | None => host,
-    }
 }
 
 /// Is this origin or referrer a page of this very server? `null` is nobody's.
@@ -140,7 +126,7 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| {
             (http::HeaderName::from_bytes(name.as_bytes()).unwrap(), http::HeaderValue::from_str(value).unwrap())
         });
-        match guard.check(&method, path, &headers.collect()) {
+        match guard.check(&method, &path.parse().unwrap(), &headers.collect()) {
             Ok(()) => 200,
             Err((status, _)) => status.as_u16(),
         }

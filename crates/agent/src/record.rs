@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use parkgate_wire::field::is_name;
+use parkgate_wire::push::{entry_text, payment_entries};
 use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Md5Hash, PushKind, UnixMillis};
 use serde_json::{Map, Value};
@@ -114,15 +115,11 @@ fn is_hash_of_nothing(name: &str, value: &str, files: &[(String, PathBuf)]) -> b
 /// A platform takes each order once, so a payment without one gets an order made of its serial and position.
 fn with_orders(list: &str, parking_serial: &str) -> Result<String, String> {
     let wrong = || "参数`payment_list`应为JSON数组 (payment_list is a JSON array of objects)".to_owned();
-    let mut entries: Vec<Map<String, Value>> = serde_json::from_str(list).map_err(|_| wrong())?;
+    let mut entries = payment_entries(list).map_err(|_| wrong())?;
     let mut changed = false;
     for (position, entry) in entries.iter_mut().enumerate() {
-        let has_order = match entry.get("parking_order") {
-            Some(Value::String(order)) => !says_nothing(order),
-            Some(Value::Number(_)) => true,
-            _ => false,
-        };
-        if !has_order {
+        let Value::Object(entry) = entry else { return Err(wrong()) };
+        if entry.get("parking_order").and_then(entry_text).is_none() {
             changed = true;
             entry.insert("parking_order".into(), Value::from(format!("{parking_serial}-{}", position + 1)));
         }

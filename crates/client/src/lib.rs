@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), parkgate_client::ClientError> {
-//! use parkgate_client::{CarType, Client, Credentials, Leave, Outcome, PayType, Payment, PlateColor};
+//! use parkgate_client::{CarType, Client, Credentials, Leave, Outcome, PayType, LeavePayment, PlateColor};
 //! use parkgate_wire::{PushKind, Secret, UnixMillis};
 //!
 //! let park_uuid = "49f0cc52-e8c7-41e3-b54d-af666b8cc11a";
@@ -11,7 +11,7 @@
 //! let (entered, left) = (UnixMillis(1624874732253), UnixMillis(1624937505093));
 //! let leave = Leave::new("202106028000000007", entered, left, CarType::Temporary, "临时车")
 //!     .plate("粤B12345", PlateColor::Blue)
-//!     .payment(Payment::new("PO1624937505093", PayType::Online, 500, left).free(100))
+//!     .payment(LeavePayment::new("PO1624937505093", PayType::Online, 500, left).free(100))
 //!     .total(600)
 //!     .space(100, 10)
 //!     .image("leave.jpg");
@@ -48,7 +48,7 @@ pub use duration::{InvalidDuration, parse_duration};
 pub use error::ClientError;
 pub use outcome::{Denial, Outcome, classify};
 pub use rate::Rate;
-pub use record::{CarType, Enter, Leave, PayType, Payment, PlateColor};
+pub use record::{CarType, Enter, Leave, LeavePayment, PayType, PlateColor};
 
 #[cfg(test)]
 mod tests;

@@ -59,9 +59,9 @@ pub enum PayType {
 
 /// One entry of `payment_list`.
 #[derive(Debug, Clone)]
-pub struct Payment(Map<String, Value>);
+pub struct LeavePayment(Map<String, Value>);
 
-impl Payment {
+impl LeavePayment {
     /// `value` fen were received at `pay_time` for `parking_order`, which stays the same over all retries.
     #[must_use]
     pub fn new(parking_order: &str, pay_type: PayType, value: u64, pay_time: UnixMillis) -> Self {
@@ -78,7 +78,7 @@ impl Payment {
             "value": value,
             "pay_time": pay_time.to_string(),
         });
-        Payment(match fields {
+        LeavePayment(match fields {
             Value::Object(fields) => fields,
             _ => Map::new(),
         })
@@ -210,7 +210,7 @@ impl Leave {
 
     /// Adds a payment.
     #[must_use]
-    pub fn payment(mut self, payment: Payment) -> Self {
+    pub fn payment(mut self, payment: LeavePayment) -> Self {
         self.payments.push(Value::Object(payment.0));
         self
     }

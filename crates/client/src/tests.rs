@@ -107,7 +107,7 @@ async fn a_typed_leave_has_the_documents_names_and_units() {
     let leave = Leave::new("S1", UnixMillis(1_624_874_732_253), UnixMillis(1_624_937_505_093), CarType::Free, "贵宾")
         .plate("粤B1", PlateColor::Green)
         .payment(
-            Payment::new("O1", PayType::Cash, 500, UnixMillis(1_624_937_505_093))
+            LeavePayment::new("O1", PayType::Cash, 500, UnixMillis(1_624_937_505_093))
                 .free(100)
                 .change(500)
                 .field("operator", "张三"),

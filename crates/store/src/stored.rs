@@ -3,8 +3,8 @@
 
 use parkgate_ledger::visit::{HalfFacts, VisitHalves, join};
 use parkgate_ledger::{ParkId, RecordId, Recount, SpaceEvent, counts_as_of};
-use parkgate_wire::value::says_nothing;
-use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, UnixMillis};
+use parkgate_wire::push::{entry_text, payment_entries};
+use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, TRANSPORT_NAMES, UnixMillis};
 use serde_json::{Map, Value};
 
 use crate::quarantine::SetAside;
@@ -257,18 +257,12 @@ pub(crate) fn listed_payments(leave: &RecordView) -> Result<Vec<Listed>, StoreEr
 
 /// The same, of its parameters.
 pub(crate) fn listed_in(params: &Map<String, Value>) -> Result<Vec<Listed>, StoreError> {
-    let list = params.get("payment_list").and_then(Value::as_str).filter(|text| !says_nothing(text));
-    let Some(list) = list else { return Ok(Vec::new()) };
-    let entries: Vec<Value> =
-        serde_json::from_str(list).map_err(|error| StoreError::Broken(format!("stored payments: {error}")))?;
+    let list = params.get("payment_list").and_then(Value::as_str).unwrap_or_default();
+    let entries = payment_entries(list).map_err(|error| StoreError::Broken(format!("stored payments: {error}")))?;
     let mut listed = Vec::new();
     for (position, entry) in entries.into_iter().enumerate() {
         let Value::Object(fields) = entry else { continue };
-        let text = |name: &str| match fields.get(name) {
-            Some(Value::String(text)) if !says_nothing(text) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            _ => String::new(),
-        };
+        let text = |name: &str| fields.get(name).and_then(entry_text).unwrap_or_default();
         listed.push(Listed { position, order: text("parking_order"), pay_type: text("pay_type"), fields });
     }
     Ok(listed)
@@ -294,7 +288,7 @@ pub(crate) fn differing(standing: &Map<String, Value>, ignored: &Map<String, Val
     let mut names: Vec<String> = standing
         .keys()
         .chain(ignored.keys())
-        .filter(|name| !matches!(name.as_str(), "sign" | "sign_type" | "timestamp" | "encoding"))
+        .filter(|name| !TRANSPORT_NAMES.contains(&name.as_str()))
         .filter(|name| standing.get(*name) != ignored.get(*name))
         .cloned()
         .collect();

@@ -9,11 +9,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parkgate_intake::{hosts_named, is_own_host};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -78,20 +79,12 @@ fn is_meant_for(listens_on: IpAddr, uri: &Uri, headers: &HeaderMap) -> bool {
     if !listens_on.is_loopback() {
         return true;
     }
-    // Every Host there is: what stands in front could read another one than we do.
-    let hosts = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
-    hosts.chain(uri.host()).all(is_own_name)
+    hosts_named(uri, headers).all(is_own_name)
 }
 
 /// `localhost` or an address, with a port or without.
 fn is_own_name(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|letter| letter.is_ascii_digit()) && !name.is_empty() => name,
-        _ => host,
-    };
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    let name = name.strip_suffix('.').unwrap_or(name);
-    address.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+    is_own_host(host, |_| true, &[])
 }
 
 fn foreign_host() -> Response {
@@ -125,7 +118,7 @@ mod tests {
         let headers = |hosts: &[&str]| {
             let mut headers = HeaderMap::new();
             for host in hosts {
-                headers.append(header::HOST, host.parse().unwrap());
+                headers.append(http::header::HOST, host.parse().unwrap());
             }
             headers
         };

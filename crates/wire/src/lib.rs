@@ -30,7 +30,7 @@ pub use canonical::Variant;
 pub use endpoint::endpoint;
 pub use form::{Form, FormBuilder, UploadedFile};
 pub use naming::Naming;
-pub use params::Params;
+pub use params::{Params, TRANSPORT_NAMES};
 pub use personal::{is_personal, without_personal};
 pub use push::{Payment, Push, SpaceReport};
 pub use push_kind::PushKind;

@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 
 use encoding_rs::{GBK, WINDOWS_1252};
 
+use crate::push::payment_entries;
+
 /// At most this many places are named: a sentence, not a list.
 const PLACES_MAX: usize = 4;
 /// At most this much JSON is read: a payment list of 100 entries is about 20 KiB.
@@ -100,7 +102,7 @@ fn in_payments(list: &str, all: &mut Vec<LostText>) {
     if !is_suspect || list.len() > JSON_BYTES_MAX {
         return;
     }
-    let Ok(serde_json::Value::Array(payments)) = serde_json::from_str(list) else { return };
+    let Ok(payments) = payment_entries(list) else { return };
     for (index, payment) in payments.iter().enumerate() {
         for name in ["pay_origin_desc", "operator"] {
             if let Some(value) = payment.get(name).and_then(serde_json::Value::as_str) {

@@ -11,8 +11,8 @@ use crate::reply::push_json_text;
 use crate::value::{Digest, says_nothing};
 
 /// Names that say how a push was sent, not what happened: a retry may change them and is still the same push.
-static HOW_IT_WAS_SENT: LazyLock<FieldSet> =
-    LazyLock::new(|| FieldSet::of(&["sign", "sign_type", "timestamp", "encoding"]));
+pub const TRANSPORT_NAMES: [&str; 4] = ["sign", "sign_type", "timestamp", "encoding"];
+static TRANSPORT: LazyLock<FieldSet> = LazyLock::new(|| FieldSet::of(&TRANSPORT_NAMES));
 static SEALED: LazyLock<FieldSet> = LazyLock::new(|| FieldSet::of(&PERSONAL));
 
 /// An ordered list of names and values.
@@ -74,8 +74,7 @@ impl Params {
     #[must_use]
     pub fn digest(&self, kind: PushKind, key: &[u8; 32]) -> Digest {
         let mut params = Vec::with_capacity(self.pairs.len());
-        params
-            .extend(self.pairs.iter().filter(|param| !says_nothing(param.value) && !HOW_IT_WAS_SENT.has(param.field)));
+        params.extend(self.pairs.iter().filter(|param| !says_nothing(param.value) && !TRANSPORT.has(param.field)));
         params.sort_unstable_by(|one, other| one.by_name(other).then_with(|| one.value.cmp(other.value)));
         let mut bytes = Vec::with_capacity(self.pairs.bytes() + params.len() * 8 + 40);
         bytes.extend_from_slice(key);

@@ -6,6 +6,7 @@
 
 mod payment;
 
+pub use self::payment::{entry_text, payment_entries};
 use crate::field::{self, AMOUNTS, FIELDS, IMAGE_FIELDS, Need};
 use crate::form::{Form, UploadedFile};
 use crate::params::Params;

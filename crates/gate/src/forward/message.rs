@@ -1,12 +1,10 @@
 //! A record as a subscriber gets it: names and values to sign, or JSON. Pure.
 
 use parkgate_store::{Outgoing, SubscriberSettings};
+use parkgate_wire::push::{entry_text, payment_entries};
 use parkgate_wire::value::says_nothing;
-use parkgate_wire::{PushKind, Secret, UnixMillis, sign};
+use parkgate_wire::{PushKind, Secret, TRANSPORT_NAMES, UnixMillis, is_personal, sign};
 use serde_json::{Map, Value, json};
-
-/// Whoever is not named to know them does not.
-const PERSONAL: [&str; 3] = ["idcard_name", "idcard_no", "idcard_image"];
 
 /// Names and values of a form, signed.
 pub(super) type Params = Vec<(String, String)>;
@@ -109,14 +107,14 @@ fn url(image: &str) -> String {
 fn automatic(outgoing: &Outgoing) -> String {
     const AUTO: &str = "3";
     let payments = payments(outgoing);
-    let auto = payments.iter().filter(|payment| payment.get("pay_type").map(text).as_deref() == Some(AUTO));
-    let sum: i64 = auto.filter_map(|payment| text(payment.get("value")?).parse::<i64>().ok()).sum();
+    let auto = payments.iter().filter(|payment| payment.get("pay_type").and_then(entry_text).as_deref() == Some(AUTO));
+    let sum: i64 = auto.filter_map(|payment| entry_text(payment.get("value")?)?.parse::<i64>().ok()).sum();
     if sum > 0 { sum.to_string() } else { String::new() }
 }
 
 fn payments(outgoing: &Outgoing) -> Vec<Value> {
     let list = outgoing.record.params.get("payment_list").and_then(Value::as_str).unwrap_or_default();
-    serde_json::from_str(list).unwrap_or_default()
+    payment_entries(list).unwrap_or_default()
 }
 
 fn plate(outgoing: &Outgoing, settings: &SubscriberSettings) -> String {
@@ -137,8 +135,9 @@ pub(super) fn event(outgoing: &Outgoing, settings: &SubscriberSettings) -> Strin
     let kind = outgoing.record.kind;
     let mut params = outgoing.record.params.clone();
     params.retain(|name, _| {
-        !matches!(name.as_str(), "sign" | "sign_type" | "timestamp" | "encoding" | "app_id" | "api_type")
-            && (settings.personal || !PERSONAL.contains(&name.as_str()))
+        !TRANSPORT_NAMES.contains(&name.as_str())
+            && !matches!(name.as_str(), "app_id" | "api_type")
+            && (settings.personal || !is_personal(name))
     });
     let payments = payments(outgoing);
     if !payments.is_empty() {
@@ -151,7 +150,7 @@ pub(super) fn event(outgoing: &Outgoing, settings: &SubscriberSettings) -> Strin
         .record
         .pictures
         .iter()
-        .filter(|picture| settings.personal || !PERSONAL.contains(&picture.name.as_str()))
+        .filter(|picture| settings.personal || !is_personal(&picture.name))
         .map(|picture| {
             let told = json!({
                 "md5": picture.md5.to_string(), "size": picture.size, "content_type": picture.content_type,

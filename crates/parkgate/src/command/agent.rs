@@ -1,9 +1,10 @@
 //! `agent`: the car park's half.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use parkgate_agent::check::CheckResult;
 use parkgate_agent::config::ConfigError;
 use parkgate_agent::outbox::DeadLetter;
@@ -144,6 +145,11 @@ fn shown(record: &DeadLetter) -> Value {
 fn config(file: &AgentFileArgs) -> anyhow::Result<AgentConfig> {
     AgentConfig::read(&file.config).map_err(|error| match error {
         ConfigError::Wrong(..) => misuse(error.to_string()),
+        ConfigError::File(ref path, ref cause) if cause.kind() == ErrorKind::NotFound => anyhow!(
+            "没有代理配置文件 {0}: 用 --config FILE 指定, 或照 `parkgate agent run --help` 的示例新建 (no such file: name the \
+             agent's file with --config, or write one as `parkgate agent run --help` shows)",
+            path.display()
+        ),
         ConfigError::File(..) => anyhow::Error::from(error).context("--config FILE"),
     })
 }

@@ -26,6 +26,16 @@ fn golden(id: &str) -> (Vec<String>, String, String) {
 }
 
 #[test]
+fn without_its_file_an_agent_says_where_to_get_one() {
+    for command in [&["run"][..], &["status"], &["check"], &["dead", "list"]] {
+        let output = parkgate(Path::new(PARKGATE), &[&["agent"], command, &["--config", "nowhere.toml"]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("nowhere.toml") && said.contains("parkgate agent run --help"), "{said}");
+    }
+}
+
+#[test]
 fn sign_prints_the_documents_strings_and_signs() {
     for (id, start) in [("mission-leave", "142FA4A7"), ("mission-enter-fields", "F58EDB51")] {
         let (params, string, sign) = golden(id);

@@ -164,12 +164,12 @@ fn every_setting_of_the_agent_is_explained() {
     let (_, fields) = section.split_once("```toml").unwrap();
     let (fields, _) = fields.split_once("```").unwrap();
     let all: toml::Table = fields.replace("\n# ", "\n").parse().unwrap();
-    let source = read("crates/agent/src/config.rs");
+    let source = read("crates/agent/src/config.rs") + &read("crates/agent/src/outbox/types.rs");
     for (start, table) in [
-        ("pub struct Config {", None),
+        ("pub struct AgentConfig {", None),
         ("pub struct Platform {", Some("platform")),
         ("pub struct Retry {", Some("retry")),
-        ("pub struct Disk {", Some("disk")),
+        ("pub struct DiskLimits {", Some("disk")),
         ("pub struct SpaceFile {", Some("space")),
     ] {
         let (_, text) = source.split_once(start).unwrap();

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{FEN, MILLIS, Payment};
@@ -31,13 +32,32 @@ pub(super) fn read_list(list: &str, payments_max: usize) -> Result<Vec<Payment>,
     entries.into_iter().enumerate().map(|(position, ObjectOnly(entry))| entry.read(position)).collect()
 }
 
+/// The entries of a `payment_list` as they were sent, for whoever shows, sums or completes them; `null` is none. In lists that
+/// were stored before entries were checked, an entry may be no object.
+///
+/// # Errors
+/// It is no JSON array.
+pub fn payment_entries(list: &str) -> Result<Vec<Value>, serde_json::Error> {
+    if says_nothing(list) { Ok(Vec::new()) } else { serde_json::from_str(list) }
+}
+
+/// A field of an entry as text: a string that says something, or a number as it was written.
+#[must_use]
+pub fn entry_text(field: &Value) -> Option<String> {
+    match field {
+        Value::String(text) => Some(text.clone()).filter(|text| !says_nothing(text)),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
 /// Can everybody who later shows the list parse it, too? Undocumented fields were only skipped so far: they may be
 /// nested too deeply for a JSON value, or use a name that `serde_json` reserves. Few lists have more than their own
 /// brackets, a `$` or an escape.
 fn is_read_by_all(list: &str, entries: usize) -> bool {
     let brackets = list.bytes().filter(|byte| b"[{".contains(byte)).count();
     let is_plain = brackets <= entries + 1 && !list.contains('$') && !list.contains("\\u");
-    is_plain || serde_json::from_str::<Vec<serde_json::Value>>(list).is_ok()
+    is_plain || serde_json::from_str::<Vec<Value>>(list).is_ok()
 }
 
 /// A `#[derive]`d struct also accepts an array of its fields' values; an entry must be an object.
