@@ -1,23 +1,23 @@
-//! When to try again. Pure: the clock and the chance are the caller's.
+//! When to try again. Pure: the caller supplies the time and the randomness.
 
 use std::time::{Duration, SystemTime};
 
 use parkgate_wire::UnixMillis;
 
-/// Doubling from `first` up to `max`.
+/// Waits that double from `first` up to `max`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// After the first failure.
+    /// The wait after the first failure.
     pub first: Duration,
-    /// Never longer, but for what the platform asks for.
+    /// The longest wait, unless the platform asks for a longer one.
     pub max: Duration,
-    /// Nor does anybody wait longer because the platform asks for it (`Retry-After`).
+    /// The longest wait that a platform can ask for (`Retry-After`).
     pub asked_max: Duration,
 }
 
 impl Backoff {
-    /// How long to wait after so many failures in a row. `chance`, from 0 to 1, spreads those who failed together over
-    /// the upper half of the time; what the platform asked for (`Retry-After`) is kept to, within its bound.
+    /// How long to wait after so many failures in a row. `chance`, from 0 to 1, spreads those that failed together over the upper
+    /// half of the wait. What the platform asked for (`Retry-After`) is respected within its bound.
     #[must_use]
     pub fn wait(&self, failures: u32, retry_after: Option<Duration>, chance: f64) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(31)));
@@ -26,15 +26,15 @@ impl Backoff {
         spread.max(retry_after.unwrap_or_default().min(self.asked_max))
     }
 
-    /// No wait is longer. What is due later was set by a clock that was wrong.
+    /// The longest wait of all. Whatever is due later was scheduled while the clock was wrong.
     #[must_use]
     pub fn longest(&self) -> Duration {
         self.max.max(self.asked_max)
     }
 }
 
-/// What a `Retry-After` asks for: seconds, or an HTTP date, which is taken by the platform's own clock (`Date`) where it told
-/// that. `None` if it is neither.
+/// What a `Retry-After` asks for: seconds, or an HTTP date, which is read by the platform's own clock (`Date`) if it was sent.
+/// `None` if it is neither.
 #[must_use]
 pub fn retry_after(value: &str, platform_now: Option<UnixMillis>, now: UnixMillis) -> Option<Duration> {
     let value = value.trim();

@@ -1,47 +1,47 @@
-//! When the platform is down nobody keeps asking it. Pure: times come from outside, and are of a clock that nobody
-//! sets: a wait is over when it is over.
+//! A circuit breaker: a platform that is down is only asked now and then. Pure: the caller supplies the times, which are of a
+//! monotonic clock, so that setting the date changes no wait.
 
 use std::time::{Duration, Instant};
 
 use crate::Backoff;
 
-/// So many failures in a row, and only one record at a time asks whether the platform is back.
+/// After this many failures in a row the circuit opens: one delivery at a time asks whether the platform is back.
 const OPENS_AFTER: u32 = 5;
 
 /// What an attempt says of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contact {
-    /// It is there.
+    /// It answered.
     Answered,
-    /// It is not, or wants to be left alone.
+    /// It did not answer, or asked to be left alone.
     Failed {
         /// When it wants to be asked again, if it says.
         retry_after: Option<Duration>,
     },
-    /// Nothing: it was not asked, or only this push is concerned.
+    /// Nothing: it was not asked, or the answer concerns this push alone.
     Untold,
 }
 
 /// How a circuit changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CircuitChange {
-    /// The platform is taken to be away from now on.
+    /// From now on the platform counts as away.
     Opened,
     /// It is back.
     Closed,
 }
 
-/// Failures in a row, of all records together.
+/// Failures in a row, of all deliveries together.
 #[derive(Debug, Default)]
 pub struct Circuit {
     failures: u32,
-    /// How often it opened without an answer in between.
+    /// How often it has opened since the last answer.
     trips: u32,
     open_until: Option<Instant>,
 }
 
 impl Circuit {
-    /// How many may be on their way now.
+    /// How many pushes may be under way now, of `concurrency`.
     #[must_use]
     pub fn allows(&self, concurrency: usize, now: Instant) -> usize {
         match (self.is_open(), self.rest(now).is_zero()) {
@@ -51,25 +51,25 @@ impl Circuit {
         }
     }
 
-    /// How long until the next record may ask.
+    /// How long until the platform is asked again.
     #[must_use]
     pub fn rest(&self, now: Instant) -> Duration {
         self.open_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
-    /// Is the platform taken to be down?
+    /// Does the platform count as away?
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.failures >= OPENS_AFTER
     }
 
-    /// No record is the one that always asks: it may be the only one the platform chokes on.
+    /// Every other time the newest delivery asks: the oldest may be the only one that the platform fails on.
     #[must_use]
     pub fn asks_with_newest(&self) -> bool {
         self.is_open() && self.trips.is_multiple_of(2)
     }
 
-    /// Notes what an attempt says of the platform; what that changed.
+    /// Notes what an attempt says of the platform, and returns what that changed.
     pub fn note(&mut self, contact: Contact, backoff: &Backoff, chance: f64, now: Instant) -> Option<CircuitChange> {
         let was_open = self.is_open();
         match contact {
@@ -84,7 +84,7 @@ impl Circuit {
         }
     }
 
-    /// What was on its way when the circuit opened does not count again.
+    /// Failures of pushes that were under way when the circuit opened do not count again.
     fn failed(&mut self, backoff: &Backoff, asked: Option<Duration>, chance: f64, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         if self.is_open() && self.rest(now).is_zero() {

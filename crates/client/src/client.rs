@@ -10,20 +10,20 @@ use crate::draft::{Draft, Signing};
 use crate::error::ClientError;
 use crate::outcome::{Outcome, classify};
 
-/// Long enough for four pictures on a bad line.
+/// Long enough for four pictures on a slow connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A reply is some hundred bytes; its hint repeats what was sent. More is no reply, whatever the other side is.
+/// A reply has some hundred bytes, and its hint repeats what was sent. Anything longer is no reply of the protocol.
 pub(crate) const REPLY_BYTES_MAX: usize = 1024 * 1024;
 
-/// What the platform gave: a park's secret, or an app's with its id.
+/// What the platform assigned: a park's secret, or an app's with its id.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// Signs every push.
+    /// The secret that signs every push.
     pub secret: Secret,
-    /// Whose secret it is, if an app's.
+    /// The app, if it is an app's secret.
     pub app_id: Option<String>,
-    /// Given with the app.
+    /// Assigned with the app.
     pub api_type: Option<String>,
 }
 
@@ -35,7 +35,7 @@ impl Credentials {
     }
 }
 
-/// Pushes to one platform with one secret.
+/// Sends pushes to one platform with one secret.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -51,7 +51,7 @@ impl Client {
     /// `api_type` are sent with every draft that does not set them itself.
     ///
     /// # Errors
-    /// The URL is none, or no HTTP client can be made.
+    /// The URL is invalid, or no HTTP client can be made.
     pub fn new(url: &str, park_uuid: Option<&str>, credentials: Credentials) -> Result<Client, ClientError> {
         host_of(url)?;
         let http = reqwest::Client::builder()
@@ -84,12 +84,12 @@ impl Client {
     /// Signs and sends one push: as a form, or with files as multipart.
     ///
     /// # Errors
-    /// Something on this side; a platform that cannot be reached is [`Outcome::TryLater`].
+    /// Something is wrong on this side. A platform that cannot be reached is [`Outcome::TryLater`].
     pub async fn push(&self, kind: PushKind, draft: impl Into<Draft>) -> Result<Outcome, ClientError> {
         Ok(self.push_dated(kind, draft).await?.0)
     }
 
-    /// The same, and what the platform's clock said (`Date`), if it said.
+    /// The same, with the platform's time (`Date`), if it was sent.
     ///
     /// # Errors
     /// As [`Client::push`].
@@ -119,7 +119,7 @@ fn header<'a>(sent: &'a reqwest::Response, name: &str) -> Option<&'a str> {
     sent.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Also a 4xx or 5xx has a body that says why. `date` is the platform's clock.
+/// A 4xx or 5xx has a body that says why, too. `date` is the platform's time.
 async fn read_answer(mut sent: reqwest::Response, date: Option<UnixMillis>) -> Outcome {
     let status = sent.status().as_u16();
     let asked = header(&sent, "retry-after").and_then(|value| retry_after(value, date, now()));

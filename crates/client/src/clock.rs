@@ -1,16 +1,16 @@
-//! What the pure parts are told from outside: the time, and chance.
+//! What the pure parts get from outside: the time, and randomness.
 
 use std::time::SystemTime;
 
 use parkgate_wire::UnixMillis;
 
-/// The system's clock. It may be set at any moment: what must only pass is measured by an `Instant`.
+/// The system's clock. It can be set at any moment: durations are measured with an `Instant`.
 #[must_use]
 pub fn now() -> UnixMillis {
     SystemTime::now().into()
 }
 
-/// From 0 to 1, to spread waits; without randomness, the middle.
+/// A random number from 0 to 1, to spread waits; 0.5 if there is no randomness.
 #[must_use]
 pub fn chance() -> f64 {
     let mut bytes = [0; 2];

@@ -1,9 +1,9 @@
 //! The loop that delivers: claim what is due, send many at once, settle in batches. An agent has one, and a gate one for each
 //! subscriber.
 //!
-//! A [`Queue`] knows what waits, how it is sent and what is written down; this loop decides when. Claiming and settling go on
-//! beside sending, and nothing waits for the slowest: a push that hangs holds one place. Time is tokio's, so that a test
-//! can tell it.
+//! A [`Queue`] knows what waits, how it is sent and what is written down; this loop decides when. It claims and settles while
+//! it sends, and nothing waits for the slowest: a push that hangs occupies one place. Its time is tokio's, which tests can
+//! control.
 
 mod lease;
 
@@ -21,10 +21,10 @@ use self::lease::Lease;
 use crate::circuit::{Circuit, CircuitChange};
 use crate::rate::Rate;
 
-/// A queue is looked at so often without a notice: another process may have added to it, a wait may be over. What could not
-/// be written down is tried again after as long.
+/// How often a queue is claimed from without a notice: another process may have added to it, or a wait may be over. Also the
+/// pause before settling is tried again.
 const IDLE: Duration = Duration::from_millis(500);
-/// Deliveries whose rate holds them back are looked at so often.
+/// How often deliveries that their rate holds back are tried again.
 const PACED: Duration = Duration::from_millis(50);
 
 /// Where deliveries wait, how one is sent, and what is written down of it.
@@ -36,7 +36,7 @@ pub trait Queue: Send + 'static {
     /// What is to be written down of a delivery.
     type Settled: Send + 'static;
 
-    /// Claims what is due: each is handed out once, until it is settled, released, or its claim ends.
+    /// Claims what is due. Each delivery is claimed once, until it is settled or released or its claim ends.
     fn claim(
         &mut self,
         wish: ClaimWish,
@@ -48,16 +48,16 @@ pub trait Queue: Send + 'static {
     /// What an attempt means: for its delivery, and, told to the circuit, for the platform.
     fn classify(&mut self, attempt: Self::Attempt, circuit: &mut Circuit) -> (Self::Settled, Option<CircuitChange>);
 
-    /// Writes down what came of deliveries, all of it durably or none; what is to be tried again.
+    /// Writes down what came of deliveries, all or nothing. Returns what is to be tried again.
     fn settle(&mut self, settled: Vec<Self::Settled>) -> impl Future<Output = Vec<Self::Settled>> + Send + 'static;
 
-    /// Gives claimed deliveries back unsent; what is to be written down for that.
+    /// Releases claimed deliveries unsent. Returns what is to be written down for that.
     fn release(&mut self, deliveries: Vec<Self::Delivery>, reason: ReleaseReason) -> Vec<Self::Settled>;
 
-    /// Ends when something new may be due.
+    /// Waits until something new may be due.
     fn added(&self) -> impl Future<Output = ()> + Send;
 
-    /// May one go now, besides the limits of this loop?
+    /// May a delivery be sent now, besides the limits of this loop?
     fn may_send(&mut self, _now: Instant) -> bool {
         true
     }
@@ -66,11 +66,11 @@ pub trait Queue: Send + 'static {
 /// What a claim is to bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimWish {
-    /// So many at most.
+    /// At most this many.
     pub max: usize,
-    /// The platform is taken to be away: the first asks whether it is back, and the others are released.
+    /// The platform counts as away: the first delivery asks whether it is back, and the others are released.
     pub is_away: bool,
-    /// Rather the newest, since the oldest asked in vain.
+    /// Prefer the newest, since the oldest was tried in vain.
     pub rather_newest: bool,
 }
 
@@ -85,7 +85,7 @@ pub struct ClaimBatch<D, S> {
     pub is_more: bool,
     /// When the next one is due, if that is known.
     pub next_due: Option<Duration>,
-    /// Until the first may go: before that it is another node's turn.
+    /// How long until the first may be sent: before that it is another node's turn.
     pub turn_in: Duration,
 }
 
@@ -96,7 +96,7 @@ impl<D, S> Default for ClaimBatch<D, S> {
     }
 }
 
-/// Why claimed deliveries are not sent.
+/// Why claimed deliveries are released unsent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseReason {
     /// The loop stops, or the claim ends.
@@ -108,9 +108,9 @@ pub enum ReleaseReason {
 /// Bounds of one loop.
 #[derive(Debug, Clone, Copy)]
 pub struct DispatchLimits {
-    /// Pushes on their way at once.
+    /// Pushes under way at once.
     pub concurrency: usize,
-    /// So many more may wait in memory when the next are claimed.
+    /// More are claimed while fewer than this wait in memory.
     pub ahead: usize,
     /// Claimed at a time, at most.
     pub claim_max: usize,
@@ -118,17 +118,17 @@ pub struct DispatchLimits {
     pub lease: Option<Duration>,
     /// Pushes a second, at most.
     pub per_second: Option<u32>,
-    /// Settled as soon as there are so many, or when nothing is on its way;
+    /// Settle as soon as there are this many, or when nothing is under way;
     pub settle_max: usize,
-    /// else so long after the first of them.
+    /// otherwise this long after the first of them.
     pub settle_after: Duration,
     /// From a notice to the claim, so that what comes together is claimed together.
     pub gather: Duration,
-    /// What is on its way when the loop is stopped has so long.
+    /// How long pushes may take that are under way when the loop stops.
     pub drain: Duration,
 }
 
-type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type InProgress<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The loop over one queue.
 pub struct Dispatch<Q: Queue> {
@@ -141,13 +141,13 @@ pub struct Dispatch<Q: Queue> {
     ready: VecDeque<Q::Delivery>,
     sending: JoinSet<Q::Attempt>,
     settled: Vec<Q::Settled>,
-    claiming: Option<Running<ClaimBatch<Q::Delivery, Q::Settled>>>,
-    settling: Option<Running<Vec<Q::Settled>>>,
+    claiming: Option<InProgress<ClaimBatch<Q::Delivery, Q::Settled>>>,
+    settling: Option<InProgress<Vec<Q::Settled>>>,
     claim_at: Instant,
     settle_at: Instant,
-    /// Not before: the last time it could not be written down.
+    /// No sooner than this, since the last attempt failed.
     settle_from: Instant,
-    /// Once it is to stop: until when it waits for what is on its way.
+    /// Set once the loop stops: until when it waits for what is under way.
     drain_until: Option<Instant>,
 }
 
@@ -204,7 +204,7 @@ impl<Q: Queue> Dispatch<Q> {
         }
     }
 
-    /// The end has begun: what is ready goes back, and what hangs is given up in the end.
+    /// The loop stops: what is ready is released, and what hangs is given up in the end.
     fn drain(&mut self) {
         let now = Instant::now();
         let until = *self.drain_until.get_or_insert(now + self.limits.drain);
@@ -238,7 +238,7 @@ impl<Q: Queue> Dispatch<Q> {
         }
     }
 
-    /// How many more than those on their way may be, of so many.
+    /// How many more pushes may be under way, of `max`.
     fn room(&self, max: usize, now: Instant) -> usize {
         lock(&self.circuit).allows(max, now.into_std()).saturating_sub(self.sending.len())
     }
@@ -281,7 +281,7 @@ impl<Q: Queue> Dispatch<Q> {
         circuit.is_open().then(|| circuit.rest(now.into_std()))
     }
 
-    /// All but the first so many that are ready.
+    /// Releases all that are ready but the first `kept`.
     fn release(&mut self, kept: usize, reason: ReleaseReason) {
         let released: Vec<_> = self.ready.drain(kept.min(self.ready.len())..).collect();
         if !released.is_empty() {
@@ -293,7 +293,7 @@ impl<Q: Queue> Dispatch<Q> {
     fn take_attempt(&mut self, ended: Result<Q::Attempt, JoinError>) {
         let attempt = match ended {
             Ok(attempt) => attempt,
-            // Its claim stays until it ends by itself: it might be the delivery that did it.
+            // Its claim is left to end by itself: this delivery may be the cause.
             Err(error) => return tracing::error!(%error, "a push ended in a fault of ours"),
         };
         let circuit = Arc::clone(&self.circuit);
@@ -326,7 +326,8 @@ impl<Q: Queue> Dispatch<Q> {
         }
     }
 
-    /// What could not be written down is tried again with what came since; at the end it is sent again next time.
+    /// What could not be written down is tried again with what came since. When the loop stops it is given up, and sent again next
+    /// time.
     fn take_unsettled(&mut self, mut unsettled: Vec<Q::Settled>) {
         let now = Instant::now();
         // A leave may have waited for its enter.
@@ -360,7 +361,7 @@ fn lock(circuit: &Mutex<Circuit>) -> MutexGuard<'_, Circuit> {
 }
 
 /// The end of what is running; never, if nothing is.
-async fn ended<T>(running: &mut Option<Running<T>>) -> T {
+async fn ended<T>(running: &mut Option<InProgress<T>>) -> T {
     let Some(future) = running else { return pending().await };
     let done = future.await;
     *running = None;

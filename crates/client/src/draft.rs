@@ -1,4 +1,4 @@
-//! A push before it is signed.
+//! A push before it is signed, and the request made from it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,12 @@ use tokio_util::io::ReaderStream;
 
 use crate::error::ClientError;
 
-/// Read and sent at a time.
+/// Bytes read and sent at a time.
 const PIECE: usize = 128 * 1024;
-/// Up to this a picture is read whole.
+/// A picture up to this size is read whole.
 const WHOLE_MAX: u64 = 512 * 1024;
 
-/// How values are sent and signed (`leave.md`, 签名计算). Empty values are never sent, so that platforms which sign them and
-/// those which leave them out agree.
+/// How values are sent and signed (`leave.md`, 签名计算).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Signing {
     /// As they are.
@@ -27,8 +26,8 @@ pub enum Signing {
     UrlEncoded,
 }
 
-/// Parameters and pictures of one push. Empty values are never sent: so platforms that sign them and platforms that
-/// leave them out agree.
+/// Parameters and pictures of one push. Empty values are never sent: platforms that sign them and platforms that leave them out
+/// then agree.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
     params: Vec<(String, String)>,
@@ -43,7 +42,7 @@ enum PictureSource {
 }
 
 impl Draft {
-    /// Sets a parameter by its protocol name; an empty value takes it away.
+    /// Sets a parameter by its protocol name; an empty value removes it.
     #[must_use]
     pub fn param(mut self, name: &str, value: &str) -> Self {
         self.params.retain(|(other, _)| other != name);
@@ -53,7 +52,7 @@ impl Draft {
         self
     }
 
-    /// What the client sends with every push; the draft's own goes before.
+    /// Sets a parameter that the client sends with every push, unless the draft has its own.
     pub(crate) fn unless_set(self, name: &str, value: &Option<String>) -> Self {
         match value {
             Some(value) if !self.params.iter().any(|(other, _)| other == name) => self.param(name, value),
@@ -68,7 +67,7 @@ impl Draft {
         self
     }
 
-    /// Adds a picture that is in memory. Its hash is computed, unless it was given.
+    /// Adds a picture from memory. Its hash is computed, unless it was given.
     #[must_use]
     pub fn file_bytes(mut self, part: &str, bytes: impl Into<Bytes>) -> Self {
         self.files.push((part.to_owned(), PictureSource::Memory(bytes.into())));
@@ -126,15 +125,15 @@ impl Draft {
     }
 }
 
-/// A text of a form with files. It names its charset as the document's program does: many a server takes a part without one
-/// for ISO-8859-1.
+/// A text part of a multipart form. It names its charset as the document's program does: many servers read a part without one as
+/// ISO-8859-1.
 #[must_use]
 pub fn text_part(value: String) -> Part {
     let plain = Part::text(value.clone()).mime_str("text/plain; charset=UTF-8");
     plain.unwrap_or_else(|_| Part::text(value))
 }
 
-/// Upper case, as the document prints it; read piece by piece, off the runtime's own threads.
+/// The MD5 in upper case, as the document prints it; read in pieces, on a blocking thread.
 async fn md5_of(path: &Path) -> std::io::Result<String> {
     let path = path.to_owned();
     let hashed = tokio::task::spawn_blocking(move || {
@@ -151,7 +150,7 @@ async fn md5_of(path: &Path) -> std::io::Result<String> {
     hashed.await.map_err(std::io::Error::other)?
 }
 
-/// A part with a file: a usual picture in one piece, a large one streamed, so that memory stays bounded.
+/// A file part: an ordinary picture is read whole, a large one streamed, so that memory stays bounded.
 async fn part_of(part: &str, path: &Path) -> std::io::Result<Part> {
     let name = path.file_name().map_or_else(|| part.to_owned(), |name| name.to_string_lossy().into_owned());
     let size = tokio::fs::metadata(path).await?.len();
@@ -165,7 +164,7 @@ async fn part_of(part: &str, path: &Path) -> std::io::Result<Part> {
     Ok(Part::stream_with_length(body, size).file_name(name))
 }
 
-/// A URL that stands for a picture is left alone: the platform does not decode it.
+/// Encodes a value, except for the URL of a picture: the platform does not decode that.
 fn url_encoded(name: &str, value: &str) -> String {
     if name.ends_with("_image") && (value.starts_with("http://") || value.starts_with("https://")) {
         return value.to_owned();

@@ -8,7 +8,7 @@ pub enum ClientError {
     /// A picture cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
-    /// No HTTP client can be made, or the URL is none.
+    /// No HTTP client can be made, or the URL is invalid.
     #[error("{0}")]
     Setup(String),
 }

@@ -1,4 +1,4 @@
-//! Any answer, or none, as an [`Outcome`]. Pure.
+//! What an answer, or the lack of one, means: an [`Outcome`]. Pure.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use parkgate_wire::Reply;
 pub enum Outcome {
     /// Done.
     Accepted(Reply),
-    /// Done in production; during integration something to mend (`leave.md`, note 6).
+    /// Done in production; during integration something to fix (`leave.md`, note 6).
     AcceptedWithHint(Reply),
-    /// This push will never be taken as it is.
+    /// This push will never be accepted as it is.
     Refused(Reply),
-    /// The platform is there, and let nothing in. Keep the push: it is taken once that is mended. Where others pass meanwhile, it
-    /// is about this push alone, and that one is to be looked at.
+    /// The platform answered and accepts nothing from this sender. Keep the push: it is accepted once the cause is fixed. If other
+    /// pushes pass meanwhile, only this one is affected, and a person should look at it.
     Denied {
-        /// Why.
+        /// What was denied.
         denial: Denial,
         /// What it said.
         reason: String,
-        /// The whole answer, if it was one of the protocol.
+        /// The whole reply, if it was one of the protocol.
         reply: Option<Reply>,
     },
-    /// Too large for the platform or a proxy before it. Without its pictures it may be taken.
+    /// Too large for the platform or a proxy in front of it. Without its pictures it may be accepted.
     TooLarge {
         /// What it said.
         reason: String,
@@ -32,19 +32,19 @@ pub enum Outcome {
     TryLater {
         /// What happened.
         reason: String,
-        /// When the platform wants it again, if it says.
+        /// When the platform wants it again, if it said.
         retry_after: Option<Duration>,
     },
 }
 
-/// What a platform denied.
+/// Why a platform accepts nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// The signature is wrong for it, which some platforms answer with a 200 ([`Reply::refuses_signature`]).
+    /// It finds the signature wrong, which some platforms answer with a 200 ([`Reply::refuses_signature`]).
     Signature,
-    /// It does not know the car park or the application, or blocks them (403).
+    /// It does not know the car park or the app, or blocks them (403).
     Access,
-    /// Something before it does, a proxy or a firewall, or the address is wrong: a 4xx that is no reply of the protocol.
+    /// A proxy or firewall in front of it blocks, or the address is wrong: a 4xx that is no reply of the protocol.
     Blocked,
 }
 
@@ -66,8 +66,8 @@ impl Outcome {
 }
 
 /// What an answer means, by its status and body: success is `200`, `1000` or `1001`, whatever the HTTP status, unless the
-/// signature was refused. `400` and its kin (`1400` of sibling calls) refuse; `408`, `425` and `429` speak of the line, not
-/// of the push; `413`, `414` and `431` of its size.
+/// signature was refused. `400` and the like (`1400` of sibling calls) refuse. `408`, `425` and `429` concern the connection, not
+/// the push; `413`, `414` and `431` concern its size.
 #[must_use]
 pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
     let Some(reply) = Reply::from_bytes(body) else { return without_reply(status, retry_after) };
@@ -99,7 +99,7 @@ fn reason(reply: &Reply) -> String {
     reply.hint.clone().unwrap_or_else(|| reply.message.clone())
 }
 
-/// A proxy, a firewall, a login page.
+/// The answer of a proxy, a firewall or a login page.
 fn without_reply(status: u16, retry_after: Option<Duration>) -> Outcome {
     let address =
         if matches!(status, 300..400 | 404 | 405) { "; 检查平台地址 (is the address right?)" } else { "" };

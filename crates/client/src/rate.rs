@@ -1,8 +1,8 @@
-//! So many requests a second. Pure: times come from outside, and are of a clock that nobody sets.
+//! A limit on requests per second. Pure: the caller supplies the times, which are of a monotonic clock.
 
 use std::time::{Duration, Instant};
 
-/// Time in which too few were sent is made up for, so far back.
+/// Time in which fewer were sent than allowed is made up for, as far back as this.
 const MADE_UP: Duration = Duration::from_millis(100);
 
 /// When the next request may go, at an even rate.
@@ -12,12 +12,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Nothing may go before: until then it is another node's turn.
+    /// Nothing may be sent before `at`: until then it is another node's turn.
     pub fn start_at(&mut self, at: Instant) {
         self.free_at = self.free_at.max(Some(at));
     }
 
-    /// Takes one turn. Without a limit, or with 0, one may always go.
+    /// Takes one turn. There is always one if `per_second` is `None` or 0.
     ///
     /// # Errors
     /// How long until the next turn.

@@ -1,4 +1,4 @@
-//! Enters, leaves and payments with the document's names and units, for who does not want to spell parameters.
+//! Enters, leaves and payments with the document's names and units, for software that does not want to spell out parameters.
 //!
 //! Amounts are whole fen. What has no method of its own is set by [`Leave::param`].
 
@@ -13,7 +13,7 @@ use crate::draft::Draft;
 /// `car_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CarType {
-    /// `1` 临停车辆: pays for each stay.
+    /// `1` 临停车辆: pays per stay.
     Temporary,
     /// `2` 月卡车辆: pays by the month.
     Monthly,
@@ -38,7 +38,7 @@ pub enum PlateColor {
     Black,
     /// `5` 绿.
     Green,
-    /// `-1`: none of them, or not seen.
+    /// `-1`: another one, or not recognised.
     Unknown,
 }
 
@@ -49,9 +49,9 @@ pub enum PayType {
     Cash,
     /// `2` online.
     Online,
-    /// `3` taken without being asked.
+    /// `3` automatic, without the driver's action.
     Auto,
-    /// `4` from a balance.
+    /// `4` from a stored balance.
     StoredValue,
     /// `8` a coupon.
     Coupon,
@@ -117,7 +117,7 @@ pub struct Leave {
     payments: Vec<Value>,
 }
 
-/// What both have: the vehicle, and when it entered.
+/// What both have in common: the vehicle, and when it entered.
 fn stay(parking_serial: &str, enter_time: UnixMillis, car_type: CarType, car_desc: &str) -> Draft {
     let car_type = match car_type {
         CarType::Temporary => "1",
@@ -151,7 +151,7 @@ fn space(draft: Draft, total: u32, remain: u32) -> Draft {
 }
 
 impl Enter {
-    /// `parking_serial` is the car park's own and is used once; `car_desc` is what the car park calls this kind of vehicle.
+    /// `parking_serial` is the car park's own and is used only once; `car_desc` is what the car park calls this kind of vehicle.
     #[must_use]
     pub fn new(parking_serial: &str, enter_time: UnixMillis, car_type: CarType, car_desc: &str) -> Self {
         Enter { draft: stay(parking_serial, enter_time, car_type, car_desc) }

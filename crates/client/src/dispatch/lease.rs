@@ -1,4 +1,4 @@
-//! How long a batch of claimed deliveries is this loop's alone, and how large the next one may be. Pure.
+//! How long a batch of claimed deliveries belongs to this loop alone, and how large the next may be. Pure.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(super) struct Lease {
     /// `None` where a claim ends with its process only.
     length: Option<Duration>,
     until: Instant,
-    /// How many are claimed next: no more than were begun within a lease before.
+    /// How many are claimed next: about as many as were begun within an earlier lease.
     size: usize,
     size_min: usize,
     size_max: usize,
@@ -23,7 +23,7 @@ impl Lease {
         Lease { length, until: now, size: size_max, size_min: size_min.min(size_max), size_max, begun: 0 }
     }
 
-    /// A batch is claimed; how many at most. If the last one was begun in time, perhaps more can be.
+    /// Begins a batch and returns how many to claim at most: more than last time, if the last batch was begun in time.
     pub(super) fn claim(&mut self, now: Instant) -> usize {
         if now <= self.until {
             self.size = (self.size * 2).min(self.size_max);
@@ -33,22 +33,22 @@ impl Lease {
         self.size
     }
 
-    /// One of the batch was begun.
+    /// Counts a delivery of the batch as begun.
     pub(super) fn begin_one(&mut self) {
         self.begun += 1;
     }
 
-    /// Is the rest of the batch anybody's again? Another node could send it, too.
+    /// Is the lease over? Another node may then claim the rest of the batch.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.length.is_some() && now > self.until
     }
 
-    /// The rest was released: no more than this is claimed next.
+    /// The rest was released: the next batch is no larger than what was begun of this one.
     pub(super) fn shrink(&mut self) {
         self.size = self.begun.clamp(self.size_min, self.size_max);
     }
 
-    /// Does one batch end before the next is claimed?
+    /// Must a batch be used up before the next is claimed?
     pub(super) fn is_limited(&self) -> bool {
         self.length.is_some()
     }
