@@ -1,7 +1,7 @@
 //! Forwarding: each record to each platform that subscribes to it, at least once, an enter before its leave.
 //!
-//! Deliveries are rows of the store; every node works on all subscribers and takes from the store what no other node has
-//! taken. A subscriber has a loop of its own: one that hangs or is away costs the others and the intake nothing.
+//! Deliveries are rows of the store. Every node serves all subscribers and claims what no other node has claimed. Each subscriber
+//! has a loop of its own, so that one that hangs or is away costs the others and the recording of pushes nothing.
 
 mod address;
 mod circuits;
@@ -33,31 +33,31 @@ use crate::figures::ForwardFigures;
 use crate::registry::Registry;
 use crate::upkeep::Supervised;
 
-/// How often it is looked whether subscribers came or went, and how much waits for them.
+/// How often new, changed and removed subscribers are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// A subscriber's loop that failed begins anew after this long: what made it fail may still be there.
+/// A subscriber's loop that failed is started again after this long, since the cause may still be there.
 const REST: Duration = Duration::from_secs(10);
 const COUNT_EVERY: Duration = Duration::from_secs(10);
-/// Beyond the time for an answer: how long a delivery is its taker's alone.
+/// How long a claim lasts beyond the time for an answer.
 const SEND_GRACE: Duration = Duration::from_secs(10);
-/// What waits is counted no further: the count tells whether somebody should look, not how long the way is.
+/// Waiting deliveries are counted up to this: the count shows whether a person should look, not how long it will take.
 const COUNTED_MAX: u64 = 50_000;
-/// Calls to the store at a time, of all subscribers together: a hundred of them need no hundred connections.
+/// Calls to the store at the same time, of all subscribers together: a hundred subscribers need no hundred connections.
 const STORE_CALLS_MAX: usize = 4;
 
 /// How deliveries are made.
 #[derive(Debug, Clone, Copy)]
 pub struct Forward {
-    /// May a subscriber have an address that is not public?
+    /// Whether a subscriber may have an address that is not public.
     pub allow_private: bool,
-    /// When failures are tried again.
+    /// When failed deliveries are tried again.
     pub schedule: Schedule,
-    /// One request, reply included.
+    /// The time for one request, reply included.
     pub timeout: Duration,
 }
 
 impl Forward {
-    /// No delivery is ever due later: what is was told by a clock that has been set back since.
+    /// The longest time until any delivery is due. One that is due later was scheduled by a clock that was set back since.
     pub(crate) fn longest_wait(&self) -> Duration {
         self.schedule.backoff().longest().max(self.timeout + SEND_GRACE)
     }
@@ -86,7 +86,7 @@ pub struct Forwarder {
     counter: Supervised,
 }
 
-/// What every loop works with.
+/// What the loops share.
 #[derive(Clone)]
 struct Parts {
     store: Arc<dyn Store>,
@@ -102,7 +102,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Asks the store on a blocking thread, in its turn.
+    /// Calls the store on a blocking thread, when it is this call's turn.
     fn in_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
@@ -153,13 +153,13 @@ impl Forwarder {
         Ok(Forwarder { recorded, parts, stop, supervisor, counter })
     }
 
-    /// Something was recorded: perhaps somebody waits for it.
+    /// A push was recorded: subscribers may be waiting for it.
     pub fn wake(&self) {
         self.parts.pace.recorded();
         self.recorded.notify_waiters();
     }
 
-    /// Takes nothing more, and settles what is on its way.
+    /// Claims nothing more, and settles what is under way.
     pub async fn stop(&self) {
         let _ = self.stop.send(true);
         let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -168,7 +168,7 @@ impl Forwarder {
         }
     }
 
-    /// Which of its loops does not run any more, though nobody stopped it.
+    /// Which of the loops has ended although nobody stopped it.
     pub fn ended(&self) -> Option<&'static str> {
         let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
         self.counter.ended().or_else(|| supervisor.as_ref()?.ended()).filter(|_| !*self.parts.stop.borrow())
@@ -181,18 +181,18 @@ fn joined<T>(done: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreE
 }
 
 /// The loop of one subscriber.
-struct Running {
+struct SubscriberLoop {
     told: NewSubscriber,
     end: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-impl Running {
-    fn begin(parts: &Parts, subscriber: Arc<Subscriber>) -> Running {
+impl SubscriberLoop {
+    fn begin(parts: &Parts, subscriber: Arc<Subscriber>) -> SubscriberLoop {
         let (end, ended) = watch::channel(false);
         let told = subscriber.told.clone();
         let task = tokio::spawn(deliver(parts.clone(), subscriber).run(ended));
-        Running { told, end, task }
+        SubscriberLoop { told, end, task }
     }
 
     fn is_for(&self, known: &Subscriber) -> bool {
@@ -202,9 +202,9 @@ impl Running {
     }
 }
 
-/// A loop for each subscriber that is not paused, begun anew when it is told otherwise from now on.
+/// Runs a loop for each subscriber that is not paused, and a new one when its settings change.
 async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
-    let mut running: HashMap<i64, Running> = HashMap::new();
+    let mut running: HashMap<i64, SubscriberLoop> = HashMap::new();
     let mut resting = HashMap::new();
     let mut stop = parts.stop.clone();
     let mut looked = tokio::time::Instant::now();
@@ -218,10 +218,10 @@ async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
             }
         }
         for (id, ended) in running.extract_if(|_, one| one.task.is_finished()) {
-            // One that failed begins anew, after a while. That is right: what it had taken is anybody's again when its time
-            // is over, and at worst is sent twice, as deliveries may be; how it was with its subscriber is kept outside.
+            // One that failed is started again after a while. That is safe: its claims end by themselves, at worst a delivery
+            // arrives twice, as it may, and its circuit is kept outside.
             if let Err(error) = ended.task.await {
-                tracing::error!(%error, subscriber = ended.told.name, "a subscriber's loop failed and begins anew");
+                tracing::error!(%error, subscriber = ended.told.name, "a subscriber's loop failed and is started again");
                 resting.insert(id, tokio::time::Instant::now() + REST);
             }
         }
@@ -229,7 +229,7 @@ async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
         parts.circuits.keep(|id| subscribers.iter().any(|known| known.id == id));
         for subscriber in subscribers {
             if !subscriber.paused && !resting.contains_key(&subscriber.id) && !running.contains_key(&subscriber.id) {
-                running.insert(subscriber.id, Running::begin(&parts, subscriber));
+                running.insert(subscriber.id, SubscriberLoop::begin(&parts, subscriber));
             }
         }
         tokio::select! {
@@ -245,7 +245,7 @@ async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
     }
 }
 
-/// What waits, for the metrics.
+/// Counts what waits, for the metrics.
 async fn count(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
     let mut stop = parts.stop.clone();
     while !*stop.borrow_and_update() {

@@ -1,5 +1,5 @@
-//! Which addresses a subscriber may have: an operator types them, and whoever may type must not reach what is behind the
-//! gate. Names are looked up here, and what they stand for is what is connected to.
+//! Which addresses a subscriber may have: an operator enters them, and must not reach through them what is behind the gate.
+//! Names are resolved here, and the connection is made to the addresses that were checked.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// May the whole world reach this address?
+/// Is this a public address?
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
@@ -45,18 +45,18 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 /// What can be said of a subscriber's URL before anything is sent to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
-    /// Nothing is against it.
+    /// It can be sent to.
     Good,
-    /// Nothing will ever be sent there, and why.
+    /// Nothing will ever be sent there, for this reason.
     Refused(String),
-    /// Its name stands for no address just now, and why.
+    /// Its name cannot be resolved at present, for this reason.
     Unresolved(String),
 }
 
-/// How long a name may take to be looked up.
+/// How long resolving a name may take.
 const LOOKUP_MAX: Duration = Duration::from_secs(5);
 
-/// Would a gate of this setting send to this URL? Looks its name up as the gate does.
+/// Would a gate with this setting send to this URL? Resolves its name as the gate does.
 ///
 /// # Errors
 /// It is no URL.
@@ -78,7 +78,7 @@ pub async fn reach(url: &str, allow_private: bool) -> Result<Reach, String> {
     })
 }
 
-/// Why a URL is not sent to, if it names an address by itself.
+/// Why a URL that contains an address is refused, if it is.
 pub(super) fn refused(url: &Url, allow_private: bool) -> Option<String> {
     if allow_private {
         return None;
@@ -91,7 +91,7 @@ fn address_in(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// Of the addresses that a name stands for, those that may be sent to; or why there is none.
+/// The addresses of a name that may be sent to, or why there are none.
 fn public_of(name: &str, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, String> {
     let public: Vec<SocketAddr> = found.filter(|found| is_public(found.ip())).collect();
     if public.is_empty() { Err(private(name)) } else { Ok(public) }
@@ -104,7 +104,7 @@ fn private(host: &str) -> String {
     )
 }
 
-/// Looks names up, and keeps what is public.
+/// Resolves names, and keeps only public addresses.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PublicOnly;
 

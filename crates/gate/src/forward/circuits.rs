@@ -1,4 +1,4 @@
-//! Which subscribers are away: known to their loops, and to whoever asks one of them before answering a push.
+//! Which subscribers are away: shared by their loops and by comparison, which asks one of them before a push is answered.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use parkgate_client::{Backoff, Circuit, Contact, chance};
 
-/// One for each subscriber, by its key.
+/// One circuit for each subscriber, by its key.
 #[derive(Debug, Default)]
 pub(super) struct Circuits {
     known: Mutex<HashMap<i64, Arc<Mutex<Circuit>>>>,
@@ -17,12 +17,12 @@ impl Circuits {
         Arc::clone(self.lock().entry(subscriber).or_default())
     }
 
-    /// Forgets those that are gone.
+    /// Forgets subscribers that were removed.
     pub(super) fn keep(&self, is_there: impl Fn(i64) -> bool) {
         self.lock().retain(|id, _| is_there(*id));
     }
 
-    /// Notes what an attempt beside its loop says of a subscriber.
+    /// Notes what an attempt outside a subscriber's loop says of it.
     pub(super) fn note(&self, subscriber: i64, contact: Contact, asking: &Backoff) {
         let circuit = self.of(subscriber);
         let mut circuit = circuit.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! Answering with another platform's words (`subscriber add --compare`): a car park moves over while the platform it came from
-//! still says what becomes of each push, and where this one would have said otherwise is written down.
+//! Answering with another platform's reply (`subscriber add --compare`): while a car park moves to this platform, the one it comes
+//! from still decides what is answered, and every difference from our own reply is written down.
 
 use std::sync::Arc;
 
@@ -10,35 +10,35 @@ use parkgate_store::images::FinishedImage;
 use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber};
 use parkgate_wire::{Form, PushKind, Reply, UnixMillis};
 
-use super::message::Params;
-use super::plan::{Answer, Now, settle};
-use super::request::{File, Files, Heard};
+use super::message::FormParams;
+use super::plan::{DeliveryAnswer, Now, settle};
+use super::request::{PictureFile, PictureFiles, ReceivedReply};
 use super::{Forwarder, Parts, SEND_GRACE, joined};
 use crate::fault::Fault;
 use crate::registry::Registry;
 
-/// A push that is also asked of another platform.
+/// A push that is also sent to the compared platform.
 pub struct Compared {
     subscriber: Arc<Subscriber>,
     kind: PushKind,
     park_uuid: String,
     parking_serial: String,
-    params: Params,
-    files: Files,
+    params: FormParams,
+    files: PictureFiles,
 }
 
-/// What the other platform answered, to the letter.
+/// What the other platform answered, byte for byte.
 pub struct Upstream {
     /// HTTP status.
     pub status: u16,
-    /// As it named its type.
+    /// Its content type, as sent.
     pub content_type: Option<HeaderValue>,
-    /// The JSON.
+    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Compared {
-    /// If a platform is asked about this park's pushes of this kind: everything it needs, as it came.
+    /// The push as it came, if a platform is compared for pushes of this kind from this park.
     pub async fn of(
         registry: &Registry,
         form: &Form,
@@ -47,18 +47,18 @@ impl Compared {
     ) -> Result<Option<Compared>, Fault> {
         let Some((subscriber, park_uuid)) = asked(registry, form, kind) else { return Ok(None) };
         let params = form.params().map(|param| (param.name.to_owned(), param.value.to_owned())).collect();
-        let mut opened = Files::with_capacity(files.len());
+        let mut opened = PictureFiles::with_capacity(files.len());
         for (part, file) in files {
             let content_type = file.content_type().to_owned();
             let body = reqwest::Body::wrap_stream(file.stream().await?);
-            opened.push(File { part: part.clone(), content_type, size: file.size(), body });
+            opened.push(PictureFile { part: part.clone(), content_type, size: file.size(), body });
         }
         let parking_serial = form.get("parking_serial").unwrap_or_default().to_owned();
         Ok(Some(Compared { subscriber, kind, park_uuid, parking_serial, params, files: opened }))
     }
 }
 
-/// Who is asked, and of which park.
+/// The subscriber that is compared, and the park.
 fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscriber>, String)> {
     let is_told = |subscriber: &&Arc<Subscriber>| {
         let told = &subscriber.told;
@@ -69,7 +69,7 @@ fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscr
         told.settings.compare && told.settings.format == Format::Relay && of_kind && !subscriber.paused
     };
     let mut asked = registry.subscribers().iter().filter(is_told).peekable();
-    // Nearly always.
+    // There is none, nearly always.
     asked.peek()?;
     let by_merchant = || form.get("merchant").and_then(|merchant| registry.by_merchant(merchant));
     let park = form.get("park_uuid").and_then(|park_uuid| registry.park(park_uuid)).or_else(by_merchant)?;
@@ -79,15 +79,15 @@ fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscr
 }
 
 impl Forwarder {
-    /// So long the gate keeps the push to itself, if the other platform is not known to be away.
+    /// The claim that keeps the delivery from the subscriber's loop meanwhile, if the other platform is not known to be away.
     pub fn inline(&self, compared: &Compared) -> Option<Inline> {
         let subscriber = compared.subscriber.id;
         let until = now().after(self.parts.settings.timeout + SEND_GRACE).0;
         (!self.parts.circuits.is_away(subscriber)).then_some(Inline { subscriber, until })
     }
 
-    /// Asks the other platform. `recorded` is the key the push was recorded under, if it was; `ours` what would have been
-    /// answered. `None` if it gave no answer: if the push was recorded, it is delivered later.
+    /// Asks the other platform. `recorded` is the key under which the push was recorded, if it was; `ours` is our own reply. `None`
+    /// if it gave no answer: the push is delivered later if it was recorded.
     pub async fn ask(&self, compared: Compared, recorded: Option<ParkId>, ours: &str) -> Option<Upstream> {
         let parts = &self.parts;
         if parts.circuits.is_away(compared.subscriber.id) || self.must_wait(&compared, recorded).await {
@@ -95,9 +95,9 @@ impl Forwarder {
         }
         let Compared { subscriber, kind, park_uuid, parking_serial, params, files } = compared;
         let (answer, upstream) = match parts.sender.pass_on(&subscriber.told.settings.url, kind, params, files).await {
-            Err(told) => (Answer::Failed { told, retry_after: None }, None),
-            Ok(Heard { status, content_type, body, .. }) => {
-                let answer = Answer::of_protocol(classify(status, None, &body));
+            Err(reason) => (DeliveryAnswer::Failed { reason, retry_after: None }, None),
+            Ok(ReceivedReply { status, content_type, body, .. }) => {
+                let answer = DeliveryAnswer::of_protocol(classify(status, None, &body));
                 (answer, Some(Upstream { status, content_type, body }))
             }
         };
@@ -121,7 +121,7 @@ impl Forwarder {
         upstream
     }
 
-    /// A leave whose enter has not arrived there: it goes after that one, by the subscriber's loop.
+    /// Must this leave wait because its enter has not arrived there? The subscriber's loop then delivers both in order.
     async fn must_wait(&self, compared: &Compared, recorded: Option<ParkId>) -> bool {
         let (PushKind::Leave, Some(park)) = (compared.kind, recorded) else { return false };
         let (subscriber, serial) = (compared.subscriber.id, compared.parking_serial.clone());
@@ -145,7 +145,7 @@ impl Forwarder {
     }
 }
 
-/// What of an answer is compared: success or not, and the beginning of its hint, which repeats what was sent.
+/// The part of a reply that is compared: success or not, and the beginning of its hint, without what it repeats of the push.
 pub fn summary(body: &[u8]) -> String {
     let Some(reply) = Reply::from_bytes(body) else { return String::new() };
     let code = if reply.is_success() { "200" } else { reply.code.as_str() };
@@ -158,7 +158,7 @@ async fn note(
     parts: &Parts,
     subscriber: i64,
     recorded: Option<(ParkId, String, PushKind)>,
-    answer: Answer,
+    answer: DeliveryAnswer,
     difference: Option<Difference>,
 ) -> Result<(), StoreError> {
     let schedule = parts.settings.schedule;

@@ -1,4 +1,4 @@
-//! A record as a subscriber gets it: names and values to sign, or JSON. Pure.
+//! A record as it is sent to a subscriber: signed form parameters, or JSON. Pure.
 
 use parkgate_store::{Outgoing, SubscriberSettings};
 use parkgate_wire::push::{entry_text, payment_entries};
@@ -6,16 +6,15 @@ use parkgate_wire::value::says_nothing;
 use parkgate_wire::{PushKind, Secret, TRANSPORT_NAMES, UnixMillis, is_personal, sign};
 use serde_json::{Map, Value, json};
 
-/// Names and values of a form, signed.
-pub(super) type Params = Vec<(String, String)>;
+/// Names and values of a signed form.
+pub(super) type FormParams = Vec<(String, String)>;
 
-/// The push as it came. What was signed over encoded values goes on with these values: a receiver of the protocol knows them
-/// by `encoding=URL`.
-pub(super) fn relayed(outgoing: &Outgoing) -> Params {
+/// The push as it came. If encoded values were signed, these are passed on: a receiver recognises them by `encoding=URL`.
+pub(super) fn relayed(outgoing: &Outgoing) -> FormParams {
     if let Some(original) = &outgoing.original {
         return original.clone();
     }
-    let mut params = Params::new();
+    let mut params = FormParams::new();
     for (name, value) in &outgoing.record.params {
         match value {
             Value::Array(values) => params.extend(values.iter().map(|value| (name.clone(), text(value)))),
@@ -35,7 +34,7 @@ pub(super) fn open_platform(
     settings: &SubscriberSettings,
     secret: &Secret,
     now: UnixMillis,
-) -> Params {
+) -> FormParams {
     let sent = |name: &str| {
         let sent = outgoing.record.params.get(name).map(text);
         sent.filter(|text| !says_nothing(text)).unwrap_or_default()
@@ -43,7 +42,7 @@ pub(super) fn open_platform(
     let location: Map<String, Value> =
         outgoing.location.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     let place = |name: &str, unknown: &str| location.get(name).map_or_else(|| unknown.to_owned(), text);
-    let mut params: Params = Vec::with_capacity(32);
+    let mut params: FormParams = Vec::with_capacity(32);
     let mut put = |name: &str, value: String| {
         if !value.is_empty() {
             params.push((name.to_owned(), value));
@@ -88,7 +87,7 @@ pub(super) fn open_platform(
     params
 }
 
-/// Unique on this platform, and the same for both halves of a stay: the car park's own is only unique in it.
+/// A serial that is unique on this platform and equal for both halves of a visit: the car park's own is unique only there.
 fn serial(outgoing: &Outgoing) -> String {
     format!("{}-{}", outgoing.due.park.0, outgoing.parking_serial)
 }
@@ -98,12 +97,12 @@ fn mapped(code: &str, pairs: &[(&str, &str)]) -> String {
     pairs.iter().find(|(from, _)| *from == code).map_or(code, |(_, to)| to).to_owned()
 }
 
-/// A picture's address, if it is one: other texts in these fields are of no use elsewhere.
+/// A picture's URL, if the field contains one: other contents are of no use elsewhere.
 fn url(image: &str) -> String {
     if image.starts_with("http://") || image.starts_with("https://") { image.to_owned() } else { String::new() }
 }
 
-/// Fen that were paid without anybody's doing, of what was recorded.
+/// The sum of automatic payments, in fen.
 fn automatic(outgoing: &Outgoing) -> String {
     const AUTO: &str = "3";
     let payments = payments(outgoing);
@@ -122,7 +121,7 @@ fn plate(outgoing: &Outgoing, settings: &SubscriberSettings) -> String {
     if settings.mask_plates { masked(&plate) } else { plate }
 }
 
-/// `粤B12345` as `粤B***45`; of a short one only the first letter is left.
+/// `粤B12345` becomes `粤B***45`; of a short plate only the first letter remains.
 fn masked(plate: &str) -> String {
     let letters: Vec<char> = plate.chars().collect();
     let hidden = if letters.len() > 4 { 2..letters.len() - 2 } else { 1..letters.len() };

@@ -1,5 +1,5 @@
-//! Intake goes first: what is answered cannot wait, what is forwarded can. While pushes come in faster than a share of this
-//! machine allows, deliveries are sent no faster than the other share; what is left over is made up for afterwards.
+//! Recording goes first: a push waits for its reply, a delivery can wait. While pushes come in faster than a share of this
+//! machine allows, deliveries are limited to the other share; the backlog is sent afterwards.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use parkgate_client::Rate;
 
-/// Pushes a second and core above which intake is busy, and deliveries a second and core that are sent then, to all
-/// subscribers together. Measured with `bench/forward`.
+/// Pushes per second and core above which recording counts as busy, and deliveries per second and core that are sent then, to
+/// all subscribers together. Measured with `bench/forward`.
 const BUSY_PER_CORE: u32 = 2000;
 const SENT_PER_CORE: u32 = 1500;
 
-/// Shared by intake and the loops of all subscribers.
+/// Shared by recording and the loops of all subscribers.
 #[derive(Debug)]
 pub(super) struct Pace {
     cores: u32,
@@ -32,14 +32,14 @@ impl Pace {
         self.recorded.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Looks back at the time since it was last asked.
+    /// Decides whether recording is busy, from the pushes of the last `elapsed`.
     pub(super) fn look(&self, elapsed: Duration) {
         let recorded = self.recorded.swap(0, Ordering::Relaxed);
         let busy = f64::from(BUSY_PER_CORE.saturating_mul(self.cores)) * elapsed.as_secs_f64();
         self.is_busy.store(recorded as f64 > busy, Ordering::Relaxed);
     }
 
-    /// May one be sent now?
+    /// May a delivery be sent now?
     pub(super) fn allows(&self, now: Instant) -> bool {
         if !self.is_busy.load(Ordering::Relaxed) {
             return true;

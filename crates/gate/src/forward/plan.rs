@@ -1,4 +1,4 @@
-//! What an attempt's answer means, and when the next one is due. Pure.
+//! What the answer to an attempt means, and when the next attempt is due. Pure.
 
 use std::time::Duration;
 
@@ -9,96 +9,100 @@ use parkgate_wire::UnixMillis;
 /// When deliveries are tried again, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
-    /// After the first failure; each wait is twice the one before.
+    /// The wait after the first failure; each further wait is twice the one before.
     pub retry_first: Duration,
-    /// Never longer between two attempts.
+    /// The longest wait between two attempts.
     pub retry_max: Duration,
-    /// A delivery that fails after so long is dead.
+    /// A delivery that still fails after this long becomes a dead letter.
     pub give_up_after: Duration,
 }
 
-/// What came back.
+/// The answer to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// Taken.
+pub(super) enum DeliveryAnswer {
+    /// Accepted.
     Taken,
-    /// Will never be taken as it is.
+    /// It will never be accepted as it is.
     Refused(String),
-    /// The platform is there, and does not know us, the car park or the signature: once that is mended there, it takes it.
+    /// The platform answered, but does not know us, the car park or the signature: it accepts the delivery once that is fixed
+    /// there.
     Denied(String),
-    /// Too large for it. A relay goes once more without its pictures; what has none is never taken.
+    /// Too large. A relayed push was sent once more without its pictures; one without any is never accepted.
     TooLarge(String),
-    /// Not now.
-    Failed { told: String, retry_after: Option<Duration> },
-    /// Nothing was sent, for a reason of our own.
+    /// Not now, for this reason.
+    Failed { reason: String, retry_after: Option<Duration> },
+    /// Nothing was sent, for a reason on our side.
     Unready(String),
 }
 
-impl Answer {
+impl DeliveryAnswer {
     /// What it says of the subscriber.
     pub(super) fn contact(&self) -> Contact {
         match self {
-            Answer::Taken | Answer::Refused(_) | Answer::Denied(_) | Answer::TooLarge(_) => Contact::Answered,
-            Answer::Unready(_) => Contact::Untold,
-            Answer::Failed { retry_after, .. } => Contact::Failed { retry_after: *retry_after },
+            DeliveryAnswer::Taken
+            | DeliveryAnswer::Refused(_)
+            | DeliveryAnswer::Denied(_)
+            | DeliveryAnswer::TooLarge(_) => Contact::Answered,
+            DeliveryAnswer::Unready(_) => Contact::Untold,
+            DeliveryAnswer::Failed { retry_after, .. } => Contact::Failed { retry_after: *retry_after },
         }
     }
 
-    /// The platform is there.
+    /// Did the subscriber answer?
     pub(super) fn is_answered(&self) -> bool {
         self.contact() == Contact::Answered
     }
 
-    /// For the metrics.
+    /// Its name in the metrics.
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Answer::Taken => "delivered",
-            Answer::Refused(_) => "refused",
-            Answer::Denied(_) => "denied",
-            Answer::TooLarge(_) => "too_large",
-            Answer::Failed { .. } => "failed",
-            Answer::Unready(_) => "unready",
+            DeliveryAnswer::Taken => "delivered",
+            DeliveryAnswer::Refused(_) => "refused",
+            DeliveryAnswer::Denied(_) => "denied",
+            DeliveryAnswer::TooLarge(_) => "too_large",
+            DeliveryAnswer::Failed { .. } => "failed",
+            DeliveryAnswer::Unready(_) => "unready",
         }
     }
 
-    /// A reply of the protocol. A hint on success is the platform's own matter.
-    pub(super) fn of_protocol(outcome: Outcome) -> Answer {
+    /// From a reply of the protocol. A success with a hint is a success.
+    pub(super) fn of_protocol(outcome: Outcome) -> DeliveryAnswer {
         match outcome {
-            Outcome::Accepted(_) | Outcome::AcceptedWithHint(_) => Answer::Taken,
+            Outcome::Accepted(_) | Outcome::AcceptedWithHint(_) => DeliveryAnswer::Taken,
             Outcome::Refused(reply) => {
                 let hint = reply.hint.as_deref().map(|hint| format!(": {}", masked(hint))).unwrap_or_default();
-                Answer::Refused(format!("{} {}{hint}", reply.code, reply.message))
+                DeliveryAnswer::Refused(format!("{} {}{hint}", reply.code, reply.message))
             }
-            // What stands before the platform may be away together with it.
+            // A proxy in front of the platform may answer like this while the platform is away.
             Outcome::Denied { denial: Denial::Blocked, reason, .. } => {
-                Answer::Failed { told: reason, retry_after: None }
+                DeliveryAnswer::Failed { reason, retry_after: None }
             }
             Outcome::Denied { denial: Denial::Signature | Denial::Access, reason, reply } => {
                 let code = reply.map(|reply| reply.code).unwrap_or_default();
-                Answer::Denied(format!("{code} {}", masked(&reason)))
+                DeliveryAnswer::Denied(format!("{code} {}", masked(&reason)))
             }
-            Outcome::TooLarge { reason } => Answer::TooLarge(masked(&reason)),
-            Outcome::TryLater { reason, retry_after } => Answer::Failed { told: reason, retry_after },
+            Outcome::TooLarge { reason } => DeliveryAnswer::TooLarge(masked(&reason)),
+            Outcome::TryLater { reason, retry_after } => DeliveryAnswer::Failed { reason, retry_after },
         }
     }
 
-    /// An answer to a webhook: any 2xx has it, whatever it says.
-    pub(super) fn of_webhook(status: u16, retry_after: Option<Duration>) -> Answer {
+    /// From the answer to a webhook: any 2xx is a success, whatever its body.
+    pub(super) fn of_webhook(status: u16, retry_after: Option<Duration>) -> DeliveryAnswer {
         match status {
-            200..300 => Answer::Taken,
-            410 => Answer::Refused("HTTP 410: 不再接收 (gone)".into()),
-            413 | 414 | 431 => Answer::TooLarge(format!("HTTP {status}")),
-            _ => Answer::Failed { told: format!("HTTP {status}"), retry_after },
+            200..300 => DeliveryAnswer::Taken,
+            410 => DeliveryAnswer::Refused("HTTP 410: 不再接收 (gone)".into()),
+            413 | 414 | 431 => DeliveryAnswer::TooLarge(format!("HTTP {status}")),
+            _ => DeliveryAnswer::Failed { reason: format!("HTTP {status}"), retry_after },
         }
     }
 }
 
-/// A hint repeats what was sent, ID data and all: only its first words are kept.
+/// The beginning of a hint: the rest repeats what was sent, personal data included.
 fn masked(hint: &str) -> String {
     hint.split('[').next().unwrap_or_default().chars().take(80).collect()
 }
 
-/// What time it is.
+/// The present time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
     /// By the system's clock: for what is due.
@@ -107,37 +111,39 @@ pub(super) struct Now {
     pub(super) confirmed: UnixMillis,
 }
 
-/// What becomes of a delivery.
-pub(super) fn settle(due: Due, answer: Answer, schedule: &Schedule, chance: f64, now: Now) -> Settled {
-    let (told, retry_after) = match answer {
-        Answer::Taken => return Settled::Delivered(due),
-        Answer::Refused(told) | Answer::TooLarge(told) => return Settled::Dead { due, told },
-        Answer::Failed { told, retry_after } => (told, retry_after),
-        Answer::Denied(told) | Answer::Unready(told) => (told, None),
+/// What an answer means for its delivery.
+pub(super) fn settle(due: Due, answer: DeliveryAnswer, schedule: &Schedule, chance: f64, now: Now) -> Settled {
+    let (reason, retry_after) = match answer {
+        DeliveryAnswer::Taken => return Settled::Delivered(due),
+        DeliveryAnswer::Refused(reason) | DeliveryAnswer::TooLarge(reason) => {
+            return Settled::Dead { due, told: reason };
+        }
+        DeliveryAnswer::Failed { reason, retry_after } => (reason, retry_after),
+        DeliveryAnswer::Denied(reason) | DeliveryAnswer::Unready(reason) => (reason, None),
     };
     if is_over(&due, schedule, now.confirmed) {
-        return Settled::Dead { due, told };
+        return Settled::Dead { due, told: reason };
     }
     let wait = schedule.backoff().wait(due.attempts, retry_after, chance);
-    Settled::Later { due, next_at: now.system.after(wait).0, told }
+    Settled::Later { due, next_at: now.system.after(wait).0, told: reason }
 }
 
-/// A subscriber that is away is asked by one delivery, and that costs nobody anything: so it is known soon when it is back.
+/// The longest wait until a subscriber that is away is asked again. One delivery asks, which costs little.
 const ASKED_EVERY: Duration = Duration::from_secs(60);
 
 impl Schedule {
-    /// How a delivery is tried again. Nobody has us wait longer than we would ourselves.
+    /// The waits of a delivery. A `Retry-After` is respected up to `retry_max`.
     pub(super) fn backoff(&self) -> Backoff {
         Backoff { first: self.retry_first, max: self.retry_max, asked_max: self.retry_max }
     }
 
-    /// How one that is away is asked whether it is back.
+    /// The waits between two deliveries that ask whether a subscriber is back.
     pub(super) fn asking(&self) -> Backoff {
         Backoff { max: self.retry_max.min(ASKED_EVERY), ..self.backoff() }
     }
 }
 
-/// Has it had all its time, by what is confirmed of it?
+/// Has a delivery been tried long enough, by the confirmed time?
 pub(super) fn is_over(due: &Due, schedule: &Schedule, confirmed: UnixMillis) -> bool {
     confirmed >= UnixMillis(due.since).after(schedule.give_up_after)
 }
@@ -162,8 +168,8 @@ mod tests {
         Now { system: UnixMillis(now), confirmed: UnixMillis(now) }
     }
 
-    fn failed() -> Answer {
-        Answer::Failed { told: "HTTP 500".into(), retry_after: None }
+    fn failed() -> DeliveryAnswer {
+        DeliveryAnswer::Failed { reason: "HTTP 500".into(), retry_after: None }
     }
 
     #[test]
@@ -186,22 +192,22 @@ mod tests {
 
     #[test]
     fn a_wrong_signature_is_no_success_and_a_hint_is_kept_without_what_was_sent() {
-        let answer = |body: &str| Answer::of_protocol(parkgate_client::classify(200, None, body.as_bytes()));
-        assert_eq!(answer(r#"{"code":"1001"}"#), Answer::Taken);
-        assert_eq!(answer(r#"{"code":"200","hint":"流水已存在"}"#), Answer::Taken);
+        let answer = |body: &str| DeliveryAnswer::of_protocol(parkgate_client::classify(200, None, body.as_bytes()));
+        assert_eq!(answer(r#"{"code":"1001"}"#), DeliveryAnswer::Taken);
+        assert_eq!(answer(r#"{"code":"200","hint":"流水已存在"}"#), DeliveryAnswer::Taken);
         let lost = answer(
             r#"{"code":"200","message":"已忽略当前请求","hint":"签名验证不通过[idcard_no=110&app_secret=***]"}"#,
         );
-        assert_eq!(lost, Answer::Denied("200 签名验证不通过".into()));
-        assert_eq!(answer(r#"{"code":"403","message":"访问被拦截"}"#), Answer::Denied("403 访问被拦截".into()));
-        assert!(matches!(answer(r#"{"code":"400","message":"x"}"#), Answer::Refused(_)));
+        assert_eq!(lost, DeliveryAnswer::Denied("200 签名验证不通过".into()));
+        assert_eq!(answer(r#"{"code":"403","message":"访问被拦截"}"#), DeliveryAnswer::Denied("403 访问被拦截".into()));
+        assert!(matches!(answer(r#"{"code":"400","message":"x"}"#), DeliveryAnswer::Refused(_)));
         assert_eq!(
             answer(r#"{"code":"401","message":"请求签名校验不通过"}"#),
-            Answer::Denied("401 请求签名校验不通过".into())
+            DeliveryAnswer::Denied("401 请求签名校验不通过".into())
         );
-        assert_eq!(answer(r#"{"code":"200","message":"签名错误"}"#), Answer::Denied("200 签名错误".into()));
-        assert!(matches!(answer("<html>"), Answer::Failed { .. }));
-        assert!(matches!(Answer::of_webhook(302, None), Answer::Failed { .. }));
+        assert_eq!(answer(r#"{"code":"200","message":"签名错误"}"#), DeliveryAnswer::Denied("200 签名错误".into()));
+        assert!(matches!(answer("<html>"), DeliveryAnswer::Failed { .. }));
+        assert!(matches!(DeliveryAnswer::of_webhook(302, None), DeliveryAnswer::Failed { .. }));
     }
 
     #[test]
@@ -217,7 +223,11 @@ mod tests {
     #[test]
     fn what_is_too_large_is_not_tried_for_ever() {
         let html = parkgate_client::classify(413, None, b"<html>");
-        for answer in [Answer::of_protocol(html), Answer::of_webhook(413, None), Answer::of_webhook(431, None)] {
+        for answer in [
+            DeliveryAnswer::of_protocol(html),
+            DeliveryAnswer::of_webhook(413, None),
+            DeliveryAnswer::of_webhook(431, None),
+        ] {
             assert!(answer.is_answered());
             assert!(matches!(settle(due(1, 0), answer, &SCHEDULE, 0.5, at(1)), Settled::Dead { .. }));
         }
@@ -235,9 +245,9 @@ mod tests {
 
     #[test]
     fn what_was_denied_is_tried_again_and_dead_only_when_its_time_is_over() {
-        let denied = || Answer::Denied("403".into());
+        let denied = || DeliveryAnswer::Denied("403".into());
         assert!(matches!(settle(due(1, 0), denied(), &SCHEDULE, 0.5, at(1)), Settled::Later { .. }));
         assert!(matches!(settle(due(9, 0), denied(), &SCHEDULE, 0.5, at(4 * 24 * 3_600_000)), Settled::Dead { .. }));
-        assert!(denied().is_answered() && !Answer::Unready("the bucket is away".into()).is_answered());
+        assert!(denied().is_answered() && !DeliveryAnswer::Unready("the bucket is away".into()).is_answered());
     }
 }

@@ -1,12 +1,12 @@
-//! One attempt: a record made a request, sent, and its answer read.
+//! One attempt: a record is made a request and sent, and the answer is read.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Forward;
 use super::address::{PublicOnly, refused};
-use super::message::{self, Params};
-use super::plan::Answer;
+use super::message::{self, FormParams};
+use super::plan::DeliveryAnswer;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
@@ -18,11 +18,11 @@ use reqwest::Url;
 use reqwest::multipart::{Form, Part};
 use sha2::Sha256;
 
-/// A reply is some hundred bytes.
+/// A reply has some hundred bytes.
 const REPLY_BYTES_MAX: usize = 256 * 1024;
-/// A webhook's answer is read no further: a longer one costs a new connection.
+/// A webhook's answer is read up to this: a longer one costs a new connection.
 const WEBHOOK_BYTES_MAX: usize = 64 * 1024;
-/// Nor waited for longer.
+/// Its body is waited for no longer than this.
 const WEBHOOK_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -45,15 +45,20 @@ impl Sender {
         Ok(Sender { http: http.build()?, images, allow_private: settings.allow_private })
     }
 
-    /// Sends one, once.
-    pub(super) async fn send(&self, subscriber: &Subscriber, outgoing: &Outgoing, now: UnixMillis) -> Answer {
+    /// Makes one attempt.
+    pub(super) async fn send(&self, subscriber: &Subscriber, outgoing: &Outgoing, now: UnixMillis) -> DeliveryAnswer {
         match self.sent(subscriber, outgoing, now).await {
             Ok(answer) => answer,
-            Err(told) => Answer::Failed { told, retry_after: None },
+            Err(reason) => DeliveryAnswer::Failed { reason, retry_after: None },
         }
     }
 
-    async fn sent(&self, subscriber: &Subscriber, outgoing: &Outgoing, now: UnixMillis) -> Result<Answer, String> {
+    async fn sent(
+        &self,
+        subscriber: &Subscriber,
+        outgoing: &Outgoing,
+        now: UnixMillis,
+    ) -> Result<DeliveryAnswer, String> {
         let settings = &subscriber.told.settings;
         let url = address(&settings.url, settings.format, outgoing.record.kind)?;
         if let Some(why) = refused(&url, self.allow_private) {
@@ -77,21 +82,21 @@ impl Sender {
         }
     }
 
-    /// With its pictures, which never sit whole in memory. What is too large goes once more without them; its hashes stay, since
-    /// the signature covers them.
-    async fn relay(&self, url: Url, outgoing: &Outgoing) -> Result<Answer, String> {
-        let mut files = Files::with_capacity(outgoing.record.pictures.len());
+    /// Relays a push with its pictures, which are streamed. If it is too large it is sent once more without them; the hashes stay,
+    /// since they are signed.
+    async fn relay(&self, url: Url, outgoing: &Outgoing) -> Result<DeliveryAnswer, String> {
+        let mut files = PictureFiles::with_capacity(outgoing.record.pictures.len());
         for picture in &outgoing.record.pictures {
             match self.file(picture).await {
                 Ok(file) => files.push(file),
-                Err(told) => return Ok(Answer::Unready(told)),
+                Err(told) => return Ok(DeliveryAnswer::Unready(told)),
             }
         }
         let had_pictures = !files.is_empty();
         let params = message::relayed(outgoing);
         let answered = answer(with_files(self.http.post(url.clone()), params.clone(), files)?).await?;
         match answered {
-            Answer::TooLarge(told) if had_pictures => {
+            DeliveryAnswer::TooLarge(told) if had_pictures => {
                 tracing::warn!(delivery = %outgoing.due.id, told, "too large for the subscriber: sent once more without its pictures");
                 answer(form(self.http.post(url), &params)).await
             }
@@ -99,30 +104,30 @@ impl Sender {
         }
     }
 
-    /// Sends a push on as it came in; what is answered, to the letter.
+    /// Passes a push on as it came, and returns the reply byte for byte.
     pub(super) async fn pass_on(
         &self,
         url: &str,
         kind: PushKind,
-        params: Params,
-        files: Files,
-    ) -> Result<Heard, String> {
+        params: FormParams,
+        files: PictureFiles,
+    ) -> Result<ReceivedReply, String> {
         let url = address(url, Format::Relay, kind)?;
         if let Some(why) = refused(&url, self.allow_private) {
             return Err(why);
         }
-        heard(with_files(self.http.post(url), params, files)?).await
+        received(with_files(self.http.post(url), params, files)?).await
     }
 
-    async fn file(&self, picture: &Picture) -> Result<File, String> {
+    async fn file(&self, picture: &Picture) -> Result<PictureFile, String> {
         let bytes = self.images.stream(&picture.key).await.map_err(|error| format!("{}: {error}", picture.name))?;
         let content_type = picture.content_type.clone();
         let body = reqwest::Body::wrap_stream(bytes);
-        Ok(File { part: format!("{}_file", picture.name), content_type, size: picture.size, body })
+        Ok(PictureFile { part: format!("{}_file", picture.name), content_type, size: picture.size, body })
     }
 }
 
-/// Where a record of this kind goes. A platform of the protocol may be named by its root or by one of its calls.
+/// The URL for a record of this kind. A platform of the protocol can be named by its root or by one of its calls.
 fn address(url: &str, format: Format, kind: PushKind) -> Result<Url, String> {
     let url = match format {
         Format::Relay => endpoint(url, kind),
@@ -131,46 +136,50 @@ fn address(url: &str, format: Format, kind: PushKind) -> Result<Url, String> {
     Url::parse(&url).map_err(|error| format!("{url}: {error}"))
 }
 
-fn form(post: reqwest::RequestBuilder, params: &Params) -> reqwest::RequestBuilder {
+fn form(post: reqwest::RequestBuilder, params: &FormParams) -> reqwest::RequestBuilder {
     let mut body = url::form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(params);
     post.header("content-type", "application/x-www-form-urlencoded; charset=UTF-8").body(body.finish())
 }
 
-/// A file on its way.
-pub(super) struct File {
+/// A picture that is being sent.
+pub(super) struct PictureFile {
     pub(super) part: String,
     pub(super) content_type: String,
     pub(super) size: u64,
     pub(super) body: reqwest::Body,
 }
 
-/// The files of a push.
-pub(super) type Files = Vec<File>;
+/// The pictures of a push.
+pub(super) type PictureFiles = Vec<PictureFile>;
 
-fn with_files(post: reqwest::RequestBuilder, params: Params, files: Files) -> Result<reqwest::RequestBuilder, String> {
+fn with_files(
+    post: reqwest::RequestBuilder,
+    params: FormParams,
+    files: PictureFiles,
+) -> Result<reqwest::RequestBuilder, String> {
     if files.is_empty() {
         return Ok(form(post, &params));
     }
     let mut multipart = params.into_iter().fold(Form::new(), |form, (name, value)| form.part(name, text_part(value)));
-    for File { part, content_type, size, body } in files {
+    for PictureFile { part, content_type, size, body } in files {
         let file = Part::stream_with_length(body, size).file_name(part.clone()).mime_str(&content_type);
         multipart = multipart.part(part, file.map_err(|error| error.to_string())?);
     }
     Ok(post.multipart(multipart))
 }
 
-/// What came back.
-pub(super) struct Heard {
+/// A reply as it was received.
+pub(super) struct ReceivedReply {
     pub(super) status: u16,
     pub(super) content_type: Option<HeaderValue>,
     pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
 }
 
-async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, String> {
+async fn received(request: reqwest::RequestBuilder) -> Result<ReceivedReply, String> {
     let mut reply = request.send().await.map_err(|error| causes(&error))?;
-    let (status, retry_after) = (reply.status().as_u16(), asked(&reply));
+    let (status, retry_after) = (reply.status().as_u16(), retry_after_of(&reply));
     let content_type = reply.headers().get("content-type").cloned();
     let mut body = Vec::new();
     while let Some(piece) = reply.chunk().await.map_err(|error| causes(&error))? {
@@ -179,26 +188,26 @@ async fn heard(request: reqwest::RequestBuilder) -> Result<Heard, String> {
         }
         body.extend_from_slice(&piece);
     }
-    Ok(Heard { status, content_type, retry_after, body })
+    Ok(ReceivedReply { status, content_type, retry_after, body })
 }
 
-/// When it wants to be asked again, if it says.
-fn asked(reply: &reqwest::Response) -> Option<Duration> {
+/// The wait that a reply asks for, if it does.
+fn retry_after_of(reply: &reqwest::Response) -> Option<Duration> {
     let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok());
     let date = header("date").and_then(http_date);
     retry_after(header("retry-after")?, date, now())
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, String> {
-    let Heard { status, retry_after, body, .. } = heard(request).await?;
-    Ok(Answer::of_protocol(classify(status, retry_after, &body)))
+async fn answer(request: reqwest::RequestBuilder) -> Result<DeliveryAnswer, String> {
+    let ReceivedReply { status, retry_after, body, .. } = received(request).await?;
+    Ok(DeliveryAnswer::of_protocol(classify(status, retry_after, &body)))
 }
 
-/// Its status says all. Of the body only so much is read as lets the connection be used again, and nothing that goes wrong
-/// there matters.
-async fn answer_to_webhook(request: reqwest::RequestBuilder) -> Result<Answer, String> {
+/// Classifies a webhook's answer by its status. The body is read only so that the connection can be used again; errors there do
+/// not matter.
+async fn answer_to_webhook(request: reqwest::RequestBuilder) -> Result<DeliveryAnswer, String> {
     let mut reply = request.send().await.map_err(|error| causes(&error))?;
-    let answer = Answer::of_webhook(reply.status().as_u16(), asked(&reply));
+    let answer = DeliveryAnswer::of_webhook(reply.status().as_u16(), retry_after_of(&reply));
     let rest = async {
         let mut read = 0;
         while let Ok(Some(piece)) = reply.chunk().await
@@ -213,7 +222,7 @@ async fn answer_to_webhook(request: reqwest::RequestBuilder) -> Result<Answer, S
     Ok(answer)
 }
 
-/// What happened, without the address: it may hold a key.
+/// The causes of an error, without the URL, which may contain a key.
 fn causes(error: &reqwest::Error) -> String {
     let mut text = if error.is_timeout() { "超时无应答 (no answer in time)".to_owned() } else { String::new() };
     let mut cause = std::error::Error::source(error);
@@ -227,7 +236,7 @@ fn causes(error: &reqwest::Error) -> String {
     if text.is_empty() { "the request could not be sent".into() } else { text }
 }
 
-/// `v1,` and the HMAC of Standard Webhooks. A secret that does not begin with `whsec_` is taken as it stands.
+/// `v1,` and the HMAC, as Standard Webhooks has it. A secret without the prefix `whsec_` is used as it is.
 fn signature(secret: &str, id: &str, seconds: i64, body: &str) -> String {
     let key = secret.strip_prefix("whsec_").and_then(|text| BASE64.decode(text).ok());
     let key = key.unwrap_or_else(|| secret.as_bytes().to_vec());
@@ -236,7 +245,7 @@ fn signature(secret: &str, id: &str, seconds: i64, body: &str) -> String {
             mac.update(format!("{id}.{seconds}.{body}").as_bytes());
             format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()))
         }
-        // A key of any length is one.
+        // An HMAC takes a key of any length.
         Err(_) => String::new(),
     }
 }

@@ -11,7 +11,7 @@ use parkgate_store::{Claim, Claimed, Due, Outgoing, Settled, Subscriber};
 use parkgate_wire::UnixMillis;
 use tokio::time::Instant;
 
-use super::plan::{Answer, Now, is_over, settle};
+use super::plan::{DeliveryAnswer, Now, is_over, settle};
 use super::{Parts, SEND_GRACE, joined};
 
 /// Requests on their way to one subscriber.
@@ -32,13 +32,13 @@ pub(super) fn deliver(parts: Parts, subscriber: Arc<Subscriber>) -> Dispatch<Sub
         concurrency: CONCURRENCY,
         ahead: 0,
         claim_max: CLAIM_MAX,
-        // Its answer could come when another node has claimed it: none is sent twice without need.
+        // A delivery begun later could be claimed by another node before it is answered, and arrive twice.
         lease: Some(SEND_GRACE),
         per_second: subscriber.told.settings.per_second,
         settle_max: SETTLE_MAX,
         settle_after: SETTLE_AFTER,
         gather: GATHER,
-        // With its pictures, and once more without them.
+        // A push may be sent twice: with its pictures, and once more without them.
         drain: parts.settings.timeout * 2 + SEND_GRACE,
     };
     let circuit = parts.circuits.of(subscriber.id);
@@ -53,7 +53,7 @@ pub(super) struct SubscriberQueue {
 
 impl Queue for SubscriberQueue {
     type Delivery = Outgoing;
-    type Attempt = (Due, Answer);
+    type Attempt = (Due, DeliveryAnswer);
     type Settled = Settled;
 
     fn claim(&mut self, wish: ClaimWish) -> impl Future<Output = ClaimBatch<Outgoing, Settled>> + Send + 'static {
@@ -63,7 +63,7 @@ impl Queue for SubscriberQueue {
             subscriber: self.subscriber.id,
             now: now.0,
             until: now.after(SEND_GRACE + self.parts.settings.timeout).0,
-            // At a rate that is kept, what goes in a second.
+            // With a rate, no more than is sent in a second.
             max: per_second.map_or(CLAIM_MAX, |rate| rate.max(1) as usize).min(wish.max),
             per_second,
         };
@@ -81,7 +81,7 @@ impl Queue for SubscriberQueue {
         }
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> impl Future<Output = (Due, Answer)> + Send + 'static {
+    fn send(&mut self, outgoing: Outgoing) -> impl Future<Output = (Due, DeliveryAnswer)> + Send + 'static {
         let (sender, subscriber) = (Arc::clone(&self.parts.sender), Arc::clone(&self.subscriber));
         let now = now();
         async move {
@@ -90,7 +90,11 @@ impl Queue for SubscriberQueue {
         }
     }
 
-    fn classify(&mut self, (due, answer): (Due, Answer), circuit: &mut Circuit) -> (Settled, Option<CircuitChange>) {
+    fn classify(
+        &mut self,
+        (due, answer): (Due, DeliveryAnswer),
+        circuit: &mut Circuit,
+    ) -> (Settled, Option<CircuitChange>) {
         let schedule = self.parts.settings.schedule;
         let name = &self.subscriber.told.name;
         let change = circuit.note(answer.contact(), &schedule.asking(), chance(), std::time::Instant::now());
@@ -102,15 +106,14 @@ impl Queue for SubscriberQueue {
             None => {}
         }
         self.parts.figures.count(name, answer.name());
-        if let Answer::Refused(reason) | Answer::TooLarge(reason) = &answer {
+        if let DeliveryAnswer::Refused(reason) | DeliveryAnswer::TooLarge(reason) = &answer {
             tracing::warn!(subscriber = name, delivery = %due.id, reason, "refused: see `parkgate delivery list --state dead`");
         }
         let now = Now { system: now(), confirmed: self.confirmed() };
         (settle(due, answer, &schedule, chance(), now), change)
     }
 
-    /// What could not be written down is anybody's again when its claim ends, and what arrived is sent again: deliveries may
-    /// arrive twice.
+    /// What could not be written down is due again when its claim ends: deliveries may arrive twice.
     fn settle(&mut self, settled: Vec<Settled>) -> impl Future<Output = Vec<Settled>> + Send + 'static {
         let subscriber = Arc::clone(&self.subscriber);
         let id = subscriber.id;
@@ -124,7 +127,7 @@ impl Queue for SubscriberQueue {
         }
     }
 
-    /// While a subscriber is away, what had all its time ends.
+    /// While a subscriber is away, deliveries that were tried long enough become dead letters.
     fn release(&mut self, deliveries: Vec<Outgoing>, reason: ReleaseReason) -> Vec<Settled> {
         let (now, confirmed, schedule) = (now(), self.confirmed(), self.parts.settings.schedule);
         let released = deliveries.into_iter().map(|outgoing| {
@@ -135,7 +138,7 @@ impl Queue for SubscriberQueue {
                     Settled::Dead { due, told: AWAY.into() }
                 }
                 ReleaseReason::Away(rest) => {
-                    // After the one that asks whether it is back.
+                    // Just after the delivery that asks whether the subscriber is back.
                     let next_at = now.after(rest + Duration::from_millis(1)).0;
                     Settled::Unsent { due, next_at, told: Some(AWAY.into()) }
                 }
@@ -167,7 +170,7 @@ fn batch(claimed: Claimed, subscriber: &str) -> ClaimBatch<Outgoing, Settled> {
     });
     ClaimBatch {
         settled: dead.collect(),
-        // Some may be due that were not looked at.
+        // More may be due than were looked at.
         is_more: claimed.looked_at > 0,
         deliveries: claimed.outgoing,
         next_due: None,
@@ -175,7 +178,7 @@ fn batch(claimed: Claimed, subscriber: &str) -> ClaimBatch<Outgoing, Settled> {
     }
 }
 
-/// How long another node's turn lasts. A clock that was set in between makes nobody wait longer than a claim may be sent.
+/// How long another node's turn lasts. Even if the clock was set meanwhile, it is never longer than the lease.
 fn turn_in(send_from: UnixMillis, now: UnixMillis) -> Duration {
     send_from.since(now).min(SEND_GRACE)
 }
