@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
-use parkgate_wire::PushKind;
+use parkgate_wire::call_at;
 use parkgate_wire::reply::ReplyCode;
 
 use crate::accept::ClientAddress;
@@ -58,10 +58,8 @@ impl Routes {
         client: ClientAddress,
         request: http::Request<Incoming>,
     ) -> Result<Response, Infallible> {
-        for kind in [PushKind::Leave, PushKind::Enter] {
-            if request.uri().path() == kind.path() {
-                return Ok(push::receive(&self.server, kind, client, request).await);
-            }
+        if let Some(kind) = call_at(request.uri().path()) {
+            return Ok(push::receive(&self.server, kind, client, request).await);
         }
         // Nobody reads it here, and nothing can follow it.
         let has_body = !request.body().is_end_stream();

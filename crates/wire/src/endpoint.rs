@@ -25,6 +25,24 @@ pub fn endpoint(url: &str, kind: PushKind) -> String {
     format!("{}{path}{query}", authority.trim_end_matches('/'))
 }
 
+/// The call that a request's path asks for. Whoever sets a platform's root as `http://gate/` asks for `//gate/1.0/…`, and
+/// some add a `/` at the end: servers in the field take both for the same.
+#[must_use]
+pub fn call_at(path: &str) -> Option<PushKind> {
+    let kinds = [PushKind::Leave, PushKind::Enter];
+    if let Some(exact) = kinds.into_iter().find(|kind| kind.path() == path) {
+        return Some(exact);
+    }
+    if !path.contains("//") && !path.ends_with('/') {
+        return None;
+    }
+    kinds.into_iter().find(|kind| segments(path).eq(segments(kind.path())))
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
+}
+
 /// The part of the path before the calls.
 fn prefix(path: &str) -> Option<&str> {
     let at = path.rfind(CALLS)?;
@@ -36,6 +54,21 @@ fn prefix(path: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slashes_too_many_ask_for_the_same_call() {
+        let leave = PushKind::Leave.path();
+        for path in [leave.to_owned(), format!("/{leave}"), format!("{leave}/"), leave.replace('/', "//")] {
+            assert_eq!(call_at(&path), Some(PushKind::Leave), "{path}");
+        }
+        assert_eq!(call_at("//gate/1.0/parking/internal/enter/"), Some(PushKind::Enter));
+        let others = ["", "/", "//", "/gate//leave", "/gate/1.0/parking/internal", "/GATE/1.0/parking/internal/leave/"];
+        for path in
+            others.into_iter().chain(["/x//gate/1.0/parking/internal/leave", "/gate/1.0/parking/./internal/leave/"])
+        {
+            assert_eq!(call_at(path), None, "{path}");
+        }
+    }
 
     #[test]
     fn however_a_platform_is_named_each_call_has_its_own_address() {

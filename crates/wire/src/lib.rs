@@ -27,7 +27,7 @@ pub mod value;
 
 pub use advisory::Advisory;
 pub use canonical::Variant;
-pub use endpoint::endpoint;
+pub use endpoint::{call_at, endpoint};
 pub use form::{Form, FormBuilder, UploadedFile};
 pub use naming::Naming;
 pub use params::{Params, TRANSPORT_NAMES};

@@ -105,6 +105,13 @@ fn other_methods_codings_and_queries_are_refused() {
     assert!(reply.starts_with("HTTP/1.1 415") && reply.contains("\"code\":\"400\""), "{reply}");
     let reply = raw(&gate, b"POST /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     assert!(reply.starts_with("HTTP/1.1 404") && reply.contains("没有这个接口"), "{reply}");
+    // As from a root that was set with a `/` at its end.
+    for path in [format!("/{path}"), format!("{path}/")] {
+        let body = body(&signed(leave("S0", &[]), "123"));
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\n{form}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let reply = raw(&gate, head.as_bytes());
+        assert!(reply.starts_with("HTTP/1.1 200") && reply.contains("\"message\":\"OK\""), "{path}: {reply}");
+    }
     let long = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(200_000));
     // What it did not read may reset the connection before the reply is seen.
     let reply = raw(&gate, long.as_bytes());
