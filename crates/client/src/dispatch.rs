@@ -247,7 +247,8 @@ impl<Q: Queue> Dispatch<Q> {
         let is_free = self.claiming.is_none() && self.settling.is_none() && self.drain_until.is_none();
         // Two batches have no common lease.
         let is_time = self.ready.is_empty() || !self.lease.is_limited();
-        is_free && is_time && self.room(self.limits.concurrency + self.limits.ahead, now) > self.ready.len()
+        let is_room = self.ready.len() < self.limits.claim_max;
+        is_free && is_time && is_room && self.room(self.limits.concurrency + self.limits.ahead, now) > self.ready.len()
     }
 
     fn start_claim(&mut self) {

@@ -60,7 +60,7 @@ pub(crate) fn run(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result
 
 /// Unless a start is given, the simulated time ends now.
 fn profile(args: &SimulateArgs) -> anyhow::Result<TrafficProfile> {
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = parkgate_client::now().0;
     let length = match &args.day {
         Some(day) => i64::try_from(span("--day", day)?.as_millis())?,
         None => {

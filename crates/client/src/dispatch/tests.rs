@@ -203,6 +203,17 @@ async fn all_are_sent_once_so_many_at_a_time_and_settled_in_batches() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_claimed_for_nothing_where_more_may_be_sent_than_is_claimed_at_once() {
+    let running = begin(DispatchLimits { concurrency: 10, ahead: 10, claim_max: 4, ..LIMITS });
+    running.queue.add((0..10).map(|id| (id, Script::Hangs)).chain(passing(10..60)));
+    until("as many as may be are on their way", || running.queue.sent_at.lock().unwrap().len() == 10).await;
+    tokio::time::sleep(IDLE * 5).await;
+    let queue = running.stop().await;
+    assert!(queue.claims.lock().unwrap().iter().all(|(wish, _)| wish.max > 0));
+    assert!(queue.claimed.lock().unwrap().len() <= 10 + 4, "the rest is anybody's");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_hangs_or_panics_holds_one_place_and_a_notice_wakes_at_once() {
     let running = begin(LIMITS);
     running.queue.add([(0, Script::Hangs), (1, Script::Panics)].into_iter().chain(passing(2..50)));

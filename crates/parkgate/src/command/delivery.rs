@@ -1,8 +1,7 @@
 //! `delivery`: what is still to be delivered, and what was given up.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::bail;
+use parkgate_client::now;
 use parkgate_store::{Delivery, DeliveryFilter, DeliveryId, Store, StoreError};
 use serde_json::{Value, json};
 
@@ -30,27 +29,22 @@ pub(super) fn run(command: cli::DeliveryCommand) -> anyhow::Result<()> {
         }
         cli::DeliveryCommand::Retry { ids, subscriber, place } => {
             let store = open(&place)?;
-            let retry = |ids: &[DeliveryId]| store.retry_deliveries(ids, now());
+            let retry = |ids: &[DeliveryId]| store.retry_deliveries(ids, now().0);
             change(store.as_ref(), &ids, subscriber, "重试 to be sent again", &retry)
         }
         cli::DeliveryCommand::Drop { ids, subscriber, place } => {
             let store = open(&place)?;
-            let give_up = |ids: &[DeliveryId]| store.drop_deliveries(ids, now());
+            let give_up = |ids: &[DeliveryId]| store.drop_deliveries(ids, now().0);
             change(store.as_ref(), &ids, subscriber, "已放弃 dropped", &give_up)
         }
         cli::DeliveryCommand::Replay { subscriber, since, place } => {
             let since = visit::moment(&since)?;
-            match open(&place)?.replay(&subscriber, since.0, now())? {
+            match open(&place)?.replay(&subscriber, since.0, now().0)? {
                 None => Err(subscriber::unknown(&subscriber)),
                 Some(count) => output::line(&format!("重放 to be sent again {count}")),
             }
         }
     }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// How many dead letters of a subscriber are changed at once.

@@ -146,7 +146,7 @@ fn rotate(
     json: bool,
     place: &StoreArgs,
 ) -> anyhow::Result<()> {
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = parkgate_client::now().0;
     let until = match keep_old {
         None => now,
         // `7d` is parsed as seven days ago; here it means seven days from now.

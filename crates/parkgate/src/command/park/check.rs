@@ -35,7 +35,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let Some(park) = store.parks()?.into_iter().find(|park| park.park_uuid == args.uuid) else {
         bail!("没有停车场 {}, 见 `parkgate park list` (no such park)", args.uuid);
     };
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = parkgate_client::now().0;
     let since = visit::moment(&args.since)?.0;
     let span = |text: &str| Ok::<_, anyhow::Error>(now - visit::moment(text)?.0);
     let wanted = Wanted {
