@@ -1,136 +1,204 @@
-//! Whose a form is, whether it is genuine, and what it says: checks 2 to 6 of `DESIGN.md` 3.3. Records nothing; the same
-//! for a request and for a replay from the quarantine.
-
-mod access;
+//! Admission: whose a form is, whether it is genuine, and what it says; checks 2 to 6 of `DESIGN.md` 3.3. Nothing is
+//! recorded here, so a request and a replay from the quarantine are admitted by the same code.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use parkgate_ledger::Arrival;
-use parkgate_store::{Entry, StoredImage};
+use parkgate_store::{Entry, Inline};
 use parkgate_wire::push::check_required;
 use parkgate_wire::refusal::Reason;
 use parkgate_wire::signature::accept_unsigned;
-use parkgate_wire::{Form, Mismatch, Push, PushKind, Refusal, Seqno, UnixMillis, Variant, Verified, verify};
+use parkgate_wire::{Form, Mismatch, Push, PushKind, Refusal, Secret, Seqno, UnixMillis, Variant, Verified, verify};
 
+use crate::pictures::StoredPictures;
 use crate::registry::{KnownPark, Registry};
 
 /// A push that is genuine and well formed.
 #[derive(Debug)]
-pub struct Genuine {
-    /// Whose it is.
+pub struct Admitted {
+    /// The park it is of.
     pub park: Arc<KnownPark>,
-    /// What it says.
-    pub push: Push,
-    /// Which documented variant of the signature matched.
-    pub variant: Variant,
+    pub(crate) push: Push,
+    pub(crate) variant: Variant,
     /// Signed with the secret before the last rotation.
-    pub by_old_secret: bool,
+    pub(crate) by_old_secret: bool,
     /// What was signed, as JSON, where the parameters say something else.
-    pub original: Option<String>,
+    pub(crate) original: Option<String>,
 }
 
-/// A push that is not taken, and the form as it came.
+/// A push that is not admitted.
 #[derive(Debug)]
-pub struct NotTaken {
-    /// Whose, if that is known.
+pub struct Rejected {
+    /// The park it is of, if that is known.
     pub park: Option<Arc<KnownPark>>,
-    /// As it came.
+    /// The form as it came.
     pub form: Form,
     /// What is wrong with it.
-    pub why: Why,
+    pub rejection: Rejection,
 }
 
-/// Why a push is not taken.
+/// Why a push is not admitted.
 #[derive(Debug)]
-pub enum Why {
-    /// A check failed.
+pub enum Rejection {
+    /// Something other than its signature is wrong.
     Refused(Refusal),
-    /// The signature is wrong.
+    /// Its signature is wrong, or it has none.
     Mismatched(Mismatch),
 }
 
-impl Why {
+impl Rejection {
     /// As the sender is told.
+    #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Why::Refused(refusal) => refusal.hint(),
-            Why::Mismatched(mismatch) => mismatch.hint(),
+            Rejection::Refused(refusal) => refusal.hint(),
+            Rejection::Mismatched(mismatch) => mismatch.hint(),
         }
     }
 
-    /// In a word: for lists and metrics.
+    /// In a word: for lists and the log.
+    #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Why::Refused(refusal) => refusal.name(),
-            Why::Mismatched(_) => Reason::Signature.name(),
+            Rejection::Refused(refusal) => refusal.name(),
+            Rejection::Mismatched(_) => Reason::Signature.name(),
         }
     }
 }
 
 /// The hint of a push that is ignored for its serial (`leave.md`, note 1).
+#[must_use]
 pub fn serial_taken(parking_serial: &str) -> String {
     format!("重复的停车流水`{parking_serial}`")
 }
 
-/// Judges a form that came from `address` at `now` (ms since 1970).
-pub fn judge(
+/// Admits a form that came from `address` at `now` (ms since 1970), or says why not.
+///
+/// # Errors
+/// It is not admitted.
+pub fn admit(
     registry: &Registry,
     form: Form,
     kind: PushKind,
     address: IpAddr,
     now: i64,
     payments_max: usize,
-) -> Result<Genuine, Box<NotTaken>> {
-    let mut park = None;
-    let access = access::authorise(registry, &form, address, now, &mut park).and_then(|access| {
-        check_required(&form, kind, access.park.park.strict)?;
-        access::check_sign_type(&form)?;
-        Ok(access)
-    });
-    let access = match access {
+) -> Result<Admitted, Box<Rejected>> {
+    let access = match authorise(registry, &form, address, now) {
         Ok(access) => access,
-        Err(refusal) => return Err(Box::new(NotTaken { park, form, why: Why::Refused(refusal) })),
+        Err(Denied { park, refusal }) => {
+            return Err(Box::new(Rejected { park, form, rejection: Rejection::Refused(refusal) }));
+        }
     };
-    let not_taken = |form, why| Box::new(NotTaken { park: Some(Arc::clone(&access.park)), form, why });
+    let rejected = |form, rejection| Box::new(Rejected { park: Some(Arc::clone(&access.park)), form, rejection });
+    let checked = check_required(&form, kind, access.park.park.strict).and_then(|()| check_sign_type(&form));
+    if let Err(refusal) = checked {
+        return Err(rejected(form, Rejection::Refused(refusal)));
+    }
     let (verified, by_old_secret) = match verified(&access, form, kind) {
         (Verified::Matched(verified), by_old_secret) => (verified, by_old_secret),
-        (Verified::Mismatched(mismatch, form), _) => return Err(not_taken(form, Why::Mismatched(mismatch))),
-        (Verified::Refused(refusal, form), _) => return Err(not_taken(form, Why::Refused(refusal))),
+        (Verified::Mismatched(mismatch, form), _) => return Err(rejected(form, Rejection::Mismatched(mismatch))),
+        (Verified::Refused(refusal, form), _) => return Err(rejected(form, Rejection::Refused(refusal))),
     };
     let variant = verified.variant();
     let original = verified.signed_values().and_then(|values| serde_json::to_string(&values).ok());
     match Push::read(verified, kind, payments_max) {
-        Ok(push) => Ok(Genuine { park: access.park, push, variant, by_old_secret, original }),
+        Ok(push) => Ok(Admitted { park: access.park, push, variant, by_old_secret, original }),
         Err(refused) => {
             let (refusal, form) = *refused;
-            Err(not_taken(form, Why::Refused(refusal)))
+            Err(rejected(form, Rejection::Refused(refusal)))
         }
     }
 }
 
-/// May whoever signed this form and sent it from `address` know of the park it names?
-pub fn may_ask(registry: &Registry, form: Form, address: IpAddr, now: i64) -> Result<Arc<KnownPark>, Why> {
-    let access = access::authorise(registry, &form, address, now, &mut None).and_then(|access| {
-        access::check_sign_type(&form)?;
-        Ok(access)
-    });
-    let access = access.map_err(Why::Refused)?;
+/// The park that a signed query names, if whoever signed it and sent it from `address` may know of it.
+///
+/// # Errors
+/// The query is not admitted.
+pub fn may_ask(registry: &Registry, form: Form, address: IpAddr, now: i64) -> Result<Arc<KnownPark>, Rejection> {
+    let access = authorise(registry, &form, address, now).map_err(|denied| Rejection::Refused(denied.refusal))?;
+    check_sign_type(&form).map_err(Rejection::Refused)?;
     match verified(&access, form, PushKind::Enter) {
         (Verified::Matched(_), _) => Ok(access.park),
-        (Verified::Mismatched(mismatch, _), _) => Err(Why::Mismatched(mismatch)),
-        (Verified::Refused(refusal, _), _) => Err(Why::Refused(refusal)),
+        (Verified::Mismatched(mismatch, _), _) => Err(Rejection::Mismatched(mismatch)),
+        (Verified::Refused(refusal, _), _) => Err(Rejection::Refused(refusal)),
     }
 }
 
-/// Is this form, of which files may be missing, genuine and from where it may come?
+/// Is this form, of which files may still be missing, genuine, and sent from an address that may push?
+#[must_use]
 pub fn may_push(registry: &Registry, form: Form, kind: PushKind, address: IpAddr, now: i64) -> bool {
-    let access = access::authorise(registry, &form, address, now, &mut None);
+    let access = authorise(registry, &form, address, now);
     access.is_ok_and(|access| matches!(verified(&access, form, kind), (Verified::Matched(_), _)))
 }
 
-/// By the secret that is meant, else by the one before it while that is still good.
-fn verified(access: &access::Access, form: Form, kind: PushKind) -> (Verified, bool) {
+/// Who may push for a park, and with which secret.
+struct Access {
+    park: Arc<KnownPark>,
+    /// The app's where `app_id` is sent, else the park's.
+    secret: Secret,
+    /// The park's before the last rotation, while it is still good.
+    old_secret: Option<Secret>,
+    /// The park need not sign: it is known by its addresses.
+    may_be_unsigned: bool,
+}
+
+/// Who may not, and of which park, if that is known.
+struct Denied {
+    park: Option<Arc<KnownPark>>,
+    refusal: Refusal,
+}
+
+/// Checks 2 and 3: the park is named, known and enabled; app and address are allowed.
+fn authorise(registry: &Registry, form: &Form, address: IpAddr, now: i64) -> Result<Access, Denied> {
+    let park = named_park(registry, form).map_err(|refusal| Denied { park: None, refusal })?;
+    let denied = |park, refusal| Err(Denied { park: Some(park), refusal });
+    if !park.park.enabled {
+        return denied(park, Refusal::UnknownPark);
+    }
+    let (secret, old_secret) = match form.get("app_id") {
+        None => {
+            let old = park.park.old_secret.as_ref().filter(|old| old.until > now);
+            (park.park.secret.clone(), old.map(|old| old.secret.clone()))
+        }
+        Some(app_id) => {
+            let app = registry.app(app_id);
+            match app.filter(|app| app.enabled && app.parks.contains(&park.park.park_uuid)) {
+                Some(app) => (app.secret.clone(), None),
+                None => return denied(park, Refusal::AppNotAllowed),
+            }
+        }
+    };
+    if !park.allows(address) {
+        return denied(park, Refusal::AddressNotAllowed);
+    }
+    let may_be_unsigned = !park.park.require_sign && !park.park.allow.is_empty();
+    Ok(Access { park, secret, old_secret, may_be_unsigned })
+}
+
+fn named_park(registry: &Registry, form: &Form) -> Result<Arc<KnownPark>, Refusal> {
+    let by_uuid = form.get("park_uuid").map(|park_uuid| registry.park(park_uuid));
+    let by_merchant = form.get("merchant").map(|merchant| registry.by_merchant(merchant));
+    match (by_uuid, by_merchant) {
+        (None, None) => Err(Refusal::Missing { name: "park_uuid" }),
+        (Some(park), None) | (None, Some(park)) => park.cloned().ok_or(Refusal::UnknownPark),
+        (Some(Some(park)), Some(Some(merchant))) if park.park.id != merchant.park.id => Err(Refusal::TwoParks),
+        (Some(Some(park)), Some(Some(_))) => Ok(Arc::clone(park)),
+        (Some(None), Some(_)) | (Some(_), Some(None)) => Err(Refusal::UnknownPark),
+    }
+}
+
+/// The protocol knows one way to sign.
+fn check_sign_type(form: &Form) -> Result<(), Refusal> {
+    match form.get("sign_type") {
+        Some(found) if !found.eq_ignore_ascii_case("md5") => Err(Refusal::SignType { found: found.to_owned() }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Check 5: by the secret that is meant, else by the one before it while that is still good. True for the latter.
+fn verified(access: &Access, form: Form, kind: PushKind) -> (Verified, bool) {
     if access.may_be_unsigned && form.get("sign").is_none() {
         return (accept_unsigned(form, kind), false);
     }
@@ -144,36 +212,38 @@ fn verified(access: &access::Access, form: Form, kind: PushKind) -> (Verified, b
     }
 }
 
-/// What was sent beside the form.
-pub struct Beside {
+/// What is recorded of a push beside what it says.
+pub(crate) struct EntryContext {
     /// The name of the push.
-    pub seqno: Seqno,
+    pub(crate) seqno: Seqno,
     /// When it came, ms since 1970.
-    pub received_at: i64,
-    /// Its pictures, durable, by parameter.
-    pub pictures: Vec<(String, Arc<StoredImage>)>,
+    pub(crate) received_at: i64,
+    /// Who is asked about it before it is answered.
+    pub(crate) inline: Option<Inline>,
+    /// By parameter.
+    pub(crate) pictures: StoredPictures,
 }
 
-impl Genuine {
+impl Admitted {
     /// Everything the writer needs, made ready here: its thread does only what nobody else can. And the form as it was
     /// received.
-    pub fn into_entry(self, beside: Beside, content_key: &[u8; 32]) -> (Entry, Form) {
-        let Genuine { park, mut push, variant, original, .. } = self;
+    pub(crate) fn into_entry(self, context: EntryContext, content_key: &[u8; 32]) -> (Entry, Form) {
+        let Admitted { park, mut push, variant, original, .. } = self;
         let entry = Entry {
             params: push.params.to_json(),
             personal: push.params.personal_json(),
             original,
             variant: variant.code(),
-            inline: None,
-            pictures: beside.pictures,
+            inline: context.inline,
+            pictures: context.pictures,
             plate: push.plate.take(),
             arrival: Arrival {
                 park: park.park.records_of(push.enter_time),
                 kind: push.kind,
                 digest: push.params.digest(push.kind, content_key),
-                seqno: beside.seqno,
+                seqno: context.seqno,
                 event_time: push.event_time(),
-                received_at: UnixMillis(beside.received_at),
+                received_at: UnixMillis(context.received_at),
                 enter_time: push.enter_time,
                 parking_serial: std::mem::take(&mut push.parking_serial),
                 payments: std::mem::take(&mut push.payments),

@@ -1,40 +1,44 @@
 //! The time by which things age and are given up: that of the system, as far as it is confirmed (`ledger/clock.rs`).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parkgate_ledger::clock::{Evidence, confirmed, latest_due, ran};
 use parkgate_store::{Store, StoreError};
 use parkgate_wire::UnixMillis;
 
-use crate::disk::Hourly;
-use crate::gate::now_ms;
+use crate::hourly::Hourly;
 
-/// Between two looks at what the store confirms.
-const CONFIRMED_EVERY: Duration = Duration::from_secs(60);
 /// A clock that is so far ahead of what is confirmed is told of.
 const AHEAD_TOLD_MS: i64 = 60 * 60 * 1000;
 
+/// Milliseconds since 1970.
+#[must_use]
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// What was confirmed, and when that was by a clock that nobody sets.
-pub struct Clock(Mutex<(UnixMillis, Instant)>);
+pub(crate) struct Clock(Mutex<(UnixMillis, Instant)>);
 
 impl Clock {
     /// As the store knows it.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn of(store: &dyn Store) -> Result<Clock, StoreError> {
+    pub(crate) fn of(store: &dyn Store) -> Result<Clock, StoreError> {
         let time = store.confirm_clock(None, now_ms())?;
         Ok(Clock(Mutex::new((UnixMillis(time), Instant::now()))))
     }
 
     /// The confirmed time, ms since 1970.
-    pub fn now(&self) -> i64 {
+    pub(crate) fn now(&self) -> i64 {
         confirmed(Evidence { ran: Some(self.ran()), ..Evidence::default() }, UnixMillis(now_ms())).0
     }
 
     /// The same for files.
-    pub fn system_now(&self) -> SystemTime {
+    pub(crate) fn system_now(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.now().max(0).unsigned_abs())
     }
 
@@ -44,7 +48,7 @@ impl Clock {
     }
 
     /// Asks the store what it confirms, and clamps what is due later than anything waits. Blocks.
-    fn look(&self, store: &dyn Store, longest_wait: Duration, told: &mut Hourly) -> Result<(), StoreError> {
+    pub(crate) fn look(&self, store: &dyn Store, longest_wait: Duration, told: &mut Hourly) -> Result<(), StoreError> {
         let (ran, now) = (self.ran(), now_ms());
         let time = store.confirm_clock(Some(ran.0), now)?;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (UnixMillis(time), Instant::now());
@@ -61,30 +65,5 @@ impl Clock {
             tracing::warn!(clamped, "deliveries were due later than any waits: the clock was set back since");
         }
         Ok(())
-    }
-}
-
-/// Follows what is confirmed.
-pub(crate) async fn follow(clock: Arc<Clock>, store: Arc<dyn Store>, longest_wait: Duration) {
-    let mut told = Hourly::default();
-    loop {
-        let (looked, of) = (Arc::clone(&clock), Arc::clone(&store));
-        let looking = tokio::task::spawn_blocking(move || {
-            let done = looked.look(of.as_ref(), longest_wait, &mut told);
-            (done, told)
-        });
-        match looking.await {
-            Ok((done, back)) => {
-                told = back;
-                if let Err(error) = done {
-                    tracing::warn!(%error, "the time could not be confirmed");
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "confirming the time failed");
-                told = Hourly::default();
-            }
-        }
-        tokio::time::sleep(CONFIRMED_EVERY).await;
     }
 }

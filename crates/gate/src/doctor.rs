@@ -1,17 +1,15 @@
-//! The sign doctor at the gate: asked off the way of good pushes, one patient at a time, and not for a park that fails
-//! all the time.
+//! The sign doctor at the gate: asked beside the way of good pushes, about one push at a time, and only so often a minute
+//! for each park.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use parkgate_ledger::ParkId;
-use parkgate_wire::Secret;
 use parkgate_wire::doctor::{Budget, Candidate, FindingKind, SecretRole, diagnose};
+use parkgate_wire::{Form, Secret};
 use tokio::sync::Semaphore;
 
-use crate::gate::Gate;
-use crate::quarantine::{Refused, lock};
-use crate::registry::Registry;
+use crate::registry::{KnownPark, Registry};
 
 /// More are not looked at: a reply must not wait long for a finding.
 const WAITING_MAX: usize = 16;
@@ -19,8 +17,8 @@ const MINUTE_MS: i64 = 60_000;
 /// Other parks' secrets tried at most.
 const OTHERS_MAX: usize = 1000;
 
-/// What the doctor said.
-pub(crate) struct Finding {
+/// What the doctor says, as it is kept.
+pub(crate) struct KeptFinding {
     pub(crate) code: &'static str,
     /// In Chinese and English.
     pub(crate) sentence: String,
@@ -33,38 +31,39 @@ pub(crate) struct Doctor {
     per_minute: u32,
     /// The minute, and how often it was asked for each park in it.
     asked: Mutex<(i64, HashMap<ParkId, u32>)>,
-    /// One at a time on the machine.
-    surgery: Semaphore,
-    /// Who is in there or waits.
-    waiting_room: Semaphore,
+    /// One search at a time on this machine.
+    running: Semaphore,
+    /// Pushes that are searched or wait for it.
+    waiting: Semaphore,
 }
 
 impl Doctor {
     pub(crate) fn new(per_minute: u32) -> Doctor {
-        Doctor {
-            per_minute,
-            asked: Mutex::default(),
-            surgery: Semaphore::new(1),
-            waiting_room: Semaphore::new(WAITING_MAX),
-        }
+        Doctor { per_minute, asked: Mutex::default(), running: Semaphore::new(1), waiting: Semaphore::new(WAITING_MAX) }
     }
 
-    pub(crate) async fn ask(&self, gate: &Gate, refused: &Refused<'_>) -> Option<Finding> {
-        let (park, form) = (refused.park?, refused.sent.form()?);
-        if !self.admits(park.park.id, refused.received_at) {
+    /// Why the signature of this form, received at `now`, may be wrong. `None` if the doctor was asked too often or has too
+    /// much to do.
+    pub(crate) async fn ask(
+        &self,
+        registry: Arc<Registry>,
+        park: &KnownPark,
+        form: &Form,
+        now: i64,
+    ) -> Option<KeptFinding> {
+        if !self.may_ask(park.park.id, now) {
             return None;
         }
-        let _seat = self.waiting_room.try_acquire().ok()?;
-        let _one = self.surgery.acquire().await.ok()?;
-        let registry = gate.registry.load_full();
-        let (form, park, now) = (form.clone(), park.park.park_uuid.clone(), refused.received_at);
+        let _waiting = self.waiting.try_acquire().ok()?;
+        let _running = self.running.acquire().await.ok()?;
+        let (form, park) = (form.clone(), park.park.park_uuid.clone());
         let asked = tokio::task::spawn_blocking(move || {
             let secrets = secrets(&registry, &park, form.get("app_id"), now);
             let candidates: Vec<_> = secrets.iter().map(|(secret, role)| Candidate { secret, role: *role }).collect();
             let finding = diagnose(&form, &candidates, Budget::default()).finding;
             let code = finding.kinds.first().map_or("none", |kind| kind.code());
             let is_known = !finding.kinds.contains(&FindingKind::NoKnownMistake);
-            Finding { code, sentence: format!("{} ({})", finding.zh, finding.en), is_known }
+            KeptFinding { code, sentence: format!("{} ({})", finding.zh, finding.en), is_known }
         });
         match asked.await {
             Ok(finding) => Some(finding),
@@ -75,8 +74,8 @@ impl Doctor {
         }
     }
 
-    fn admits(&self, park: ParkId, now: i64) -> bool {
-        let mut asked = lock(&self.asked);
+    fn may_ask(&self, park: ParkId, now: i64) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.div_euclid(MINUTE_MS);
         if asked.0 != minute {
             *asked = (minute, HashMap::new());
@@ -87,7 +86,7 @@ impl Doctor {
     }
 }
 
-/// Whoever's secret it may have been signed with, those that are wanted first.
+/// Secrets it may have been signed with, the expected ones first.
 fn secrets(registry: &Registry, park_uuid: &str, app_id: Option<&str>, now: i64) -> Vec<(Secret, SecretRole)> {
     let mut secrets = Vec::new();
     if let Some(app) = app_id.and_then(|app_id| registry.app(app_id)) {

@@ -10,7 +10,7 @@ use parkgate_wire::signature::accept_unsigned;
 use parkgate_wire::{Form, Push, UnixMillis, Variant, Verified};
 use serde_json::{Map, Value};
 
-use crate::admit::{Beside, Genuine};
+use crate::admit::{Admitted, EntryContext};
 use crate::registry::KnownPark;
 
 /// Gates look at parks every 300 ms.
@@ -101,9 +101,14 @@ fn entry(
         return None;
     }
     let pictures = record.pictures.iter().map(|picture| (picture.name.clone(), Arc::new(StoredImage::kept(picture))));
-    let beside = Beside { seqno: record.seqno, received_at: record.received_at, pictures: pictures.collect() };
-    let genuine =
-        Genuine { park: Arc::clone(park), push, variant: Variant::UNSIGNED, by_old_secret: false, original: None };
+    let context = EntryContext {
+        seqno: record.seqno,
+        received_at: record.received_at,
+        inline: None,
+        pictures: pictures.collect(),
+    };
+    let admitted =
+        Admitted { park: Arc::clone(park), push, variant: Variant::UNSIGNED, by_old_secret: false, original: None };
     let (personal, open): (Vec<_>, Vec<_>) =
         record.params.iter().partition(|(name, _)| PERSONAL.contains(&name.as_str()));
     let json = |params: Vec<(&String, &Value)>| {
@@ -111,7 +116,7 @@ fn entry(
             params.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         Value::Object(object).to_string()
     };
-    let (mut entry, _) = genuine.into_entry(beside, content_key);
+    let (mut entry, _) = admitted.into_entry(context, content_key);
     // Everything as it was sent: the same push again must be known as such.
     entry.personal = if personal.is_empty() { None } else { Some(json(personal)) };
     entry.params = json(open);

@@ -1,33 +1,27 @@
-//! What is our own fault: 500 and 503. The only place that knows.
+//! What is our own fault, not the sender's.
 
 use parkgate_store::StoreError;
 use parkgate_store::images::ImageError;
-use parkgate_wire::reply::ReplyCode;
 
 /// A push could not be taken for a reason that is ours.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum GateFault {
     /// The store did not record it.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// A picture could not be kept.
-    #[error("{0}")]
+    #[error(transparent)]
     Image(#[from] ImageError),
-    /// Bodies keep as much in memory as they may, or as this sender may.
-    #[error("bodies_bytes_max: no room for more of this body")]
-    TooManyBodies,
 }
 
-impl Fault {
-    /// 503 where trying again can help, else 500. No detail leaks.
-    pub fn answer(&self) -> ReplyCode {
-        let temporary = match self {
-            Fault::Store(error) => error.is_temporary(),
-            // Pictures fail for want of room or of the disk: both pass.
-            Fault::Image(_) => true,
-            // Others end.
-            Fault::TooManyBodies => true,
-        };
-        if temporary { ReplyCode::Unavailable } else { ReplyCode::Internal }
+impl GateFault {
+    /// Can it help to send the push again?
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            GateFault::Store(error) => error.is_temporary(),
+            // Pictures fail for want of room, or because the disk or the bucket is away: both pass.
+            GateFault::Image(_) => true,
+        }
     }
 }

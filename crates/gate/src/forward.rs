@@ -31,7 +31,7 @@ use self::worker::deliver;
 use crate::clock::Clock;
 use crate::figures::ForwardFigures;
 use crate::registry::Registry;
-use crate::upkeep::Supervised;
+use crate::supervised::Supervised;
 
 /// How often new, changed and removed subscribers are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(300);

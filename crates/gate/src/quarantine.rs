@@ -1,149 +1,106 @@
-//! Refused pushes on their way into the quarantine (`DESIGN.md` 3.6): off the way of good ones, bounded, and durable before
-//! the reply.
+//! Refused pushes on their way into the quarantine (`DESIGN.md` 3.6): beside the way of good ones, bounded, and durable
+//! before the reply.
 
-mod sent;
-mod way;
+mod content;
+mod places;
+mod refused;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use parkgate_ledger::ParkId;
 use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineFull, QuarantineLoad, QuarantineRequest, admit};
-use parkgate_store::images::FinishedImage;
-use parkgate_store::{Alarm, Aside, NO_PARK, Recorder, SetAside, Store, StoreError, StoredImage};
-use parkgate_wire::refusal::{Reason, RefusalClass};
-use parkgate_wire::{Digest, PushKind, Refusal, Seqno};
+use parkgate_store::{Alarm, Aside, NO_PARK, Recorder, SetAside, Store, StoreError};
+use parkgate_wire::{Digest, Seqno};
 
-use crate::admit::{Why, serial_taken};
-use crate::disk::Hourly;
-use crate::fault::Fault;
-use crate::gate::Gate;
-use crate::registry::KnownPark;
-use crate::settings::Limits;
+use self::places::{QuarantinePlace, QuarantinePlaces};
+use crate::admit::Rejection;
+use crate::disk::Disk;
+use crate::doctor::{Doctor, KeptFinding};
+use crate::fault::GateFault;
+use crate::figures::Figures;
+use crate::hourly::Hourly;
+use crate::registry::Registry;
+use crate::settings::{Limits, Mode};
 
-pub use sent::{Sent, restored};
-use way::{Place, Way};
+pub use self::content::RefusedContent;
+pub(crate) use self::content::restored;
+pub use self::refused::{RefusalCause, RefusedFiles, RefusedPush};
 
-/// Pushes waiting to be set aside, and in one commit. Few: good pushes share the writer.
+/// Pushes waiting for the quarantine, and in one commit. Few: good pushes share the writer.
 const QUEUE_MAX: usize = 512;
 const BATCH_MAX: usize = 64;
 /// How long a full quarantine is taken for full without asking.
 const FULL_FOR: Duration = Duration::from_secs(1);
-/// Who sends what cannot even be set aside waits this long for the 503: a flood is slowed down where it comes from.
+/// The sender of a push for which there is no room waits this long for its 503: that slows a flood down at its source.
 const FULL_DELAY: Duration = Duration::from_millis(500);
 /// How long readiness tells that there was no room.
 const FULL_SHOWN: Duration = Duration::from_secs(60);
 
 /// The way into the quarantine.
 pub struct Quarantine {
+    mode: Mode,
+    store: Arc<dyn Store>,
+    disk: Arc<Disk>,
+    registry: Arc<ArcSwap<Registry>>,
+    figures: Figures,
+    /// Digests of pushes are keyed with it.
+    content_key: [u8; 32],
+    doctor: Doctor,
     recorder: Recorder<SetAside, Aside>,
     bounds: QuarantineBounds,
-    way: Way,
+    places: QuarantinePlaces,
     full_since: Mutex<HashMap<ParkId, (Instant, QuarantineFull)>>,
-    /// When there was no room for anybody's, and why.
+    /// When there was last no room, whoever's push it was, and why.
     last: Mutex<Option<(Instant, QuarantineFull)>>,
-    /// When it was last told that there was no room, and why; of one park or of all.
+    /// When it was last told that there is no room, and why; of one park or of all.
     told: Mutex<HashMap<(QuarantineFull, ParkId), Hourly>>,
 }
 
 /// What became of a refused push.
 #[derive(Debug)]
-pub enum Kept {
-    /// Set aside under this name: the first such push's. The doctor's sentence, if it found a mistake.
-    As(Seqno, Option<String>),
-    /// There is no room: 503, so that the sender keeps it.
+pub enum Quarantining {
+    /// It is kept.
+    Kept {
+        /// The name of the first such push.
+        first: Seqno,
+        /// The doctor's sentence, if it found a mistake.
+        finding: Option<String>,
+    },
+    /// There is no room: it is answered 503, so that the sender keeps it.
     Full,
-}
-
-/// A refused push.
-pub struct Refused<'a> {
-    /// Whose it is, if that is known.
-    pub park: Option<&'a Arc<KnownPark>>,
-    /// Enter or leave.
-    pub kind: PushKind,
-    /// The name of the push.
-    pub seqno: Seqno,
-    /// When it came, ms since 1970.
-    pub received_at: i64,
-    /// Who sent it.
-    pub address: std::net::IpAddr,
-    /// Why it is refused.
-    pub cause: Cause<'a>,
-    /// What arrived.
-    pub sent: Sent,
-    /// Its files.
-    pub files: Files,
-}
-
-/// Why a push is in the quarantine.
-#[derive(Clone, Copy)]
-pub enum Cause<'a> {
-    /// It was not taken.
-    NotTaken(&'a Why),
-    /// It is genuine, but so many other contents came under its serial that it is no conflict of the visit any more.
-    SerialTaken(&'a str),
-}
-
-impl Cause<'_> {
-    fn hint(self) -> String {
-        match self {
-            Cause::NotTaken(why) => why.hint(),
-            Cause::SerialTaken(parking_serial) => serial_taken(parking_serial),
-        }
-    }
-
-    fn reason(self) -> &'static str {
-        match self {
-            Cause::NotTaken(why) => why.reason(),
-            Cause::SerialTaken(_) => Reason::Conflict.name(),
-        }
-    }
-}
-
-/// What came with it, by part name.
-pub enum Files {
-    /// Written aside.
-    Arrived(Vec<(String, FinishedImage)>),
-    /// Durable already: it was taken for a record.
-    Stored(Pictures),
-}
-
-impl Files {
-    /// Bytes that are only written aside.
-    fn arrived_bytes(&self) -> u64 {
-        match self {
-            Files::Arrived(files) => files.iter().map(|(_, file)| file.size()).sum(),
-            Files::Stored(_) => 0,
-        }
-    }
-
-    /// Makes them durable.
-    async fn store(self) -> Result<Pictures, Fault> {
-        match self {
-            Files::Stored(pictures) => Ok(pictures),
-            Files::Arrived(files) => {
-                let mut pictures = Vec::with_capacity(files.len());
-                for (part, file) in files {
-                    pictures.push((part, Arc::new(file.store().await?)));
-                }
-                Ok(pictures)
-            }
-        }
-    }
+    /// It is not worth keeping, or this gate keeps nothing.
+    NotKept,
 }
 
 impl Quarantine {
-    pub(crate) fn start(alarm: &Alarm, store: Arc<dyn Store>, limits: &Limits) -> Quarantine {
+    pub(crate) fn start(
+        alarm: &Alarm,
+        mode: Mode,
+        limits: &Limits,
+        store: Arc<dyn Store>,
+        registry: Arc<ArcSwap<Registry>>,
+        disk: Arc<Disk>,
+        figures: Figures,
+    ) -> Quarantine {
         let bounds = limits.quarantine();
-        let record = move |batch: &[SetAside]| store.set_aside(batch, &bounds);
+        let writer = Arc::clone(&store);
+        let record = move |batch: &[SetAside]| writer.set_aside(batch, &bounds);
         let recorder = Recorder::start_lanes(alarm, record, QUEUE_MAX, BATCH_MAX, 1, |refused| refused.park);
-        // As many as never find the queue full.
-        let way = Way::of(QUEUE_MAX / 2);
         Quarantine {
+            mode,
+            disk,
+            registry,
+            figures,
+            content_key: store.content_key(),
+            store,
+            doctor: Doctor::new(limits.doctor_per_minute),
             recorder,
             bounds,
-            way,
+            // As many as never find the queue full.
+            places: QuarantinePlaces::of(QUEUE_MAX / 2),
             full_since: Mutex::default(),
             last: Mutex::default(),
             told: Mutex::default(),
@@ -159,37 +116,86 @@ impl Quarantine {
         self.recorder.stalled(longer_than)
     }
 
-    fn is_full(&self, park: ParkId) -> Option<QuarantineFull> {
-        let full = lock(&self.full_since).get(&park).copied()?;
-        (full.0.elapsed() < FULL_FOR).then_some(full.1)
-    }
-
-    /// Why somebody found no room a moment ago, if anybody did.
+    /// Why a push found no room a moment ago, if one did.
+    #[must_use]
     pub fn problem(&self) -> Option<QuarantineFull> {
         let last = *lock(&self.last);
         last.filter(|(at, _)| at.elapsed() < FULL_SHOWN).map(|(_, why)| why)
     }
 
-    /// Sets a push aside, after asking the doctor about a wrong signature.
-    pub async fn keep(&self, gate: &Gate, refused: Refused<'_>) -> Result<Kept, Fault> {
+    /// Keeps a refused push if it is worth it, after asking the doctor about a wrong signature.
+    ///
+    /// # Errors
+    /// The store did not keep it, or a picture could not be stored.
+    pub async fn keep(&self, refused: RefusedPush<'_>) -> Result<Quarantining, GateFault> {
+        if self.mode == Mode::VerifyOnly || !refused.cause.is_worth_keeping() {
+            return Ok(Quarantining::NotKept);
+        }
         let park = refused.park.map_or(NO_PARK, |park| park.park.id);
-        let place = match self.place(gate, park, &refused).await? {
+        let place = match self.place(park, refused.files.arrived_bytes()).await? {
             Ok(place) => place,
             Err(why) => {
                 // Its files must not take the room of others while it is told to wait.
                 drop(refused);
-                return Ok(self.full(gate, park, why).await);
+                return Ok(self.full(park, why).await);
             }
         };
-        let finding = match refused.cause {
-            Cause::NotTaken(Why::Mismatched(_)) => gate.doctor.ask(gate, &refused).await,
-            Cause::NotTaken(Why::Refused(_)) | Cause::SerialTaken(_) => None,
-        };
+        let finding = self.finding(&refused).await;
         let shown = finding.as_ref().filter(|finding| finding.is_known).map(|finding| finding.sentence.clone());
+        match self.write(park, place, refused, finding).await? {
+            Aside::Kept(first) => {
+                self.figures.quarantined.inc();
+                Ok(Quarantining::Kept { first, finding: shown })
+            }
+            Aside::Full(why) => Ok(self.full(park, why).await),
+        }
+    }
+
+    /// A place on the way, or why there is no room. Asked before pictures are stored: those of a push that finds none would
+    /// lie about until they are swept.
+    async fn place(&self, park: ParkId, bytes: u64) -> Result<Result<QuarantinePlace, QuarantineFull>, StoreError> {
+        if let Some(why) = self.is_full(park) {
+            return Ok(Err(why));
+        }
+        let place = self.places.take(park, bytes);
+        let place = place.ok_or_else(|| StoreError::Busy("many refused pushes are on their way".into()))?;
+        let store = Arc::clone(&self.store);
+        let mut load = match bytes {
+            // The store itself will say.
+            0 => QuarantineLoad::default(),
+            _ => {
+                let asked = tokio::task::spawn_blocking(move || store.quarantine_load(park)).await;
+                asked.map_err(|error| StoreError::Broken(error.to_string()))??
+            }
+        };
+        let (reserved, reserved_all) = place.before;
+        (load.reserved, load.reserved_all_bytes) = (reserved, reserved_all.bytes);
+        load.disk = self.disk.room();
+        Ok(admit(QuarantineRequest { is_known: park != NO_PARK, bytes }, &load, &self.bounds).map(|()| place))
+    }
+
+    fn is_full(&self, park: ParkId) -> Option<QuarantineFull> {
+        let full = lock(&self.full_since).get(&park).copied()?;
+        (full.0.elapsed() < FULL_FOR).then_some(full.1)
+    }
+
+    async fn finding(&self, refused: &RefusedPush<'_>) -> Option<KeptFinding> {
+        let RefusalCause::Rejected(Rejection::Mismatched(_)) = refused.cause else { return None };
+        let (park, form) = (refused.park?, refused.content.form()?);
+        self.doctor.ask(self.registry.load_full(), park, form, refused.received_at).await
+    }
+
+    async fn write(
+        &self,
+        park: ParkId,
+        place: QuarantinePlace,
+        refused: RefusedPush<'_>,
+        finding: Option<KeptFinding>,
+    ) -> Result<Aside, GateFault> {
         let code = finding.as_ref().map(|finding| finding.code);
-        let sent = refused.sent;
-        let kept = sent.kept(refused.cause.hint(), finding.map(|finding| finding.sentence));
-        let set_aside = SetAside {
+        let content = refused.content;
+        let kept = content.kept(refused.cause.hint(), finding.map(|finding| finding.sentence));
+        let entry = SetAside {
             park,
             kind: refused.kind,
             seqno: refused.seqno,
@@ -202,62 +208,33 @@ impl Quarantine {
             pictures: Vec::new(),
             is_admitted: refused.files.arrived_bytes() > 0,
         };
-        let (recorder, files, content_key) = (self.recorder.clone(), refused.files, gate.content_key);
-        // On its own: who hangs up in the middle must not leave pictures behind that nothing names.
+        let (recorder, files, content_key) = (self.recorder.clone(), refused.files, self.content_key);
+        // In a task of its own: a sender that hangs up meanwhile must not leave pictures behind that nothing names.
         let done = tokio::spawn(async move {
             let pictures = files.store().await?;
-            let digest = sent::digest(&content_key, set_aside.kind, &sent, &set_aside.kept, &pictures);
-            let recorded = recorder.record(SetAside { pictures, digest, ..set_aside }).await;
+            let digest = content::digest(&content_key, entry.kind, &content, &entry.kept, &pictures);
+            let recorded = recorder.record(SetAside { pictures, digest, ..entry }).await;
             drop(place);
-            Ok::<_, Fault>(*recorded?.verdict())
+            Ok::<_, GateFault>(*recorded?.verdict())
         });
-        match done.await.map_err(|error| StoreError::Broken(error.to_string()))?? {
-            Aside::Kept(seqno) => {
-                gate.figures.quarantined.inc();
-                Ok(Kept::As(seqno, shown))
-            }
-            Aside::Full(why) => Ok(self.full(gate, park, why).await),
-        }
-    }
-
-    /// A place on the way, or why there is no room. Before pictures are stored: those that find none then would lie about
-    /// until they are swept.
-    async fn place(
-        &self,
-        gate: &Gate,
-        park: ParkId,
-        refused: &Refused<'_>,
-    ) -> Result<Result<Place, QuarantineFull>, Fault> {
-        if let Some(why) = self.is_full(park) {
-            return Ok(Err(why));
-        }
-        let bytes = refused.files.arrived_bytes();
-        let place = self.way.enter(park, bytes);
-        let place = place.ok_or_else(|| StoreError::Busy("many refused pushes are on their way".into()))?;
-        let store = Arc::clone(&gate.store);
-        let mut load = match bytes {
-            // The store itself will say.
-            0 => QuarantineLoad::default(),
-            _ => {
-                let asked = tokio::task::spawn_blocking(move || store.quarantine_load(park)).await;
-                asked.map_err(|error| StoreError::Broken(error.to_string()))??
-            }
-        };
-        let (reserved, reserved_all) = place.before;
-        (load.reserved, load.reserved_all_bytes) = (reserved, reserved_all.bytes);
-        load.disk = gate.disk.room();
-        Ok(admit(QuarantineRequest { is_known: park != NO_PARK, bytes }, &load, &self.bounds).map(|()| place))
+        done.await.map_err(|error| StoreError::Broken(error.to_string()))?
     }
 
     /// Notes that there is no room for a park's pushes, and has the sender wait.
-    async fn full(&self, gate: &Gate, park: ParkId, why: QuarantineFull) -> Kept {
+    async fn full(&self, park: ParkId, why: QuarantineFull) -> Quarantining {
         lock(&self.full_since).insert(park, (Instant::now(), why));
-        self.turn_away(gate, park, why).await;
-        Kept::Full
+        self.turn_away(park, why).await;
+        Quarantining::Full
     }
 
-    /// Tells, once an hour, and counts that there is no room for a push, and has its sender wait.
-    pub async fn turn_away(&self, gate: &Gate, park: ParkId, why: QuarantineFull) {
+    /// Has the sender of a push wait whose pictures were not received: the disk is low, and the push had not proved to be a
+    /// good one.
+    pub async fn turn_away_for_disk(&self) {
+        self.turn_away(NO_PARK, QuarantineFull::Disk).await;
+    }
+
+    /// Counts that there is no room for a push, tells it once an hour, and has the sender wait.
+    async fn turn_away(&self, park: ParkId, why: QuarantineFull) {
         let now = Instant::now();
         *lock(&self.last) = Some((now, why));
         let whose = match why {
@@ -268,26 +245,11 @@ impl Quarantine {
             let why = why.in_words();
             tracing::error!(park = whose.0, why, "no room in the quarantine: refused pushes are answered 503");
         }
-        gate.figures.quarantine_full.inc();
+        self.figures.quarantine_full.inc();
         tokio::time::sleep(FULL_DELAY).await;
     }
 }
 
-/// Is this worth keeping? Not what is no push at all, or over a limit: its sender was told and has it still. Nor what
-/// comes from an address that may not push: it would take the room of those who may.
-pub fn is_kept(why: &Why) -> bool {
-    match why {
-        Why::Mismatched(_) => true,
-        Why::Refused(Refusal::Method { .. } | Refusal::QuerySent | Refusal::AddressNotAllowed) => false,
-        // Genuine, and over a limit of ours: the limit can be raised, and the push replayed.
-        Why::Refused(Refusal::TooManyPayments { .. }) => true,
-        Why::Refused(refusal) => matches!(refusal.class(), RefusalClass::BadRequest | RefusalClass::Forbidden),
-    }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Pictures that a record will name.
-pub type Pictures = Vec<(String, Arc<StoredImage>)>;

@@ -3,15 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use parkgate_store::{Park, Store, StoreError, Subscriber};
 use parkgate_wire::Secret;
-
-/// How often the store is asked whether anything changed.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// All parks and apps of one moment.
 #[derive(Debug, Default)]
@@ -20,6 +15,8 @@ pub struct Registry {
     by_merchant: HashMap<String, Arc<KnownPark>>,
     apps: HashMap<String, KnownApp>,
     subscribers: Vec<Arc<Subscriber>>,
+    /// Is any of them asked before pushes are answered?
+    is_compared: bool,
 }
 
 /// A park with its networks read.
@@ -65,6 +62,7 @@ impl Registry {
             registry.apps.insert(app.app_id, KnownApp { secret: app.secret, enabled: app.enabled, parks });
         }
         registry.subscribers = store.subscribers()?.into_iter().map(Arc::new).collect();
+        registry.is_compared = registry.subscribers.iter().any(|one| one.told.settings.compare && !one.paused);
         Ok(registry)
     }
 
@@ -89,6 +87,12 @@ impl Registry {
         parks.map(|known| (&known.park.secret, false)).chain(apps.map(|(_, app)| (&app.secret, true)))
     }
 
+    /// Is there a platform that is asked about pushes before they are answered?
+    #[must_use]
+    pub fn is_compared(&self) -> bool {
+        self.is_compared
+    }
+
     /// By name.
     pub fn subscribers(&self) -> &[Arc<Subscriber>] {
         &self.subscribers
@@ -96,27 +100,5 @@ impl Registry {
 
     pub(crate) fn app(&self, app_id: &str) -> Option<&KnownApp> {
         self.apps.get(app_id)
-    }
-}
-
-/// Looks for changes until the task is dropped. A store that cannot be read keeps what is known.
-pub async fn follow(registry: Arc<ArcSwap<Registry>>, store: Arc<dyn Store>, mut seen: i64) {
-    loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let store = Arc::clone(&store);
-        let looked = tokio::task::spawn_blocking(move || {
-            let version = store.registry_version()?;
-            if version == seen { Ok(None) } else { Registry::load(store.as_ref()).map(|new| Some((version, new))) }
-        });
-        match looked.await {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some((version, new)))) => {
-                seen = version;
-                registry.store(Arc::new(new));
-                tracing::info!(registry_version = version, "parks and apps changed");
-            }
-            Ok(Err(error)) => tracing::warn!(%error, "parks and apps could not be read again"),
-            Err(error) => tracing::error!(%error, "reading parks and apps failed"),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Judges what is in the quarantine anew, oldest first, by today's parks and secrets.
+//! Admits what is in the quarantine anew, oldest first, by today's parks and secrets.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use parkgate_ledger::Verdict;
 use parkgate_store::{Entry, QuarantineFilter, Quarantined, Store, StoreError, StoredImage};
 use parkgate_wire::form::FormLimits;
-use parkgate_wire::push::image_of_part;
 use parkgate_wire::refusal::Reason;
 
-use crate::admit::{Beside, judge, serial_taken};
+use crate::admit::{EntryContext, admit, serial_taken};
+use crate::pictures::parameter_of;
 use crate::quarantine::restored;
 use crate::registry::Registry;
 
-/// Judged and committed together.
+/// Admitted and committed together.
 const PAGE: usize = 256;
 
 /// What became of one of them.
@@ -52,10 +52,10 @@ pub fn replay(
         let Some(last) = page.last() else { break };
         after = last.id;
         left -= page.len();
-        let mut judged = Vec::with_capacity(page.len());
+        let mut staying = Vec::with_capacity(page.len());
         let mut entries: Vec<Entry> = Vec::new();
         for quarantined in &page {
-            judged.push(match anew(&registry, quarantined, limits, &content_key) {
+            staying.push(match anew(&registry, quarantined, limits, &content_key) {
                 Ok(entry) => {
                     entries.push(entry);
                     None
@@ -65,7 +65,7 @@ pub fn replay(
         }
         // Recorded first: what is then still in the quarantine is found a repeat the next time.
         let mut verdicts = store.record(&entries)?.into_iter();
-        let outcomes: Vec<Replayed> = judged
+        let outcomes: Vec<Replayed> = staying
             .into_iter()
             .zip(&page)
             .map(|(stays, entry)| stays.unwrap_or_else(|| outcome(verdicts.next(), entry)))
@@ -87,16 +87,20 @@ fn anew(
         restored(quarantined, limits).map_err(|hint| Replayed::Stays { reason: quarantined.reason.clone(), hint })?;
     let address = quarantined.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let (kind, at) = (quarantined.kind, quarantined.received_at);
-    let genuine = judge(registry, form, kind, address, at, limits.payments_max).map_err(|not_taken| {
-        Replayed::Stays { reason: not_taken.why.reason().to_owned(), hint: not_taken.why.hint() }
+    let admitted = admit(registry, form, kind, address, at, limits.payments_max).map_err(|rejected| {
+        Replayed::Stays { reason: rejected.rejection.reason().to_owned(), hint: rejected.rejection.hint() }
     })?;
     let pictures = quarantined.pictures.iter().map(|picture| {
-        let name = image_of_part(&picture.name).unwrap_or(&picture.name).to_owned();
+        let name = parameter_of(&picture.name).to_owned();
         (name, Arc::new(StoredImage::kept(picture)))
     });
-    let beside =
-        Beside { seqno: quarantined.seqno, received_at: quarantined.received_at, pictures: pictures.collect() };
-    Ok(genuine.into_entry(beside, content_key).0)
+    let context = EntryContext {
+        seqno: quarantined.seqno,
+        received_at: quarantined.received_at,
+        inline: None,
+        pictures: pictures.collect(),
+    };
+    Ok(admitted.into_entry(context, content_key).0)
 }
 
 fn outcome(verdict: Option<Verdict>, quarantined: &Quarantined) -> Replayed {

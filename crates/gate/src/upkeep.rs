@@ -1,95 +1,123 @@
-//! What runs in the background for as long as the gate does, supervised: a loop that ends by a fault of ours raises the alarm,
-//! and the process ends rather than go on without it.
+//! Every loop in the background of a gate, supervised, until it is aborted.
 //!
-//! A single turn that panics ends nothing. Each turn begins from what the store says and keeps nothing in memory for the
-//! next, so the next one is as good as the first.
+//! A turn that panics ends nothing: each begins from what the store says and keeps nothing in memory for the next, so the
+//! next one is as good as the first.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use parkgate_store::{Alarm, Images, Store};
-use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::figures::Figures;
+use crate::hourly::Hourly;
+use crate::notes::Notes;
+use crate::registry::Registry;
+use crate::supervised::Supervised;
 
-/// Pictures that no record keeps go after this long: the push they came with was never recorded.
+/// How often the store is asked whether parks, apps or subscribers changed.
+const REGISTRY_EVERY: Duration = Duration::from_millis(300);
+/// Between two looks at what time the store confirms.
+const CLOCK_EVERY: Duration = Duration::from_secs(60);
+const NOTES_EVERY: Duration = Duration::from_secs(2);
+const DISK_EVERY: Duration = Duration::from_secs(5);
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const AGE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Between two looks whether a month is over.
+const MONTH_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Pictures that no record names go after this long: the push they came with was never recorded.
 const STRAY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// The same while the disk is low: no push takes so long from its first picture to its record.
 const STRAY_AFTER_ON_LOW_DISK: Duration = Duration::from_secs(10 * 60);
-const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
-/// Between two looks whether a month is over.
-const TURN_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// A task that someone watches.
-#[derive(Debug)]
-pub struct Supervised {
-    name: &'static str,
-    task: AbortHandle,
-    watching: JoinHandle<()>,
+/// What the loops look after.
+#[derive(Clone)]
+pub(crate) struct Upkeep {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) images: Images,
+    pub(crate) registry: Arc<ArcSwap<Registry>>,
+    /// The version that `registry` was loaded at.
+    pub(crate) registry_version: i64,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) notes: Arc<Notes>,
+    pub(crate) figures: Figures,
+    /// How long refused pushes are kept.
+    pub(crate) quarantine_days: u32,
+    /// No delivery waits longer for its next attempt.
+    pub(crate) longest_wait: Duration,
 }
 
-impl Supervised {
-    /// Spawns a task that must not end before it is told to, which `is_told` knows.
-    pub fn spawn(
-        alarm: &Alarm,
-        name: &'static str,
-        is_told: impl Fn() -> bool + Send + 'static,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) -> Supervised {
-        let (running, alarm) = (tokio::spawn(task), alarm.clone());
-        let task = running.abort_handle();
-        let watching = tokio::spawn(async move {
-            match running.await {
-                Ok(()) if is_told() => {}
-                Ok(()) => alarm.raise(format!("a part of the gate ended: {name}")),
-                Err(error) if error.is_panic() => alarm.raise(format!("a part of the gate panicked: {name}")),
-                // Aborted by us, or with the runtime.
-                Err(_) => {}
-            }
-        });
-        Supervised { name, task, watching }
-    }
-
-    /// The same for one that runs until it is aborted.
-    pub fn endless(alarm: &Alarm, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Supervised {
-        Supervised::spawn(alarm, name, || false, task)
-    }
-
-    /// Its name, if it does not run any more.
-    pub fn ended(&self) -> Option<&'static str> {
-        self.task.is_finished().then_some(self.name)
-    }
-
-    /// Ends it.
-    pub fn abort(&self) {
-        self.task.abort();
-    }
-
-    /// Ready when it ended.
-    pub async fn join(self) {
-        // Watching does nothing that could fail.
-        let _ = self.watching.await;
-    }
-}
-
-/// What was set aside is kept so long, and no longer.
-pub async fn age(store: Arc<dyn Store>, clock: Arc<Clock>, days: u32) {
-    loop {
-        let store = Arc::clone(&store);
-        let before = clock.now() - i64::from(days) * 24 * 60 * 60 * 1000;
-        match tokio::task::spawn_blocking(move || store.release_before(before)).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(released)) => tracing::warn!(released, "pushes in quarantine reached their age and are gone"),
-            Ok(Err(error)) => tracing::warn!(%error, "the quarantine could not be aged"),
-            Err(error) => tracing::error!(%error, "ageing the quarantine failed"),
+impl Upkeep {
+    pub(crate) fn start(self, alarm: &Alarm) -> Vec<Supervised> {
+        let mut loops = vec![
+            Supervised::endless(alarm, "registry", follow_registry(self.clone())),
+            Supervised::endless(alarm, "clock", confirm_clock(self.clone())),
+            Supervised::endless(alarm, "sweep of pictures", sweep_pictures(self.clone())),
+            Supervised::endless(alarm, "age of the quarantine", age_quarantine(self.clone())),
+            Supervised::endless(alarm, "notes", write_notes(self.clone())),
+            Supervised::endless(alarm, "disk", watch_disk(self.clone())),
+        ];
+        if self.store.months().is_some() {
+            loops.push(Supervised::endless(alarm, "months", begin_months(self.store)));
         }
-        tokio::time::sleep(SWEEP_EVERY).await;
+        loops
     }
 }
 
-/// Removes pictures that no record keeps; at once when a full disk is being cleaned.
-pub async fn sweep(images: Images, store: Arc<dyn Store>, clock: Arc<Clock>, disk: Arc<Disk>) {
+/// Loads parks, apps and subscribers anew when they changed. A store that cannot be read leaves what is known.
+async fn follow_registry(upkeep: Upkeep) {
+    let mut seen = upkeep.registry_version;
+    loop {
+        tokio::time::sleep(REGISTRY_EVERY).await;
+        let store = Arc::clone(&upkeep.store);
+        let looked = tokio::task::spawn_blocking(move || {
+            let version = store.registry_version()?;
+            if version == seen { Ok(None) } else { Registry::load(store.as_ref()).map(|new| Some((version, new))) }
+        });
+        match looked.await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some((version, new)))) => {
+                seen = version;
+                upkeep.registry.store(Arc::new(new));
+                tracing::info!(registry_version = version, "parks and apps changed");
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "parks and apps could not be read again"),
+            Err(error) => tracing::error!(%error, "reading parks and apps failed"),
+        }
+    }
+}
+
+/// Follows the time that the store confirms.
+async fn confirm_clock(upkeep: Upkeep) {
+    let mut told = Hourly::default();
+    loop {
+        let (clock, store, longest_wait) = (Arc::clone(&upkeep.clock), Arc::clone(&upkeep.store), upkeep.longest_wait);
+        let looking = tokio::task::spawn_blocking(move || {
+            let done = clock.look(store.as_ref(), longest_wait, &mut told);
+            (done, told)
+        });
+        match looking.await {
+            Ok((done, back)) => {
+                told = back;
+                if let Err(error) = done {
+                    tracing::warn!(%error, "the time could not be confirmed");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "confirming the time failed");
+                told = Hourly::default();
+            }
+        }
+        tokio::time::sleep(CLOCK_EVERY).await;
+    }
+}
+
+/// Removes pictures that no record names; at once when a full disk is being cleaned.
+async fn sweep_pictures(upkeep: Upkeep) {
+    let Upkeep { images, store, clock, disk, .. } = upkeep;
     loop {
         let stray_after = if disk.problem().is_some() { STRAY_AFTER_ON_LOW_DISK } else { STRAY_AFTER };
         let before = clock.system_now().checked_sub(stray_after).unwrap_or(UNIX_EPOCH);
@@ -104,13 +132,61 @@ pub async fn sweep(images: Images, store: Arc<dyn Store>, clock: Arc<Clock>, dis
             Ok(Err(error)) => tracing::warn!(%error, "stray pictures could not be removed"),
             Err(error) => tracing::error!(%error, "asking the store for its number failed"),
         }
-        // Ready or not, the next turn comes.
+        // Whether or not it was cleaned, the next turn comes.
         let _ = tokio::time::timeout(SWEEP_EVERY, disk.cleaned()).await;
     }
 }
 
-/// Begins a month when the one before is over, where the store is cut by months.
-pub async fn turn_months(store: Arc<dyn Store>) {
+/// Removes refused pushes that are older than the quarantine keeps them.
+async fn age_quarantine(upkeep: Upkeep) {
+    loop {
+        let store = Arc::clone(&upkeep.store);
+        let before = upkeep.clock.now() - i64::from(upkeep.quarantine_days) * 24 * 60 * 60 * 1000;
+        match tokio::task::spawn_blocking(move || store.release_before(before)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(released)) => tracing::warn!(released, "pushes in quarantine reached their age and are gone"),
+            Ok(Err(error)) => tracing::warn!(%error, "the quarantine could not be aged"),
+            Err(error) => tracing::error!(%error, "ageing the quarantine failed"),
+        }
+        tokio::time::sleep(AGE_EVERY).await;
+    }
+}
+
+/// Writes down what is only noted in memory.
+async fn write_notes(upkeep: Upkeep) {
+    let Upkeep { store, notes, figures, .. } = upkeep;
+    loop {
+        tokio::time::sleep(NOTES_EVERY).await;
+        let (store, notes, figures) = (Arc::clone(&store), Arc::clone(&notes), figures.clone());
+        let writing = tokio::task::spawn_blocking(move || {
+            notes.write_old_secrets(store.as_ref());
+            notes.look_at_conflicts(store.as_ref(), &figures);
+        });
+        if let Err(error) = writing.await {
+            tracing::error!(%error, "writing notes failed");
+        }
+    }
+}
+
+/// Looks after the disk and measures the quarantine.
+async fn watch_disk(upkeep: Upkeep) {
+    loop {
+        tokio::time::sleep(DISK_EVERY).await;
+        let Upkeep { store, disk, figures, .. } = upkeep.clone();
+        let looking = tokio::task::spawn_blocking(move || {
+            let kept = store.quarantine_used().map(|used| used.iter().map(|(.., bytes)| bytes).sum());
+            let kept = kept.inspect_err(|error| tracing::debug!(%error, "the quarantine could not be looked at")).ok();
+            disk.look_after(store.as_ref(), kept);
+            figures.disk(disk.room(), kept);
+        });
+        if let Err(error) = looking.await {
+            tracing::error!(%error, "looking after the disk failed");
+        }
+    }
+}
+
+/// Begins a month when the one before is over, in a store with monthly partitions.
+async fn begin_months(store: Arc<dyn Store>) {
     loop {
         let store = Arc::clone(&store);
         match tokio::task::spawn_blocking(move || store.months().map_or(Ok(None), |months| months.turn())).await {
@@ -119,35 +195,6 @@ pub async fn turn_months(store: Arc<dyn Store>) {
             Ok(Err(error)) => tracing::warn!(%error, "the next month could not be begun; tried again later"),
             Err(error) => tracing::error!(%error, "beginning a month failed"),
         }
-        tokio::time::sleep(TURN_EVERY).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_part_that_ends_or_panics_raises_the_alarm_and_one_that_was_told_to_does_not() {
-        let ended = |alarm: &Alarm, is_told: bool| Supervised::spawn(alarm, "part", move || is_told, async {});
-        let alarm = Alarm::default();
-        let told = ended(&alarm, true);
-        while told.ended().is_none() {
-            tokio::task::yield_now().await;
-        }
-        told.join().await;
-        let aborted = Supervised::endless(&alarm, "part", std::future::pending());
-        assert_eq!(aborted.ended(), None);
-        aborted.abort();
-        aborted.join().await;
-        assert_eq!(alarm.raised(), None);
-
-        ended(&alarm, false).join().await;
-        assert_eq!(alarm.raised().as_deref(), Some("a part of the gate ended: part"));
-        let alarm = Alarm::default();
-        let panics = async { std::panic::resume_unwind(Box::new("scripted")) };
-        let panicked = Supervised::spawn(&alarm, "part", || true, panics);
-        assert_eq!(alarm.wait().await, "a part of the gate panicked: part");
-        assert_eq!(panicked.ended(), Some("part"));
+        tokio::time::sleep(MONTH_EVERY).await;
     }
 }

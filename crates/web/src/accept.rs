@@ -1,7 +1,6 @@
 //! The accept loop: bounds on connections, time-outs that fire, and a stop that finishes what is in flight.
 
 mod addresses;
-mod client_address;
 mod descriptors;
 mod places;
 mod stream;
@@ -22,23 +21,20 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use parkgate_gate::Gate;
-use parkgate_gate::upkeep::Supervised;
+use parkgate_gate::{Gate, Supervised};
 use parkgate_store::StoreError;
 use parkgate_wire::reply::ReplyCode;
 use tokio::net::{TcpListener, TcpStream};
 
-use self::addresses::{Addresses, Counted};
-use self::places::{Place, Places};
+use self::addresses::{Addresses, CountedAddress};
+use self::places::{ConnectionPlace, ConnectionPlaces};
 use self::stream::{Activity, TimedStream};
+use crate::client_address::TrustedProxies;
 use crate::reply::{RETRY_AFTER_SECONDS, busy};
 use crate::router::Routes;
 use crate::server::Server;
 use crate::{admin, refusal_log};
 
-pub(crate) use self::addresses::host_of;
-pub(crate) use self::client_address::ClientAddress;
-pub use self::client_address::TrustedProxies;
 use self::descriptors::connections_within;
 
 /// A header may be this long, and no more than this is read ahead of a body.
@@ -89,7 +85,8 @@ pub async fn serve(
     let admin = admin.map(|listener| {
         Supervised::endless(gate.alarm(), "admin address", admin::serve(Arc::clone(&server), listener))
     });
-    let refusals = Supervised::endless(gate.alarm(), "refusal log", refusal_log::follow(Arc::clone(&server)));
+    let refusals =
+        Supervised::endless(gate.alarm(), "refusal log", refusal_log::follow(Arc::clone(&server.refusal_log)));
     let alarm = gate.alarm().clone();
     let alarmed = alarm.wait();
     tokio::pin!(alarmed);
@@ -100,12 +97,12 @@ pub async fn serve(
     http.half_close(true).max_buf_size(READ_BUFFER_BYTES).writev(false);
     tokio::pin!(stop);
     loop {
-        let admitted = tokio::select! {
-            admitted = entrance.next(&public) => admitted,
+        let accepted = tokio::select! {
+            accepted = entrance.next(&public) => accepted,
             () = &mut stop => break,
             _ = &mut alarmed => break,
         };
-        let Admitted { stream, address, activity, place, counted } = admitted;
+        let Accepted { stream, address, activity, place, counted } = accepted;
         let stream = TimedStream::new(stream, Arc::clone(&activity), &gate.settings.limits);
         let answering = Arc::clone(&entrance);
         let service = service_fn(move |request| {
@@ -157,31 +154,27 @@ async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> Result<(), StoreE
     if tokio::time::timeout(gate.settings.limits.drain_timeout, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
-    if let Some(forwarder) = &gate.forwarder {
-        forwarder.stop().await;
-    }
-    let closed = tokio::task::spawn_blocking(move || gate.close()).await;
-    closed.map_err(|error| StoreError::Broken(error.to_string()))?
+    gate.stop().await
 }
 
 /// What every connection passes, and every request on it.
 struct Entrance {
     server: Arc<Server>,
     routes: Routes,
-    places: Arc<Places>,
+    places: Arc<ConnectionPlaces>,
     addresses: Arc<Addresses>,
     /// What replies say of how long a connection is kept. None below a second, which cannot be said.
     keep_alive: Option<HeaderValue>,
 }
 
 /// A connection that was let in.
-struct Admitted {
+struct Accepted {
     stream: TcpStream,
     address: IpAddr,
     activity: Arc<Activity>,
-    place: Place,
+    place: ConnectionPlace,
     /// None for a proxy that is trusted.
-    counted: Option<Counted>,
+    counted: Option<CountedAddress>,
 }
 
 impl Entrance {
@@ -189,7 +182,7 @@ impl Entrance {
         let limits = &server.gate.settings.limits;
         let keep_alive = Some(limits.idle_timeout.as_secs()).filter(|seconds| *seconds > 0);
         Entrance {
-            places: Places::new(connections_within(limits.connections_max)),
+            places: ConnectionPlaces::new(connections_within(limits.connections_max)),
             addresses: Addresses::new(limits.connections_per_address_max),
             keep_alive: keep_alive.and_then(|seconds| HeaderValue::try_from(format!("timeout={seconds}")).ok()),
             routes: Routes::new(Arc::clone(&server)),
@@ -198,7 +191,7 @@ impl Entrance {
     }
 
     /// The next connection that finds a place.
-    async fn next(&self, listener: &TcpListener) -> Admitted {
+    async fn next(&self, listener: &TcpListener) -> Accepted {
         loop {
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -221,7 +214,7 @@ impl Entrance {
             }
             let activity = Arc::new(Activity::new());
             let place = self.places.take(&activity).await;
-            return Admitted { stream, address, activity, place, counted };
+            return Accepted { stream, address, activity, place, counted };
         }
     }
 

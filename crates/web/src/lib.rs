@@ -6,13 +6,21 @@
 
 mod accept;
 mod admin;
+mod client_address;
+mod compare;
 mod health;
+mod host;
 mod metrics;
+mod outcome;
+mod pictures;
 mod push;
+mod push_log;
+mod readiness;
 mod refusal_log;
 mod reply;
 mod router;
 mod server;
 mod space;
 
-pub use accept::{Listeners, ServeError, TrustedProxies, serve};
+pub use accept::{Listeners, ServeError, serve};
+pub use client_address::TrustedProxies;

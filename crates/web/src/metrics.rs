@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 /// What became of a push, as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub(crate) enum Result {
+pub(crate) enum CountedAs {
     Recorded,
     Repeated,
     Conflict,
@@ -28,19 +28,19 @@ pub(crate) enum Result {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PushLabels {
     kind: &'static str,
-    result: Result,
+    result: CountedAs,
 }
 
-const RESULTS: [Result; 9] = [
-    Result::Recorded,
-    Result::Repeated,
-    Result::Conflict,
-    Result::BadSignature,
-    Result::BadRequest,
-    Result::Forbidden,
-    Result::Unavailable,
-    Result::Internal,
-    Result::QuarantineFull,
+const RESULTS: [CountedAs; 9] = [
+    CountedAs::Recorded,
+    CountedAs::Repeated,
+    CountedAs::Conflict,
+    CountedAs::BadSignature,
+    CountedAs::BadRequest,
+    CountedAs::Forbidden,
+    CountedAs::Unavailable,
+    CountedAs::Internal,
+    CountedAs::QuarantineFull,
 ];
 
 /// All figures, the gate's among them.
@@ -74,7 +74,7 @@ impl Metrics {
         Metrics { registry, enters, leaves, seconds, connections, turned_away }
     }
 
-    pub(crate) fn count(&self, kind: PushKind, result: Result, seconds: f64) {
+    pub(crate) fn count(&self, kind: PushKind, result: CountedAs, seconds: f64) {
         let held = match kind {
             PushKind::Enter => &self.enters,
             PushKind::Leave => &self.leaves,

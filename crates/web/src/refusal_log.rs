@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::accept::host_of;
-use crate::server::Server;
+use crate::host::host_of;
 
 /// Lines of one reason and address within a window. Enough to see what it is about.
 const LINES_MAX: u32 = 10;
@@ -18,12 +17,12 @@ const ENTRIES_MAX: usize = 4096;
 
 /// What was said within the last window.
 #[derive(Default)]
-pub(crate) struct RefusalLog(Mutex<HashMap<Key, Window>>);
+pub(crate) struct RefusalLog(Mutex<HashMap<LogKey, LogWindow>>);
 
 /// A reason, and where its push came from.
-type Key = (&'static str, IpAddr);
+type LogKey = (&'static str, IpAddr);
 
-struct Window {
+struct LogWindow {
     begun: Instant,
     lines: u32,
     untold: u64,
@@ -41,7 +40,7 @@ impl RefusalLog {
         if windows.len() >= ENTRIES_MAX && !windows.contains_key(&key) {
             key.1 = ELSEWHERE;
         }
-        let window = windows.entry(key).or_insert(Window { begun: now, lines: 0, untold: 0 });
+        let window = windows.entry(key).or_insert(LogWindow { begun: now, lines: 0, untold: 0 });
         if window.lines < LINES_MAX {
             window.lines += 1;
             return true;
@@ -58,19 +57,19 @@ impl RefusalLog {
     }
 
     /// What was not told in windows that are over.
-    fn over(&self, now: Instant) -> Vec<(Key, u64)> {
+    fn over(&self, now: Instant) -> Vec<(LogKey, u64)> {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over = |_: &Key, window: &mut Window| now.saturating_duration_since(window.begun) >= WINDOW;
+        let is_over = |_: &LogKey, window: &mut LogWindow| now.saturating_duration_since(window.begun) >= WINDOW;
         let over = windows.extract_if(is_over).filter(|(_, window)| window.untold > 0);
         over.map(|(key, window)| (key, window.untold)).collect()
     }
 }
 
 /// Tells what was not told one by one, until it is dropped.
-pub(crate) async fn follow(server: Arc<Server>) {
+pub(crate) async fn follow(log: Arc<RefusalLog>) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        server.refusal_log.look();
+        log.look();
     }
 }
 

@@ -13,10 +13,10 @@ use hyper::body::{Body as _, Incoming};
 use parkgate_wire::call_at;
 use parkgate_wire::reply::ReplyCode;
 
-use crate::accept::ClientAddress;
+use crate::client_address::ClientAddress;
 use crate::reply::json_response;
 use crate::server::Server;
-use crate::{health, push, space};
+use crate::{compare, health, push, space};
 
 /// Every route of the public address but the pushes.
 fn public(server: Arc<Server>) -> Router {
@@ -59,7 +59,12 @@ impl Routes {
         request: http::Request<Incoming>,
     ) -> Result<Response, Infallible> {
         if let Some(kind) = call_at(request.uri().path()) {
-            return Ok(push::receive(&self.server, kind, client, request).await);
+            let is_compared = self.server.gate.registry.load().is_compared();
+            return Ok(if is_compared {
+                compare::receive(&self.server, kind, client, request).await
+            } else {
+                push::receive(&self.server, kind, client, request).await
+            });
         }
         // Nobody reads it here, and nothing can follow it.
         let has_body = !request.body().is_end_stream();

@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicBool;
 use parkgate_gate::Gate;
 use parkgate_intake::BodyBudget;
 
-use crate::accept::TrustedProxies;
-use crate::health::Readiness;
+use crate::client_address::TrustedProxies;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::refusal_log::RefusalLog;
 
 /// The gate, and what its HTTP faces know beside it.
@@ -16,8 +16,8 @@ pub(crate) struct Server {
     pub(crate) gate: Arc<Gate>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) metrics: Metrics,
-    pub(crate) readiness: Readiness,
-    pub(crate) refusal_log: RefusalLog,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) refusal_log: Arc<RefusalLog>,
     /// What bodies keep in memory while they are read and answered.
     pub(crate) bodies: Arc<BodyBudget>,
     pub(crate) draining: AtomicBool,
@@ -30,8 +30,8 @@ impl Server {
             bodies: BodyBudget::new(gate.settings.limits.bodies_bytes_max),
             gate,
             trusted_proxies,
-            readiness: Readiness::default(),
-            refusal_log: RefusalLog::default(),
+            readiness: Arc::default(),
+            refusal_log: Arc::default(),
             draining: AtomicBool::new(false),
         })
     }

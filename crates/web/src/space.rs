@@ -10,15 +10,14 @@ use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use encoding_rs::UTF_8;
 use http::StatusCode;
-use parkgate_gate::admit::{Why, may_ask};
-use parkgate_gate::registry::KnownPark;
-use parkgate_gate::{Fault, Gate, now_ms};
+use parkgate_gate::admit::{Rejection, may_ask};
+use parkgate_gate::{Gate, GateFault, KnownPark, now_ms};
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::{Form, Refusal, Seqno};
 use serde_json::{Map, Value, json};
 
-use crate::accept::ClientAddress;
-use crate::reply::{json_response, refused, status_of};
+use crate::client_address::ClientAddress;
+use crate::reply::{json_response, of_fault, of_refusal};
 use crate::server::Server;
 
 pub(crate) const PATH: &str = "/gate/1.0/parking/realtime/space";
@@ -54,7 +53,7 @@ pub(crate) async fn tell(
 /// Whose count is asked for, if the asker may know it.
 fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<KnownPark>, Box<Told>> {
     let refuse = |refusal: &Refusal| {
-        let (status, answer, _) = refused(refusal.class());
+        let (status, answer, _) = of_refusal(refusal.class());
         let hint = Some(refusal.hint());
         Box::new(Told { status, code: answer.code(), message: answer.message(), hint, payload: None })
     };
@@ -66,9 +65,9 @@ fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<Kn
         }
     }
     may_ask(&gate.registry.load(), form, client.0, now_ms()).map_err(|why| match why {
-        Why::Refused(refusal) => refuse(&refusal),
+        Rejection::Refused(refusal) => refuse(&refusal),
         // As the sibling calls say it: a query that is not answered cannot count as success.
-        Why::Mismatched(mismatch) => Box::new(Told {
+        Rejection::Mismatched(mismatch) => Box::new(Told {
             status: StatusCode::UNAUTHORIZED,
             code: "401",
             message: "请求签名校验不通过",
@@ -82,8 +81,8 @@ async fn found(gate: &Gate, known: &KnownPark) -> Told {
     let (store, id) = (Arc::clone(&gate.store), known.park.counted());
     let space = match tokio::task::spawn_blocking(move || store.space(id)).await {
         Ok(Ok(space)) => space,
-        Ok(Err(error)) => return failed(&Fault::from(error)),
-        Err(error) => return failed(&Fault::from(parkgate_store::StoreError::Broken(error.to_string()))),
+        Ok(Err(error)) => return failed(&GateFault::from(error)),
+        Err(error) => return failed(&GateFault::from(parkgate_store::StoreError::Broken(error.to_string()))),
     };
     let shown = space.shown(known.park.total_parking_space);
     let ok = |code, hint, payload| Told { status: StatusCode::OK, code, message: "OK", hint, payload };
@@ -103,10 +102,9 @@ async fn found(gate: &Gate, known: &KnownPark) -> Told {
     ok(FOUND, None, Some(payload))
 }
 
-fn failed(fault: &Fault) -> Told {
+fn failed(fault: &GateFault) -> Told {
     tracing::error!(error = %fault, "free spaces could not be read");
-    let answer = fault.answer();
-    let status = status_of(fault);
+    let (status, answer, _) = of_fault(fault);
     Told { status, code: answer.code(), message: answer.message(), hint: None, payload: None }
 }
 

@@ -3,18 +3,18 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use parkgate_client::{classify, now};
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber};
 use parkgate_wire::{Form, PushKind, Reply, UnixMillis};
+use reqwest::header::HeaderValue;
 
 use super::message::FormParams;
 use super::plan::{DeliveryAnswer, Now, settle};
 use super::request::{PictureFile, PictureFiles, ReceivedReply};
 use super::{Forwarder, Parts, SEND_GRACE, joined};
-use crate::fault::Fault;
+use crate::fault::GateFault;
 use crate::registry::Registry;
 
 /// A push that is also sent to the compared platform.
@@ -44,7 +44,7 @@ impl Compared {
         form: &Form,
         kind: PushKind,
         files: &[(String, FinishedImage)],
-    ) -> Result<Option<Compared>, Fault> {
+    ) -> Result<Option<Compared>, GateFault> {
         let Some((subscriber, park_uuid)) = asked(registry, form, kind) else { return Ok(None) };
         let params = form.params().map(|param| (param.name.to_owned(), param.value.to_owned())).collect();
         let mut opened = PictureFiles::with_capacity(files.len());

@@ -10,11 +10,11 @@ use super::plan::DeliveryAnswer;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderValue;
 use parkgate_client::{classify, http_date, now, retry_after, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
 use parkgate_wire::{PushKind, UnixMillis, endpoint};
 use reqwest::Url;
+use reqwest::header::HeaderValue;
 use reqwest::multipart::{Form, Part};
 use sha2::Sha256;
 

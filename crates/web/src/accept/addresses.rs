@@ -1,8 +1,10 @@
 //! How many connections each address has, or requests, where a proxy brings them: no address may have them all.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::host::host_of;
 
 #[derive(Debug)]
 pub(super) struct Addresses {
@@ -10,9 +12,9 @@ pub(super) struct Addresses {
     counts: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// Counted until it is dropped.
+/// CountedAddress until it is dropped.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct CountedAddress {
     host: IpAddr,
     addresses: Arc<Addresses>,
 }
@@ -23,7 +25,7 @@ impl Addresses {
     }
 
     /// Counts one more; none if there are as many as may be.
-    pub(super) fn count(self: &Arc<Self>, address: IpAddr) -> Option<Counted> {
+    pub(super) fn count(self: &Arc<Self>, address: IpAddr) -> Option<CountedAddress> {
         let host = host_of(address);
         let mut counts = lock(&self.counts);
         let count = counts.entry(host).or_default();
@@ -32,11 +34,11 @@ impl Addresses {
         }
         *count += 1;
         drop(counts);
-        Some(Counted { host, addresses: Arc::clone(self) })
+        Some(CountedAddress { host, addresses: Arc::clone(self) })
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedAddress {
     fn drop(&mut self) {
         let mut counts = lock(&self.addresses.counts);
         if let Some(count) = counts.get_mut(&self.host) {
@@ -45,14 +47,6 @@ impl Drop for Counted {
                 counts.remove(&self.host);
             }
         }
-    }
-}
-
-/// An IPv6 host has 2⁶⁴ addresses: they are one.
-pub(crate) fn host_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

@@ -14,7 +14,7 @@ use super::stream::Activity;
 const CLOSING_MAX: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct ConnectionPlaces {
     free: Arc<Semaphore>,
     taken: Mutex<HashMap<u64, Arc<Activity>>>,
     next: AtomicU64,
@@ -22,27 +22,27 @@ pub(super) struct Places {
 
 /// Given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     number: u64,
-    places: Arc<Places>,
+    places: Arc<ConnectionPlaces>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Places {
+impl ConnectionPlaces {
     pub(super) fn new(max: usize) -> Arc<Self> {
         let free = Arc::new(Semaphore::new(max.clamp(1, Semaphore::MAX_PERMITS)));
-        Arc::new(Places { free, taken: Mutex::default(), next: AtomicU64::new(0) })
+        Arc::new(ConnectionPlaces { free, taken: Mutex::default(), next: AtomicU64::new(0) })
     }
 
     /// A place for this connection, as soon as there is one.
-    pub(super) async fn take(self: &Arc<Self>, activity: &Arc<Activity>) -> Place {
+    pub(super) async fn take(self: &Arc<Self>, activity: &Arc<Activity>) -> ConnectionPlace {
         let permit = match Arc::clone(&self.free).try_acquire_owned() {
             Ok(permit) => Some(permit),
             Err(_) => self.freed().await,
         };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         lock(&self.taken).insert(number, Arc::clone(activity));
-        Place { number, places: Arc::clone(self), _permit: permit }
+        ConnectionPlace { number, places: Arc::clone(self), _permit: permit }
     }
 
     async fn freed(&self) -> Option<OwnedSemaphorePermit> {
@@ -65,7 +65,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         lock(&self.places.taken).remove(&self.number);
     }
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn any_bound_is_taken() {
         for max in [0, 1, usize::MAX] {
-            let places = Places::new(max);
+            let places = ConnectionPlaces::new(max);
             assert!(places.free.available_permits() >= 1, "{max}");
         }
     }

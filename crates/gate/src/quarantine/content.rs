@@ -1,4 +1,4 @@
-//! What was sent, as it is kept and as it comes back for a replay.
+//! What a refused push brought, as it is kept and as it comes back for a replay.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use sha2::{Digest as _, Sha256};
 
 /// What arrived of a refused push.
 #[derive(Debug)]
-pub enum Sent {
+pub enum RefusedContent {
     /// A whole form.
     Form(Form),
     /// A body that is none.
     Unread(Arrived),
 }
 
-impl Sent {
+impl RefusedContent {
     /// The park it names, if it names one.
     pub fn park_uuid(&self) -> Option<String> {
         match self {
-            Sent::Form(form) => form.get("park_uuid").map(str::to_owned),
-            Sent::Unread(arrived) => arrived.park_uuid.clone(),
+            RefusedContent::Form(form) => form.get("park_uuid").map(str::to_owned),
+            RefusedContent::Unread(arrived) => arrived.park_uuid.clone(),
         }
     }
 
     pub(crate) fn form(&self) -> Option<&Form> {
         match self {
-            Sent::Form(form) => Some(form),
-            Sent::Unread(_) => None,
+            RefusedContent::Form(form) => Some(form),
+            RefusedContent::Unread(_) => None,
         }
     }
 
@@ -37,8 +37,8 @@ impl Sent {
     pub(crate) fn kept(&self, hint: String, finding: Option<String>) -> Kept {
         let mut kept = Kept { hint, finding, ..Kept::default() };
         match self {
-            Sent::Form(form) => kept.params = params(form),
-            Sent::Unread(arrived) => {
+            RefusedContent::Form(form) => kept.params = params(form),
+            RefusedContent::Unread(arrived) => {
                 let hides_secret = hides_secret(&arrived.raw);
                 kept.incomplete = !arrived.is_whole || hides_secret;
                 kept.params = params(&arrived.form);
@@ -53,8 +53,8 @@ impl Sent {
     /// What is not kept, for a secret that cannot be told from the rest: it tells two pushes apart all the same.
     fn hidden(&self) -> &[u8] {
         match self {
-            Sent::Unread(arrived) if hides_secret(&arrived.raw) => &arrived.raw,
-            Sent::Unread(_) | Sent::Form(_) => &[],
+            RefusedContent::Unread(arrived) if hides_secret(&arrived.raw) => &arrived.raw,
+            RefusedContent::Unread(_) | RefusedContent::Form(_) => &[],
         }
     }
 }
@@ -88,7 +88,7 @@ fn hides_secret(body: &[u8]) -> bool {
 pub(crate) fn digest(
     key: &[u8; 32],
     kind: PushKind,
-    sent: &Sent,
+    content: &RefusedContent,
     kept: &Kept,
     pictures: &[(String, Arc<StoredImage>)],
 ) -> Digest {
@@ -108,7 +108,7 @@ pub(crate) fn digest(
         add(content_type.as_bytes());
         add(body.as_bytes());
     }
-    add(sent.hidden());
+    add(content.hidden());
     for (part, picture) in pictures {
         add(part.as_bytes());
         add(&picture.key.0);
@@ -123,7 +123,7 @@ pub(crate) fn digest(
 ///
 /// # Errors
 /// Not all of it is there, or it still is no form.
-pub fn restored(entry: &Quarantined, limits: FormLimits) -> Result<Form, String> {
+pub(crate) fn restored(entry: &Quarantined, limits: FormLimits) -> Result<Form, String> {
     let files: Vec<UploadedFile> = entry
         .pictures
         .iter()

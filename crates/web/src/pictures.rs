@@ -1,29 +1,23 @@
 //! The pictures of a push on their way into the image store.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use parkgate_gate::Gate;
 use parkgate_gate::admit::may_push;
-use parkgate_gate::quarantine::Pictures;
-use parkgate_gate::{Fault, Gate};
 use parkgate_intake::{FileSink, WrittenFile};
 use parkgate_store::images::{FinishedImage, ImageError, IncomingImage};
-use parkgate_wire::push::image_of_part;
-use parkgate_wire::{Form, PushKind};
+use parkgate_wire::Form;
 
-/// Files of a request are written aside in the image store: on a disk that is nearly full, only those of good pushes.
-pub(super) struct ImageSink<'a> {
-    pub(super) gate: &'a Gate,
-    pub(super) kind: PushKind,
-    pub(super) address: IpAddr,
-    pub(super) received_at: i64,
+use crate::outcome::Received;
+
+/// Writes the files of a request to the image store; on a disk that is nearly full, only those of good pushes.
+pub(crate) struct ImageSink<'a> {
+    pub(crate) gate: &'a Gate,
+    pub(crate) received: &'a Received,
 }
 
 /// Why a picture was not written.
 #[derive(Debug)]
-pub(super) enum SinkError {
+pub(crate) enum SinkError {
     /// What is free of the disk is left to pushes that proved to be good.
     DiskLow,
     Image(ImageError),
@@ -36,7 +30,7 @@ impl From<ImageError> for SinkError {
 }
 
 /// A picture that arrives.
-pub(super) struct Arriving {
+pub(crate) struct ArrivingPicture {
     /// None for want of room. What still comes of it is read and forgotten: a sender that is still sending would not see
     /// the reply.
     picture: Option<IncomingImage>,
@@ -60,7 +54,8 @@ impl ImageSink<'_> {
         }
         if let Standing::Unasked(so_far) = standing {
             let (registry, form) = (self.gate.registry.load(), std::mem::take(so_far));
-            let is_genuine = may_push(&registry, form, self.kind, self.address, self.received_at);
+            let Received { kind, client, received_at, .. } = *self.received;
+            let is_genuine = may_push(&registry, form, kind, client.0, received_at);
             *standing = if is_genuine { Standing::Genuine } else { Standing::Unproven };
         }
         matches!(standing, Standing::Genuine)
@@ -68,17 +63,17 @@ impl ImageSink<'_> {
 }
 
 impl FileSink for ImageSink<'_> {
-    type Open = Arriving;
+    type Open = ArrivingPicture;
     type File = FinishedImage;
     type Error = SinkError;
 
-    async fn begin(&self, so_far: &Form) -> Result<Arriving, SinkError> {
+    async fn begin(&self, so_far: &Form) -> Result<ArrivingPicture, SinkError> {
         let mut standing = Standing::Unasked(so_far.clone());
         let picture = if self.has_room_for(&mut standing) { Some(self.gate.images.incoming().await?) } else { None };
-        Ok(Arriving { picture, standing })
+        Ok(ArrivingPicture { picture, standing })
     }
 
-    async fn write(&self, open: &mut Arriving, bytes: Bytes) -> Result<(), SinkError> {
+    async fn write(&self, open: &mut ArrivingPicture, bytes: Bytes) -> Result<(), SinkError> {
         if !self.has_room_for(&mut open.standing) {
             open.picture = None;
         }
@@ -88,19 +83,8 @@ impl FileSink for ImageSink<'_> {
         }
     }
 
-    async fn finish(&self, open: Arriving) -> Result<WrittenFile<FinishedImage>, SinkError> {
+    async fn finish(&self, open: ArrivingPicture) -> Result<WrittenFile<FinishedImage>, SinkError> {
         let file = open.picture.ok_or(SinkError::DiskLow)?.finish().await?;
         Ok(WrittenFile { md5: file.md5(), size: file.size(), file })
     }
-}
-
-/// Makes the pictures durable, several at a time: a record must never point at a picture that is not there.
-pub(super) async fn store_pictures(gate: &Gate, files: Vec<(String, FinishedImage)>) -> Result<Pictures, Fault> {
-    let stored = files.into_iter().map(|(part, file)| async move {
-        let name = image_of_part(&part).unwrap_or(&part).to_owned();
-        let picture = file.store().await?;
-        gate.figures.image_bytes.inc_by(picture.size);
-        Ok::<_, Fault>((name, Arc::new(picture)))
-    });
-    try_join_all(stored).await
 }

@@ -1,0 +1,74 @@
+//! What recording only notes in memory: which parks still use a rotated secret, and whose pushes were ignored for their
+//! serials. Every few seconds it is written down, or looked into.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parkgate_ledger::ParkId;
+use parkgate_store::Store;
+
+use crate::figures::Figures;
+use crate::registry::KnownPark;
+
+/// What was noted since the last look.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// When each park last used a rotated secret.
+    old_secrets: Mutex<HashMap<ParkId, i64>>,
+    /// Parks with conflicts, and how many of these looked like serials used anew the last time.
+    conflicts: Mutex<HashMap<String, u64>>,
+}
+
+impl Notes {
+    /// A push came with the secret before the last rotation: `park show` tells who still uses it.
+    pub(crate) fn old_secret_used(&self, park: &KnownPark, at: i64) {
+        let first = lock(&self.old_secrets).insert(park.park.id, at).is_none();
+        if first {
+            tracing::warn!(park_uuid = park.park.park_uuid, "signed with the secret before the last rotation");
+        }
+    }
+
+    /// A push was ignored for its serial: it may be one of many.
+    pub(crate) fn conflict(&self, park: &KnownPark) {
+        lock(&self.conflicts).entry(park.park.park_uuid.clone()).or_default();
+    }
+
+    /// Writes down which rotated secrets are still used. Blocks.
+    pub(crate) fn write_old_secrets(&self, store: &dyn Store) {
+        let used: Vec<(ParkId, i64)> = lock(&self.old_secrets).drain().collect();
+        if !used.is_empty()
+            && let Err(error) = store.old_secrets_used(&used)
+        {
+            tracing::warn!(%error, "the use of old secrets could not be noted");
+        }
+    }
+
+    /// Looks whether serials start anew where pushes were ignored. Blocks.
+    pub(crate) fn look_at_conflicts(&self, store: &dyn Store, figures: &Figures) {
+        let known: Vec<(String, u64)> = lock(&self.conflicts).drain().collect();
+        for (park_uuid, before) in known {
+            let now = match store.serial_reuse(&park_uuid) {
+                Ok(reuse) => reuse.map_or(0, |reuse| reuse.conflicts),
+                Err(error) => {
+                    tracing::warn!(%error, park_uuid, "conflicts could not be looked at");
+                    before
+                }
+            };
+            figures.serials_used_anew(&park_uuid, now);
+            if now > 0 {
+                if before == 0 {
+                    tracing::error!(
+                        park_uuid,
+                        conflicts = now,
+                        "serials start anew and pushes are ignored: see `park show`"
+                    );
+                }
+                lock(&self.conflicts).insert(park_uuid, now);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
