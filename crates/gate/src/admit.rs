@@ -134,7 +134,7 @@ pub fn may_push(registry: &Registry, form: Form, kind: PushKind, address: IpAddr
 }
 
 /// Who may push for a park, and with which secret.
-struct Access {
+struct PushAccess {
     park: Arc<KnownPark>,
     /// The app's where `app_id` is sent, else the park's.
     secret: Secret,
@@ -151,7 +151,7 @@ struct Denied {
 }
 
 /// Checks 2 and 3: the park is named, known and enabled; app and address are allowed.
-fn authorise(registry: &Registry, form: &Form, address: IpAddr, now: i64) -> Result<Access, Denied> {
+fn authorise(registry: &Registry, form: &Form, address: IpAddr, now: i64) -> Result<PushAccess, Denied> {
     let park = named_park(registry, form).map_err(|refusal| Denied { park: None, refusal })?;
     let denied = |park, refusal| Err(Denied { park: Some(park), refusal });
     if !park.park.enabled {
@@ -174,7 +174,7 @@ fn authorise(registry: &Registry, form: &Form, address: IpAddr, now: i64) -> Res
         return denied(park, Refusal::AddressNotAllowed);
     }
     let may_be_unsigned = !park.park.require_sign && !park.park.allow.is_empty();
-    Ok(Access { park, secret, old_secret, may_be_unsigned })
+    Ok(PushAccess { park, secret, old_secret, may_be_unsigned })
 }
 
 fn named_park(registry: &Registry, form: &Form) -> Result<Arc<KnownPark>, Refusal> {
@@ -198,7 +198,7 @@ fn check_sign_type(form: &Form) -> Result<(), Refusal> {
 }
 
 /// Check 5: by the secret that is meant, else by the one before it while that is still good. True for the latter.
-fn verified(access: &Access, form: Form, kind: PushKind) -> (Verified, bool) {
+fn verified(access: &PushAccess, form: Form, kind: PushKind) -> (Verified, bool) {
     if access.may_be_unsigned && form.get("sign").is_none() {
         return (accept_unsigned(form, kind), false);
     }

@@ -9,8 +9,8 @@ use parkgate_wire::UnixMillis;
 
 use crate::hourly::Hourly;
 
-/// A clock that is so far ahead of what is confirmed is told of.
-const AHEAD_TOLD_MS: i64 = 60 * 60 * 1000;
+/// A clock that is so far ahead of the confirmed time is logged.
+const AHEAD_LOGGED_MS: i64 = 60 * 60 * 1000;
 
 /// Milliseconds since 1970.
 #[must_use]
@@ -48,11 +48,16 @@ impl Clock {
     }
 
     /// Asks the store what it confirms, and clamps what is due later than anything waits. Blocks.
-    pub(crate) fn look(&self, store: &dyn Store, longest_wait: Duration, told: &mut Hourly) -> Result<(), StoreError> {
+    pub(crate) fn look(
+        &self,
+        store: &dyn Store,
+        longest_wait: Duration,
+        last_logged: &mut Hourly,
+    ) -> Result<(), StoreError> {
         let (ran, now) = (self.ran(), now_ms());
         let time = store.confirm_clock(Some(ran.0), now)?;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (UnixMillis(time), Instant::now());
-        if now.saturating_sub(time) > AHEAD_TOLD_MS && told.is_due(Instant::now()) {
+        if now.saturating_sub(time) > AHEAD_LOGGED_MS && last_logged.is_due(Instant::now()) {
             tracing::warn!(
                 now,
                 confirmed = time,

@@ -20,7 +20,7 @@ pub struct Disk {
     arriving: Option<PathBuf>,
     /// Bytes that are left to good pushes, if that is set.
     free_min: Option<u64>,
-    told: Mutex<Hourly>,
+    last_logged: Mutex<Hourly>,
     /// Bytes that are wanting for the store's reserve: what is free is that much less.
     wanting: AtomicU64,
     /// Bytes in the quarantine when it was looked at last.
@@ -36,7 +36,7 @@ impl Disk {
             kept,
             arriving: images.arriving_folder(),
             free_min,
-            told: Mutex::default(),
+            last_logged: Mutex::default(),
             wanting: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
             cleaned: Notify::new(),
@@ -81,19 +81,19 @@ impl Disk {
             Err(error) => tracing::debug!(%error, "no reserve could be kept on the disk"),
         }
         let Some(room) = self.room() else { return };
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_logged = self.last_logged.lock().unwrap_or_else(PoisonError::into_inner);
         if room.is_low(self.free_min) {
             if quarantined.is_some_and(|bytes| bytes < before) {
                 self.cleaned.notify_one();
             }
-            if told.is_due(Instant::now()) {
+            if last_logged.is_due(Instant::now()) {
                 tracing::error!(
                     free_bytes = room.free_bytes,
                     disk_free_min = floor,
                     "the disk is nearly full: only good pushes are taken, refused ones are answered 503"
                 );
             }
-        } else if told.end() {
+        } else if last_logged.end() {
             tracing::info!(free_bytes = room.free_bytes, "the disk has room again");
         }
     }

@@ -1,4 +1,5 @@
-//! A car park's database was reset and its serials start anew: a new numbering, and what was ignored for the old one.
+//! A car park's database was reset and its serials start anew: a new epoch begins, and pushes that were ignored for serials
+//! of the old one are recorded in it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +19,18 @@ const SEEN_BY_GATES: Duration = Duration::from_secs(1);
 /// Ignored pushes that are recorded in one transaction.
 const AT_ONCE: usize = 200;
 
-/// A new numbering.
+/// A new epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Begun {
+pub struct EpochBegun {
     /// For vehicles that entered since.
     pub entered_from: UnixMillis,
     /// Ignored pushes that were recorded now.
     pub taken: usize,
-    /// Those that conflict in the new numbering, too.
+    /// Those that conflict in the new epoch, too.
     pub still_in_conflict: usize,
 }
 
-/// Begins a new numbering at `entered_from`, or as the conflicts tell; `None` if they tell of none.
+/// Begins a new epoch at `entered_from`, or at the time that the conflicts suggest; `None` if they suggest none.
 ///
 /// # Errors
 /// The store failed, or there is no such park. Calling again goes on.
@@ -37,7 +38,7 @@ pub fn begin_epoch(
     store: &dyn Store,
     park_uuid: &str,
     entered_from: Option<UnixMillis>,
-) -> Result<Option<Begun>, StoreError> {
+) -> Result<Option<EpochBegun>, StoreError> {
     let found = store.serial_reuse(park_uuid)?.map(|reuse| reuse.entered_from);
     let Some(entered_from) = entered_from.or(found) else { return Ok(None) };
     let known = |store: &dyn Store| -> Result<Park, StoreError> {
@@ -50,7 +51,7 @@ pub fn begin_epoch(
     // One that was interrupted goes on.
     let begun = park.epochs.iter().find(|epoch| epoch.entered_from == entered_from);
     let epoch = begun.map_or_else(|| store.begin_epoch(own, entered_from), |epoch| Ok(*epoch))?;
-    // Until then a running gate may still record for the old numbering.
+    // Until then a running gate may still record in the old epoch.
     std::thread::sleep(SEEN_BY_GATES);
     store.settle_epoch(own, &epoch)?;
     let park = known(store)?;
@@ -59,7 +60,7 @@ pub fn begin_epoch(
     let filter = ConflictFilter { park_uuid: Some(park_uuid.to_owned()), limit: usize::MAX };
     // Oldest first, as they came.
     let conflicts: Vec<Conflicting> = store.conflicts(&filter)?.into_iter().rev().collect();
-    let mut begun = Begun { entered_from, taken: 0, still_in_conflict: 0 };
+    let mut begun = EpochBegun { entered_from, taken: 0, still_in_conflict: 0 };
     for some in conflicts.chunks(AT_ONCE) {
         let entry_of = |conflict| Some((conflict, entry(&park, conflict, entered_from, &store.content_key())?));
         let (moved, entries): (Vec<&Conflicting>, Vec<Entry>) = some.iter().filter_map(entry_of).unzip();
@@ -79,7 +80,7 @@ pub fn begin_epoch(
     Ok(Some(begun))
 }
 
-/// An ignored push as it would come now, if it is of the new numbering.
+/// An ignored push as it would come now, if it is of the new epoch.
 fn entry(
     park: &Arc<KnownPark>,
     conflict: &Conflicting,

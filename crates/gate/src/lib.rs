@@ -25,7 +25,7 @@ mod upkeep;
 
 pub use clock::now_ms;
 pub use disk::Disk;
-pub use epoch::{Begun, begin_epoch};
+pub use epoch::{EpochBegun, begin_epoch};
 pub use fault::GateFault;
 pub use figures::{Figures, ForwardFigures};
 pub use forward::{Compared, Forward, Forwarder, Reach, Schedule, Upstream, reach, summary};

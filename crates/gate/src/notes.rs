@@ -20,7 +20,7 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// A push came with the secret before the last rotation: `park show` tells who still uses it.
+    /// A push came with the secret before the last rotation: `park show` says who still uses it.
     pub(crate) fn old_secret_used(&self, park: &KnownPark, at: i64) {
         let first = lock(&self.old_secrets).insert(park.park.id, at).is_none();
         if first {

@@ -36,7 +36,7 @@ const BATCH_MAX: usize = 64;
 const FULL_FOR: Duration = Duration::from_secs(1);
 /// The sender of a push for which there is no room waits this long for its 503: that slows a flood down at its source.
 const FULL_DELAY: Duration = Duration::from_millis(500);
-/// How long readiness tells that there was no room.
+/// How long readiness says that there was no room.
 const FULL_SHOWN: Duration = Duration::from_secs(60);
 
 /// The way into the quarantine.
@@ -55,8 +55,8 @@ pub struct Quarantine {
     full_since: Mutex<HashMap<ParkId, (Instant, QuarantineFull)>>,
     /// When there was last no room, whoever's push it was, and why.
     last: Mutex<Option<(Instant, QuarantineFull)>>,
-    /// When it was last told that there is no room, and why; of one park or of all.
-    told: Mutex<HashMap<(QuarantineFull, ParkId), Hourly>>,
+    /// When it was last logged that there is no room, and why; for one park or for all.
+    last_logged: Mutex<HashMap<(QuarantineFull, ParkId), Hourly>>,
 }
 
 /// What became of a refused push.
@@ -103,7 +103,7 @@ impl Quarantine {
             places: QuarantinePlaces::of(QUEUE_MAX / 2),
             full_since: Mutex::default(),
             last: Mutex::default(),
-            told: Mutex::default(),
+            last_logged: Mutex::default(),
         }
     }
 
@@ -135,7 +135,7 @@ impl Quarantine {
         let place = match self.place(park, refused.files.arrived_bytes()).await? {
             Ok(place) => place,
             Err(why) => {
-                // Its files must not take the room of others while it is told to wait.
+                // Its files must not take the room of others while its sender waits.
                 drop(refused);
                 return Ok(self.full(park, why).await);
             }
@@ -233,7 +233,7 @@ impl Quarantine {
         self.turn_away(NO_PARK, QuarantineFull::Disk).await;
     }
 
-    /// Counts that there is no room for a push, tells it once an hour, and has the sender wait.
+    /// Counts that there is no room for a push, logs it once an hour, and has the sender wait.
     async fn turn_away(&self, park: ParkId, why: QuarantineFull) {
         let now = Instant::now();
         *lock(&self.last) = Some((now, why));
@@ -241,7 +241,7 @@ impl Quarantine {
             QuarantineFull::ParkPushes | QuarantineFull::ParkBytes => park,
             QuarantineFull::Disk | QuarantineFull::AllBytes => NO_PARK,
         };
-        if lock(&self.told).entry((why, whose)).or_default().is_due(now) {
+        if lock(&self.last_logged).entry((why, whose)).or_default().is_due(now) {
             let why = why.in_words();
             tracing::error!(park = whose.0, why, "no room in the quarantine: refused pushes are answered 503");
         }

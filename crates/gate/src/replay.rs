@@ -29,20 +29,20 @@ pub enum Replayed {
     Stays {
         /// In a word.
         reason: String,
-        /// As a sender would be told.
+        /// As the reply would say it.
         hint: String,
     },
 }
 
-/// Replays what `filter` selects and tells each outcome.
+/// Replays what `filter` selects, and calls `report` with what became of each.
 ///
 /// # Errors
-/// The store failed; what was told is done, and the rest is as it was.
+/// The store failed; what was reported is done, and the rest is as it was.
 pub fn replay(
     store: &dyn Store,
     filter: &QuarantineFilter,
     limits: FormLimits,
-    mut tell: impl FnMut(&Quarantined, &Replayed),
+    mut report: impl FnMut(&Quarantined, &Replayed),
 ) -> Result<(), StoreError> {
     let registry = Registry::load(store)?;
     let content_key = store.content_key();
@@ -72,7 +72,7 @@ pub fn replay(
             .collect();
         let done = page.iter().zip(&outcomes).filter(|(_, outcome)| !matches!(outcome, Replayed::Stays { .. }));
         store.release(&done.map(|(quarantined, _)| quarantined.id).collect::<Vec<_>>())?;
-        page.iter().zip(&outcomes).for_each(|(quarantined, outcome)| tell(quarantined, outcome));
+        page.iter().zip(&outcomes).for_each(|(quarantined, outcome)| report(quarantined, outcome));
     }
     Ok(())
 }

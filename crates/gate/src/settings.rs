@@ -15,7 +15,7 @@ pub struct Settings {
     pub node: String,
     /// Bounds on what is taken.
     pub limits: Limits,
-    /// How subscribers are told.
+    /// How deliveries are made.
     pub forward: Forward,
     /// Record, or only verify.
     pub mode: Mode,

@@ -13,18 +13,18 @@ pub struct Supervised {
 }
 
 impl Supervised {
-    /// Spawns a task that must not end before it is told to; `is_told` says whether it was.
+    /// Spawns a task that must not end before it is stopped; `is_stopped` says whether it was.
     pub fn spawn(
         alarm: &Alarm,
         name: &'static str,
-        is_told: impl Fn() -> bool + Send + 'static,
+        is_stopped: impl Fn() -> bool + Send + 'static,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> Supervised {
         let (running, alarm) = (tokio::spawn(task), alarm.clone());
         let task = running.abort_handle();
         let watching = tokio::spawn(async move {
             match running.await {
-                Ok(()) if is_told() => {}
+                Ok(()) if is_stopped() => {}
                 Ok(()) => alarm.raise(format!("a part of the gate ended: {name}")),
                 Err(error) if error.is_panic() => alarm.raise(format!("a part of the gate panicked: {name}")),
                 // Aborted by us, or with the runtime.
@@ -61,14 +61,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_part_that_ends_or_panics_raises_the_alarm_and_one_that_was_told_to_does_not() {
-        let ended = |alarm: &Alarm, is_told: bool| Supervised::spawn(alarm, "part", move || is_told, async {});
+    async fn a_part_that_ends_or_panics_raises_the_alarm_and_one_that_was_stopped_does_not() {
+        let ended = |alarm: &Alarm, is_stopped: bool| Supervised::spawn(alarm, "part", move || is_stopped, async {});
         let alarm = Alarm::default();
-        let told = ended(&alarm, true);
-        while told.ended().is_none() {
+        let stopped = ended(&alarm, true);
+        while stopped.ended().is_none() {
             tokio::task::yield_now().await;
         }
-        told.join().await;
+        stopped.join().await;
         let aborted = Supervised::endless(&alarm, "part", std::future::pending());
         assert_eq!(aborted.ended(), None);
         aborted.abort();

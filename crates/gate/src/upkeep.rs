@@ -92,23 +92,23 @@ async fn follow_registry(upkeep: Upkeep) {
 
 /// Follows the time that the store confirms.
 async fn confirm_clock(upkeep: Upkeep) {
-    let mut told = Hourly::default();
+    let mut last_logged = Hourly::default();
     loop {
         let (clock, store, longest_wait) = (Arc::clone(&upkeep.clock), Arc::clone(&upkeep.store), upkeep.longest_wait);
         let looking = tokio::task::spawn_blocking(move || {
-            let done = clock.look(store.as_ref(), longest_wait, &mut told);
-            (done, told)
+            let done = clock.look(store.as_ref(), longest_wait, &mut last_logged);
+            (done, last_logged)
         });
         match looking.await {
             Ok((done, back)) => {
-                told = back;
+                last_logged = back;
                 if let Err(error) = done {
                     tracing::warn!(%error, "the time could not be confirmed");
                 }
             }
             Err(error) => {
                 tracing::error!(%error, "confirming the time failed");
-                told = Hourly::default();
+                last_logged = Hourly::default();
             }
         }
         tokio::time::sleep(CLOCK_EVERY).await;

@@ -1,7 +1,6 @@
 //! The accept loop: bounds on connections, time-outs that fire, and a stop that finishes what is in flight.
 
 mod addresses;
-mod descriptors;
 mod places;
 mod stream;
 
@@ -29,13 +28,10 @@ use tokio::net::{TcpListener, TcpStream};
 use self::addresses::{Addresses, CountedAddress};
 use self::places::{ConnectionPlace, ConnectionPlaces};
 use self::stream::{Activity, TimedStream};
-use crate::client_address::TrustedProxies;
 use crate::reply::{RETRY_AFTER_SECONDS, busy};
 use crate::router::Routes;
 use crate::server::Server;
 use crate::{admin, refusal_log};
-
-use self::descriptors::connections_within;
 
 /// A header may be this long, and no more than this is read ahead of a body.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -74,12 +70,11 @@ pub enum ServeError {
 /// # Errors
 /// The alarm was raised; or the store could not be closed.
 pub async fn serve(
-    gate: Arc<Gate>,
-    trusted_proxies: TrustedProxies,
+    server: Arc<Server>,
     listeners: Listeners,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let server = Server::new(Arc::clone(&gate), trusted_proxies);
+    let gate = Arc::clone(&server.gate);
     let Listeners { public, admin } = listeners;
     hold_many(&public);
     let admin = admin.map(|listener| {
@@ -142,7 +137,7 @@ pub async fn serve(
     }
 }
 
-/// Nothing is acknowledged any more: who waits for an answer is told so, and connections end.
+/// Nothing is acknowledged any more: a sender that waits for a reply gets a 503, and connections end.
 async fn give_up(graceful: GracefulShutdown) {
     if tokio::time::timeout(GIVE_UP_WITHIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end in time");
@@ -182,7 +177,7 @@ impl Entrance {
         let limits = &server.gate.settings.limits;
         let keep_alive = Some(limits.idle_timeout.as_secs()).filter(|seconds| *seconds > 0);
         Entrance {
-            places: ConnectionPlaces::new(connections_within(limits.connections_max)),
+            places: ConnectionPlaces::new(server.connections_max),
             addresses: Addresses::new(limits.connections_per_address_max),
             keep_alive: keep_alive.and_then(|seconds| HeaderValue::try_from(format!("timeout={seconds}")).ok()),
             routes: Routes::new(Arc::clone(&server)),

@@ -46,9 +46,9 @@ impl TrustedProxies {
         if !self.trusts(peer) {
             return ClientAddress(peer);
         }
-        let told = |name| headers.contains_key(&name).then(|| headers.get_all(name).iter().rev());
-        let x_forwarded_for = told(X_FORWARDED_FOR).map(|lines| self.behind(peer, lines.flat_map(x_forwarded_for)));
-        let forwarded = told(FORWARDED).map(|lines| self.behind(peer, lines.flat_map(forwarded)));
+        let lines_of = |name| headers.contains_key(&name).then(|| headers.get_all(name).iter().rev());
+        let x_forwarded_for = lines_of(X_FORWARDED_FOR).map(|lines| self.behind(peer, lines.flat_map(x_forwarded_for)));
+        let forwarded = lines_of(FORWARDED).map(|lines| self.behind(peer, lines.flat_map(forwarded)));
         ClientAddress(match (x_forwarded_for, forwarded) {
             (None, None) => peer,
             (Some(client), None) | (None, Some(client)) => client,

@@ -1,13 +1,14 @@
 //! The HTTP faces of the gate: they take requests and give replies, and decide nothing. Start reading at [`push`], the way
 //! of a push.
 //!
-//! [`serve`] runs the accept loop until it is told to stop and then drains: no new connections, what is in flight is
+//! [`serve`] runs the accept loop until it is stopped and then drains: no new connections, what is in flight is
 //! finished, the store is closed.
 
 mod accept;
 mod admin;
 mod client_address;
 mod compare;
+mod descriptors;
 mod health;
 mod host;
 mod metrics;
@@ -24,3 +25,4 @@ mod space;
 
 pub use accept::{Listeners, ServeError, serve};
 pub use client_address::TrustedProxies;
+pub use server::Server;

@@ -77,13 +77,13 @@ impl Readiness {
         let Probes { store, images, durability, kept } = &mut *probes;
         let (of_store, of_images, set_up) = (Arc::clone(&gate.store), gate.images.clone(), Arc::clone(&gate.store));
         let (store, images, durability) = tokio::join!(
-            store.told(PROBE_MAX, || tokio::task::spawn_blocking(move || of_store
+            store.outcome(PROBE_MAX, || tokio::task::spawn_blocking(move || of_store
                 .probe()
                 .map_err(|error| error.to_string()))),
-            images.told(PROBE_MAX, || tokio::spawn(async move {
+            images.outcome(PROBE_MAX, || tokio::spawn(async move {
                 of_images.probe().await.map_err(|error| error.to_string())
             })),
-            durability.told(PROBE_MAX, || tokio::task::spawn_blocking(move || {
+            durability.outcome(PROBE_MAX, || tokio::task::spawn_blocking(move || {
                 let warnings = set_up.durability_warnings().map_err(|error| error.to_string())?;
                 if warnings.is_empty() { Ok(()) } else { Err(warnings.join("; ")) }
             })),
@@ -99,9 +99,9 @@ impl Readiness {
 struct Probe(Option<JoinHandle<Result<(), String>>>);
 
 impl Probe {
-    /// What the question came to, soon.
-    async fn told(&mut self, within: Duration, ask: impl FnOnce() -> JoinHandle<Result<(), String>>) -> String {
-        // One that came back when nobody waited any more tells of that time, not of now.
+    /// What came of the question, within this time.
+    async fn outcome(&mut self, within: Duration, ask: impl FnOnce() -> JoinHandle<Result<(), String>>) -> String {
+        // The answer to a question that nobody waited for any more is an old one.
         if self.0.as_ref().is_some_and(JoinHandle::is_finished) {
             self.0 = None;
         }
@@ -127,14 +127,14 @@ mod tests {
         let mut probe = Probe::default();
         let (answer, answered) = tokio::sync::oneshot::channel();
         let hanging = || tokio::spawn(async move { answered.await.map_err(|error| error.to_string()) });
-        assert_eq!(probe.told(Duration::ZERO, hanging).await, "no answer within 0 s");
-        assert_eq!(probe.told(Duration::ZERO, || unreachable!("asked twice")).await, "no answer within 0 s");
+        assert_eq!(probe.outcome(Duration::ZERO, hanging).await, "no answer within 0 s");
+        assert_eq!(probe.outcome(Duration::ZERO, || unreachable!("asked twice")).await, "no answer within 0 s");
         answer.send(()).unwrap();
         while !probe.0.as_ref().unwrap().is_finished() {
             tokio::task::yield_now().await;
         }
         let now = || tokio::spawn(async { Err("the disk is full".to_owned()) });
-        assert_eq!(probe.told(PROBE_MAX, now).await, "the disk is full", "not what came of it long ago");
-        assert_eq!(probe.told(PROBE_MAX, || tokio::spawn(async { Ok(()) })).await, OK);
+        assert_eq!(probe.outcome(PROBE_MAX, now).await, "the disk is full", "not what came of it long ago");
+        assert_eq!(probe.outcome(PROBE_MAX, || tokio::spawn(async { Ok(()) })).await, OK);
     }
 }

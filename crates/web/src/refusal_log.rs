@@ -1,5 +1,5 @@
 //! Lines about pushes that were not taken, at a bounded rate for each reason and address: one sender's mistake, repeated all
-//! day, must not push everything else out of the log. What is not told one by one is counted and told once a minute.
+//! day, must not push everything else out of the log. What is not logged one by one is counted, and the count logged once a minute.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,7 +12,7 @@ use crate::host::host_of;
 const LINES_MAX: u32 = 10;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const WINDOW: Duration = Duration::from_secs(60);
-/// Reasons and addresses told apart within a window; those beyond share one entry for each reason.
+/// Reasons and addresses kept apart within a window; those beyond share one entry for each reason.
 const ENTRIES_MAX: usize = 4096;
 
 /// What was said within the last window.
@@ -25,7 +25,7 @@ type LogKey = (&'static str, IpAddr);
 struct LogWindow {
     begun: Instant,
     lines: u32,
-    untold: u64,
+    unlogged: u64,
 }
 
 impl RefusalLog {
@@ -40,32 +40,32 @@ impl RefusalLog {
         if windows.len() >= ENTRIES_MAX && !windows.contains_key(&key) {
             key.1 = ELSEWHERE;
         }
-        let window = windows.entry(key).or_insert(LogWindow { begun: now, lines: 0, untold: 0 });
+        let window = windows.entry(key).or_insert(LogWindow { begun: now, lines: 0, unlogged: 0 });
         if window.lines < LINES_MAX {
             window.lines += 1;
             return true;
         }
-        window.untold += 1;
+        window.unlogged += 1;
         false
     }
 
-    /// Ends windows that are over, and tells what was not told in them. Called every few seconds.
+    /// Ends windows that are over, and logs how much was left out in them. Called every few seconds.
     pub(crate) fn look(&self) {
-        for ((reason, network), untold) in self.over(Instant::now()) {
-            tracing::warn!(reason, %network, untold, "more pushes were not taken for this reason than were told one by one");
+        for ((reason, network), unlogged) in self.over(Instant::now()) {
+            tracing::warn!(reason, %network, unlogged, "more pushes were not taken for this reason than were logged one by one");
         }
     }
 
-    /// What was not told in windows that are over.
+    /// What was left out in windows that are over.
     fn over(&self, now: Instant) -> Vec<(LogKey, u64)> {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |_: &LogKey, window: &mut LogWindow| now.saturating_duration_since(window.begun) >= WINDOW;
-        let over = windows.extract_if(is_over).filter(|(_, window)| window.untold > 0);
-        over.map(|(key, window)| (key, window.untold)).collect()
+        let over = windows.extract_if(is_over).filter(|(_, window)| window.unlogged > 0);
+        over.map(|(key, window)| (key, window.unlogged)).collect()
     }
 }
 
-/// Tells what was not told one by one, until it is dropped.
+/// Logs what was left out, until it is dropped.
 pub(crate) async fn follow(log: Arc<RefusalLog>) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_and_address_has_ten_lines_a_minute_and_the_rest_is_told_as_a_sum() {
+    fn each_reason_and_address_has_ten_lines_a_minute_and_the_rest_is_logged_as_a_sum() {
         let (log, begun) = (RefusalLog::default(), Instant::now());
         for _ in 0..LINES_MAX {
             assert!(log.admits_at("Missing", v4(1), begun));
@@ -96,7 +96,7 @@ mod tests {
         assert!(log.admits_at("Signature", v4(1), begun) && log.admits_at("Missing", v4(2), begun));
         assert!(log.over(begun + WINDOW - Duration::from_secs(1)).is_empty());
         assert_eq!(log.over(begun + WINDOW), [(("Missing", v4(1)), 5)]);
-        assert!(log.over(begun + WINDOW).is_empty(), "told once");
+        assert!(log.over(begun + WINDOW).is_empty(), "logged once");
         assert!(log.admits_at("Missing", v4(1), begun + WINDOW), "a new window");
     }
 

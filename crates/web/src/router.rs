@@ -24,7 +24,7 @@ fn public(server: Arc<Server>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route(METRICS, get(elsewhere))
-        .route(space::PATH, get(space::tell).fallback(not_a_get))
+        .route(space::PATH, get(space::answer).fallback(not_a_get))
         .fallback(unknown_path)
         .with_state(server)
 }

@@ -7,12 +7,13 @@ use parkgate_gate::Gate;
 use parkgate_intake::BodyBudget;
 
 use crate::client_address::TrustedProxies;
+use crate::descriptors::connections_within;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::refusal_log::RefusalLog;
 
 /// The gate, and what its HTTP faces know beside it.
-pub(crate) struct Server {
+pub struct Server {
     pub(crate) gate: Arc<Gate>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) metrics: Metrics,
@@ -21,10 +22,15 @@ pub(crate) struct Server {
     /// What bodies keep in memory while they are read and answered.
     pub(crate) bodies: Arc<BodyBudget>,
     pub(crate) draining: AtomicBool,
+    /// As many as were set, or as the system allows open files for.
+    pub(crate) connections_max: usize,
 }
 
 impl Server {
-    pub(crate) fn new(gate: Arc<Gate>, trusted_proxies: TrustedProxies) -> Arc<Server> {
+    /// Raises the limit of open files as far as the system allows: call it before connections may come.
+    #[must_use]
+    pub fn new(gate: Arc<Gate>, trusted_proxies: TrustedProxies) -> Arc<Server> {
+        let connections_max = connections_within(gate.settings.limits.connections_max);
         Arc::new(Server {
             metrics: Metrics::new(&gate.figures),
             bodies: BodyBudget::new(gate.settings.limits.bodies_bytes_max),
@@ -33,6 +39,7 @@ impl Server {
             readiness: Arc::default(),
             refusal_log: Arc::default(),
             draining: AtomicBool::new(false),
+            connections_max,
         })
     }
 }

@@ -27,7 +27,7 @@ const FOUND: &str = "1001";
 const NO_RESULT: &str = "1002";
 
 /// What is answered.
-struct Told {
+struct SpaceReply {
     status: StatusCode,
     code: &'static str,
     message: &'static str,
@@ -35,27 +35,27 @@ struct Told {
     payload: Option<Value>,
 }
 
-pub(crate) async fn tell(
+pub(crate) async fn answer(
     State(server): State<Arc<Server>>,
     Extension(client): Extension<ClientAddress>,
     request: Request,
 ) -> Response {
     let gate = &server.gate;
     let (started, seqno) = (Instant::now(), gate.next_seqno());
-    let told = match asked(gate, &request, client) {
+    let reply = match asked(gate, &request, client) {
         Ok(park) => found(gate, &park).await,
-        Err(told) => *told,
+        Err(reply) => *reply,
     };
-    tracing::debug!(%seqno, code = told.code, "free spaces asked");
-    json_response(told.status, told.to_json(&gate.settings.node, seqno, started))
+    tracing::debug!(%seqno, code = reply.code, "free spaces asked");
+    json_response(reply.status, reply.to_json(&gate.settings.node, seqno, started))
 }
 
 /// Whose count is asked for, if the asker may know it.
-fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<KnownPark>, Box<Told>> {
+fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<KnownPark>, Box<SpaceReply>> {
     let refuse = |refusal: &Refusal| {
         let (status, answer, _) = of_refusal(refusal.class());
         let hint = Some(refusal.hint());
-        Box::new(Told { status, code: answer.code(), message: answer.message(), hint, payload: None })
+        Box::new(SpaceReply { status, code: answer.code(), message: answer.message(), hint, payload: None })
     };
     let query = request.uri().query().unwrap_or_default();
     let form = Form::from_urlencoded(query.as_bytes(), UTF_8, FormLimits::default()).map_err(|why| refuse(&why))?;
@@ -67,7 +67,7 @@ fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<Kn
     may_ask(&gate.registry.load(), form, client.0, now_ms()).map_err(|why| match why {
         Rejection::Refused(refusal) => refuse(&refusal),
         // As the sibling calls say it: a query that is not answered cannot count as success.
-        Rejection::Mismatched(mismatch) => Box::new(Told {
+        Rejection::Mismatched(mismatch) => Box::new(SpaceReply {
             status: StatusCode::UNAUTHORIZED,
             code: "401",
             message: "请求签名校验不通过",
@@ -77,7 +77,7 @@ fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<Kn
     })
 }
 
-async fn found(gate: &Gate, known: &KnownPark) -> Told {
+async fn found(gate: &Gate, known: &KnownPark) -> SpaceReply {
     let (store, id) = (Arc::clone(&gate.store), known.park.counted());
     let space = match tokio::task::spawn_blocking(move || store.space(id)).await {
         Ok(Ok(space)) => space,
@@ -85,7 +85,7 @@ async fn found(gate: &Gate, known: &KnownPark) -> Told {
         Err(error) => return failed(&GateFault::from(parkgate_store::StoreError::Broken(error.to_string()))),
     };
     let shown = space.shown(known.park.total_parking_space);
-    let ok = |code, hint, payload| Told { status: StatusCode::OK, code, message: "OK", hint, payload };
+    let ok = |code, hint, payload| SpaceReply { status: StatusCode::OK, code, message: "OK", hint, payload };
     let (Some(total), Some(remain)) = (shown.total, shown.remain) else {
         return ok(NO_RESULT, Some("车位数未知 (nothing told the number of spaces yet)".into()), None);
     };
@@ -102,13 +102,13 @@ async fn found(gate: &Gate, known: &KnownPark) -> Told {
     ok(FOUND, None, Some(payload))
 }
 
-fn failed(fault: &GateFault) -> Told {
+fn failed(fault: &GateFault) -> SpaceReply {
     tracing::error!(error = %fault, "free spaces could not be read");
     let (status, answer, _) = of_fault(fault);
-    Told { status, code: answer.code(), message: answer.message(), hint: None, payload: None }
+    SpaceReply { status, code: answer.code(), message: answer.message(), hint: None, payload: None }
 }
 
-impl Told {
+impl SpaceReply {
     fn to_json(&self, node: &str, seqno: Seqno, started: Instant) -> String {
         let mut reply = Map::new();
         reply.insert("code".into(), self.code.into());

@@ -50,7 +50,8 @@ impl RefusedContent {
         kept
     }
 
-    /// What is not kept, for a secret that cannot be told from the rest: it tells two pushes apart all the same.
+    /// What is not kept, since a secret cannot be separated from the rest. It counts in the digest all the same: two such pushes
+    /// differ.
     fn hidden(&self) -> &[u8] {
         match self {
             RefusedContent::Unread(arrived) if hides_secret(&arrived.raw) => &arrived.raw,
@@ -71,20 +72,20 @@ fn params(form: &Form) -> Vec<(String, String, Option<String>)> {
     kept.collect()
 }
 
-/// A sender that sends its secret is refused for it; it is not kept either.
+/// A push that brings its secret is refused for that, and the secret is not kept.
 fn without_secret(body: &[u8]) -> Vec<u8> {
     let pairs = body.split(|byte| *byte == b'&');
     let masked = pairs.map(|pair| if pair.starts_with(b"app_secret=") { b"app_secret=***" } else { pair });
     masked.collect::<Vec<_>>().join(&b'&')
 }
 
-/// A secret that stands where it cannot be told from the rest, as in JSON.
+/// Does a secret stand where it cannot be separated from the rest, as in JSON?
 fn hides_secret(body: &[u8]) -> bool {
     let named = |bytes: &[u8]| find(bytes, b"app_secret").is_some();
     body.split(|byte| *byte == b'&').any(|pair| !pair.starts_with(b"app_secret=") && named(pair))
 }
 
-/// The same for the same push sent again.
+/// Equal for the same push sent again.
 pub(crate) fn digest(
     key: &[u8; 32],
     kind: PushKind,
@@ -119,7 +120,7 @@ pub(crate) fn digest(
     Digest(digest)
 }
 
-/// The form of a kept push, for judging it anew.
+/// The form of a kept push, to be admitted anew.
 ///
 /// # Errors
 /// Not all of it is there, or it still is no form.

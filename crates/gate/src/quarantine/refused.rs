@@ -56,7 +56,7 @@ impl RefusalCause<'_> {
         }
     }
 
-    /// A push that is no push at all, or over a limit, is not: its sender was told and still has it. Nor is one from an
+    /// A push that is no push at all, or over a limit, is not: its sender got a reply and still has it. Nor is one from an
     /// address that may not push: it would take the room of those that may.
     pub(super) fn is_worth_keeping(self) -> bool {
         match self {

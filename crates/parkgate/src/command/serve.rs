@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use parkgate_gate::{Gate, Mode, Settings};
 use parkgate_store::{Alarm, Images};
-use parkgate_web::{Listeners, ServeError, serve};
+use parkgate_web::{Listeners, ServeError, Server, serve};
 use tokio::net::TcpListener;
 
 use super::signals::Signals;
@@ -51,6 +51,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
     let admin = listen_to_admin(config.admin_listen).await?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
     see_to_the_end(gate.alarm().clone())?;
+    let server = Server::new(gate, trusted_proxies);
     // Before the line on stdout: whoever reads it may stop the gate at once.
     let signals = Signals::listen()?;
     if let Some(admin) = &admin {
@@ -70,7 +71,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
             tracing::warn!(%error, "the end may be long in coming");
         }
     };
-    match serve(gate, trusted_proxies, Listeners { public, admin }, stopped).await {
+    match serve(server, Listeners { public, admin }, stopped).await {
         Ok(()) => Ok(()),
         Err(ServeError::Alarm(reason)) => {
             // Closing it would sync and copy data that is in doubt. The next start examines it as it is.

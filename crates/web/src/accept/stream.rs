@@ -1,6 +1,6 @@
 //! A connection's stream with its time-outs, and what the connection does at the moment.
 //!
-//! hyper has one time-out for a header that has begun and for a connection that is kept, and tells nobody which of the two
+//! hyper has one time-out for a header that has begun and for a connection that is kept, and does not say which of the two
 //! it is. Here a connection waits for its first request, receives a header, carries a request, or is kept: the stream sees
 //! bytes come, and the requests themselves say when they begin and end. One thing it cannot see: where the beginning of
 //! a request came together with the one before, it counts as kept until more of it comes.

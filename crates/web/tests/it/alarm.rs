@@ -6,7 +6,7 @@ use std::time::Duration;
 use parkgate_gate::{Forward, Gate, Limits, Mode, Settings};
 use parkgate_store::{Images, NewPark, Store};
 use parkgate_testbed::{DEMO_PARK, body, leave, signed};
-use parkgate_web::{Listeners, ServeError, TrustedProxies, serve};
+use parkgate_web::{Listeners, ServeError, Server, TrustedProxies, serve};
 use parkgate_wire::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,8 +41,9 @@ async fn running() -> Running {
     let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
     let (public_at, admin_at) = (at(&public), at(&admin));
+    let server = Server::new(Arc::clone(&gate), TrustedProxies::default());
     let listeners = Listeners { public, admin: Some(admin) };
-    let serving = tokio::spawn(serve(Arc::clone(&gate), TrustedProxies::default(), listeners, std::future::pending()));
+    let serving = tokio::spawn(serve(server, listeners, std::future::pending()));
     Running { gate, store, serving, public: public_at, admin: admin_at, _folder: folder }
 }
 
