@@ -1,7 +1,7 @@
 # Sourced by the scripts here, with `seconds` and `parks` set: a working folder, gates on free ports, wrk. Whatever was
 # started is ended, and the folder removed, when the script ends.
-# A script that brings its own programs sets `built`.
-[ "${built:-yes}" = no ] || cargo build --profile dist --quiet
+# A script that brings its own programs sets `built`; $PARKGATE is a program in place of the one built here.
+[ "${built:-yes}" = no ] || [ -n "${PARKGATE:-}" ] || cargo build --profile dist --quiet
 work=$(mktemp -d "${TMPDIR:-/tmp}/parkgate-bench.XXXXXX")
 pids=()
 cleanup() {
@@ -12,7 +12,7 @@ cleanup() {
     rm -rf "$work"
 }
 trap cleanup EXIT
-parkgate=target/dist/parkgate
+parkgate=${PARKGATE:-target/dist/parkgate}
 
 start() { # NAME FLAGS…: a gate on a free port; its URL in $url, that of its figures in $admin_url, its pid in $gate
     local name=$1; shift
