@@ -2,7 +2,6 @@
 //! of the old one are recorded in it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use parkgate_ledger::Verdict;
 use parkgate_store::{ConflictFilter, Conflicting, Entry, Park, Store, StoreError, StoredImage};
@@ -14,8 +13,6 @@ use serde_json::{Map, Value};
 use crate::admit::{Admitted, EntryContext};
 use crate::registry::KnownPark;
 
-/// Gates look at parks every 300 ms.
-const SEEN_BY_GATES: Duration = Duration::from_secs(1);
 /// Ignored pushes that are recorded in one transaction.
 const AT_ONCE: usize = 200;
 
@@ -51,8 +48,7 @@ pub fn begin_epoch(
     // One that was interrupted goes on.
     let begun = park.epochs.iter().find(|epoch| epoch.entered_from == entered_from);
     let epoch = begun.map_or_else(|| store.begin_epoch(own, entered_from), |epoch| Ok(*epoch))?;
-    // Until then a running gate may still record in the old epoch.
-    std::thread::sleep(SEEN_BY_GATES);
+    // From here on pushes are recorded in the new epoch, whatever a gate has in memory: the store decides.
     store.settle_epoch(own, &epoch)?;
     let park = known(store)?;
     store.recount(&park)?;

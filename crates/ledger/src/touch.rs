@@ -27,6 +27,21 @@ pub(crate) struct Slots {
     pub(crate) park: usize,
 }
 
+impl Keys<'_> {
+    /// Does a push of the batch come with a serial that a stored record of its kind has, and with other content? Only then
+    /// must the store load the conflicts of what it found ([`Half::conflicts`]).
+    #[must_use]
+    pub fn needs_conflicts(&self, batch: &[&Arrival], loaded: &Loaded) -> bool {
+        batch.iter().zip(&self.slots).any(|(arrival, slots)| {
+            let half = loaded.serials.get(slots.serial).and_then(|halves| match arrival.kind {
+                PushKind::Enter => halves.enter.as_ref(),
+                PushKind::Leave => halves.leave.as_ref(),
+            });
+            half.is_some_and(|half| half.digest != arrival.digest)
+        })
+    }
+}
+
 /// The keys a batch touches, each once.
 #[must_use]
 pub fn touches<'a>(batch: &[&'a Arrival]) -> Keys<'a> {

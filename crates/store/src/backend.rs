@@ -27,6 +27,9 @@ pub(crate) enum Access {
     WriteOnce,
     /// Writes by keys only what may be forgotten without harm: durable with the next durable transaction.
     WriteUnsynced,
+    /// Writes durably what a push is acknowledged for: it ends soon or fails, and leaves the reserved room of a full disk
+    /// to whoever cleans up. The same a second time.
+    WritePushes,
 }
 
 /// The work of one transaction. It may run again after a failure, so it begins anew each time.
@@ -48,6 +51,9 @@ pub(crate) trait Transaction {
 
     /// Changes rows; how many.
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError>;
+
+    /// Changes rows by one statement for each list of values, sent without waiting in between; how many.
+    fn execute_each(&mut self, sql: &str, rows: &[Vec<Value>]) -> Result<u64, StoreError>;
 }
 
 impl dyn Backend + '_ {

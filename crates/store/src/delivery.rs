@@ -279,15 +279,6 @@ pub struct Difference {
     pub theirs: String,
 }
 
-/// A subscriber that the gate itself asks before it answers the push (`--compare`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Inline {
-    /// Which.
-    pub subscriber: i64,
-    /// So long nobody else sends it, ms since 1970.
-    pub until: i64,
-}
-
 /// Kept of each subscriber; older ones go.
 pub(crate) const DIFFERENCES_MAX: i64 = 10_000;
 /// Deliveries that go in one transaction when their subscriber is removed.

@@ -34,22 +34,23 @@ use parkgate_wire::UnixMillis;
 
 pub use alarm::Alarm;
 pub use delivery::{
-    Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, Forwarding, Inline,
-    NewSubscriber, Outgoing, Settled, Subscriber, SubscriberSettings,
+    Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, Forwarding, NewSubscriber,
+    Outgoing, Settled, Subscriber, SubscriberSettings,
 };
 pub use images::{ImageKey, Images, IncomingImage, StoredImage};
 pub use listing::{Page, Take};
 pub use months::{HeldMonth, Month, Months, Reduced};
+pub use parkgate_ledger::epoch::{Epoch, SerialReuse};
+pub use parkgate_ledger::fanout::{Inline, SubscriberId};
 pub use parkgate_seal::disk::make_folder;
 pub use parkgate_seal::{KeyError, MasterKey};
 pub use postgres::PostgresStore;
 pub use quarantine::{Aside, Kept, NO_PARK, QuarantineFilter, Quarantined, SetAside};
 pub use query::{
-    Conflict, ConflictFilter, Conflicting, Picture, RecordView, SerialReuse, TakenPayment, Visit, VisitCursor,
-    VisitFilter,
+    Conflict, ConflictFilter, Conflicting, Picture, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter,
 };
 pub use recorder::{Recorded, Recorder};
-pub use registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
+pub use registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use reserve::disk_room;
 pub use sqlite::SqliteStore;
 pub use survey::{RefusedCounts, Surveyed};

@@ -91,8 +91,6 @@ pub(crate) trait End: Send + Sync {
     fn numbers(&self) -> Result<Vec<i64>, StoreError>;
     /// All is there: numbers go on after these, and the marks go.
     fn finish(&self, numbers: &[i64]) -> Result<(), StoreError>;
-    /// The table of SQLite's own triggers.
-    fn is_sqlite(&self) -> bool;
 }
 
 /// A data folder, with a database beside it if `url` names one.
@@ -209,9 +207,6 @@ impl Move {
     /// One end failed. Calling again goes on.
     pub fn copy(&self, told: &mut dyn FnMut(Step)) -> Result<(), StoreError> {
         for table in TABLES {
-            if table.made_by_sqlite && self.to.is_sqlite() {
-                continue;
-            }
             let all = self.from.count(table)?;
             let mark = format!("rows of {}", table.name);
             let (mut after, mut done) = match self.to.mark(&mark)? {

@@ -5,19 +5,14 @@
 //! too: a push that was recorded after all is found as its own repeat.
 
 mod address;
-mod conflict;
 mod drive;
 mod durability;
 mod link;
 mod migrate;
 mod months;
 pub(crate) mod moving;
-mod quarantine;
-mod query;
 mod record;
-mod recount;
 mod registry;
-mod survey;
 mod text;
 mod transaction;
 mod write;
@@ -25,21 +20,24 @@ mod write;
 use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use parkgate_ledger::epoch::{Epoch, SerialReuse};
 use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad};
-use parkgate_ledger::{ParkId, Space, Verdict};
+use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 
 use self::address::Address;
-use self::link::{Fault, Link, Pool, Role};
+use self::link::{Fault, Link, Pool, Role, lock};
 use self::transaction::Statements;
 use crate::backend::{Access, Backend, Work};
 use crate::listing::Page;
 use crate::months::Months;
 use crate::quarantine::{Aside, QuarantineFilter, Quarantined, SetAside};
-use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor, VisitFilter};
-use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
+use crate::query::{ConflictFilter, Conflicting, Visit, VisitCursor, VisitFilter};
+use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
+use crate::store::batch::{Routing, arrivals};
 use crate::survey::{RefusedCounts, Surveyed};
 use crate::{Alarm, Entry, ImageKey, Store, StoreError, store};
 use parkgate_seal::Seal;
@@ -58,8 +56,9 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 const LANES_MAX: usize = 4;
 /// However many are set: each has a connection, and a server has a hundred.
 const LANES_SET_MAX: usize = 64;
-/// Old pushes released at a time.
-const RELEASED_MAX: i64 = 1000;
+
+/// How often a batch begins anew because the registry changed: each time at once.
+const REGISTRY_TRIES: u32 = 5;
 
 /// May a call be tried again when it is not known whether it was done?
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,6 +76,8 @@ pub struct PostgresStore {
     seal: Seal,
     content_key: [u8; 32],
     alarm: Alarm,
+    /// As the batch that saw the newest version loaded it.
+    routing: Mutex<Arc<Routing>>,
 }
 
 impl PostgresStore {
@@ -106,6 +107,7 @@ impl PostgresStore {
             seal: Seal::new(&key),
             content_key: key.derive("content digest"),
             alarm: Alarm::default(),
+            routing: Mutex::default(),
         })
     }
 
@@ -124,11 +126,6 @@ impl PostgresStore {
     fn batch<T>(&self, work: impl AsyncFn(&Link, u32) -> Result<T, Fault>) -> Result<T, StoreError> {
         self.alarm.refuse()?;
         attempt(&self.batches, Twice::Harmless, PATIENCE, work)
-    }
-
-    /// A change that is another one the second time.
-    fn once<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
-        attempt(&self.questions, Twice::Never, QUESTION_MAX, async |link, _| work(link).await)
     }
 }
 
@@ -169,6 +166,42 @@ fn tried_again<T>(
     Err(StoreError::Away("tried too often".into()))
 }
 
+impl PostgresStore {
+    /// One attempt, by what is known of the registry; if it is of another version by now, by what it says then.
+    fn record_on(&self, link: &Link, until: tokio::time::Instant, batch: &[Entry]) -> Result<Vec<Verdict>, Fault> {
+        let mut routing = lock(&self.routing).clone();
+        for _ in 0..REGISTRY_TRIES {
+            let moved = routing.moved(batch);
+            let arrivals = arrivals(batch, &moved);
+            let attempt = record::Batch { entries: batch, arrivals: &arrivals, routing: &routing, seal: &self.seal };
+            let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
+            let attempt = link.wait(async {
+                tokio::time::timeout_at(until, record::record(link, attempt)).await.unwrap_or_else(late)
+            })?;
+            match attempt.map_err(|fault| as_they_came(fault, batch, &arrivals))? {
+                record::Attempt::Recorded(verdicts) => return Ok(verdicts),
+                record::Attempt::RegistryChanged => {
+                    routing = Arc::new(Statements::reading(link, until, Routing::load)?);
+                    *lock(&self.routing) = Arc::clone(&routing);
+                }
+            }
+        }
+        Err(Fault::Again(StoreError::Busy("the registry changes all the time".into())))
+    }
+}
+
+/// Names held parks by the keys that their pushes came with.
+fn as_they_came(fault: Fault, batch: &[Entry], arrivals: &[&Arrival]) -> Fault {
+    match fault {
+        Fault::Final(StoreError::Held(held)) => {
+            let pushes = batch.iter().zip(arrivals);
+            let parks = pushes.filter(|(_, arrival)| held.contains(&arrival.park));
+            Fault::Final(StoreError::Held(parks.map(|(entry, _)| entry.arrival.park).collect()))
+        }
+        fault => fault,
+    }
+}
+
 impl Backend for PostgresStore {
     fn seal(&self) -> &Seal {
         &self.seal
@@ -176,17 +209,21 @@ impl Backend for PostgresStore {
 
     fn run(&self, access: Access, work: &mut Work<'_>) -> Result<(), StoreError> {
         let (twice, all_max) = match access {
-            Access::Read | Access::ReadKeys | Access::WriteUnsynced => (Twice::Harmless, PATIENCE),
+            Access::Read | Access::ReadKeys | Access::WriteUnsynced | Access::WritePushes => {
+                (Twice::Harmless, PATIENCE)
+            }
             Access::ReadLong | Access::Write => (Twice::Harmless, QUESTION_MAX),
             Access::WriteOnce => (Twice::Never, QUESTION_MAX),
         };
-        let is_synced = access != Access::WriteUnsynced;
         let pool = match access {
-            Access::ReadKeys | Access::WriteUnsynced => &self.batches,
+            Access::ReadKeys | Access::WriteUnsynced | Access::WritePushes => &self.batches,
             Access::Read | Access::ReadLong | Access::Write | Access::WriteOnce => &self.questions,
         };
+        if access == Access::WritePushes {
+            self.alarm.refuse()?;
+        }
         tried_again(twice, all_max, |left, _| {
-            pool.with_link(left, |link, until| Statements::transaction(link, until, is_synced, work))
+            pool.with_link(left, |link, until| Statements::transaction(link, until, access, work))
         })
     }
 }
@@ -207,8 +244,9 @@ impl Store for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.batch(async |link, tried| {
-            let verdicts = record::record(link, batch, &self.seal).await?;
+        self.alarm.refuse()?;
+        tried_again(Twice::Harmless, PATIENCE, |left, tried| {
+            let verdicts = self.batches.with_link(left, |link, until| self.record_on(link, until, batch))?;
             Ok(if tried == 0 { verdicts } else { as_the_first_time(batch, verdicts) })
         })
     }
@@ -260,19 +298,15 @@ impl Store for PostgresStore {
     }
 
     fn space(&self, park: ParkId) -> Result<Space, StoreError> {
-        self.ask(async |link| record::space(link, park).await)
+        store::records::space_of(self, park)
     }
 
     fn recount(&self, park: &Park) -> Result<Space, StoreError> {
-        let (mut counting, mut is_more) = (recount::Counting::of(park), true);
-        while is_more {
-            (counting, is_more) = self.ask_long(async |link| counting.clone().page(link).await)?;
-        }
-        self.ask_long(async |link| counting.clone().finish(link, park).await)
+        store::recount::recount(self, park)
     }
 
     fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {
-        self.ask_long(async |link| query::visit(link, &self.seal, park_uuid, parking_serial).await)
+        store::visits::of_serial(self, &self.seal, park_uuid, parking_serial)
     }
 
     fn visits_page(
@@ -280,31 +314,27 @@ impl Store for PostgresStore {
         filter: &VisitFilter,
         from: Option<VisitCursor>,
     ) -> Result<Page<Visit, VisitCursor>, StoreError> {
-        let cursor = match from {
-            Some(cursor) => cursor,
-            None => self.ask_long(async |link| query::beginning(link, filter).await)?,
-        };
-        self.ask_long(async |link| query::visits(link, &self.seal, filter, cursor).await)
+        store::visits::page(self, &self.seal, filter, from)
     }
 
     fn conflicts_page(&self, filter: &ConflictFilter, below: Option<i64>) -> Result<Page<Conflicting>, StoreError> {
-        self.ask_long(async |link| conflict::list(link, &self.seal, filter, below).await)
+        store::conflicts::page(self, &self.seal, filter, below)
     }
 
     fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        self.ask_long(async |link| conflict::forget(link, ids).await)
+        store::conflicts::forget(self, ids)
     }
 
     fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
-        self.ask_long(async |link| conflict::settle_epoch(link, &self.seal, park, epoch).await)
+        store::epochs::settle(self, &self.seal, park, epoch)
     }
 
     fn serial_reuse(&self, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
-        self.ask(async |link| conflict::serial_reuse(link, park_uuid).await)
+        store::epochs::serial_reuse(self, park_uuid)
     }
 
     fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError> {
-        self.once(async |link| conflict::begin_epoch(link, park, entered_from).await)
+        store::epochs::begin(self, park, entered_from)
     }
 
     fn survey_page(
@@ -313,53 +343,39 @@ impl Store for PostgresStore {
         received_from: i64,
         after: Option<i64>,
     ) -> Result<Page<Surveyed>, StoreError> {
-        let after = match after {
-            Some(after) => after,
-            None => self.ask_long(async |link| query::first_since(link, received_from).await)?.saturating_sub(1),
-        };
-        self.ask_long(async |link| survey::page(link, park_uuid, received_from, after).await)
+        store::survey::page(self, park_uuid, received_from, after)
     }
 
     fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
-        self.ask_long(async |link| survey::refused(link, park_uuid, received_from).await)
+        store::survey::refused(self, park_uuid, received_from)
     }
 
     fn keeps_images(&self, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
-        self.ask(async |link| {
-            moving::refuse_moved(link).await?;
-            query::keeps_images(link, keys).await
-        })
+        store::records::keeps_images(self, keys)
     }
 
     fn set_aside(&self, batch: &[SetAside], bounds: &QuarantineBounds) -> Result<Vec<Aside>, StoreError> {
-        self.batch(async |link, _| quarantine::set_aside(link, &self.seal, batch, bounds).await)
+        store::quarantine::add(self, &self.seal, batch, bounds)
     }
 
     fn quarantine_load(&self, park: ParkId) -> Result<QuarantineLoad, StoreError> {
-        self.ask(async |link| quarantine::load_of(link, park).await)
+        store::quarantine::load_of(self, park)
     }
 
     fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError> {
-        self.ask_long(async |link| quarantine::list(link, &self.seal, filter).await)
+        store::quarantine::page(self, &self.seal, filter)
     }
 
     fn release(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        self.ask_long(async |link| quarantine::release(link, ids).await)
+        store::quarantine::release(self, ids)
     }
 
     fn release_before(&self, received_before: i64) -> Result<usize, StoreError> {
-        let mut released = 0;
-        loop {
-            let ids = self.ask(async |link| quarantine::older(link, received_before, RELEASED_MAX).await)?;
-            if ids.is_empty() {
-                return Ok(released);
-            }
-            released += self.release(&ids)?;
-        }
+        store::quarantine::release_before(self, received_before)
     }
 
     fn quarantine_used(&self) -> Result<Vec<(ParkId, u64, u64)>, StoreError> {
-        self.ask(quarantine::used)
+        store::quarantine::used(self)
     }
 
     fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError> {

@@ -145,12 +145,3 @@ pub struct Conflicting {
     /// The names of the parameters that differ.
     pub differing: Vec<String>,
 }
-
-/// Signs that a car park's serials started anew: its pushes are ignored in silence, one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SerialReuse {
-    /// Ignored pushes of other vehicles that entered far later.
-    pub conflicts: u64,
-    /// When the first of them entered.
-    pub entered_from: UnixMillis,
-}

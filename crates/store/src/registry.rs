@@ -1,6 +1,7 @@
 //! Who may push: parks, and the apps that push for several of them.
 
 use parkgate_ledger::ParkId;
+use parkgate_ledger::epoch::{Epoch, counted_key, records_key};
 use parkgate_wire::{Secret, UnixMillis};
 
 /// A car park.
@@ -45,21 +46,11 @@ pub struct OldSecret {
     pub used_at: Option<i64>,
 }
 
-/// A numbering of serials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Epoch {
-    /// The key its records carry.
-    pub records: ParkId,
-    /// Vehicles that entered at or after this are of it.
-    pub entered_from: UnixMillis,
-}
-
 impl Park {
     /// The key under which a visit's records stand.
     #[must_use]
     pub fn records_of(&self, enter_time: UnixMillis) -> ParkId {
-        let epoch = self.epochs.iter().find(|epoch| enter_time >= epoch.entered_from);
-        epoch.map_or(self.id, |epoch| epoch.records)
+        records_key(self.id, &self.epochs, enter_time)
     }
 
     /// The keys of all its numberings, the oldest first.
@@ -70,7 +61,7 @@ impl Park {
     /// The key under which its spaces are counted now: that of the newest numbering.
     #[must_use]
     pub fn counted(&self) -> ParkId {
-        self.epochs.first().map_or(self.id, |epoch| epoch.records)
+        counted_key(self.id, &self.epochs)
     }
 }
 

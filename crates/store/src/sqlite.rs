@@ -1,17 +1,12 @@
 //! SQLite behind the [`Store`] trait: one file, WAL, `synchronous=FULL`; one writer, readers beside it.
 
 mod checkpoint;
-mod conflict;
 mod delivery;
 mod migrate;
 pub(crate) mod moving;
-mod quarantine;
-mod query;
 mod recopy;
 mod record;
-mod recount;
 mod registry;
-mod survey;
 mod transaction;
 
 use std::collections::HashSet;
@@ -20,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use parkgate_ledger::epoch::{Epoch, SerialReuse};
 use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad};
 use parkgate_ledger::{ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
@@ -33,8 +29,8 @@ use self::transaction::Statements;
 use crate::backend::{Access, Backend, Work};
 use crate::listing::Page;
 use crate::quarantine::{Aside, QuarantineFilter, Quarantined, SetAside};
-use crate::query::{ConflictFilter, Conflicting, SerialReuse, Visit, VisitCursor, VisitFilter};
-use crate::registry::{App, Epoch, NewApp, NewPark, Park, ParkChange};
+use crate::query::{ConflictFilter, Conflicting, Visit, VisitCursor, VisitFilter};
+use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
 use crate::reserve::{ROOM_BYTES_MIN, Reserve};
 use crate::survey::{RefusedCounts, Surveyed};
 use crate::{Alarm, Entry, ImageKey, Store, StoreError, store};
@@ -58,7 +54,7 @@ const READERS_KEPT: usize = 8;
 
 /// The writer, if there is one.
 enum Held {
-    Open(Writer),
+    Open(Box<Writer>),
     /// The disk could not be read or written, or a batch panicked: the next one opens it anew.
     GivenUp,
     Closed,
@@ -98,7 +94,7 @@ impl SqliteStore {
             checkpointer: OnceLock::new(),
             seal,
             content_key: key.derive("content digest"),
-            writer: Mutex::new(Held::Open(writer)),
+            writer: Mutex::new(Held::Open(Box::new(writer))),
             readers: Mutex::default(),
             path,
             reserve,
@@ -113,7 +109,7 @@ impl SqliteStore {
         self.reserve.make_room();
         let mut writer = match std::mem::replace(&mut *held, Held::GivenUp) {
             Held::Open(writer) => writer,
-            Held::GivenUp => Writer::open(&self.path).map_err(|error| for_want_of_room(&self.path, error))?,
+            Held::GivenUp => Box::new(Writer::open(&self.path).map_err(|error| for_want_of_room(&self.path, error))?),
             Held::Closed => {
                 *held = Held::Closed;
                 return Err(StoreError::Away("closed".into()));
@@ -175,6 +171,7 @@ impl Backend for SqliteStore {
                 Ok(transaction.commit()?)
             }),
             Access::Write | Access::WriteOnce => self.write(|writer| transaction::write(writer.connection(), work)),
+            Access::WritePushes => self.write_pushes(|writer| transaction::write(writer.connection(), work)),
             Access::WriteUnsynced => self.write(|writer| {
                 delivery::unsynced(writer.connection(), |connection| transaction::write(connection, work))
             }),
@@ -233,17 +230,15 @@ impl Store for SqliteStore {
     }
 
     fn space(&self, park: ParkId) -> Result<Space, StoreError> {
-        self.read(|reader| record::space(reader, park))
+        store::records::space_of(self, park)
     }
 
     fn recount(&self, park: &Park) -> Result<Space, StoreError> {
-        let mut counting = recount::Counting::of(park);
-        while self.read(|reader| counting.page(reader))? {}
-        self.write(|writer| counting.finish(writer.connection(), park))
+        store::recount::recount(self, park)
     }
 
     fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {
-        self.read(|reader| query::visit(reader, &self.seal, park_uuid, parking_serial))
+        store::visits::of_serial(self, &self.seal, park_uuid, parking_serial)
     }
 
     fn visits_page(
@@ -251,27 +246,27 @@ impl Store for SqliteStore {
         filter: &VisitFilter,
         from: Option<VisitCursor>,
     ) -> Result<Page<Visit, VisitCursor>, StoreError> {
-        self.read(|reader| query::visits(reader, &self.seal, filter, from))
+        store::visits::page(self, &self.seal, filter, from)
     }
 
     fn conflicts_page(&self, filter: &ConflictFilter, below: Option<i64>) -> Result<Page<Conflicting>, StoreError> {
-        self.read(|reader| conflict::list(reader, &self.seal, filter, below))
+        store::conflicts::page(self, &self.seal, filter, below)
     }
 
     fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        self.write(|writer| conflict::forget(writer.connection(), ids))
+        store::conflicts::forget(self, ids)
     }
 
     fn serial_reuse(&self, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
-        self.read(|reader| conflict::serial_reuse(reader, park_uuid))
+        store::epochs::serial_reuse(self, park_uuid)
     }
 
     fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
-        self.write(|writer| conflict::settle_epoch(writer.connection(), &self.seal, park, epoch))
+        store::epochs::settle(self, &self.seal, park, epoch)
     }
 
     fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError> {
-        self.write(|writer| conflict::begin_epoch(writer.connection(), park, entered_from))
+        store::epochs::begin(self, park, entered_from)
     }
 
     fn survey_page(
@@ -280,42 +275,39 @@ impl Store for SqliteStore {
         received_from: i64,
         after: Option<i64>,
     ) -> Result<Page<Surveyed>, StoreError> {
-        self.read(|reader| survey::page(reader, park_uuid, received_from, after))
+        store::survey::page(self, park_uuid, received_from, after)
     }
 
     fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
-        self.read(|reader| survey::refused(reader, park_uuid, received_from))
+        store::survey::refused(self, park_uuid, received_from)
     }
 
     fn keeps_images(&self, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
-        self.read(|reader| {
-            moving::refuse_moved(reader)?;
-            query::keeps_images(reader, keys)
-        })
+        store::records::keeps_images(self, keys)
     }
 
     fn set_aside(&self, batch: &[SetAside], bounds: &QuarantineBounds) -> Result<Vec<Aside>, StoreError> {
-        self.write_pushes(|writer| quarantine::set_aside(writer.connection(), &self.seal, batch, bounds))
+        store::quarantine::add(self, &self.seal, batch, bounds)
     }
 
     fn quarantine_load(&self, park: ParkId) -> Result<QuarantineLoad, StoreError> {
-        self.read(|reader| quarantine::load(reader, park))
+        store::quarantine::load_of(self, park)
     }
 
     fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError> {
-        self.read(|reader| quarantine::list(reader, &self.seal, filter))
+        store::quarantine::page(self, &self.seal, filter)
     }
 
     fn release(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        self.write(|writer| quarantine::release(writer.connection(), ids))
+        store::quarantine::release(self, ids)
     }
 
     fn release_before(&self, received_before: i64) -> Result<usize, StoreError> {
-        self.write(|writer| quarantine::release_before(writer.connection(), received_before))
+        store::quarantine::release_before(self, received_before)
     }
 
     fn quarantine_used(&self) -> Result<Vec<(ParkId, u64, u64)>, StoreError> {
-        self.read(quarantine::used)
+        store::quarantine::used(self)
     }
 
     fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError> {

@@ -2,26 +2,19 @@
 //! is put together.
 
 use parkgate_ledger::visit::{HalfFacts, VisitHalves, join};
-use parkgate_ledger::{ParkId, RecordId, Recount, SpaceEvent, counts_as_of};
+use parkgate_ledger::{Arrival, ParkId, RecordId, Recount, SpaceEvent, counts_as_of};
 use parkgate_wire::push::{entry_text, payment_entries};
 use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, TRANSPORT_NAMES, UnixMillis};
 use serde_json::{Map, Value};
 
 use crate::quarantine::SetAside;
-use crate::query::{Conflict, RecordView, SerialReuse, TakenPayment, Visit};
+use crate::query::{Conflict, RecordView, TakenPayment, Visit};
 use crate::{Entry, StoreError};
 use parkgate_seal::Seal;
 
 /// A known text sealed under the master key, by which another key is noticed at the start.
 pub(crate) const KEY_PROOF: &[u8] = b"parkgate";
 pub(crate) const KEY_PLACE: &str = "master_key";
-/// How many of the newest conflicts are looked at, and how many of them must be of other vehicles that entered far later.
-pub(crate) const LOOKED_AT: i64 = 50;
-const SUSPICIOUS: u64 = 5;
-/// A stay and its corrections are done within this; serials that come back later are new ones.
-pub(crate) const FAR_LATER_MS: i64 = 24 * 60 * 60 * 1000;
-/// Keys of epochs start here: parks never have so many.
-pub(crate) const FIRST_EPOCH: i64 = 1 << 40;
 /// What a row of the quarantine takes beside its sealed text.
 const ROW_BYTES: u64 = 200;
 
@@ -68,21 +61,21 @@ pub(crate) fn personal_place(park: ParkId, parking_serial: &str, kind: PushKind)
 }
 
 /// The personal fields of a push, sealed.
-pub(crate) fn sealed_personal(seal: &Seal, entry: &Entry) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn sealed_personal(seal: &Seal, entry: &Entry, arrival: &Arrival) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(personal) = &entry.personal else { return Ok(None) };
-    let place = personal_place(entry.arrival.park, &entry.arrival.parking_serial, entry.arrival.kind);
+    let place = personal_place(arrival.park, &arrival.parking_serial, arrival.kind);
     Ok(Some(seal.seal(personal.as_bytes(), &place)?))
 }
 
 /// What the signed values of a record are bound to.
-fn original_place(park: ParkId, parking_serial: &str, kind: PushKind) -> String {
+pub(crate) fn original_place(park: ParkId, parking_serial: &str, kind: PushKind) -> String {
     format!("original:{}:{}:{parking_serial}", park.0, kind.name())
 }
 
 /// What was signed, sealed: it may hold personal data.
-pub(crate) fn sealed_original(seal: &Seal, entry: &Entry) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn sealed_original(seal: &Seal, entry: &Entry, arrival: &Arrival) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(original) = &entry.original else { return Ok(None) };
-    let place = original_place(entry.arrival.park, &entry.arrival.parking_serial, entry.arrival.kind);
+    let place = original_place(arrival.park, &arrival.parking_serial, arrival.kind);
     Ok(Some(seal.seal(original.as_bytes(), &place)?))
 }
 
@@ -121,58 +114,6 @@ pub(crate) fn original_of(
     let Some(sealed) = sealed else { return Ok(None) };
     let plain = seal.open(&sealed, &original_place(park, parking_serial, kind))?;
     serde_json::from_slice(&plain).map(Some).map_err(|error| StoreError::Broken(format!("signed values: {error}")))
-}
-
-/// A record that goes over to another numbering of its park, as it stands under the old one.
-pub(crate) struct Misplaced {
-    pub(crate) id: i64,
-    pub(crate) serial: String,
-    pub(crate) kind: PushKind,
-    pub(crate) digest: Digest,
-    pub(crate) conflict_with: Option<i64>,
-    pub(crate) personal: Option<Vec<u8>>,
-    pub(crate) original: Option<Vec<u8>>,
-    /// Who has its serial in the new numbering.
-    pub(crate) taken_by: Option<(i64, Digest)>,
-}
-
-/// What becomes of the records that go over: the first one in the new numbering wins, and the same push is there once.
-#[derive(Default)]
-pub(crate) struct GoingOver {
-    /// Personal data and signed values sealed anew, and the record each is ignored for, if it is.
-    pub(crate) moved: Vec<Misplaced>,
-    /// They are there already.
-    pub(crate) twins: Vec<i64>,
-}
-
-impl GoingOver {
-    /// In the order they came.
-    pub(crate) fn of(found: Vec<Misplaced>, seal: &Seal, from: ParkId, to: ParkId) -> Result<GoingOver, StoreError> {
-        // Whoever stood, and now stands behind another one or is the same as it.
-        let mut instead = std::collections::HashMap::new();
-        let mut all = GoingOver::default();
-        for mut one in found {
-            if let Some((other, digest)) = one.taken_by {
-                instead.insert(one.id, other);
-                if digest == one.digest {
-                    all.twins.push(one.id);
-                    continue;
-                }
-                one.conflict_with = Some(other);
-            } else if let Some(other) = one.conflict_with.and_then(|standing| instead.get(&standing)) {
-                one.conflict_with = Some(*other);
-            }
-            let (serial, kind) = (one.serial.as_str(), one.kind);
-            let anew = |sealed: Option<Vec<u8>>, place: fn(ParkId, &str, PushKind) -> String| {
-                let plain = sealed.map(|sealed| seal.open(&sealed, &place(from, serial, kind))).transpose()?;
-                plain.map(|plain| seal.seal(&plain, &place(to, serial, kind))).transpose()
-            };
-            one.personal = anew(one.personal.take(), personal_place)?;
-            one.original = anew(one.original.take(), original_place)?;
-            all.moved.push(one);
-        }
-        Ok(all)
-    }
 }
 
 pub(crate) fn subscriber_place(name: &str) -> String {
@@ -295,11 +236,4 @@ pub(crate) fn differing(standing: &Map<String, Value>, ignored: &Map<String, Val
     names.sort();
     names.dedup();
     names
-}
-
-/// Are so many suspicious conflicts among those looked at a run of serials used anew?
-pub(crate) fn serials_anew(looked_at: u64, suspicious: u64, entered_from: Option<i64>) -> Option<SerialReuse> {
-    let is_run = suspicious >= SUSPICIOUS && suspicious * 2 >= looked_at;
-    let entered_from = entered_from.filter(|_| is_run)?;
-    Some(SerialReuse { conflicts: suspicious, entered_from: UnixMillis(entered_from) })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parkgate_client::{classify, now};
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
-use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber};
+use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber, SubscriberId};
 use parkgate_wire::{Form, PushKind, Reply, UnixMillis};
 use reqwest::header::HeaderValue;
 
@@ -82,8 +82,9 @@ impl Forwarder {
     /// The claim that keeps the delivery from the subscriber's loop meanwhile, if the other platform is not known to be away.
     pub fn inline(&self, compared: &Compared) -> Option<Inline> {
         let subscriber = compared.subscriber.id;
-        let until = now().after(self.parts.settings.timeout + SEND_GRACE).0;
-        (!self.parts.circuits.is_away(subscriber)).then_some(Inline { subscriber, until })
+        let until = now().after(self.parts.settings.timeout + SEND_GRACE);
+        let inline = Inline { subscriber: SubscriberId(subscriber), until };
+        (!self.parts.circuits.is_away(subscriber)).then_some(inline)
     }
 
     /// Asks the other platform. `recorded` is the key under which the push was recorded, if it was; `ours` is our own reply. `None`

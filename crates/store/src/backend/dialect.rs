@@ -9,6 +9,7 @@
 //! | `{in $1}` | `= ANY($1)` | `IN (SELECT value FROM json_each(?1))` |
 //! | `{in blobs $1}` | `= ANY($1)` | `IN (SELECT unhex(value) FROM json_each(?1))` |
 //! | `{rows $1 bigint a, $2 text b}` | `UNNEST($1::bigint[], $2::text[])` with those names | the same of two JSON arrays |
+//! | `{keys $1 $2} AS k` | records' keys, of their parks and numbers: `park_id` and `record_id` | `record_id` alone |
 //! | `{step records r: …}` | `CROSS JOIN LATERAL (SELECT * FROM records r WHERE … OFFSET 0) AS r` | `CROSS JOIN records r ON …` |
 //! | `{lock d}`, `{lock skip}` | `FOR UPDATE OF d`, `FOR UPDATE SKIP LOCKED` | nothing: there is one writer |
 //! | `{serial r}` | the whole `parking_serial` of `r` | `r.parking_serial` |
@@ -100,6 +101,15 @@ fn mark(mark: &str, dialect: Dialect, out: &mut String) -> Result<(), StoreError
             push(out, format_args!("IN (SELECT {value} FROM json_each(?{number}))"))
         }
         ("rows", _) => rows(argument, dialect, out),
+        ("keys", _) => {
+            let (parks, records) = argument.split_once(' ').ok_or_else(|| unknown(mark))?;
+            let (parks, records) = (parks.trim_start_matches('$'), records.trim_start_matches('$'));
+            match dialect {
+                // Two arrays are matched by nested loops there, and a record's number is unique by itself.
+                Dialect::Sqlite => push(out, format_args!("(SELECT value AS record_id FROM json_each(?{records}))")),
+                Dialect::Postgres => rows(&format!("{parks} bigint park_id, {records} bigint record_id"), dialect, out),
+            }
+        }
         ("lock", Dialect::Postgres) => match argument {
             "skip" => push(out, format_args!("FOR UPDATE SKIP LOCKED")),
             "" => push(out, format_args!("FOR UPDATE")),
@@ -193,6 +203,11 @@ mod tests {
                 "a {step images i: {postgres i.park_id = a.park_id AND} i.id = a.id}",
                 "a CROSS JOIN images i ON  i.id = a.id",
                 "a CROSS JOIN LATERAL (SELECT * FROM images i WHERE i.park_id = a.park_id AND i.id = a.id OFFSET 0) AS i",
+            ),
+            (
+                "FROM {keys $2 $3} AS k",
+                "FROM (SELECT value AS record_id FROM json_each(?3)) AS k",
+                "FROM (SELECT park_id, record_id FROM UNNEST($2::bigint[], $3::bigint[]) AS arrays (park_id, record_id)) AS k",
             ),
             ("{serial r} AS s", "r.parking_serial AS s", "coalesce(r.long_serial, r.parking_serial) AS s"),
             (

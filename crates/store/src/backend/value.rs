@@ -14,6 +14,9 @@ pub(crate) enum Value {
     Blob(Vec<u8>),
     Ints(Vec<i64>),
     Texts(Vec<Option<String>>),
+    /// As [`Value::Key`], many of them.
+    Keys(Vec<String>),
+    Blobs(Vec<Vec<u8>>),
 }
 
 impl Value {
@@ -157,7 +160,7 @@ impl Row {
             Some(Value::Int(_)) => "a number",
             Some(Value::Text(_) | Value::Key(_)) => "a text",
             Some(Value::Blob(_)) => "bytes",
-            Some(Value::Ints(_) | Value::Texts(_)) => "an array",
+            Some(Value::Ints(_) | Value::Texts(_) | Value::Keys(_) | Value::Blobs(_)) => "an array",
         };
         StoreError::Broken(format!("column {column}: expected {expected}, found {found}"))
     }

@@ -28,8 +28,6 @@ pub(crate) struct Table {
     /// What its rows are ordered and told apart by.
     pub(crate) sqlite_key: &'static [&'static str],
     pub(crate) postgres_key: &'static [&'static str],
-    /// SQLite makes these rows itself, by triggers.
-    pub(crate) made_by_sqlite: bool,
 }
 
 const fn column(name: &'static str, kind: Kind) -> Column {
@@ -41,7 +39,7 @@ const fn told(name: &'static str, sqlite: &'static str) -> Column {
 }
 
 const fn table(name: &'static str, columns: &'static [Column], key: &'static [&'static str]) -> Table {
-    Table { name, columns, sqlite_key: key, postgres_key: key, made_by_sqlite: false }
+    Table { name, columns, sqlite_key: key, postgres_key: key }
 }
 
 use Kind::{Big, Bool, Bytes, Int, Key, Small, Text};
@@ -133,7 +131,6 @@ pub(crate) const TABLES: &[Table] = &[
         ],
         sqlite_key: &["parking_order", "park_id", "pay_type"],
         postgres_key: &["park_id", "parking_order", "pay_type"],
-        made_by_sqlite: false,
     },
     Table {
         name: "spaces",
@@ -147,7 +144,6 @@ pub(crate) const TABLES: &[Table] = &[
         ],
         sqlite_key: &["park_id"],
         postgres_key: &["park_id"],
-        made_by_sqlite: false,
     },
     Table {
         name: "images",
@@ -162,7 +158,6 @@ pub(crate) const TABLES: &[Table] = &[
         ],
         sqlite_key: &["record_id", "name"],
         postgres_key: &["park_id", "record_id", "name"],
-        made_by_sqlite: false,
     },
     table(
         "quarantine",
@@ -195,14 +190,12 @@ pub(crate) const TABLES: &[Table] = &[
         ],
         sqlite_key: &["quarantine_id", "part"],
         postgres_key: &["park_id", "quarantine_id", "part"],
-        made_by_sqlite: false,
     },
     Table {
         name: "quarantine_use",
         columns: &[column("park_id", Big), column("pushes", Big), column("bytes", Big)],
         sqlite_key: &["park_id"],
         postgres_key: &["park_id"],
-        made_by_sqlite: true,
     },
     Table {
         name: "deliveries",
@@ -218,7 +211,6 @@ pub(crate) const TABLES: &[Table] = &[
         ],
         sqlite_key: &["subscriber_id", "record_id"],
         postgres_key: &["park_id", "subscriber_id", "record_id"],
-        made_by_sqlite: false,
     },
     table(
         "differences",

@@ -84,10 +84,6 @@ impl End for PostgresEnd {
         Ok(format!("{} ({id})", self.name))
     }
 
-    fn is_sqlite(&self) -> bool {
-        false
-    }
-
     fn mark(&self, what: &str) -> Result<Option<String>, StoreError> {
         self.ask(async |link| mark(link, what).await)
     }

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use futures_util::future::try_join5;
 use parkgate_ledger::{
-    Arrival, Decision, Half, Halves, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent,
+    Arrival, Decision, Half, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent,
     Verdict, counts_as_of, decide, touches,
 };
-use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
+use parkgate_wire::{Digest, Seqno, UnixMillis};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::link::{Fault, Link};
 use super::{text, write};
+use crate::store::batch::Routing;
 use crate::{Entry, StoreError};
 use parkgate_seal::Seal;
 
@@ -30,9 +31,9 @@ const FREE_TRIES: u32 = 4;
 const FREE_PAUSE: Duration = Duration::from_millis(50);
 const MAKE: &str =
     "INSERT INTO spaces (park_id) SELECT id FROM UNNEST($1::bigint[]) AS id ORDER BY id ON CONFLICT DO NOTHING";
-/// And whether somebody subscribes, now: the lock sees what was there before it was waited for.
+/// And the registry's version now: the lock sees what was there before it was waited for.
 const BLOCKS: &str =
-    "SELECT nextval('record_blocks'), EXISTS (SELECT 1 FROM subscribers) FROM generate_series(1, $1::bigint)";
+    "SELECT nextval('record_blocks'), (SELECT version FROM registry_version) FROM generate_series(1, $1::bigint)";
 /// Each key by itself (`OFFSET 0` keeps the planner from making a join of it): with the figures of a table that was empty a
 /// moment ago it would read the whole index and compare it with every key, sixty times slower.
 const HALVES: &str = "SELECT k.slot, r.kind, r.id, r.digest, r.seqno, r.refused_orders \
@@ -52,28 +53,61 @@ const COUNTED: &str = "SELECT k.slot, r.event_time, r.received_at, r.counted::bi
     FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) AS k (slot, park_id, after) \
     CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.counted IS NOT NULL \
     AND r.event_time > k.after OFFSET 0) AS r";
-const SPACE: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = $1";
+
+/// A batch, and what is known of the registry.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    pub(super) entries: &'a [Entry],
+    pub(super) arrivals: &'a [&'a Arrival],
+    pub(super) routing: &'a Routing,
+    pub(super) seal: &'a Seal,
+}
+
+impl<'a> Batch<'a> {
+    /// What came, and as the ledger takes it.
+    pub(super) fn push(self, index: usize) -> Option<(&'a Entry, &'a Arrival)> {
+        Some((self.entries.get(index)?, self.arrivals.get(index)?))
+    }
+}
+
+/// What the transaction of a batch came to.
+pub(super) enum Attempt {
+    Recorded(Vec<Verdict>),
+    /// The registry is of another version: nothing was written.
+    RegistryChanged,
+}
+
+/// What the first round trip brought.
+enum Read {
+    All(Loaded, Blocks),
+    /// A park has no row to lock: nothing of it was recorded before.
+    NewPark,
+    RegistryChanged,
+}
 
 /// One durable transaction for the whole batch.
-pub(super) async fn record(link: &Link, batch: &[Entry], seal: &Seal) -> Result<Vec<Verdict>, Fault> {
-    let arrivals: Vec<&Arrival> = batch.iter().map(|entry| &entry.arrival).collect();
-    let keys = touches(&arrivals);
-    let (loaded, blocks) = match load(link, &arrivals, &keys).await? {
-        Some(loaded) => loaded,
-        None => {
-            // Parks of which nothing was recorded before.
+pub(super) async fn record(link: &Link, batch: Batch<'_>) -> Result<Attempt, Fault> {
+    let keys = touches(batch.arrivals);
+    let mut read = load(link, batch, &keys).await?;
+    if matches!(read, Read::NewPark) {
+        link.plain("ROLLBACK").await?;
+        let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
+        link.execute(MAKE, &[&parks]).await?;
+        read = load(link, batch, &keys).await?;
+    }
+    let (loaded, blocks) = match read {
+        Read::All(loaded, blocks) => (loaded, blocks),
+        Read::NewPark => return Err(Fault::Again(StoreError::Busy("a park's row is gone".into()))),
+        Read::RegistryChanged => {
             link.plain("ROLLBACK").await?;
-            let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
-            link.execute(MAKE, &[&parks]).await?;
-            let gone = || Fault::Again(StoreError::Busy("a park's row is gone".into()));
-            load(link, &arrivals, &keys).await?.ok_or_else(gone)?
+            return Ok(Attempt::RegistryChanged);
         }
     };
     let spaces: Vec<(ParkId, Space)> =
         keys.parks.iter().zip(&loaded.parks).map(|(key, park)| (key.park, park.space)).collect();
-    let decision = decide(&arrivals, &keys, loaded);
-    write::write(link, batch, &decision, &blocks, spaces_after(spaces, &decision), seal).await?;
-    Ok(decision.verdicts)
+    let decision = decide(batch.arrivals, &keys, loaded);
+    write::write(link, batch, &decision, &blocks, spaces_after(spaces, &decision)).await?;
+    Ok(Attempt::Recorded(decision.verdicts))
 }
 
 /// Every park's row is written, though nothing of it may have changed: see `spaces.touched`.
@@ -86,11 +120,9 @@ fn spaces_after(mut spaces: Vec<(ParkId, Space)>, decision: &Decision) -> Vec<(P
     spaces
 }
 
-/// What else the transaction began with: the blocks that a batch's records are numbered in.
+/// The blocks that a batch's records are numbered in.
 pub(super) struct Blocks {
     first: Vec<i64>,
-    /// Somebody subscribes.
-    pub(super) is_told: bool,
 }
 
 impl Blocks {
@@ -106,15 +138,15 @@ impl Blocks {
     }
 }
 
-/// Begins the transaction. `None` if a park has no row to lock.
-async fn load(link: &Link, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Option<(Loaded, Blocks)>, Fault> {
+/// Begins the transaction.
+async fn load(link: &Link, batch: Batch<'_>, keys: &Keys<'_>) -> Result<Read, Fault> {
     let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
     let serial_parks: Vec<i64> = keys.serials.iter().map(|key| key.park.0).collect();
     let serials: Vec<_> = keys.serials.iter().map(|key| text::key(key.parking_serial)).collect();
     let order_parks: Vec<i64> = keys.orders.iter().map(|key| key.park.0).collect();
     let orders: Vec<_> = keys.orders.iter().map(|key| text::key(key.parking_order)).collect();
     let pay_types: Vec<_> = keys.orders.iter().map(|key| text::key(key.pay_type)).collect();
-    let blocks = (arrivals.len() as i64).saturating_add(BLOCK - 1) / BLOCK;
+    let blocks = (batch.arrivals.len() as i64).saturating_add(BLOCK - 1) / BLOCK;
     // Prepared beforehand: the first use of a statement would wait.
     for sql in [LOCK, BLOCKS, HALVES, ORDERS] {
         link.statement(sql).await?;
@@ -138,13 +170,17 @@ async fn load(link: &Link, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Opt
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(held(link, &parks).await?),
         loaded => loaded?,
     };
+    let version = blocks.first().map_or(Ok(0), |row| row.try_get(1))?;
+    if !batch.routing.is_of(version) {
+        return Ok(Read::RegistryChanged);
+    }
     if locked.len() < parks.len() {
-        return Ok(None);
+        return Ok(Read::NewPark);
     }
     let mut loaded = Loaded { orders: vec![false; orders.len()], ..Loaded::default() };
     loaded.serials.resize_with(serials.len(), Default::default);
     read_halves(&mut loaded, &halves)?;
-    if has_other_content(arrivals, keys, &loaded) {
+    if keys.needs_conflicts(batch.arrivals, &loaded) {
         // Seldom, so it waits for a round trip of its own.
         read_conflicts(&mut loaded, &link.query(CONFLICTS, &[&serial_parks, &serials]).await?)?;
     }
@@ -161,9 +197,8 @@ async fn load(link: &Link, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Opt
         |park: &ParkId| ParkSpace { space: spaces.get(&park.0).copied().unwrap_or_default(), ..ParkSpace::default() };
     loaded.parks = keys.parks.iter().map(|key| of(&key.park)).collect();
     load_counted(link, keys, &mut loaded).await?;
-    let is_told = blocks.first().map_or(Ok(false), |row| row.try_get(1))?;
     let first = blocks.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    Ok(Some((loaded, Blocks { first, is_told })))
+    Ok(Read::All(loaded, Blocks { first }))
 }
 
 /// Which parks the batch waited for in vain, so that the pushes of the others need not wait with them.
@@ -189,25 +224,6 @@ async fn held(link: &Link, parks: &[i64]) -> Result<Fault, Fault> {
 /// The element a slot names; slots count from 1.
 fn at<T>(list: &mut [T], slot: i64) -> Option<&mut T> {
     usize::try_from(slot - 1).ok().and_then(|index| list.get_mut(index))
-}
-
-/// Does a push come with a serial that another one of its kind has? Only then is it asked which others came before.
-fn has_other_content(arrivals: &[&Arrival], keys: &Keys<'_>, loaded: &Loaded) -> bool {
-    let found =
-        keys.serials.iter().zip(&loaded.serials).filter(|(_, halves)| halves.enter.is_some() || halves.leave.is_some());
-    let found: HashMap<(i64, &str), &Halves> =
-        found.map(|(key, halves)| ((key.park.0, key.parking_serial), halves)).collect();
-    if found.is_empty() {
-        return false;
-    }
-    arrivals.iter().any(|arrival| {
-        let halves = found.get(&(arrival.park.0, arrival.parking_serial.as_str()));
-        let half = halves.and_then(|halves| match arrival.kind {
-            PushKind::Enter => halves.enter.as_ref(),
-            PushKind::Leave => halves.leave.as_ref(),
-        });
-        half.is_some_and(|half| half.digest != arrival.digest)
-    })
 }
 
 fn read_halves(loaded: &mut Loaded, halves: &[Row]) -> Result<(), Fault> {
@@ -264,23 +280,19 @@ async fn load_counted(link: &Link, keys: &Keys<'_>, loaded: &mut Loaded) -> Resu
 }
 
 /// Kept bit by bit: PostgreSQL's integers are signed.
-pub(super) fn seqno(row: &Row, column: usize) -> Result<Seqno, tokio_postgres::Error> {
+fn seqno(row: &Row, column: usize) -> Result<Seqno, tokio_postgres::Error> {
     Ok(Seqno(row.try_get::<_, i64>(column)? as u64))
 }
 
-pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, Fault> {
+fn digest(row: &Row, column: usize) -> Result<Digest, Fault> {
     Ok(Digest(bytes(row, column)?))
 }
 
 /// A column of so many bytes.
-pub(super) fn bytes<const N: usize>(row: &Row, column: usize) -> Result<[u8; N], Fault> {
+fn bytes<const N: usize>(row: &Row, column: usize) -> Result<[u8; N], Fault> {
     let found: &[u8] = row.try_get(column)?;
     let wrong = |_| StoreError::Broken(format!("a digest of {} bytes", found.len()));
     Ok(found.try_into().map_err(wrong)?)
-}
-
-pub(super) async fn space(link: &Link, park: ParkId) -> Result<Space, Fault> {
-    link.query_opt(SPACE, &[&park.0]).await?.map_or(Ok(Space::default()), |row| read_space(&row))
 }
 
 fn read_space(row: &Row) -> Result<Space, Fault> {

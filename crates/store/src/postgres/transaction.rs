@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use bytes::{BufMut, BytesMut};
+use futures_util::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
@@ -10,7 +11,7 @@ use super::link::{Fault, Link, taken};
 use super::text;
 use crate::StoreError;
 use crate::backend::dialect::{Dialect, translate};
-use crate::backend::{Row, Transaction, Value, Work};
+use crate::backend::{Access, Row, Transaction, Value, Work};
 
 /// Forgotten, it is only done twice: nobody waits for the disk or the standbys.
 const UNSYNCED: &str = "SET LOCAL synchronous_commit = off";
@@ -24,17 +25,31 @@ pub(super) struct Statements<'a> {
 }
 
 impl Statements<'_> {
-    /// Begins a transaction, does the work in it, and commits.
-    pub(super) fn transaction(link: &Link, until: Instant, is_synced: bool, work: &mut Work<'_>) -> Result<(), Fault> {
+    /// Does the work and commits it. What only reads is not held together by a transaction: under read committed each of its
+    /// statements sees its own moment anyway, and two round trips are saved.
+    pub(super) fn transaction(link: &Link, until: Instant, access: Access, work: &mut Work<'_>) -> Result<(), Fault> {
+        let is_read = matches!(access, Access::Read | Access::ReadKeys | Access::ReadLong);
         let mut statements = Statements { link, until, fault: None };
-        statements.wait(async { Ok(link.begin().await?) })?;
+        if !is_read {
+            statements.wait(async { Ok(link.begin().await?) })?;
+        }
         if let Err(error) = work(&mut statements) {
             return Err(statements.fault.unwrap_or(Fault::Final(error)));
         }
-        if !is_synced {
+        if access == Access::WriteUnsynced {
             statements.wait(async { Ok(link.plain(UNSYNCED).await?) })?;
         }
-        statements.wait(link.commit())
+        if is_read { Ok(()) } else { statements.wait(link.commit()) }
+    }
+
+    /// Reads outside of a transaction.
+    pub(super) fn reading<T>(
+        link: &Link,
+        until: Instant,
+        read: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError>,
+    ) -> Result<T, Fault> {
+        let mut statements = Statements { link, until, fault: None };
+        read(&mut statements).map_err(|error| statements.fault.take().unwrap_or(Fault::Final(error)))
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
@@ -70,6 +85,21 @@ impl Transaction for Statements<'_> {
         let link = self.link;
         self.answer(async { link.execute(&sql, &values).await })
     }
+
+    fn execute_each(&mut self, sql: &str, rows: &[Vec<Value>]) -> Result<u64, StoreError> {
+        let sql = translate(sql, Dialect::Postgres)?;
+        let link = self.link;
+        let execute = async |values: &Vec<Value>| {
+            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+            link.execute(&sql, &values).await
+        };
+        let changed = self.answer(async {
+            // Prepared beforehand: the first use of a statement would wait.
+            link.statement(&sql).await?;
+            try_join_all(rows.iter().map(execute)).await
+        })?;
+        Ok(changed.into_iter().sum())
+    }
 }
 
 type Converted = Result<IsNull, Box<dyn Error + Sync + Send>>;
@@ -97,6 +127,8 @@ impl ToSql for Value {
                 Type::BOOL_ARRAY => values.iter().map(|value| *value != 0).collect::<Vec<_>>().to_sql(kind, out),
                 _ => values.to_sql(kind, out),
             },
+            Value::Keys(values) => values.iter().map(|value| text::key(value)).collect::<Vec<_>>().to_sql(kind, out),
+            Value::Blobs(values) => values.iter().map(Vec::as_slice).collect::<Vec<_>>().to_sql(kind, out),
             Value::Texts(values) => {
                 values.iter().map(|value| value.as_deref().map(text::kept)).collect::<Vec<_>>().to_sql(kind, out)
             }

@@ -7,11 +7,9 @@ use parkgate_ledger::{Decision, ParkId, RecordRef, Space};
 use parkgate_wire::Fen;
 
 use super::link::{Fault, Link};
-use super::record::Blocks;
+use super::record::{Batch, Blocks};
 use super::text;
-use crate::Entry;
 use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
-use parkgate_seal::Seal;
 
 const ADD_RECORDS: &str = "INSERT INTO records (park_id, id, kind, parking_serial, long_serial, enter_time, event_time, \
     counted, plate, digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original) \
@@ -23,16 +21,8 @@ const ADD_PAYMENTS: &str = "INSERT INTO payments (park_id, parking_order, pay_ty
     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])";
 const ADD_IMAGES: &str = "INSERT INTO images (park_id, record_id, name, sha256, md5, size, content_type) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[])";
-/// For each subscriber that wants it. What was ignored for its serial goes to other platforms of the protocol only, which
-/// judge for themselves.
 const ADD_DELIVERIES: &str = "INSERT INTO deliveries (park_id, subscriber_id, record_id, next_at, since) \
-    SELECT n.park_id, s.id, n.id, CASE WHEN s.id = n.inline AND n.conflict_with IS NULL THEN n.until \
-    ELSE n.received_at END, n.received_at FROM subscribers s CROSS JOIN \
-    UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) \
-    AS n (park_id, id, kind, conflict_with, received_at, inline, until) \
-    WHERE (n.conflict_with IS NULL OR s.relays) AND CASE n.kind WHEN 0 THEN s.enters ELSE s.leaves END \
-    AND (s.all_parks OR EXISTS (SELECT 1 FROM subscriber_parks p WHERE p.subscriber_id = s.id \
-    AND p.park_id = coalesce((SELECT e.park_id FROM park_epochs e WHERE e.id = n.park_id), n.park_id)))";
+    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])";
 const PUT_SPACES: &str = "UPDATE spaces s SET total = n.total, remain = n.remain, as_of = n.as_of, later = n.later, \
     latest_counted = n.latest_counted, touched = s.touched + 1 \
     FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
@@ -41,20 +31,20 @@ const PUT_SPACES: &str = "UPDATE spaces s SET total = n.total, remain = n.remain
 /// Writes all and commits, in one round trip.
 pub(super) async fn write(
     link: &Link,
-    batch: &[Entry],
+    batch: Batch<'_>,
     decision: &Decision,
     blocks: &Blocks,
     spaces: Vec<(ParkId, Space)>,
-    seal: &Seal,
 ) -> Result<(), Fault> {
-    let records = Records::of(batch, decision, blocks, seal)?;
+    let records = Records::of(batch, decision, blocks)?;
+    let deliveries = Deliveries::of(batch, decision, blocks);
     let payments = Payments::of(batch, decision, blocks);
     let images = Images::of(batch, decision, blocks);
     for sql in [ADD_RECORDS, ADD_DELIVERIES, ADD_PAYMENTS, ADD_IMAGES, PUT_SPACES] {
         link.statement(sql).await?;
     }
     // Each is sent only once the one before it is; when one fails, the rest is not looked at and the connection given up.
-    let rows = try_join(records.add(link), records.tell(link, blocks.is_told));
+    let rows = try_join(records.add(link), deliveries.add(link));
     try_join5(rows, payments.add(link), images.add(link), put_spaces(link, &spaces), link.commit()).await?;
     Ok(())
 }
@@ -73,8 +63,6 @@ struct Records<'a> {
     digests: Vec<&'a [u8]>,
     seqnos: Vec<i64>,
     received: Vec<i64>,
-    inline: Vec<Option<i64>>,
-    inline_until: Vec<Option<i64>>,
     variants: Vec<i16>,
     conflicts_with: Vec<Option<i64>>,
     refused_orders: Vec<Option<String>>,
@@ -84,11 +72,10 @@ struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    fn of(batch: &'a [Entry], decision: &Decision, blocks: &Blocks, seal: &Seal) -> Result<Records<'a>, Fault> {
+    fn of(batch: Batch<'a>, decision: &Decision, blocks: &Blocks) -> Result<Records<'a>, Fault> {
         let mut all = Records::default();
         for (index, record) in decision.records.iter().enumerate() {
-            let Some(entry) = batch.get(record.arrival) else { continue };
-            let arrival = &entry.arrival;
+            let Some((entry, arrival)) = batch.push(record.arrival) else { continue };
             all.parks.push(arrival.park.0);
             all.ids.push(blocks.number(RecordRef::New(index)));
             all.kinds.push(kind_code(arrival.kind) as i16);
@@ -100,15 +87,13 @@ impl<'a> Records<'a> {
             all.plates.push(entry.plate.as_deref().map(text::kept));
             all.digests.push(&arrival.digest.0);
             all.seqnos.push(arrival.seqno.0 as i64);
-            all.received.push(entry.arrival.received_at.0);
-            all.inline.push(entry.inline.map(|inline| inline.subscriber));
-            all.inline_until.push(entry.inline.map(|inline| inline.until));
+            all.received.push(arrival.received_at.0);
             all.variants.push(i16::from(entry.variant));
             all.conflicts_with.push(record.conflict_with.map(|standing| blocks.number(standing)));
             all.refused_orders.push(orders_text(&record.refused_orders));
             all.params.push(text::kept(&entry.params));
-            all.personal.push(sealed_personal(seal, entry)?);
-            all.originals.push(sealed_original(seal, entry)?);
+            all.personal.push(sealed_personal(batch.seal, entry, arrival)?);
+            all.originals.push(sealed_original(batch.seal, entry, arrival)?);
         }
         Ok(all)
     }
@@ -145,12 +130,37 @@ impl<'a> Records<'a> {
     }
 }
 
-impl Records<'_> {
-    async fn tell(&self, link: &Link, is_told: bool) -> Result<(), Fault> {
-        if is_told && !self.ids.is_empty() {
-            let Records { parks, ids, kinds, conflicts_with, received, inline, inline_until, .. } = self;
-            link.execute(ADD_DELIVERIES, &[parks, ids, kinds, conflicts_with, received, inline, inline_until]).await?;
+#[derive(Default)]
+struct Deliveries {
+    parks: Vec<i64>,
+    subscribers: Vec<i64>,
+    records: Vec<i64>,
+    next_at: Vec<i64>,
+    since: Vec<i64>,
+}
+
+impl Deliveries {
+    fn of(batch: Batch<'_>, decision: &Decision, blocks: &Blocks) -> Deliveries {
+        let mut all = Deliveries::default();
+        for (index, delivery) in batch.routing.deliveries(batch.entries, batch.arrivals, decision) {
+            let record = decision.records.get(index).and_then(|record| batch.push(record.arrival));
+            let Some((_, arrival)) = record else { continue };
+            all.parks.push(arrival.park.0);
+            all.subscribers.push(delivery.subscriber.0);
+            all.records.push(blocks.number(RecordRef::New(index)));
+            all.next_at.push(delivery.next_at.0);
+            all.since.push(delivery.since.0);
         }
+        all
+    }
+
+    async fn add(&self, link: &Link) -> Result<(), Fault> {
+        if self.parks.is_empty() {
+            return Ok(());
+        }
+        let values: super::link::Values<'_> =
+            &[&self.parks, &self.subscribers, &self.records, &self.next_at, &self.since];
+        link.execute(ADD_DELIVERIES, values).await?;
         Ok(())
     }
 }
@@ -169,14 +179,12 @@ struct Payments<'a> {
 }
 
 impl<'a> Payments<'a> {
-    fn of(batch: &'a [Entry], decision: &Decision, blocks: &Blocks) -> Payments<'a> {
+    fn of(batch: Batch<'a>, decision: &Decision, blocks: &Blocks) -> Payments<'a> {
         let mut all = Payments::default();
         let fen = |amount: Option<Fen>| amount.map(|fen| fen.0 as i64);
         for payment in &decision.payments {
-            let entry = decision.records.get(payment.record).and_then(|record| batch.get(record.arrival));
-            let Some((arrival, paid)) =
-                entry.and_then(|entry| Some((&entry.arrival, entry.arrival.payments.get(payment.position)?)))
-            else {
+            let record = decision.records.get(payment.record).and_then(|record| batch.push(record.arrival));
+            let Some((arrival, paid)) = record.and_then(|(_, a)| Some((a, a.payments.get(payment.position)?))) else {
                 continue;
             };
             all.parks.push(arrival.park.0);
@@ -227,12 +235,12 @@ struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
-    fn of(batch: &'a [Entry], decision: &Decision, blocks: &Blocks) -> Images<'a> {
+    fn of(batch: Batch<'a>, decision: &Decision, blocks: &Blocks) -> Images<'a> {
         let mut all = Images::default();
         for (index, record) in decision.records.iter().enumerate() {
-            let Some(entry) = batch.get(record.arrival) else { continue };
+            let Some((entry, arrival)) = batch.push(record.arrival) else { continue };
             for (name, picture) in &entry.pictures {
-                all.parks.push(entry.arrival.park.0);
+                all.parks.push(arrival.park.0);
                 all.records.push(blocks.number(RecordRef::New(index)));
                 all.names.push(text::kept(name));
                 all.keys.push(&picture.key.0);
@@ -255,7 +263,7 @@ impl<'a> Images<'a> {
     }
 }
 
-pub(super) async fn put_spaces(link: &Link, spaces: &[(ParkId, Space)]) -> Result<(), Fault> {
+async fn put_spaces(link: &Link, spaces: &[(ParkId, Space)]) -> Result<(), Fault> {
     let parks: Vec<i64> = spaces.iter().map(|(park, _)| park.0).collect();
     let snapshots: Vec<_> = spaces.iter().map(|(_, space)| space.snapshot).collect();
     let totals: Vec<Option<i64>> = snapshots.iter().map(|told| told.map(|told| told.total.into())).collect();

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::StoreError;
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0001_records.sql"),
     include_str!("../../migrations/sqlite/0002_quarantine.sql"),
     include_str!("../../migrations/sqlite/0003_forwarding.sql"),
@@ -13,6 +13,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0005_forwarding.sql"),
     include_str!("../../migrations/sqlite/0006_by_park.sql"),
     include_str!("../../migrations/sqlite/0007_counted.sql"),
+    include_str!("../../migrations/sqlite/0008_quarantine.sql"),
 ];
 
 /// Brings a database to the newest version.

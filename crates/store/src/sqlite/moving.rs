@@ -68,10 +68,6 @@ impl End for SqliteEnd {
         Ok(format!("{} ({})", self.path.display(), mark(&connection, ID)?.unwrap_or_default()))
     }
 
-    fn is_sqlite(&self) -> bool {
-        true
-    }
-
     fn mark(&self, what: &str) -> Result<Option<String>, StoreError> {
         mark(&lock(&self.connection), what)
     }
@@ -170,7 +166,12 @@ impl End for SqliteEnd {
         let own: Vec<usize> = (0..table.columns.len()).filter(is_own).collect();
         let names: Vec<_> = own.iter().filter_map(|index| names(table).get(*index).copied()).collect();
         let marks: Vec<_> = (1..=own.len()).map(|number| format!("?{number}")).collect();
-        let sql = format!("INSERT INTO {} ({}) VALUES ({})", table.name, names.join(", "), marks.join(", "));
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING",
+            table.name,
+            names.join(", "),
+            marks.join(", ")
+        );
         {
             let mut statement = transaction.prepare_cached(&sql)?;
             for Found { row, .. } in rows {
@@ -200,8 +201,8 @@ impl End for SqliteEnd {
     fn clear(&self) -> Result<(), StoreError> {
         let mut connection = lock(&self.connection);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // What names comes after what is named; what triggers keep, last.
-        for Table { name, .. } in TABLES.iter().rev().chain(TABLES.iter().filter(|table| table.made_by_sqlite)) {
+        // What names comes after what is named.
+        for Table { name, .. } in TABLES.iter().rev() {
             transaction.execute(&format!("DELETE FROM {name}"), [])?;
         }
         // Made of records: those that come have other numbers.

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
+use parkgate_ledger::fanout::NewDelivery;
 use parkgate_ledger::{
-    Arrival, Half, Halves, Keys, Loaded, NewRecord, ParkId, ParkKey, ParkSpace, RecordId, RecordRef, SerialKey,
+    Arrival, Decision, Half, Halves, Keys, Loaded, ParkId, ParkKey, ParkSpace, RecordId, RecordRef, SerialKey,
     Snapshot, Space, SpaceEvent, Verdict, counts_as_of, decide, touches,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Role, connect, delivery, migrate};
+use super::transaction::Statements;
+use super::{Role, connect, migrate};
+use crate::store::batch::{Routing, arrivals};
 use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
 use crate::{Entry, StoreError};
 use parkgate_seal::Seal;
@@ -17,6 +20,7 @@ use parkgate_seal::Seal;
 /// The one connection that writes.
 pub(super) struct Writer {
     connection: Connection,
+    routing: Routing,
 }
 
 const HALVES: &str = "SELECT kind, id, digest, seqno, refused_orders FROM records \
@@ -47,6 +51,9 @@ const ADD_PAYMENT: &str = "INSERT INTO payments (parking_order, park_id, pay_typ
     free_value, change_value, pay_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const ADD_IMAGE: &str =
     "INSERT INTO images (record_id, name, sha256, md5, size, content_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const ADD_DELIVERY: &str = "INSERT INTO deliveries (subscriber_id, record_id, park_id, next_at, since) \
+    VALUES (?1, ?2, ?3, ?4, ?5)";
+const VERSION: &str = "SELECT version FROM registry_version";
 const PUT_SPACE: &str = "INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (park_id) DO UPDATE SET total = excluded.total, remain = excluded.remain, \
     as_of = excluded.as_of, later = excluded.later, latest_counted = excluded.latest_counted";
@@ -55,7 +62,7 @@ impl Writer {
     pub(super) fn open(path: &Path) -> Result<Writer, StoreError> {
         let mut connection = connect(path, Role::Writer)?;
         migrate::migrate(&mut connection)?;
-        Ok(Writer { connection })
+        Ok(Writer { connection, routing: Routing::default() })
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {
@@ -75,107 +82,138 @@ impl Writer {
     /// One durable transaction for the whole batch. After an error it may still be open.
     pub(super) fn record(&mut self, batch: &[Entry], seal: &Seal) -> Result<Vec<Verdict>, StoreError> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let verdicts = write(&self.connection, batch, seal)?;
+        let version = self.connection.prepare_cached(VERSION)?.query_row([], |row| row.get(0))?;
+        if !self.routing.is_of(version) {
+            self.routing = Routing::load(&mut Statements(&self.connection))?;
+        }
+        let moved = self.routing.moved(batch);
+        let arrivals = arrivals(batch, &moved);
+        let keys = touches(&arrivals);
+        let loaded = load(&self.connection, &arrivals, &keys)?;
+        let decision = decide(&arrivals, &keys, loaded);
+        let deliveries = self.routing.deliveries(batch, &arrivals, &decision);
+        Batch { connection: &self.connection, entries: batch, arrivals: &arrivals, seal }
+            .write(&decision, &deliveries)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
-        Ok(verdicts)
+        Ok(decision.verdicts)
     }
 }
 
-fn write(connection: &Connection, batch: &[Entry], seal: &Seal) -> Result<Vec<Verdict>, StoreError> {
-    let arrivals: Vec<&Arrival> = batch.iter().map(|entry| &entry.arrival).collect();
-    let keys = touches(&arrivals);
-    let loaded = load(connection, &keys)?;
-    let decision = decide(&arrivals, &keys, loaded);
-    let first_id = connection.prepare_cached(NEXT_ID)?.query_row([], |row| row.get::<_, i64>(0))?;
-    let id_of = |record: RecordRef| match record {
-        RecordRef::Stored(RecordId(id)) => id,
-        RecordRef::New(index) => first_id + index as i64,
-    };
-    let mut add_record = connection.prepare_cached(ADD_RECORD)?;
-    let mut add_image = connection.prepare_cached(ADD_IMAGE)?;
-    let is_told = delivery::any_subscriber(connection)?;
-    for (index, record) in decision.records.iter().enumerate() {
-        let Some(entry) = batch.get(record.arrival) else { continue };
-        let id = id_of(RecordRef::New(index));
-        add_one(&mut add_record, id, record, record.conflict_with.map(id_of), entry, seal)?;
-        if is_told {
-            let arrival = &entry.arrival;
-            let (subscriber, until) = entry.inline.map(|inline| (inline.subscriber, inline.until)).unzip();
-            let is_ignored = record.conflict_with.is_some();
-            let kind = kind_code(arrival.kind);
-            let values = params![id, arrival.park.0, kind, arrival.received_at.0, is_ignored, subscriber, until];
-            connection.prepare_cached(delivery::ADD)?.execute(values)?;
-        }
-        for (name, picture) in &entry.pictures {
-            let size = i64::try_from(picture.size).unwrap_or(i64::MAX);
-            add_image.execute(params![id, name, picture.key.0, picture.md5.0, size, picture.content_type])?;
-        }
-    }
-    let mut add_payment = connection.prepare_cached(ADD_PAYMENT)?;
-    for payment in &decision.payments {
-        let arrival = decision.records.get(payment.record).and_then(|record| arrivals.get(record.arrival));
-        let Some((arrival, paid)) = arrival.and_then(|a| Some((a, a.payments.get(payment.position)?))) else {
-            continue;
+/// A batch that is written.
+struct Batch<'a> {
+    connection: &'a Connection,
+    entries: &'a [Entry],
+    arrivals: &'a [&'a Arrival],
+    seal: &'a Seal,
+}
+
+impl Batch<'_> {
+    fn write(&self, decision: &Decision, deliveries: &[(usize, NewDelivery)]) -> Result<(), StoreError> {
+        let first_id = self.connection.prepare_cached(NEXT_ID)?.query_row([], |row| row.get::<_, i64>(0))?;
+        let id_of = |record: RecordRef| match record {
+            RecordRef::Stored(RecordId(id)) => id,
+            RecordRef::New(index) => first_id + index as i64,
         };
-        let fen = |amount: Option<parkgate_wire::Fen>| amount.map(|fen| fen.0 as i64);
-        add_payment.execute(params![
-            paid.parking_order,
-            arrival.park.0,
-            paid.pay_type,
-            id_of(RecordRef::New(payment.record)),
-            payment.position as i64,
-            fen(paid.value),
-            fen(paid.free_value),
-            fen(paid.change_value),
-            paid.pay_time.map(|time| time.0),
-        ])?;
+        self.add_records(decision, id_of)?;
+        self.add_payments(decision, id_of)?;
+        self.add_deliveries(decision, deliveries, id_of)?;
+        let (first_run, run) = (first_id >> RUN_BITS, (first_id + decision.records.len() as i64) >> RUN_BITS);
+        if run > first_run {
+            self.connection.prepare_cached(SUM_UP_RUNS)?.execute([run])?;
+        }
+        put_spaces(self.connection, &decision.spaces)
     }
-    let (first_run, run) = (first_id >> RUN_BITS, (first_id + decision.records.len() as i64) >> RUN_BITS);
-    if run > first_run {
-        connection.prepare_cached(SUM_UP_RUNS)?.execute([run])?;
+
+    fn add_records(&self, decision: &Decision, id_of: impl Fn(RecordRef) -> i64) -> Result<(), StoreError> {
+        let mut add_record = self.connection.prepare_cached(ADD_RECORD)?;
+        let mut add_image = self.connection.prepare_cached(ADD_IMAGE)?;
+        for (index, record) in decision.records.iter().enumerate() {
+            let (Some(entry), Some(arrival)) = (self.entries.get(record.arrival), self.arrivals.get(record.arrival))
+            else {
+                continue;
+            };
+            let id = id_of(RecordRef::New(index));
+            add_record.execute(params![
+                id,
+                arrival.park.0,
+                kind_code(arrival.kind),
+                arrival.parking_serial,
+                arrival.enter_time.0,
+                arrival.event_time.0,
+                record.counted,
+                entry.plate,
+                arrival.digest.0,
+                arrival.seqno.0 as i64,
+                arrival.received_at.0,
+                entry.variant,
+                record.conflict_with.map(&id_of),
+                orders_text(&record.refused_orders),
+                entry.params,
+                sealed_personal(self.seal, entry, arrival)?,
+                sealed_original(self.seal, entry, arrival)?,
+            ])?;
+            for (name, picture) in &entry.pictures {
+                let size = i64::try_from(picture.size).unwrap_or(i64::MAX);
+                add_image.execute(params![id, name, picture.key.0, picture.md5.0, size, picture.content_type])?;
+            }
+        }
+        Ok(())
     }
-    put_spaces(connection, &decision.spaces)?;
-    Ok(decision.verdicts)
+
+    fn add_payments(&self, decision: &Decision, id_of: impl Fn(RecordRef) -> i64) -> Result<(), StoreError> {
+        let mut add_payment = self.connection.prepare_cached(ADD_PAYMENT)?;
+        for payment in &decision.payments {
+            let arrival = decision.records.get(payment.record).and_then(|record| self.arrivals.get(record.arrival));
+            let Some((arrival, paid)) = arrival.and_then(|a| Some((a, a.payments.get(payment.position)?))) else {
+                continue;
+            };
+            let fen = |amount: Option<parkgate_wire::Fen>| amount.map(|fen| fen.0 as i64);
+            add_payment.execute(params![
+                paid.parking_order,
+                arrival.park.0,
+                paid.pay_type,
+                id_of(RecordRef::New(payment.record)),
+                payment.position as i64,
+                fen(paid.value),
+                fen(paid.free_value),
+                fen(paid.change_value),
+                paid.pay_time.map(|time| time.0),
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn add_deliveries(
+        &self,
+        decision: &Decision,
+        deliveries: &[(usize, NewDelivery)],
+        id_of: impl Fn(RecordRef) -> i64,
+    ) -> Result<(), StoreError> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let mut add = self.connection.prepare_cached(ADD_DELIVERY)?;
+        for (index, delivery) in deliveries {
+            let arrival = decision.records.get(*index).and_then(|record| self.arrivals.get(record.arrival));
+            let Some(arrival) = arrival else { continue };
+            let id = id_of(RecordRef::New(*index));
+            let (subscriber, next_at, since) = (delivery.subscriber.0, delivery.next_at.0, delivery.since.0);
+            add.execute(params![subscriber, id, arrival.park.0, next_at, since])?;
+        }
+        Ok(())
+    }
 }
 
-fn add_one(
-    add_record: &mut rusqlite::CachedStatement<'_>,
-    id: i64,
-    record: &NewRecord,
-    conflict_with: Option<i64>,
-    entry: &Entry,
-    seal: &Seal,
-) -> Result<(), StoreError> {
-    let arrival = &entry.arrival;
-    let personal = sealed_personal(seal, entry)?;
-    let refused_orders = orders_text(&record.refused_orders);
-    add_record.execute(params![
-        id,
-        arrival.park.0,
-        kind_code(arrival.kind),
-        arrival.parking_serial,
-        arrival.enter_time.0,
-        arrival.event_time.0,
-        record.counted,
-        entry.plate,
-        arrival.digest.0,
-        arrival.seqno.0 as i64,
-        arrival.received_at.0,
-        entry.variant,
-        conflict_with,
-        refused_orders,
-        entry.params,
-        personal,
-        sealed_original(seal, entry)?,
-    ])?;
-    Ok(())
-}
-
-fn load(connection: &Connection, keys: &Keys<'_>) -> Result<Loaded, StoreError> {
+fn load(connection: &Connection, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     let mut halves = connection.prepare_cached(HALVES)?;
     for key in &keys.serials {
-        loaded.serials.push(load_halves(connection, &mut halves, key)?);
+        loaded.serials.push(load_halves(&mut halves, key)?);
+    }
+    if keys.needs_conflicts(arrivals, &loaded) {
+        for halves in &mut loaded.serials {
+            load_conflicts(connection, halves)?;
+        }
     }
     let mut order = connection.prepare_cached(ORDER)?;
     for key in &keys.orders {
@@ -187,11 +225,7 @@ fn load(connection: &Connection, keys: &Keys<'_>) -> Result<Loaded, StoreError> 
     Ok(loaded)
 }
 
-fn load_halves(
-    connection: &Connection,
-    halves: &mut rusqlite::CachedStatement<'_>,
-    key: &SerialKey<'_>,
-) -> Result<Halves, StoreError> {
+fn load_halves(halves: &mut rusqlite::CachedStatement<'_>, key: &SerialKey<'_>) -> Result<Halves, StoreError> {
     let mut found = Halves::default();
     let mut rows = halves.query(params![key.parking_serial, key.park.0])?;
     while let Some(row) = rows.next()? {
@@ -202,10 +236,7 @@ fn load_halves(
             digest: Digest(row.get(2)?),
             seqno: seqno(row, 3)?,
             refused_orders: refused.map(|text| serde_json::from_str(&text).unwrap_or_default()).unwrap_or_default(),
-            conflicts: connection
-                .prepare_cached(CONFLICTS)?
-                .query_map([id], |row| Ok((Digest(row.get(0)?), seqno(row, 1)?)))?
-                .collect::<Result<_, _>>()?,
+            conflicts: Vec::new(),
         };
         match row.get::<_, i64>(0)? {
             0 => found.enter = Some(half),
@@ -215,8 +246,18 @@ fn load_halves(
     Ok(found)
 }
 
+fn load_conflicts(connection: &Connection, halves: &mut Halves) -> Result<(), StoreError> {
+    for half in halves.enter.iter_mut().chain(&mut halves.leave) {
+        let RecordRef::Stored(RecordId(id)) = half.record else { continue };
+        let mut conflicts = connection.prepare_cached(CONFLICTS)?;
+        let conflicts = conflicts.query_map([id], |row| Ok((Digest(row.get(0)?), seqno(row, 1)?)))?;
+        half.conflicts = conflicts.collect::<Result<_, _>>()?;
+    }
+    Ok(())
+}
+
 /// Kept bit by bit: SQLite's integers are signed.
-pub(super) fn seqno(row: &Row<'_>, column: usize) -> rusqlite::Result<Seqno> {
+fn seqno(row: &Row<'_>, column: usize) -> rusqlite::Result<Seqno> {
     Ok(Seqno(row.get::<_, i64>(column)? as u64))
 }
 
@@ -234,7 +275,7 @@ fn load_space(connection: &Connection, key: &ParkKey) -> Result<ParkSpace, Store
     Ok(ParkSpace { space, later_events })
 }
 
-pub(super) fn space(connection: &Connection, park: ParkId) -> Result<Space, StoreError> {
+fn space(connection: &Connection, park: ParkId) -> Result<Space, StoreError> {
     let found = connection
         .prepare_cached(SPACE)?
         .query_row([park.0], |row| {
@@ -250,7 +291,7 @@ pub(super) fn space(connection: &Connection, park: ParkId) -> Result<Space, Stor
     Ok(found.unwrap_or_default())
 }
 
-pub(super) fn put_spaces(connection: &Connection, spaces: &[(ParkId, Space)]) -> Result<(), StoreError> {
+fn put_spaces(connection: &Connection, spaces: &[(ParkId, Space)]) -> Result<(), StoreError> {
     let mut put = connection.prepare_cached(PUT_SPACE)?;
     for (park, space) in spaces {
         let snapshot = space.snapshot;

@@ -37,6 +37,15 @@ impl Transaction for Statements<'_> {
         let mut statement = self.0.prepare_cached(&translate(sql, Dialect::Sqlite)?)?;
         Ok(statement.execute(params_from_iter(values)).map_err(exists)? as u64)
     }
+
+    fn execute_each(&mut self, sql: &str, rows: &[Vec<Value>]) -> Result<u64, StoreError> {
+        let mut statement = self.0.prepare_cached(&translate(sql, Dialect::Sqlite)?)?;
+        let mut changed = 0;
+        for values in rows {
+            changed += statement.execute(params_from_iter(values)).map_err(exists)? as u64;
+        }
+        Ok(changed)
+    }
 }
 
 /// A name or key that is taken already.
@@ -76,6 +85,8 @@ impl ToSql for Value {
             Value::Blob(bytes) => Ok(ToSqlOutput::Borrowed(ValueRef::Blob(bytes))),
             Value::Ints(values) => json(serde_json::to_string(values)),
             Value::Texts(values) => json(serde_json::to_string(values)),
+            Value::Keys(values) => json(serde_json::to_string(values)),
+            Value::Blobs(values) => json(serde_json::to_string(&values.iter().map(hex::encode).collect::<Vec<_>>())),
         }
     }
 }

@@ -119,7 +119,7 @@ fn now_ms() -> i64 {
 }
 
 /// What every subscriber asked for.
-pub(crate) fn subscriptions(transaction: &mut dyn Transaction) -> Result<Vec<Subscription>, StoreError> {
+pub(super) fn subscriptions(transaction: &mut dyn Transaction) -> Result<Vec<Subscription>, StoreError> {
     let rows = transaction.query("SELECT id, all_parks, enters, leaves, relays FROM subscribers ORDER BY id", &[])?;
     if rows.is_empty() {
         return Ok(Vec::new());

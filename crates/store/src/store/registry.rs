@@ -3,19 +3,22 @@
 use std::collections::HashMap;
 
 use parkgate_ledger::ParkId;
+use parkgate_ledger::epoch::Epoch;
 use parkgate_wire::UnixMillis;
 
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
-use crate::registry::{App, Epoch, NewApp, NewPark, OldSecret, Park, ParkChange};
+use crate::registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 use crate::stored::{app_place, opened, park_place};
 use parkgate_seal::Seal;
 
 pub(crate) fn version(backend: &dyn Backend) -> Result<i64, StoreError> {
-    backend.transaction(Access::Read, |transaction| {
-        let row = transaction.query_opt("SELECT version FROM registry_version", &[])?;
-        row.ok_or_else(|| StoreError::Broken("the registry has no version".into()))?.int(0)
-    })
+    backend.transaction(Access::Read, version_in)
+}
+
+pub(super) fn version_in(transaction: &mut dyn Transaction) -> Result<i64, StoreError> {
+    let row = transaction.query_opt("SELECT version FROM registry_version", &[])?;
+    row.ok_or_else(|| StoreError::Broken("the registry has no version".into()))?.int(0)
 }
 
 /// In the transaction of a change to what gates hold in memory.
@@ -42,7 +45,7 @@ pub(crate) fn parks(backend: &dyn Backend, seal: &Seal) -> Result<Vec<Park>, Sto
 }
 
 /// Of every park that has some, the newest first.
-fn epochs(transaction: &mut dyn Transaction) -> Result<HashMap<i64, Vec<Epoch>>, StoreError> {
+pub(super) fn epochs(transaction: &mut dyn Transaction) -> Result<HashMap<i64, Vec<Epoch>>, StoreError> {
     let mut epochs: HashMap<i64, Vec<Epoch>> = HashMap::new();
     let newest_first = "SELECT park_id, id, entered_from FROM park_epochs ORDER BY entered_from DESC";
     for row in transaction.query(newest_first, &[])? {

@@ -2,11 +2,11 @@
 
 use parkgate_ledger::ParkId;
 use parkgate_store::delivery::{
-    Claim, DeliveryFilter, DeliveryId, Difference, Format, Inline, NewSubscriber, Outgoing, Settled, Subscriber,
+    Claim, DeliveryFilter, DeliveryId, Difference, Format, NewSubscriber, Outgoing, Settled, Subscriber,
     SubscriberSettings,
 };
-use parkgate_store::{Store, StoreError};
-use parkgate_wire::{PushKind, Secret};
+use parkgate_store::{Inline, Store, StoreError, SubscriberId};
+use parkgate_wire::{PushKind, Secret, UnixMillis};
 
 use crate::push::{T, With, enter, leave};
 
@@ -258,7 +258,7 @@ fn what_was_ignored_goes_to_other_platforms_of_the_protocol_only(store: &dyn Sto
 fn whoever_asks_before_answering_has_the_push_to_itself(store: &dyn Store) {
     store.add_subscriber(&relay("asked")).unwrap();
     store.add_subscriber(&relay("other")).unwrap();
-    let inline = Some(Inline { subscriber: of(store, "asked").id, until: T + 60_000 });
+    let inline = Some(Inline { subscriber: SubscriberId(of(store, "asked").id), until: UnixMillis(T + 60_000) });
     store.record(&[parkgate_store::Entry { inline, ..leave("1", 1, T, T) }]).unwrap();
     assert!(claim_at(store, "asked", T + 59_999).is_empty());
     assert_eq!(claim_at(store, "other", T + 59_999).len(), 1);

@@ -13,6 +13,7 @@ on_every_store! {
     a_new_numbering_takes_what_is_of_it,
     what_goes_over_to_a_new_numbering_is_told_of_and_known_as_before,
     a_serial_of_both_numberings_is_there_once,
+    an_epoch_holds_for_whoever_does_not_know_of_it,
 }
 
 fn recorded() -> Verdict {
@@ -35,11 +36,11 @@ fn a_new_numbering_takes_what_is_of_it(store: &dyn Store) {
     }
     let reuse = store.serial_reuse("a").unwrap().unwrap();
     assert_eq!((reuse.conflicts, reuse.entered_from), (6, UnixMillis(far)));
-    let epoch = store.begin_epoch(ParkId(1), reuse.entered_from).unwrap();
-    assert_eq!(store.parks().unwrap()[0].epochs, [epoch]);
-    // A gate that does not know yet.
+    // Before the epoch begins.
     let paid = r#"[{"parking_order":"o","pay_type":"1"}]"#;
     store.record(&[leave("late", 900, far, far + 5).personal(r#"{"idcard_no":"L"}"#).payments(paid)]).unwrap();
+    let epoch = store.begin_epoch(ParkId(1), reuse.entered_from).unwrap();
+    assert_eq!(store.parks().unwrap()[0].epochs, [epoch]);
     store.settle_epoch(ParkId(1), &epoch).unwrap();
     store.settle_epoch(ParkId(1), &epoch).unwrap();
     let late = one(store, "late");
@@ -61,11 +62,10 @@ fn a_new_numbering_takes_what_is_of_it(store: &dyn Store) {
     assert_eq!((space.shown(None).remain, space.latest_counted), (Some(42), Some(UnixMillis(far + 5))));
 }
 
-/// A park whose serials start anew at T, and what a gate recorded that did not know yet.
+/// A park whose serials start anew at T, and what was recorded of the new numbering before it began.
 fn late(store: &dyn Store, entries: Vec<Entry>) -> Epoch {
-    let epoch = store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap();
     store.record(&entries).unwrap();
-    epoch
+    store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap()
 }
 
 fn subscriber(name: &str) -> NewSubscriber {
@@ -127,9 +127,28 @@ fn a_serial_of_both_numberings_is_there_once(store: &dyn Store) {
     let ignored: Vec<u64> = found.conflicts.iter().map(|conflict| conflict.record.seqno.0).collect();
     assert_eq!((found.leave.unwrap().seqno, ignored), (Seqno(4), vec![2, 3]), "the first of the new numbering stands");
     assert!(found.payments.is_empty(), "what is ignored pays nothing");
+    store.recount(&store.parks().unwrap()[0]).unwrap();
     // Two leaves counted, not four.
     assert_eq!(store.space(epoch.records).unwrap().later, 2);
     let again = leave("other", 9, T, T + 5).content(8).park(epoch.records.0);
     let known = Verdict::Conflict { seqno: Seqno(3), parking_serial: "other".into() };
     assert_eq!(store.record(&[again]).unwrap(), [known]);
+}
+
+/// No gate's memory decides an epoch: a push that comes with the park's own key, or with that of an epoch it is not of, is
+/// recorded where its vehicle's entering belongs, from the commit of the epoch on.
+fn an_epoch_holds_for_whoever_does_not_know_of_it(store: &dyn Store) {
+    store.add_subscriber(&subscriber("vendor")).unwrap();
+    store.record(&[leave("1", 1, T - 9, T)]).unwrap();
+    let epoch = store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap();
+    let signed = leave("1", 2, T, T + 5).personal(r#"{"idcard_no":"L"}"#);
+    let before = leave("2", 3, T - 1, T + 5).park(epoch.records.0);
+    assert_eq!(store.record(&[signed, before]).unwrap(), [recorded(), recorded()]);
+    // Nothing is left to go over.
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    let stays = store.visit("a", "1").unwrap();
+    assert_eq!(stays.iter().map(|visit| visit.enter_time.0).collect::<Vec<_>>(), [T, T - 9]);
+    assert_eq!(stays[0].leave.as_ref().unwrap().params["idcard_no"], "L");
+    let parks: Vec<ParkId> = claimed(store, T + 10_000).outgoing.iter().map(|told| told.due.park).collect();
+    assert_eq!(parks, [ParkId(1), epoch.records, ParkId(1)]);
 }

@@ -1,0 +1,85 @@
+//! A park's count of free spaces, made anew from its records.
+
+use parkgate_ledger::{ParkId, Recount, Space};
+
+use super::record_pages::{end_after, newest};
+use super::records::put_space;
+use crate::StoreError;
+use crate::backend::{Access, Backend, Transaction, Value};
+use crate::registry::Park;
+use crate::stored::CountedRecord;
+
+/// Records read in one transaction: few, so that it ends soon. SQLite passes by other parks' records meanwhile.
+const PAGE: usize = 4096;
+/// In PostgreSQL in the order of the park's own index, see [`OF_NUMBERING`](super::record_pages::OF_NUMBERING).
+const RECORDS: &str = "SELECT id, event_time, received_at, counted::bigint, params FROM records \
+    WHERE {sqlite park_id = $1}{postgres park_id = ANY (ARRAY[$1::bigint])} AND id > $2 AND id <= $3 \
+    AND conflict_with IS NULL ORDER BY {postgres park_id,} id LIMIT $4";
+/// Who records waits for these rows in PostgreSQL; SQLite has one writer.
+const MAKE: &str = "INSERT INTO spaces (park_id, later) SELECT k.park_id, 0 FROM {rows $1 bigint park_id} AS k \
+    WHERE true ORDER BY k.park_id ON CONFLICT DO NOTHING";
+const LOCK: &str = "SELECT park_id FROM spaces WHERE park_id {in $1} ORDER BY park_id {lock}";
+
+/// Waits for whoever records of these parks, and keeps others waiting until the transaction ends.
+pub(super) fn lock_parks(transaction: &mut dyn Transaction, parks: Value) -> Result<(), StoreError> {
+    let parks = [parks];
+    transaction.execute(MAKE, &parks)?;
+    transaction.query(LOCK, &parks).map(drop)
+}
+
+/// A count under way: of each numbering the records up to one of them.
+#[derive(Clone)]
+struct Counting {
+    recount: Recount,
+    /// Key and last number.
+    numberings: Vec<(ParkId, i64)>,
+}
+
+impl Counting {
+    /// Counts another page of each numbering; is there more?
+    fn page(&mut self, transaction: &mut dyn Transaction) -> Result<bool, StoreError> {
+        let newest = newest(transaction)?;
+        let mut is_more = false;
+        for (numbering, after) in &mut self.numberings {
+            let end = end_after(transaction, *after, PAGE)?.unwrap_or(newest);
+            let values = [numbering.0.into(), (*after).into(), end.into(), Value::limit(PAGE)];
+            let rows = transaction.query(RECORDS, &values)?;
+            for row in &rows {
+                let (event_time, received_at, counted) = (row.int(1)?, row.int(2)?, row.opt_int(3)?);
+                let record = CountedRecord { event_time, received_at, counted, params: row.text(4)? };
+                record.add_to(&mut self.recount)?;
+            }
+            *after = match rows.last() {
+                Some(last) if rows.len() == PAGE => last.int(0)?,
+                _ => end,
+            };
+            is_more |= *after < newest;
+        }
+        Ok(is_more)
+    }
+}
+
+/// Beside whoever records meanwhile; the last records with the park locked, so that none comes in between.
+pub(crate) fn recount(backend: &dyn Backend, park: &Park) -> Result<Space, StoreError> {
+    let numberings = park.numberings().map(|numbering| (numbering, 0)).collect();
+    let mut counting = Counting { recount: Recount::default(), numberings };
+    loop {
+        let (next, is_more) = backend.transaction(Access::ReadLong, |transaction| {
+            let mut next = counting.clone();
+            let is_more = next.page(transaction)?;
+            Ok((next, is_more))
+        })?;
+        counting = next;
+        if !is_more {
+            break;
+        }
+    }
+    backend.transaction(Access::Write, |transaction| {
+        lock_parks(transaction, park.numberings().map(|numbering| numbering.0).collect())?;
+        let mut last = counting.clone();
+        while last.page(transaction)? {}
+        let space = last.recount.space();
+        put_space(transaction, park.counted(), space)?;
+        Ok(space)
+    })
+}
