@@ -1,5 +1,6 @@
 //! Settings: flags, then `PARKGATE_*` variables, then `parkgate.toml`, then defaults, as one checked [`ServeConfig`].
 
+mod given;
 mod http;
 #[cfg(test)]
 mod tests;
@@ -9,16 +10,15 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
-use parkgate_client::{InvalidDuration, parse_duration};
-use parkgate_gate::{Forward, Limits, Schedule};
+use parkgate_gate::{Forward, Limits};
 use parkgate_store::Store;
 use parkgate_web::TrustedProxies;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use self::given::{CONNECTIONS_MAX, Given, GivenForward, GivenLimits, LANES_MAX};
 use self::http::GivenHttp;
 pub(crate) use self::http::network;
 use crate::cli::{ServeArgs, StoreArgs};
@@ -97,140 +97,6 @@ impl State {
     pub(crate) fn open(&self) -> anyhow::Result<Arc<dyn Store>> {
         let url = self.url.as_ref().map(|url| url.0.as_str());
         parkgate_store::open(&self.data, url).with_context(|| self.name())
-    }
-}
-
-/// Settings as given in the file or the environment.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given {
-    listen: Option<String>,
-    admin_listen: Option<String>,
-    data: Option<PathBuf>,
-    store: Option<String>,
-    images: Option<String>,
-    node: Option<String>,
-    #[serde(default)]
-    limits: GivenLimits,
-    #[serde(default)]
-    forward: GivenForward,
-    #[serde(default)]
-    http: GivenHttp,
-}
-
-macro_rules! limits {
-    ($($name:ident: $type:ty),* $(,)?) => {
-        #[derive(Debug, Default, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct GivenLimits { $($name: Option<$type>),* }
-
-        impl GivenLimits {
-            const NAMES: &[&str] = &[$(stringify!($name)),*];
-
-            fn meant(self) -> Limits {
-                let default = Limits::default();
-                Limits { $($name: self.$name.map_or(default.$name, Into::into)),* }
-            }
-        }
-    };
-}
-
-limits! {
-    body_bytes_max: u64,
-    file_bytes_max: u64,
-    files_max: usize,
-    params_max: usize,
-    unlisted_max: usize,
-    value_bytes_max: usize,
-    payments_max: usize,
-    fields_bytes_max: usize,
-    header_timeout: DurationText,
-    idle_timeout: DurationText,
-    body_idle_timeout: DurationText,
-    body_timeout: DurationText,
-    body_rate_min: u64,
-    body_rate_after: DurationText,
-    bodies_bytes_max: usize,
-    connections_max: usize,
-    connections_per_address_max: usize,
-    queue_max: usize,
-    batch_max: usize,
-    lanes: usize,
-    drain_timeout: DurationText,
-    quarantine_pushes_max: u64,
-    quarantine_bytes_max: u64,
-    quarantine_unknown_pushes_max: u64,
-    quarantine_unknown_bytes_max: u64,
-    quarantine_total_bytes_max: u64,
-    quarantine_days: u32,
-    disk_free_min: u64,
-    doctor_per_minute: u32,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GivenForward {
-    allow_private: Option<bool>,
-    retry_first: Option<DurationText>,
-    retry_max: Option<DurationText>,
-    give_up_after: Option<DurationText>,
-    timeout: Option<DurationText>,
-}
-
-impl GivenForward {
-    const NAMES: &[&str] = &["allow_private", "retry_first", "retry_max", "give_up_after", "timeout"];
-
-    fn meant(self) -> Forward {
-        let default = Forward::default();
-        let schedule = Schedule {
-            retry_first: self.retry_first.map_or(default.schedule.retry_first, Into::into),
-            retry_max: self.retry_max.map_or(default.schedule.retry_max, Into::into),
-            give_up_after: self.give_up_after.map_or(default.schedule.give_up_after, Into::into),
-        };
-        Forward {
-            allow_private: self.allow_private.unwrap_or(default.allow_private),
-            schedule,
-            timeout: self.timeout.map_or(default.timeout, Into::into),
-        }
-    }
-
-    /// Without a pause or a time-out there would be no end of requests.
-    fn has_none(&self) -> bool {
-        [self.retry_first, self.retry_max, self.timeout].iter().flatten().any(|span| span.0.is_zero())
-    }
-}
-
-/// No machine has more open connections than this.
-const CONNECTIONS_MAX: usize = 1 << 24;
-/// Each lane has a database connection, and a database usually allows a hundred in all.
-const LANES_MAX: usize = 64;
-
-impl GivenLimits {
-    /// Some of these must be at least 1, or the gate would accept nothing.
-    fn has_none(&self) -> bool {
-        let bytes = self.body_bytes_max == Some(0);
-        let counts = [self.params_max, self.value_bytes_max, self.payments_max, self.fields_bytes_max];
-        let work = [self.connections_max, self.connections_per_address_max, self.queue_max, self.batch_max];
-        bytes || counts.contains(&Some(0)) || work.contains(&Some(0))
-    }
-}
-
-/// `"500ms"`, `"30s"`, `"5m"`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-struct DurationText(Duration);
-
-impl From<DurationText> for Duration {
-    fn from(span: DurationText) -> Self {
-        span.0
-    }
-}
-
-impl TryFrom<String> for DurationText {
-    type Error = InvalidDuration;
-
-    fn try_from(text: String) -> Result<Self, InvalidDuration> {
-        parse_duration(&text).map(DurationText)
     }
 }
 

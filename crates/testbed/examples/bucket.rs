@@ -1,6 +1,6 @@
 //! The tests' S3 server for scripts: prints the variables that a client needs, and ends when its input does.
 
-#![expect(clippy::print_stdout, reason = "that is how it tells them")]
+#![expect(clippy::print_stdout, reason = "scripts read them there")]
 
 fn main() {
     let bucket = parkgate_testbed::BucketServer::start();

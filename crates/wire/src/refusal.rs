@@ -224,20 +224,16 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Refusal::Method { found } => format!("请求方法应为`POST`, 收到`{found}` (use POST)"),
-            Refusal::QuerySent => {
-                "参数应放在表单中, 不能放在URL里 (send parameters in the form, not in the URL)".into()
-            }
+            Refusal::QuerySent => QUERY_SENT.into(),
             Refusal::ContentEncoding { found } => {
                 format!("不支持`Content-Encoding: {found}`, 请不压缩提交 (send the body uncompressed)")
             }
             Refusal::ContentType { found } => format!(
                 "`Content-Type`应为`application/x-www-form-urlencoded`或`multipart/form-data`, 收到`{found}` (send a form)"
             ),
-            Refusal::Charset { part: None, found } => {
-                format!("不支持字符集`{found}`, 请用UTF-8、GBK、GB18030或Big5 (unsupported charset)")
-            }
-            Refusal::Charset { part: Some(part), found } => {
-                format!("表单部分`{part}`: 不支持字符集`{found}`, 请用UTF-8、GBK、GB18030或Big5 (unsupported charset)")
+            Refusal::Charset { part, found } => {
+                let of = part.as_ref().map_or(String::new(), |part| format!("表单部分`{part}`: "));
+                format!("{of}不支持字符集`{found}`, 请用UTF-8、GBK、GB18030或Big5 (unsupported charset)")
             }
             Refusal::TransferEncoding { part, found } => format!(
                 "表单部分`{part}`: 不支持`Content-Transfer-Encoding: {found}`, 请用8bit、base64或quoted-printable (unsupported transfer encoding)"
@@ -286,6 +282,8 @@ impl Refusal {
         }
     }
 }
+
+const QUERY_SENT: &str = "参数应放在表单中, 不能放在URL里 (send parameters in the form, not in the URL)";
 
 /// Text that was found, shortened for a hint.
 pub(crate) fn shortened(text: &str) -> String {

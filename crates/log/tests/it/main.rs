@@ -32,13 +32,13 @@ fn start(stderr: impl Into<Stdio>) -> Child {
 /// Everything it printed. A child that hangs fails the test.
 fn printed(mut child: Child) -> String {
     let mut stdout = child.stdout.take().unwrap();
-    let (tells, told) = channel();
+    let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut text = String::new();
         stdout.read_to_string(&mut text).unwrap();
-        tells.send(text)
+        sender.send(text)
     });
-    let text = told.recv_timeout(Duration::from_secs(60));
+    let text = receiver.recv_timeout(Duration::from_secs(60));
     child.kill().unwrap();
     assert!(child.wait().unwrap().success() || text.is_ok());
     text.unwrap_or_else(|_| panic!("it hangs"))

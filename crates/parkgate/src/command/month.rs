@@ -33,7 +33,7 @@ pub(super) fn run(command: cli::MonthCommand) -> anyhow::Result<()> {
 }
 
 fn of(store: &dyn Store) -> anyhow::Result<&dyn Months> {
-    store.months().ok_or_else(|| anyhow!("按月分区只用于 PostgreSQL (only a PostgreSQL store is cut by months)"))
+    store.months().ok_or_else(|| anyhow!("按月分区只用于 PostgreSQL (only a PostgreSQL store has monthly partitions)"))
 }
 
 /// The beginning of a month in the car parks' time zone.

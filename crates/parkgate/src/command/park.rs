@@ -66,13 +66,13 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
         }
         ParkCommand::Check(args) => check::run(&args),
         ParkCommand::Recount { uuid, json, place } => recount(open(&place)?.as_ref(), &uuid, json),
-        ParkCommand::Disable { uuid, place } => {
-            change_park(&place, &uuid, &ParkChange { enabled: Some(false), ..ParkChange::default() })
-        }
-        ParkCommand::Enable { uuid, place } => {
-            change_park(&place, &uuid, &ParkChange { enabled: Some(true), ..ParkChange::default() })
-        }
+        ParkCommand::Disable { uuid, place } => change_park(&place, &uuid, &enabled(false)),
+        ParkCommand::Enable { uuid, place } => change_park(&place, &uuid, &enabled(true)),
     }
+}
+
+fn enabled(enabled: bool) -> ParkChange {
+    ParkChange { enabled: Some(enabled), ..ParkChange::default() }
 }
 
 fn add(

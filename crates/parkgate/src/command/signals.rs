@@ -34,7 +34,7 @@ impl Signals {
     #[cfg(not(unix))]
     async fn next(&mut self) {
         if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!(%error, "Ctrl-C cannot be heard");
+            tracing::error!(%error, "Ctrl-C cannot be listened for");
             std::future::pending::<()>().await;
         }
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 fn settings(text: &str, variables: &[(&str, &str)]) -> (Given, Vec<String>) {

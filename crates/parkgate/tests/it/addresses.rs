@@ -123,7 +123,7 @@ fn one_address_has_so_many_connections_and_no_more() {
 #[test]
 fn a_trusted_proxy_has_as_many_as_it_needs_and_its_clients_as_many_requests_as_one_address_may() {
     let gate = with(&[("PARKGATE_LIMITS_CONNECTIONS_PER_ADDRESS_MAX", "3"), ("PARKGATE_HTTP_TRUSTED_PROXIES", PROXY)]);
-    // Told to go on with its body, or why not: a request is counted when its header was read.
+    // Answered 100 Continue, or why not: a request is counted when its header was read.
     let begin = |client: &str| {
         let mut stream = connect_from(&gate, PROXY);
         let head = format!(
@@ -174,7 +174,7 @@ fn resident_at_most(gate: &Gate) -> usize {
 }
 
 #[test]
-fn bodies_beyond_the_bound_are_told_to_come_again_and_short_pushes_are_taken_beside_them() {
+fn bodies_beyond_the_limit_get_503_and_short_pushes_are_accepted_meanwhile() {
     let gate = with(&[("PARKGATE_LIMITS_BODIES_BYTES_MAX", "4194304"), ("PARKGATE_LIMITS_BODY_IDLE_TIMEOUT", "60s")]);
     assert_eq!(push_from(&gate, "127.0.0.3", &[], "S0", "123").0, 200);
     let before = resident_at_most(&gate);

@@ -129,7 +129,7 @@ fn a_refused_enter_goes_along_in_its_leave_and_hints_are_held_if_wished() {
 }
 
 #[test]
-fn wrong_settings_are_told() {
+fn wrong_settings_are_reported() {
     let agent = Agent::new(PARKGATE, "gate.example.com", "");
     let (code, _, error) = agent.run(&["run"]);
     assert_eq!((code, error.contains("http://")), (1, true), "{error}");
@@ -139,7 +139,7 @@ fn wrong_settings_are_told() {
 }
 
 #[test]
-fn free_spaces_told_to_the_agent_go_along_with_what_happens_now() {
+fn free_spaces_given_to_the_agent_are_sent_with_current_records() {
     let gate = demo();
     let agent = Agent::started(PARKGATE, &gate.url, "");
     let reported = json!({ "total_parking_space": 80, "remain_parking_space": 33 });
@@ -155,7 +155,7 @@ fn free_spaces_told_to_the_agent_go_along_with_what_happens_now() {
     assert_eq!(gate.visit("S2")["params"]["remain_parking_space"], Value::Null);
     let park = gate.json(&["park", "show", DEMO_PARK]);
     assert_eq!((&park["total_parking_space"], &park["remain_parking_space"]), (&json!(80), &json!(33)));
-    assert_eq!(agent.give("enter", &happens).1["state"], "sent", "the same record, whatever was told since");
+    assert_eq!(agent.give("enter", &happens).1["state"], "sent", "the same record, whatever was given since");
     assert_eq!(agent.json(&["status"])["space"]["remain_parking_space"], 33);
 }
 
@@ -173,7 +173,7 @@ fn bounds_on_the_disk_give_up_pictures_first_and_records_last() {
         std::fs::write(&picture, [b"GIF89a", [b'x'; 94].as_slice()].concat()).unwrap();
         let serial = format!("parking_serial=S{number}");
         let image = format!("leave_image_file={}", picture.display());
-        // Told by the car park itself: without its picture it must not be sent.
+        // Given by the car park itself: without its picture it must not be sent.
         let hash = format!("leave_image_hash={}", md5_hex(&std::fs::read(&picture).unwrap()));
         let words = ["add", "leave", &serial, "plate_color=1", "enter_time=1624874732253", "car_type=1", "car_desc=x"];
         let (code, _, error) =

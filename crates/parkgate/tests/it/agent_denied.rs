@@ -57,7 +57,7 @@ fn a_wrong_signature_that_all_records_meet_loses_none() {
 }
 
 #[test]
-fn a_record_that_alone_is_denied_is_set_aside_with_its_hint_and_the_others_go_on() {
+fn a_record_that_alone_is_denied_becomes_a_dead_letter_and_the_others_go_on() {
     for (status, denial, reported) in [(200, UNSIGNED, "签名验证不通过"), (403, "<html>blocked</html>", "HTTP 403")]
     {
         let platform = Scripted::start(move |request| match parts(&request.body).contains("parking_serial=S3&") {

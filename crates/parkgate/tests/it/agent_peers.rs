@@ -239,7 +239,7 @@ fn a_push_that_hangs_holds_up_nobody_else_and_is_sent_again() {
 }
 
 #[test]
-fn what_goes_wrong_on_the_first_day_is_told() {
+fn what_goes_wrong_on_the_first_day_is_reported() {
     let reported = |agent: &Agent| -> Value { serde_json::from_str(&agent.run(&["check", "--json"]).1).unwrap() };
     let last = |agent: &Agent| reported(agent).as_array().unwrap().last().unwrap().clone();
     let gate = demo();

@@ -79,7 +79,7 @@ fn a_known_name_twice_and_an_ambiguous_string_are_refused() {
     let honest = leave("A1", &[("payment_list", r#"[{"parking_order":"PO1","value":500}]"#)]);
     gate.taken("leave", honest.clone());
     let sign = signed(honest, "123").pop().unwrap();
-    // The captured push cut anew: its payment is swallowed by the serial.
+    // The captured push with another reading: its payment is swallowed by the serial.
     let mut forged = leave("A1&payment_list=[{\"parking_order\":\"PO1\",\"value\":500}]", &[]);
     forged.push(sign);
     let (status, reply) = gate.post("leave", "application/x-www-form-urlencoded", body(&forged).into_bytes());

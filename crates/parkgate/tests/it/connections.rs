@@ -213,7 +213,7 @@ fn a_header_that_has_begun_ends_in_its_own_time_on_a_kept_connection_too() {
 }
 
 #[test]
-fn who_closes_is_told_so_and_not_kept() {
+fn a_client_that_closes_is_answered_so_and_not_kept() {
     let gate = demo();
     let mut line = Line::open(&gate);
     line.send(push("S1").replace("Host: x", "Host: x\r\nConnection: foo, Close"));

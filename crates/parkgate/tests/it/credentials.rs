@@ -1,4 +1,4 @@
-//! Rotated secrets, parks that need not sign, and car parks whose serials start anew.
+//! Rotated secrets, parks that need not sign, and car parks whose serials restart.
 
 use parkgate_testbed::{DEMO_PARK, Gate, NamedValues, body, enter, leave, md5_hex, signed};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn stay(number: u64, day: u64) -> NamedValues {
 }
 
 #[test]
-fn serials_that_start_anew_are_noticed_and_mended() {
+fn a_restart_of_serials_is_noticed_and_mended() {
     let gate = demo();
     for number in 1..=8 {
         gate.taken("leave", stay(number, 0));
@@ -87,7 +87,7 @@ fn serials_that_start_anew_are_noticed_and_mended() {
     let reported = format!("parkgate_serials_used_anew{{park_uuid=\"{DEMO_PARK}\"}} 8");
     eventually(|| gate.metrics().contains(&reported));
 
-    // Of the new numbering, but its serial was free in the old one: it goes over, with its payment and its count.
+    // Of the new epoch, but its serial was free in the old one: it moves there, with its payment and its count.
     let order = r#"[{"parking_order":"O77","pay_type":1,"value":5}]"#;
     let mut free = stay(77, 1);
     free.extend([("payment_list".into(), order.into()), ("idcard_no".into(), "440301199001011234".into())]);
@@ -101,7 +101,7 @@ fn serials_that_start_anew_are_noticed_and_mended() {
     assert_eq!((&moved["payments"][0]["value"], &moved["also"]), (&json!(5), &Value::Null));
     assert_eq!(moved["params"]["idcard_no"], "440301199001011234");
     assert_eq!(gate.json(&["visit", "list"]).as_array().unwrap().len(), 17);
-    // Live pushes go on in the new numbering, retries of either are known, and the count of spaces goes on.
+    // New pushes are recorded in the new epoch, retries of either are recognised, and the count of spaces goes on.
     gate.taken("enter", enter("9", &[("enter_time", "1700000000000")]));
     assert_eq!(gate.taken("leave", free), moved["leave_seqno"].as_str().unwrap());
     assert_eq!(gate.push("leave", stay(3, 1)).1["seqno"], both["leave_seqno"]);

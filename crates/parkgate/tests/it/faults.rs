@@ -100,7 +100,7 @@ impl Push {
         if let Some(picture) = &picture {
             pairs.push((format!("{call}_image_hash"), md5(picture)));
         }
-        // Now and then a wrong signature: set aside, and answered only then.
+        // Now and then a wrong signature: quarantined, and answered only then.
         let is_wrong = number % 7 == 6;
         let fields = signed(pairs, if is_wrong { "wrong" } else { "123" });
         Push { call, serial, fields, picture, is_wrong }
@@ -136,13 +136,14 @@ pub(crate) fn check(
     let by_serial: std::collections::HashMap<&str, &Value> =
         visits.iter().map(|visit| (visit["parking_serial"].as_str().unwrap(), visit)).collect();
     assert_eq!(by_serial.len(), visits.len(), "a serial stands once");
-    let set_aside = json(&["quarantine", "list", "--limit", "1000000"]);
-    let set_aside: Vec<&str> = set_aside.as_array().unwrap().iter().map(|row| row["seqno"].as_str().unwrap()).collect();
+    let quarantined = json(&["quarantine", "list", "--limit", "1000000"]);
+    let quarantined: Vec<&str> =
+        quarantined.as_array().unwrap().iter().map(|row| row["seqno"].as_str().unwrap()).collect();
     assert!(acknowledged.iter().any(|answer| answer.push.is_wrong));
     for answer in acknowledged {
         let (Push { call, serial, .. }, seqno) = (&answer.push, answer.seqno.as_str());
         if answer.push.is_wrong {
-            let times = set_aside.iter().filter(|kept| **kept == seqno).count();
+            let times = quarantined.iter().filter(|kept| **kept == seqno).count();
             assert_eq!(times, 1, "{serial} is not in the quarantine once");
             continue;
         }

@@ -157,7 +157,7 @@ fn nothing_is_lost_or_doubled_when_gates_and_database_are_killed_in_turn() {
     }
     let received: HashSet<String> =
         subscriber.received().iter().map(|received| received.field("parking_serial").unwrap()).collect();
-    assert_eq!(received.len(), good, "the subscriber was told of every visit");
+    assert_eq!(received.len(), good, "the subscriber received every visit");
 }
 
 struct Ends<'a>(&'a AtomicBool);

@@ -79,7 +79,7 @@ fn is_taken(program: &Program) {
     assert_eq!(visit["advisories"].as_array().unwrap().len(), 1, "but that no enter was pushed: {visit}");
 }
 
-fn is_judged(program: &Program) {
+fn is_classified_rightly(program: &Program) {
     let gate = demo();
     let picture = gate.data().join("car.gif");
     std::fs::write(&picture, PICTURE).unwrap();
@@ -96,7 +96,7 @@ macro_rules! languages {
         fn $name() {
             let program = Program::new(&[$($build),*], &[$($word),+]);
             is_taken(&program);
-            is_judged(&program);
+            is_classified_rightly(&program);
         }
     )+};
 }

@@ -1,5 +1,5 @@
 //! Logs that cannot be written: a full disk, a pipe whose reader ended, one that nobody reads. Pushes are answered, records
-//! are sent, and the program ends when it is told to.
+//! are sent, and the program ends when asked to.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
@@ -70,7 +70,7 @@ fn metric(figures: &str, name: &str) -> u64 {
 }
 
 #[test]
-fn a_gate_whose_log_cannot_be_written_answers_every_push_and_ends_when_told() {
+fn a_gate_whose_log_cannot_be_written_answers_every_push_and_ends_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     for (name, stderr, reader) in outputs() {
         let mut gate = Gate::stopped(PARKGATE, &folder.path().join(name), &["--demo"]);
@@ -93,7 +93,7 @@ fn a_gate_whose_log_cannot_be_written_answers_every_push_and_ends_when_told() {
 }
 
 #[test]
-fn an_agent_whose_log_cannot_be_written_sends_every_record_and_ends_when_told() {
+fn an_agent_whose_log_cannot_be_written_sends_every_record_and_ends_when_asked() {
     let gate = Gate::demo(PARKGATE);
     for (name, stderr, _reader) in outputs() {
         let mut agent = Agent::new(PARKGATE, &gate.url, "");

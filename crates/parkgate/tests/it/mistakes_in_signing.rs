@@ -63,7 +63,7 @@ fn every_mistake_is_named_in_the_hint() {
         let hint = hint(&gate, FORM, sent(&whole(), &signed(&whole(), &[mistake])).into_bytes());
         assert!(names(&hint, mistake.kind), "{}: {hint}", mistake.name);
         let right = signed(&whole(), &[]);
-        assert!(!hint.to_uppercase().contains(&right), "the right sign was told: {hint}");
+        assert!(!hint.to_uppercase().contains(&right), "the right sign was revealed: {hint}");
         rows += 1;
     }
     assert!(rows >= 60, "{rows}");
@@ -174,7 +174,7 @@ fn text_lost_before_it_was_sent_is_named_where_it_is_refused_and_where_it_is_rec
     let kept = gate.json(&["quarantine", "list"]);
     assert_eq!(kept[0]["finding_code"], "lost_text");
     assert!(kept[0]["finding"].as_str().unwrap().contains("encoding=URL"), "{kept}");
-    // Signed as it was left, it is taken, and told.
+    // Signed as it was left, it is accepted with an advisory.
     let left = rightly_signed(leave("S2", &[("plate", "?KKKKKK"), ("leave_gate", "ç²¤æµ·")]), SECRET);
     assert_eq!(gate.post("leave", FORM, body(&left).into_bytes()).1["message"], "OK");
     let visit = gate.json(&["visit", "show", PARK, "S2"]);

@@ -55,7 +55,7 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
     assert_eq!((rows(&reported, "records"), rows(&reported, "images")), (61, 30));
     assert_eq!(bucket.objects("moved").len(), 30);
 
-    // The old gate still runs: it tells what it knows, and takes nothing that would be lost.
+    // The old gate still runs: it answers queries, and accepts nothing that would be lost.
     assert_eq!(gate.visit("S1")["state"], "left");
     let (status, reply) = gate.push("leave", leave("S99", &[]));
     assert_eq!((status, &reply["code"]), (503, &"503".into()), "{reply}");
@@ -131,17 +131,17 @@ fn a_picture_that_cannot_be_read_is_not_taken_for_a_missing_one() {
     gate.stop();
     std::fs::remove_file(&pictures[0]).unwrap();
     // Something else is where the picture's folder was: its disk, say, is away.
-    let (shelf, aside) = (pictures[1].parent().unwrap(), folder.path().join("aside"));
-    std::fs::rename(shelf, &aside).unwrap();
-    std::fs::write(shelf, b"").unwrap();
+    let (place, elsewhere) = (pictures[1].parent().unwrap(), folder.path().join("aside"));
+    std::fs::rename(place, &elsewhere).unwrap();
+    std::fs::write(place, b"").unwrap();
     let images = folder.path().join("new-images");
     let there = ["move", "--data", text(&old), "--to-store", &url, "--to-images", text(&images), "--skip-missing"];
     let stopped = run(&bucket, &there);
     let reported = String::from_utf8_lossy(&stopped.stderr);
     assert!(!stopped.status.success() && reported.contains("run again"), "{reported}");
 
-    std::fs::remove_file(shelf).unwrap();
-    std::fs::rename(&aside, shelf).unwrap();
+    std::fs::remove_file(place).unwrap();
+    std::fs::rename(&elsewhere, place).unwrap();
     let reported = ok(&bucket, &there);
     assert!(reported.contains("moved"), "{reported}");
     let kept = pictures[1].strip_prefix(old.join("images")).unwrap();

@@ -23,7 +23,7 @@ fn run(data: &Path, url: &str, args: &[&str]) -> String {
 }
 
 #[test]
-fn a_new_master_key_is_told_of_and_a_second_one_is_never_made() {
+fn a_new_master_key_is_announced_and_a_second_one_is_never_made() {
     let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
     let url = cluster.database();
     let command = |place: &str, args: &[&str]| {
@@ -132,7 +132,7 @@ fn alive(gate: &Gate) -> bool {
 }
 
 #[test]
-fn a_load_balancer_is_told_whether_a_push_could_be_recorded_now() {
+fn readiness_says_whether_a_push_could_be_recorded_now() {
     let primary = Postgres::start(&["wal_level=replica", "max_wal_senders=4"]);
     let (database, folder) = (primary.database(), tempfile::tempdir().unwrap());
     let standby = primary.standby();

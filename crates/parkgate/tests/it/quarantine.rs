@@ -117,7 +117,7 @@ fn beyond_the_bound_the_sender_keeps_it() {
 }
 
 #[test]
-fn the_cause_is_told_in_words_and_its_name_only_to_programs() {
+fn the_cause_is_in_words_for_people_and_by_name_for_programs() {
     let gate = demo();
     let unsorted = body(&signed(leave("S1", &[]), "123 "));
     gate.post("leave", FORM, unsorted.into_bytes());
@@ -226,19 +226,19 @@ fn no_secret_and_no_id_number_in_anything_the_gate_says() {
     gate.ok(&["park", "rotate-secret", "P", "--secret-file", &secret_file(SECRETS[2]), "--keep-old", "1h"]);
     std::fs::remove_file(gate.data().join("secret")).unwrap();
     let mut said = String::new();
-    let mut tell = |text: String| said.push_str(&text);
+    let mut note = |text: String| said.push_str(&text);
     eventually(|| post(&gate, &signed(base("S9"), SECRETS[2])).1["hint"].is_null());
     for (number, secret) in SECRETS.iter().chain(&["nobody's"]).enumerate() {
-        tell(post(&gate, &signed(base(&format!("S{number}")), secret)).1.to_string().replace(ID, ""));
+        note(post(&gate, &signed(base(&format!("S{number}")), secret)).1.to_string().replace(ID, ""));
         let mut app = base(&format!("A{number}"));
         app.push(("app_id".into(), "op1".into()));
-        tell(post(&gate, &signed(app, secret)).1.to_string().replace(ID, ""));
+        note(post(&gate, &signed(app, secret)).1.to_string().replace(ID, ""));
         // The secret in a value, in front, and signed without its name.
         let mut sent = base(&format!("V{number}"));
         sent.push(("sign".into(), md5_hex(format!("{}{secret}", "x").as_bytes())));
-        tell(post(&gate, &sent).1.to_string().replace(ID, ""));
+        note(post(&gate, &sent).1.to_string().replace(ID, ""));
         let text = format!("park_uuid=P&app_secret={secret}");
-        tell(gate.post("leave", FORM, text.into_bytes()).1.to_string());
+        note(gate.post("leave", FORM, text.into_bytes()).1.to_string());
     }
     for words in [
         &["park", "list"][..],
@@ -249,13 +249,13 @@ fn no_secret_and_no_id_number_in_anything_the_gate_says() {
         &["quarantine", "show", "1"],
         &["conflict", "list"],
     ] {
-        tell(gate.ok(words).replace(ID, ""));
-        tell(gate.json(words).to_string().replace(ID, ""));
+        note(gate.ok(words).replace(ID, ""));
+        note(gate.json(words).to_string().replace(ID, ""));
     }
-    tell(gate.ok(&["quarantine", "replay"]).replace(ID, ""));
-    tell(gate.metrics());
+    note(gate.ok(&["quarantine", "replay"]).replace(ID, ""));
+    note(gate.metrics());
     gate.stop();
-    tell(gate.log());
+    note(gate.log());
     assert!(said.contains("可能原因") && said.contains("SecretSent"), "nothing was found or refused: {said}");
     for secret in SECRETS {
         assert!(!said.contains(secret), "{secret} was said");

@@ -168,7 +168,7 @@ pub(crate) fn eventually(mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
-fn free_spaces_are_told_to_who_signs() {
+fn free_spaces_are_answered_to_signed_queries() {
     let gate = demo();
     let ask = |changes: &[(&str, &str)], secret: &str| -> (u16, Value) {
         let mut pairs =

@@ -151,7 +151,7 @@ fn nobody_gets_stuck_on_a_serial_however_often_it_comes_with_other_content() {
     assert_eq!(gate.json(&["conflict", "list", "--limit", "1000"]).as_array().unwrap().len(), 64);
     let whole = gate.json(&["quarantine", "show", &kept[0]["id"].to_string()]);
     assert_eq!((&whole["images"][0]["part"], &whole["images"][0]["md5"]), (&json!("leave_image_file"), &json!(hash)));
-    // All go over to a new numbering and are in conflict there, too: nothing is forgotten for that.
+    // All move to a new epoch and are in conflict there, too: nothing is lost.
     gate.ok(&["park", "set", DEMO_PARK, "--new-serial-epoch", "1624874732253"]);
     let outcomes = replay();
     let outcomes: Vec<&Value> = outcomes.as_array().unwrap().iter().map(|outcome| &outcome["outcome"]).collect();

@@ -61,7 +61,7 @@ fn a_day_through_an_agent_agrees_on_both_sides_and_again_changes_nothing() {
 }
 
 #[test]
-fn an_honest_car_park_that_tells_no_spaces_is_counted_by_the_platform() {
+fn an_honest_car_park_that_reports_no_spaces_is_counted_by_the_platform() {
     let gate = demo();
     let add = gate.run(&["park", "set", DEMO_PARK, "--total", "500"]);
     assert!(add.status.success(), "{}", String::from_utf8_lossy(&add.stderr));
@@ -72,7 +72,7 @@ fn an_honest_car_park_that_tells_no_spaces_is_counted_by_the_platform() {
 }
 
 #[test]
-fn a_run_by_the_clock_ends_by_itself_and_wrong_flags_are_told() {
+fn a_run_by_the_clock_ends_by_itself_and_wrong_flags_are_reported() {
     let gate = demo();
     let to = ["simulate", "--url", &gate.url, "--secret", "123", "--park", DEMO_PARK, "--json"];
     let run = |more: &[&str]| parkgate(Path::new(PARKGATE), &[&to[..], more].concat());

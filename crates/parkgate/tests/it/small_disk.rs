@@ -143,7 +143,7 @@ fn a_flood_of_wrong_signatures_with_pictures_leaves_the_disk_to_good_pushes() {
     assert_eq!((listed(), pictures(&data)), (kept, (kept + taken + 1, 0)));
     std::fs::remove_file(filler).unwrap();
 
-    // To the last block: good pushes are told to come again, and it can be cleaned all the same.
+    // To the last block: good pushes get 503, and it can be cleaned all the same.
     let filler = disk.fill();
     assert!(data.join("reserve").exists(), "the reserve is not for pushes");
     assert_eq!(gate.push("leave", leave("L1", &[])).0, 503);
@@ -164,5 +164,5 @@ fn a_flood_of_wrong_signatures_with_pictures_leaves_the_disk_to_good_pushes() {
     gate.taken("leave", leave("L1", &[]));
     assert_eq!(gate.visit("G0")["state"], "left");
     assert!(gate.log().contains("the disk is nearly full: only good pushes are taken"));
-    assert_eq!(gate.log().matches("no room in the quarantine").count(), 1, "told once an hour");
+    assert_eq!(gate.log().matches("no room in the quarantine").count(), 1, "logged once an hour");
 }

@@ -70,7 +70,7 @@ fn the_admin_address_answers_to_no_name_that_somebody_else_could_point_at_it() {
     assert_eq!(asked(&["-x", &gate.admin_url], "http://evil.example/metrics").0, 421);
 }
 
-/// Starts a gate on a folder of its own; what it printed up to the line that tells its address, and itself.
+/// Starts a gate on a folder of its own; what it printed up to the line with its address, and itself.
 fn printed(folder: &std::path::Path, flags: &[&str]) -> (Vec<String>, std::process::Child) {
     let mut child = Command::new(PARKGATE)
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])

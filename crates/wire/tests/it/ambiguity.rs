@@ -1,4 +1,4 @@
-//! A captured push cannot be cut anew: of every accepted form, every merge and every split is refused.
+//! A captured push has one reading: of every accepted form, every merge and every split is refused.
 
 use encoding_rs::UTF_8;
 use parkgate_wire::field::FIELDS;

@@ -177,7 +177,7 @@ fn a_secret_sorted_among_the_keys_is_named() {
 }
 
 #[test]
-fn rare_characters_and_names_tell_similar_mistakes_apart() {
+fn similar_mistakes_differ_by_rare_characters_and_names() {
     let text = format!("park_uuid=P&plate=粤㐀&app_secret={SECRET}");
     let gb18030 = md5(&encoding_rs::GB18030.encode(&text).0);
     assert_eq!(kinds(&form(&format!("park_uuid=P&plate=粤㐀&sign={gb18030}"))), [FindingKind::SignedInGb18030]);
@@ -202,7 +202,7 @@ fn a_file_that_was_signed_is_named() {
 }
 
 #[test]
-fn wrong_secrets_are_told_by_their_role_only() {
+fn wrong_secrets_are_named_by_their_role_only() {
     let by = |secret: &str, extra: &str| {
         let string =
             format!("{}park_uuid=P&plate=B1&app_secret={secret}", if extra.is_empty() { "" } else { "app_id=op1&" });

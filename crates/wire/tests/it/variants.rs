@@ -28,7 +28,7 @@ fn empties_are_left_out_or_kept() {
 }
 
 #[test]
-fn encoded_twice_and_once_are_told_apart() {
+fn encoded_twice_and_once_are_distinguished() {
     let encoded = "encoding=URL&park_uuid=P&plate=%E7%B2%A4B12345";
     let twice = "park_uuid=P&plate=%25E7%25B2%25A4B12345&encoding=URL";
     assert_eq!(matched(twice, encoded).variant().text, SignedText::EncodedTwice);

@@ -1,0 +1,106 @@
+//! A platform that answers in place of this one, while ours is compared (`--compare`).
+
+use super::*;
+
+#[test]
+fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
+    each_store(|store| {
+        let vendor = Gate::demo(PARKGATE);
+        let front = Forwarding::on(store, &[("TIMEOUT", "1s")]);
+        front.subscribe("vendor", &vendor.url, &["--format", "relay", "--compare", "--park", DEMO_PARK]);
+        until("the gate asks the vendor", || {
+            front.gate.push("enter", enter("C0", &[]));
+            vendor.json(&["visit", "list"]).as_array().unwrap().len() == 1
+        });
+        let picture = b"\xff\xd8\xff\xe0 a picture of a car";
+        let hash = parkgate_testbed::md5_hex(picture);
+        let leaving = leave("C1", &[("leave_image_hash", &hash)]);
+        let (_, reply) = front.gate.push_files("leave", leaving, &[("leave_image_file", picture)]);
+        let there = vendor.visit("C1");
+        assert_eq!(
+            (&reply["message"], &reply["seqno"]),
+            (&"OK".into(), &there["leave_seqno"]),
+            "their answer, to the letter"
+        );
+        assert_eq!(there["images"]["leave_image"]["size"], picture.len());
+        assert_eq!(front.json(&["visit", "show", DEMO_PARK, "C1"])["params"], there["params"]);
+        // The vendor has another secret for this park: it ignores what we would take.
+        vendor.ok(&["park", "rotate-secret", DEMO_PARK, "--secret", "456"]);
+        let mut number = 0;
+        until("the vendor has the new secret", || {
+            number += 1;
+            let reply = front.gate.push("enter", enter(&format!("S{number}"), &[])).1;
+            reply["hint"].as_str().is_some_and(|hint| hint.starts_with("签名验证不通过["))
+        });
+        let found = front.json(&["subscriber", "differences", "vendor"]);
+        assert_eq!((&found[0]["ours"], &found[0]["theirs"]), (&"200".into(), &"200 签名验证不通过".into()));
+        let waits = front.json(&["delivery", "list", "--state", "pending"]);
+        assert_eq!(
+            (&waits[0]["parking_serial"], &waits[0]["told"]),
+            (&format!("S{number}").into(), &"200 签名验证不通过".into()),
+            "it is tried again: the secret may be mended there"
+        );
+        // Without an answer ours stands, and the push is delivered once there is one.
+        front.ok(&["subscriber", "remove", "vendor"]);
+        let other = TestSubscriber::start(SubscriberAnswer::Says(500, "<html>"));
+        front.subscribe("other", &other.url, &["--format", "relay", "--compare", "--all"]);
+        until("the gate asks the other", || {
+            number += 1;
+            let reply = front.gate.push("enter", enter(&format!("S{number}"), &[])).1;
+            let waiting = front.json(&["delivery", "list", "--state", "pending"]);
+            reply["hint"].is_null() && waiting.as_array().unwrap().iter().any(|one| one["told"].is_string())
+        });
+        other.turns(SubscriberAnswer::TAKES);
+        // What was recorded before the gate knew of it waits longer.
+        until("it arrived after all", || {
+            other.received().iter().any(|received| received.field("parking_serial") == Some(format!("S{number}")))
+        });
+    });
+}
+
+/// Subscribes a platform that is asked first, and waits until the gate asks it.
+fn compared(front: &Forwarding, platform: &TestSubscriber) {
+    front.subscribe("vendor", &platform.url, &["--format", "relay", "--compare", "--all"]);
+    let mut number = 0;
+    until("the gate asks it", || {
+        number += 1;
+        let (_, reply) = front.gate.push("enter", enter(&format!("first {number}"), &[]));
+        reply["code"] == "1001"
+    });
+}
+
+#[test]
+fn a_compared_leave_goes_after_its_enter_and_is_answered_by_us_meanwhile() {
+    each_store(|store| {
+        let vendor = TestSubscriber::start(SubscriberAnswer::TAKES);
+        let front = Forwarding::on(store, &[("RETRY_FIRST", "2s"), ("RETRY_MAX", "2s")]);
+        compared(&front, &vendor);
+        vendor.turns(SubscriberAnswer::Says(500, "<html>"));
+        assert_eq!(front.gate.push("enter", enter("C1", &[])).1["code"], "200", "ours, for want of theirs");
+        vendor.turns(SubscriberAnswer::TAKES);
+        assert_eq!(front.gate.push("leave", leave("C1", &[])).1["code"], "200", "theirs would have come too early");
+        front.drained("vendor");
+        assert_in_order(&vendor.received(), std::iter::once("C1".to_owned()));
+    });
+}
+
+#[test]
+fn what_we_refuse_is_not_answered_while_the_compared_platform_is_away() {
+    let vendor = TestSubscriber::start(SubscriberAnswer::TAKES);
+    let front = Forwarding::on(None, &[]);
+    compared(&front, &vendor);
+    vendor.turns(SubscriberAnswer::Says(500, "<html>"));
+    let wrong = || {
+        let mut pairs = parkgate_testbed::signed(enter("W1", &[]), "another secret");
+        pairs.retain(|(name, _)| name != "x");
+        front.gate.post("enter", "application/x-www-form-urlencoded", parkgate_testbed::body(&pairs).into_bytes())
+    };
+    let (status, reply) = wrong();
+    assert_eq!(
+        (status, &reply["code"]),
+        (503, &"503".into()),
+        "else the car park would think that it is done: {reply}"
+    );
+    vendor.turns(SubscriberAnswer::TAKES);
+    until("it is asked again", || wrong().1["code"] == "1001");
+}
