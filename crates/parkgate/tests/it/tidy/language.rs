@@ -108,7 +108,10 @@ fn documents_keep_to_the_vocabulary() {
     assert!(documents.len() > 10, "{documents:?}");
     let mut wrong = Vec::new();
     for document in documents {
-        for (line, word) in banned_words(&read(&document)) {
+        // The vocabulary itself names the words that are not said.
+        let text = read(&document);
+        let text = text.split("\n## Words").next().unwrap_or_default();
+        for (line, word) in banned_words(text) {
             wrong.push(format!("{document}:{line}: `{word}`: say {}", instead(word)));
         }
     }
