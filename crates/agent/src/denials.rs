@@ -122,7 +122,7 @@ mod tests {
                 denials.passed(time * 10 + 1);
             }
             assert_eq!(denials.denied(7, denial, max * 10), Scope::One);
-            assert_eq!(denials.denied(7, denial, max * 10), FIRST, "given again it begins anew");
+            assert_eq!(denials.denied(7, denial, max * 10), FIRST, "retried, it is counted from the start");
         }
     }
 

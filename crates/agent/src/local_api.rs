@@ -103,7 +103,7 @@ async fn metrics(State(api): State<LocalApi>) -> Response {
 async fn page(State(api): State<LocalApi>) -> Response {
     let outbox = Arc::clone(&api.outbox);
     match blocking(move || Ok((outbox.counts(now())?, outbox.dead_letters()?))).await {
-        Ok((counts, aside)) => Html(status::page(&counts, &aside, now())).into_response(),
+        Ok((counts, letters)) => Html(status::page(&counts, &letters, now())).into_response(),
         Err(error) => failed(&error),
     }
 }

@@ -74,7 +74,7 @@ pub async fn run(
     tokio::select! {
         () = stop => {}
         part = tasks.ended() => {
-            tracing::error!(part, "a part of the agent ended: the agent must be started anew");
+            tracing::error!(part, "a part of the agent ended: the agent must be restarted");
             return Err(RunError::Ended(part));
         }
     }

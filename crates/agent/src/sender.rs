@@ -144,7 +144,7 @@ impl Queue for OutboxQueue {
             if let Some(problem) = problem
                 && let Err(error) = outbox.note_problem(problem.as_deref())
             {
-                tracing::warn!(%error, "what is to be mended could not be written down");
+                tracing::warn!(%error, "the problem to be fixed could not be written down");
             }
             match outbox.settle(&settled, now()) {
                 Ok(()) => Vec::new(),

@@ -95,13 +95,13 @@ mod tests {
     #[test]
     fn free_spaces_are_attached_if_they_are_of_the_records_time() {
         let source = SpaceSource::default();
-        let told = Some((SpaceCount { total: 100, remain: 7 }, NOW - 60_000));
+        let reported = Some((SpaceCount { total: 100, remain: 7 }, NOW - 60_000));
         let both = "total_parking_space=100 remain_parking_space=7 ";
-        assert_eq!(attached(&source, NOW, &[], told), both);
-        assert_eq!(attached(&source, NOW - 3_600_000, &[], told), "", "an old record");
+        assert_eq!(attached(&source, NOW, &[], reported), both);
+        assert_eq!(attached(&source, NOW - 3_600_000, &[], reported), "", "an old record");
         assert_eq!(attached(&source, NOW, &[], Some((SpaceCount { total: 100, remain: 7 }, NOW - 3_600_000))), "");
         let own = [("total_parking_space", "50")];
-        assert_eq!(attached(&source, NOW, &own, told), "total_parking_space=50 ");
+        assert_eq!(attached(&source, NOW, &own, reported), "total_parking_space=50 ");
         assert_eq!(attached(&source, NOW, &[], None), "");
     }
 
@@ -110,11 +110,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("space.json");
         let source = SpaceSource { file: Some(file.clone()), max_age: Duration::from_secs(u32::MAX.into()) };
-        let told = Some((SpaceCount { total: 100, remain: 7 }, NOW));
-        assert_eq!(attached(&source, NOW, &[], told), "total_parking_space=100 remain_parking_space=7 ");
+        let reported = Some((SpaceCount { total: 100, remain: 7 }, NOW));
+        assert_eq!(attached(&source, NOW, &[], reported), "total_parking_space=100 remain_parking_space=7 ");
         std::fs::write(&file, r#"{"total_parking_space": 100, "remain_parking_space": 8}"#).unwrap();
         assert_eq!(
-            attached(&source, NOW, &[], told),
+            attached(&source, NOW, &[], reported),
             "total_parking_space=100 remain_parking_space=8 ",
             "now is later"
         );

@@ -41,15 +41,15 @@ pub fn metrics(counts: &Counts, now: UnixMillis) -> String {
     for (name, kind, help, value) in [
         ("queued", "gauge", "Records waiting to be sent", counts.queued),
         ("oldest_seconds", "gauge", "Age of the oldest of them", oldest),
-        ("dead", "gauge", "Records the platform refused, aside", counts.dead),
-        ("held", "gauge", "Records taken with a hint, aside", counts.held),
+        ("dead", "gauge", "Records the platform refused: dead letters", counts.dead),
+        ("held", "gauge", "Records accepted with a hint and held", counts.held),
         ("picture_bytes", "gauge", "Bytes of pictures waiting", counts.picture_bytes),
         ("sent_total", "counter", "Records sent", counts.sent),
         ("hinted_total", "counter", "Records sent and answered with a hint", counts.hinted),
         ("pictures_dropped_total", "counter", "Pictures given up for want of room", counts.pictures_dropped),
         ("pictures_too_large_total", "counter", "Pictures left out of pushes too large", counts.pictures_too_large),
         ("pictures_missing_total", "counter", "Pictures that were not there to be sent", counts.pictures_missing),
-        ("log_lines_dropped_total", "counter", "Lines of the log that nobody will read", log.dropped),
+        ("log_lines_dropped_total", "counter", "Lines of the log that were dropped", log.dropped),
         ("log_lines_waiting", "gauge", "Lines of the log not written yet", log.waiting),
     ] {
         // Writing into memory cannot fail.
@@ -61,7 +61,7 @@ pub fn metrics(counts: &Counts, now: UnixMillis) -> String {
 
 /// The status page.
 #[must_use]
-pub fn page(counts: &Counts, aside: &[DeadLetter], now: UnixMillis) -> String {
+pub fn page(counts: &Counts, letters: &[DeadLetter], now: UnixMillis) -> String {
     let mut page = String::from(
         "<!doctype html>\n<html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta http-equiv=\"refresh\" content=\"5\"><title>parkgate agent</title><style>body{font:16px/1.5 system-ui,\
@@ -82,14 +82,14 @@ pub fn page(counts: &Counts, aside: &[DeadLetter], now: UnixMillis) -> String {
         ("未带图片 pictures left out", left_out(counts)),
         ("最近提示 last hint", counts.last_hint.clone().unwrap_or_else(|| "-".into())),
         ("最近故障 last error", counts.last_error.clone().unwrap_or_else(|| "-".into())),
-        ("待处理 to be mended", counts.problem.clone().unwrap_or_else(|| "-".into())),
+        ("待处理 to be fixed", counts.problem.clone().unwrap_or_else(|| "-".into())),
     ] {
         let _ = writeln!(page, "<tr><td>{name}<td>{}", escaped(&value));
     }
     page.push_str("</table>\n");
-    if !aside.is_empty() {
-        page.push_str("<h1>被拒与暂扣 · Aside</h1>\n<table>\n");
-        for record in aside.iter().take(100) {
+    if !letters.is_empty() {
+        page.push_str("<h1>被拒与暂扣 · Refused and held</h1>\n<table>\n");
+        for record in letters.iter().take(100) {
             let _ = writeln!(
                 page,
                 "<tr><td>{} {} {}<td>{}",

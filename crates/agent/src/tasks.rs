@@ -19,8 +19,8 @@ pub enum RunError {
     /// address is taken.
     #[error(transparent)]
     Start(#[from] io::Error),
-    /// A part that must run all the time ended by a fault of ours. The process must end and be started anew: what was on its
-    /// way is sent again then.
+    /// A part that must always run ended in a fault of ours. The process must end and be restarted: pushes that were under way are
+    /// sent again then.
     #[error("a part of the agent ended: {0}")]
     Ended(&'static str),
 }

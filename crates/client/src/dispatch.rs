@@ -45,7 +45,7 @@ pub trait Queue: Send + 'static {
     /// Sends one, once.
     fn send(&mut self, delivery: Self::Delivery) -> impl Future<Output = Self::Attempt> + Send + 'static;
 
-    /// What an attempt means: for its delivery, and, told to the circuit, for the platform.
+    /// What an attempt means for its delivery, and for the platform, which is noted in the circuit.
     fn classify(&mut self, attempt: Self::Attempt, circuit: &mut Circuit) -> (Self::Settled, Option<CircuitChange>);
 
     /// Writes down what came of deliveries, all or nothing. Returns what is to be tried again.
@@ -152,7 +152,7 @@ pub struct Dispatch<Q: Queue> {
 }
 
 impl<Q: Queue> Dispatch<Q> {
-    /// A loop that begins at once. `circuit` outlives it: a loop begun anew knows whether the platform was away.
+    /// A loop that begins at once. `circuit` outlives it: a loop that is started again knows whether the platform was away.
     #[must_use]
     pub fn new(queue: Q, circuit: Arc<Mutex<Circuit>>, limits: DispatchLimits) -> Dispatch<Q> {
         let now = Instant::now();

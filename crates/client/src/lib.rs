@@ -18,7 +18,7 @@
 //! match client.push(PushKind::Leave, leave).await? {
 //!     Outcome::Accepted(reply) => println!("recorded as {}", reply.seqno),
 //!     Outcome::AcceptedWithHint(reply) => println!("taken, but: {:?}", reply.hint),
-//!     Outcome::Refused(reply) => println!("mend it: {:?}", reply.hint),
+//!     Outcome::Refused(reply) => println!("correct it: {:?}", reply.hint),
 //!     Outcome::Denied { reason, .. } => println!("keep it, and check the secret and the park: {reason}"),
 //!     Outcome::TooLarge { reason } => println!("send it without its pictures: {reason}"),
 //!     Outcome::TryLater { reason, .. } => println!("keep it and send it again: {reason}"),

@@ -15,25 +15,25 @@ use crate::client::REPLY_BYTES_MAX;
 fn platform(answer: String) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let heard = std::thread::spawn(move || {
+    let received = std::thread::spawn(move || {
         let (mut line, _) = listener.accept().unwrap();
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let mut piece = [0; 4096];
         loop {
-            let text = String::from_utf8_lossy(&heard).into_owned();
+            let text = String::from_utf8_lossy(&received).into_owned();
             let length = |head: &str| head.split("content-length: ").nth(1)?.lines().next()?.parse::<usize>().ok();
             if let Some((head, _)) = text.split_once("\r\n\r\n")
-                && length(head).is_some_and(|length| heard.len() >= head.len() + 4 + length)
+                && length(head).is_some_and(|length| received.len() >= head.len() + 4 + length)
             {
                 // Who reads no further hangs up.
                 let _ = line.write_all(answer.as_bytes());
                 return text;
             }
             let read = line.read(&mut piece).unwrap();
-            heard.extend_from_slice(&piece[..read]);
+            received.extend_from_slice(&piece[..read]);
         }
     });
-    (url, heard)
+    (url, received)
 }
 
 fn http(status: &str, body: &str) -> String {
@@ -47,19 +47,19 @@ fn client(url: &str) -> Client {
 
 #[tokio::test]
 async fn a_form_has_what_the_client_knows_no_empties_and_its_sign() {
-    let (url, heard) = platform(http("400 Bad Request", r#"{"code":"400","message":"m","hint":"h"}"#));
+    let (url, received) = platform(http("400 Bad Request", r#"{"code":"400","message":"m","hint":"h"}"#));
     let draft = Draft::default().param("car_desc", "临时车 1").param("plate", "").param("app_id", "op2");
     let outcome = client(&url).push(PushKind::Enter, draft).await.unwrap();
     assert!(
         matches!(outcome, Outcome::Refused(reply) if reply.hint.as_deref() == Some("h")),
         "a body of a 400 is read"
     );
-    let heard = heard.join().unwrap();
-    assert!(heard.starts_with("POST /gate/1.0/parking/internal/enter HTTP/1.1\r\n"), "{heard}");
+    let received = received.join().unwrap();
+    assert!(received.starts_with("POST /gate/1.0/parking/internal/enter HTTP/1.1\r\n"), "{received}");
     let params = [("app_id", "op2"), ("car_desc", "临时车 1"), ("park_uuid", "P1")];
     let (_, sign) = parkgate_wire::sign(params, &Secret::new("123"));
     let body = format!("car_desc=%E4%B8%B4%E6%97%B6%E8%BD%A6%201&app_id=op2&park_uuid=P1&sign={sign}");
-    assert!(heard.ends_with(&body), "{heard}");
+    assert!(received.ends_with(&body), "{received}");
 }
 
 #[tokio::test]
@@ -67,15 +67,15 @@ async fn a_picture_goes_with_its_hash_unless_one_was_given() {
     let folder = std::env::temp_dir().join(format!("parkgate-client-{}", std::process::id()));
     std::fs::write(&folder, b"abc").unwrap();
     for (given, sent) in [("", "900150983CD24FB0D6963F7D28E17F72"), ("00", "00")] {
-        let (url, heard) = platform(http("200 OK", r#"{"code":200,"message":"OK","seqno":"1"}"#));
+        let (url, received) = platform(http("200 OK", r#"{"code":200,"message":"OK","seqno":"1"}"#));
         let draft = Draft::default().param("leave_image_hash", given).file("leave_image_file", &folder);
         let outcome = client(&url).push(PushKind::Leave, draft).await.unwrap();
         assert!(matches!(outcome, Outcome::Accepted(_)));
-        let heard = heard.join().unwrap();
+        let received = received.join().unwrap();
         // With its charset, as the document's program has it.
         let text = format!("name=\"leave_image_hash\"\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n{sent}\r\n");
-        assert!(heard.to_lowercase().contains(&text.to_lowercase()), "{heard}");
-        assert!(heard.contains("name=\"leave_image_file\"") && heard.contains("\r\n\r\nabc\r\n"), "{heard}");
+        assert!(received.to_lowercase().contains(&text.to_lowercase()), "{received}");
+        assert!(received.contains("name=\"leave_image_file\"") && received.contains("\r\n\r\nabc\r\n"), "{received}");
     }
     std::fs::remove_file(&folder).unwrap();
     let client = client("http://127.0.0.1:9");
@@ -87,11 +87,11 @@ async fn a_picture_goes_with_its_hash_unless_one_was_given() {
 async fn what_is_no_reply_is_tried_later() {
     let endless = "x".repeat(REPLY_BYTES_MAX + 1);
     for answer in [http("502 Bad Gateway", "<html>"), http("200 OK", &endless)] {
-        let (url, heard) = platform(answer);
+        let (url, received) = platform(answer);
         let outcome = client(&url).push(PushKind::Leave, Draft::default()).await.unwrap();
         let asked = Some(Duration::from_secs(7));
         assert!(matches!(&outcome, Outcome::TryLater { retry_after, .. } if *retry_after == asked), "{outcome:?}");
-        heard.join().unwrap();
+        received.join().unwrap();
     }
     let outcome = client("http://127.0.0.1:9").push(PushKind::Leave, Draft::default()).await.unwrap();
     assert!(matches!(outcome, Outcome::TryLater { retry_after: None, .. }));
@@ -103,7 +103,7 @@ async fn what_is_no_reply_is_tried_later() {
 
 #[tokio::test]
 async fn a_typed_leave_has_the_documents_names_and_units() {
-    let (url, heard) = platform(http("200 OK", r#"{"code":"200","message":"OK"}"#));
+    let (url, received) = platform(http("200 OK", r#"{"code":"200","message":"OK"}"#));
     let leave = Leave::new("S1", UnixMillis(1_624_874_732_253), UnixMillis(1_624_937_505_093), CarType::Free, "贵宾")
         .plate("粤B1", PlateColor::Green)
         .payment(
@@ -115,10 +115,10 @@ async fn a_typed_leave_has_the_documents_names_and_units() {
         .total(600)
         .space(100, 10);
     client(&url).push(PushKind::Leave, leave).await.unwrap();
-    let heard = heard.join().unwrap();
+    let received = received.join().unwrap();
     for part in ["parking_serial=S1&", "car_type=3&", "plate_color=5&", "total_value=600&", "remain_parking_space=10&"]
     {
-        assert!(heard.contains(part), "{part}: {heard}");
+        assert!(received.contains(part), "{part}: {received}");
     }
     let list = r#"[{"parking_order":"O1","pay_type":1,"value":500,"pay_time":"1624937505093","free_value":100,"change_value":500,"operator":"#;
     let encoded: String = list.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -139,12 +139,12 @@ async fn a_typed_leave_has_the_documents_names_and_units() {
         }
         String::from_utf8(bytes).unwrap()
     };
-    assert!(decoded(&heard).contains(&decoded(&encoded)), "{heard}");
+    assert!(decoded(&received).contains(&decoded(&encoded)), "{received}");
 }
 
 #[tokio::test]
 async fn encoded_values_are_signed_encoded() {
-    let (url, heard) = platform(http("200 OK", r#"{"code":"200","message":"OK"}"#));
+    let (url, received) = platform(http("200 OK", r#"{"code":"200","message":"OK"}"#));
     let draft = Draft::default().param("plate", "粤 B").param("leave_image", "https://a/b?c=1");
     client(&url).signing(Signing::UrlEncoded).push(PushKind::Enter, draft).await.unwrap();
     let params = [
@@ -155,30 +155,30 @@ async fn encoded_values_are_signed_encoded() {
         ("plate", "%E7%B2%A4+B"),
     ];
     let (_, sign) = parkgate_wire::sign(params, &Secret::new("123"));
-    let heard = heard.join().unwrap();
+    let received = received.join().unwrap();
     assert!(
-        heard.contains("plate=%25E7%25B2%25A4%2BB&") && heard.ends_with(&format!("&encoding=URL&sign={sign}")),
-        "{heard}"
+        received.contains("plate=%25E7%25B2%25A4%2BB&") && received.ends_with(&format!("&encoding=URL&sign={sign}")),
+        "{received}"
     );
 }
 
 #[tokio::test]
 async fn named_by_the_full_address_of_one_call_both_kinds_find_their_own() {
     for kind in [PushKind::Enter, PushKind::Leave] {
-        let (url, heard) = platform(http("200 OK", r#"{"code":"200"}"#));
+        let (url, received) = platform(http("200 OK", r#"{"code":"200"}"#));
         let client = client(&format!("{url}prefix/gate/1.0/parking/internal/leave/?k=1"));
         assert!(matches!(client.push(kind, Draft::default()).await.unwrap(), Outcome::Accepted(_)));
         let line = format!("POST /prefix/gate/1.0/parking/internal/{}?k=1 HTTP/1.1\r\n", kind.name());
-        assert!(heard.join().unwrap().starts_with(&line));
+        assert!(received.join().unwrap().starts_with(&line));
     }
 }
 
 #[tokio::test]
 async fn a_date_to_come_back_at_is_kept_by_the_platforms_clock() {
     let head = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:50:07 GMT";
-    let (url, heard) = platform(format!("HTTP/1.1 503 Away\r\n{head}\r\ncontent-length: 0\r\n\r\n"));
+    let (url, received) = platform(format!("HTTP/1.1 503 Away\r\n{head}\r\ncontent-length: 0\r\n\r\n"));
     let outcome = client(&url).push(PushKind::Leave, Draft::default()).await.unwrap();
     let asked = Some(Duration::from_secs(30));
     assert!(matches!(&outcome, Outcome::TryLater { retry_after, .. } if *retry_after == asked), "{outcome:?}");
-    heard.join().unwrap();
+    received.join().unwrap();
 }

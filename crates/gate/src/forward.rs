@@ -182,7 +182,7 @@ fn joined<T>(done: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreE
 
 /// The loop of one subscriber.
 struct SubscriberLoop {
-    told: NewSubscriber,
+    subscriber: NewSubscriber,
     end: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -190,15 +190,15 @@ struct SubscriberLoop {
 impl SubscriberLoop {
     fn begin(parts: &Parts, subscriber: Arc<Subscriber>) -> SubscriberLoop {
         let (end, ended) = watch::channel(false);
-        let told = subscriber.told.clone();
+        let begun_for = subscriber.told.clone();
         let task = tokio::spawn(deliver(parts.clone(), subscriber).run(ended));
-        SubscriberLoop { told, end, task }
+        SubscriberLoop { subscriber: begun_for, end, task }
     }
 
     fn is_for(&self, known: &Subscriber) -> bool {
         !known.paused
-            && self.told.settings == known.told.settings
-            && self.told.secret.expose() == known.told.secret.expose()
+            && self.subscriber.settings == known.told.settings
+            && self.subscriber.secret.expose() == known.told.secret.expose()
     }
 }
 
@@ -221,7 +221,7 @@ async fn supervise(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
             // One that failed is started again after a while. That is safe: its claims end by themselves, at worst a delivery
             // arrives twice, as it may, and its circuit is kept outside.
             if let Err(error) = ended.task.await {
-                tracing::error!(%error, subscriber = ended.told.name, "a subscriber's loop failed and is started again");
+                tracing::error!(%error, subscriber = ended.subscriber.name, "a subscriber's loop failed and is started again");
                 resting.insert(id, tokio::time::Instant::now() + REST);
             }
         }

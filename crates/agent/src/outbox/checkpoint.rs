@@ -146,15 +146,15 @@ mod tests {
         let outbox = Outbox::open(folder.path(), DiskLimits::default(), Default::default()).unwrap();
         note(&outbox, 0..20);
         outbox.checkpoint(1).unwrap();
-        let (told, tells) = std::sync::mpsc::channel();
+        let (done, is_done) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 begin_alone(&database).unwrap();
-                told.send(()).unwrap();
+                done.send(()).unwrap();
             });
-            assert!(tells.try_recv().is_err());
+            assert!(is_done.try_recv().is_err());
             drop(outbox);
-            tells.recv().unwrap();
+            is_done.recv().unwrap();
         });
     }
 }

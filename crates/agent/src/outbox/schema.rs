@@ -113,12 +113,12 @@ pub(super) fn noted(connection: &Connection, name: &str) -> Result<Option<String
 
 pub(super) fn counts(connection: &Connection, now: UnixMillis) -> Result<Counts, OutboxError> {
     let number = |name: &str| number(connection, name);
-    let aside = |state: i64| -> Result<u64, OutboxError> {
+    let not_waiting = |state: i64| -> Result<u64, OutboxError> {
         // SQLite uses this partial index only if the query repeats its condition.
         let sql = "SELECT count(*) FROM records WHERE state <> 0 AND state = ?1";
         Ok(connection.query_row(sql, [state], |row| row.get::<_, i64>(0))?.unsigned_abs())
     };
-    let (dead, held) = (aside(1)?, aside(2)?);
+    let (dead, held) = (not_waiting(1)?, not_waiting(2)?);
     let oldest = "SELECT added_at FROM records WHERE state = 0 ORDER BY id LIMIT 1";
     // The current minute is still being counted; the one before it is complete.
     let sent_last_minute = match now.0 / 60_000 - i64::try_from(number("minute")?).unwrap_or(0) {

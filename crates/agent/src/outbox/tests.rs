@@ -106,12 +106,12 @@ fn a_mended_record_takes_the_place_of_the_refused_one_with_its_own_pictures() {
         kept.outbox.add(&record(PushKind::Leave, "S1", &json!({ "total_value": "much" })), NOW),
         Ok(Added::Known(_))
     ));
-    let mended = kept.add(&record(PushKind::Leave, "S1", &json!({ "total_value": "5", "leave_image_file": new })));
+    let corrected = kept.add(&record(PushKind::Leave, "S1", &json!({ "total_value": "5", "leave_image_file": new })));
     let claimed = kept.outbox.claim(9, NOW, false).unwrap();
-    assert_eq!((claimed.len(), claimed[0].id), (1, mended));
+    assert_eq!((claimed.len(), claimed[0].id), (1, corrected));
     assert_eq!(std::fs::read(&claimed[0].files[0].1).unwrap(), b"GIF89a new picture");
     assert_eq!(std::fs::read_dir(kept.folder.path().join("pictures")).unwrap().count(), 1, "the old one is gone");
-    kept.outbox.settle(&[(mended, SENT)], NOW).unwrap();
+    kept.outbox.settle(&[(corrected, SENT)], NOW).unwrap();
     assert_eq!(kept.outbox.counts(NOW).unwrap().picture_bytes, 0);
     assert!(matches!(kept.outbox.add(&leave("S1"), NOW), Err(OutboxError::Taken(_))), "sent with other content");
 }
@@ -330,13 +330,13 @@ fn an_outbox_of_an_earlier_version_is_sealed_when_it_is_opened() {
     assert!(matches!(outbox.add(&with_id("S1"), NOW), Ok(Added::Known(1))), "known by its digest of then");
     let claimed = outbox.claim(9, NOW, false).unwrap();
     assert!(claimed[0].params.contains(&("idcard_no".into(), ID.into())));
-    let aside = outbox.dead_letters().unwrap();
-    assert_eq!(aside[0].hint, "签名验证不通过[car=1&idcard_no=***&app_secret=***]");
-    assert!(aside[0].params.contains(&("idcard_name".into(), NAME.into())));
+    let letters = outbox.dead_letters().unwrap();
+    assert_eq!(letters[0].hint, "签名验证不通过[car=1&idcard_no=***&app_secret=***]");
+    assert!(letters[0].params.contains(&("idcard_name".into(), NAME.into())));
 }
 
 #[test]
-fn what_was_sealed_under_a_lost_key_is_aside_until_the_key_is_back_and_the_others_go_on() {
+fn what_was_sealed_under_a_lost_key_is_a_dead_letter_until_the_key_is_back_and_the_others_go_on() {
     let kept = outbox();
     let (sealed, open_one) = (kept.add(&with_id("S1")), kept.add(&leave("S2")));
     let key = kept.folder.path().join("master.key");

@@ -85,6 +85,6 @@ mod tests {
         std::fs::write(&second, "x").unwrap();
         assert_eq!(arriving.look(&file, &record, begun), PicturesState::There);
         arriving.keep(&[]);
-        assert!(!arriving.is_over(&file, begun + wait), "another file of that name begins anew");
+        assert!(!arriving.is_over(&file, begun + wait), "another file of that name waits from its own start");
     }
 }

@@ -210,7 +210,7 @@ async fn nothing_is_claimed_for_nothing_where_more_may_be_sent_than_is_claimed_a
     tokio::time::sleep(IDLE * 5).await;
     let queue = running.stop().await;
     assert!(queue.claims.lock().unwrap().iter().all(|(wish, _)| wish.max > 0));
-    assert!(queue.claimed.lock().unwrap().len() <= 10 + 4, "the rest is anybody's");
+    assert!(queue.claimed.lock().unwrap().len() <= 10 + 4, "the rest is not claimed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,9 +316,9 @@ async fn a_claim_that_panics_ends_the_loop() {
         type Attempt = ();
         type Settled = ();
         fn claim(&mut self, _: ClaimWish) -> impl Future<Output = ClaimBatch<(), ()>> + Send + 'static {
-            let told = self.0.take();
+            let first = self.0.take();
             async move {
-                assert!(told.is_none(), "scripted");
+                assert!(first.is_none(), "scripted");
                 ClaimBatch::default()
             }
         }
@@ -339,8 +339,8 @@ async fn a_claim_that_panics_ends_the_loop() {
         }
     }
     let (_stop, stopped) = watch::channel(false);
-    let (_told, tells) = oneshot::channel();
-    let queue = Broken(Some(tells));
+    let (_keep, first) = oneshot::channel();
+    let queue = Broken(Some(first));
     let ended = tokio::spawn(Dispatch::new(queue, Arc::default(), LIMITS).run(stopped)).await;
     assert!(ended.is_err_and(|error| error.is_panic()));
 }

@@ -151,11 +151,11 @@ pub(super) fn event(outgoing: &Outgoing, settings: &SubscriberSettings) -> Strin
         .iter()
         .filter(|picture| settings.personal || !is_personal(&picture.name))
         .map(|picture| {
-            let told = json!({
+            let described = json!({
                 "md5": picture.md5.to_string(), "size": picture.size, "content_type": picture.content_type,
                 "key": picture.key.to_string(),
             });
-            (picture.name.clone(), told)
+            (picture.name.clone(), described)
         })
         .collect();
     let shown = outgoing.space.shown(outgoing.park_total);

@@ -89,15 +89,15 @@ impl Sender {
         for picture in &outgoing.record.pictures {
             match self.file(picture).await {
                 Ok(file) => files.push(file),
-                Err(told) => return Ok(DeliveryAnswer::Unready(told)),
+                Err(reason) => return Ok(DeliveryAnswer::Unready(reason)),
             }
         }
         let had_pictures = !files.is_empty();
         let params = message::relayed(outgoing);
         let answered = answer(with_files(self.http.post(url.clone()), params.clone(), files)?).await?;
         match answered {
-            DeliveryAnswer::TooLarge(told) if had_pictures => {
-                tracing::warn!(delivery = %outgoing.due.id, told, "too large for the subscriber: sent once more without its pictures");
+            DeliveryAnswer::TooLarge(reason) if had_pictures => {
+                tracing::warn!(delivery = %outgoing.due.id, reason, "too large for the subscriber: sent once more without its pictures");
                 answer(form(self.http.post(url), &params)).await
             }
             answered => Ok(answered),
