@@ -23,13 +23,13 @@ mod settings;
 mod supervised;
 mod upkeep;
 
-pub use clock::now_ms;
 pub use disk::Disk;
 pub use epoch::{EpochBegun, begin_epoch};
 pub use fault::GateFault;
 pub use figures::{Figures, ForwardFigures};
 pub use forward::{Compared, Forward, Forwarder, Reach, Schedule, Upstream, reach, summary};
 pub use gate::Gate;
+pub use parkgate_client::now;
 pub use pictures::{ArrivedFiles, StoredPictures};
 pub use quarantine::{Quarantine, Quarantining, RefusalCause, RefusedContent, RefusedFiles, RefusedPush};
 pub use record::{PushRecorder, Recording};

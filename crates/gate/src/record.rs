@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::{Inline, Recorded, Recorder};
 use parkgate_wire::advisory::advise;
-use parkgate_wire::{Form, Seqno};
+use parkgate_wire::{Form, Seqno, UnixMillis};
 
 use crate::admit::{Admitted, EntryContext};
 use crate::fault::GateFault;
@@ -73,7 +73,7 @@ impl PushRecorder {
         if self.mode == Mode::VerifyOnly {
             return Ok(Recording::Verified);
         }
-        let advisories = advise(admitted.push.kind, &admitted.push.params, received_at);
+        let advisories = advise(admitted.push.kind, &admitted.push.params, UnixMillis(received_at));
         let pictures = self.store_pictures(files).await?;
         let context = EntryContext { seqno, received_at, inline, pictures: pictures.clone() };
         let (entry, form) = admitted.into_entry(context, &self.content_key);

@@ -141,7 +141,7 @@ async fn sweep_pictures(upkeep: Upkeep) {
 async fn age_quarantine(upkeep: Upkeep) {
     loop {
         let store = Arc::clone(&upkeep.store);
-        let before = upkeep.clock.now() - i64::from(upkeep.quarantine_days) * 24 * 60 * 60 * 1000;
+        let before = upkeep.clock.now().0 - i64::from(upkeep.quarantine_days) * 24 * 60 * 60 * 1000;
         match tokio::task::spawn_blocking(move || store.release_before(before)).await {
             Ok(Ok(0)) => {}
             Ok(Ok(released)) => tracing::warn!(released, "pushes in quarantine reached their age and are gone"),

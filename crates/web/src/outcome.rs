@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parkgate_gate::admit::Rejection;
-use parkgate_gate::{GateFault, KnownPark, Quarantining, now_ms};
+use parkgate_gate::{GateFault, KnownPark, Quarantining, now};
 use parkgate_ledger::ParkId;
 use parkgate_store::Recorded;
 use parkgate_wire::{PushKind, Seqno};
@@ -26,7 +26,7 @@ pub(crate) struct Received {
 
 impl Received {
     pub(crate) fn now(server: &Server, kind: PushKind, client: ClientAddress) -> Received {
-        let (started, seqno, received_at) = (Instant::now(), server.gate.next_seqno(), now_ms());
+        let (started, seqno, received_at) = (Instant::now(), server.gate.next_seqno(), now().0);
         Received { kind, seqno, received_at, started, client }
     }
 }

@@ -10,8 +10,8 @@ use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
-use parkgate_wire::call_at;
 use parkgate_wire::reply::ReplyCode;
+use parkgate_wire::{SPACE_PATH, call_at};
 
 use crate::client_address::ClientAddress;
 use crate::reply::json_response;
@@ -24,7 +24,7 @@ fn public(server: Arc<Server>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route(METRICS, get(elsewhere))
-        .route(space::PATH, get(space::answer).fallback(not_a_get))
+        .route(SPACE_PATH, get(space::answer).fallback(not_a_get))
         .fallback(unknown_path)
         .with_state(server)
 }

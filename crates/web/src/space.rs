@@ -11,16 +11,15 @@ use axum::response::Response;
 use encoding_rs::UTF_8;
 use http::StatusCode;
 use parkgate_gate::admit::{Rejection, may_ask};
-use parkgate_gate::{Gate, GateFault, KnownPark, now_ms};
+use parkgate_gate::{Gate, GateFault, KnownPark, now};
 use parkgate_wire::form::FormLimits;
-use parkgate_wire::{Form, Refusal, Seqno};
+use parkgate_wire::{Form, Refusal, SPACE_PATH, Seqno};
 use serde_json::{Map, Value, json};
 
 use crate::client_address::ClientAddress;
 use crate::reply::{json_response, of_fault, of_refusal};
 use crate::server::Server;
 
-pub(crate) const PATH: &str = "/gate/1.0/parking/realtime/space";
 /// Success of a query, as the sibling calls have it.
 const FOUND: &str = "1001";
 /// Nothing to tell.
@@ -64,7 +63,7 @@ fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<Kn
             return Err(refuse(&Refusal::Missing { name }));
         }
     }
-    may_ask(&gate.registry.load(), form, client.0, now_ms()).map_err(|why| match why {
+    may_ask(&gate.registry.load(), form, client.0, now().0).map_err(|why| match why {
         Rejection::Refused(refusal) => refuse(&refusal),
         // As the sibling calls say it: a query that is not answered cannot count as success.
         Rejection::Mismatched(mismatch) => Box::new(SpaceReply {
@@ -119,7 +118,7 @@ impl SpaceReply {
         reply.insert("seqno".into(), seqno.to_string().into());
         reply.insert("data_node".into(), node.into());
         if self.code != FOUND {
-            reply.insert("path".into(), format!("GET {PATH}").into());
+            reply.insert("path".into(), format!("GET {SPACE_PATH}").into());
         }
         reply.insert("time_cost".into(), u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX).into());
         if let Some(payload) = &self.payload {

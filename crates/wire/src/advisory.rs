@@ -3,6 +3,7 @@
 //! Advisories follow from what was sent and when, so they are computed when a visit is read and never stored.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use crate::field::{FIELDS, Field, Need};
 use crate::lost_text::lost_text;
@@ -27,11 +28,11 @@ static ADVISED: LazyLock<Vec<&Field>> = LazyLock::new(|| {
 });
 
 /// Clocks of car parks run ahead by minutes; anything later is a wrong time.
-const AHEAD_MAX_MS: i64 = 10 * 60 * 1000;
+const AHEAD_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// All advisories of one push as it was sent, received at `received_at` (ms since 1970).
+/// All advisories of one push as it was sent, received at `received_at`.
 #[must_use]
-pub fn advise(kind: PushKind, params: &Params, received_at: i64) -> Vec<Advisory> {
+pub fn advise(kind: PushKind, params: &Params, received_at: UnixMillis) -> Vec<Advisory> {
     let mut found = Vec::new();
     advise_fields(params, &mut found);
     advise_times(kind, params, received_at, &mut found);
@@ -85,11 +86,11 @@ fn advise_fields(params: &Params, found: &mut Vec<Advisory>) {
     }
 }
 
-fn advise_times(kind: PushKind, params: &Params, received_at: i64, found: &mut Vec<Advisory>) {
+fn advise_times(kind: PushKind, params: &Params, received_at: UnixMillis, found: &mut Vec<Advisory>) {
     let time = |name: &str| params.get(name).and_then(UnixMillis::parse);
     let (enter, leave) = (time("enter_time"), time("leave_time"));
     for (name, time) in [("enter_time", enter), ("leave_time", leave)] {
-        if time.is_some_and(|time| time.0 > received_at + AHEAD_MAX_MS) {
+        if time.is_some_and(|time| time > received_at.after(AHEAD_MAX)) {
             let message = format!("参数`{name}`在未来, 请检查车场时钟 ({name} is in the future)");
             found.push(Advisory { code: "time_in_future", message });
         }

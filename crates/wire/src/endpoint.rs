@@ -5,6 +5,9 @@ use crate::PushKind;
 /// All calls of the protocol are below this path.
 const CALLS: &str = "/gate/1.0";
 
+/// The path of a query for a park's free spaces.
+pub const SPACE_PATH: &str = "/gate/1.0/parking/realtime/space";
+
 /// The address of a call at a platform that was named by its root (`https://city.example`, behind a proxy
 /// `https://city.example/parking`) or by the full address of any call. `{event}` stands for `enter` or `leave`. The
 /// query string is kept.

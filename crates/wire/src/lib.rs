@@ -27,7 +27,7 @@ pub mod value;
 
 pub use advisory::Advisory;
 pub use canonical::Variant;
-pub use endpoint::{call_at, endpoint};
+pub use endpoint::{SPACE_PATH, call_at, endpoint};
 pub use form::{Form, FormBuilder, UploadedFile};
 pub use naming::Naming;
 pub use params::{Params, TRANSPORT_NAMES};

@@ -7,7 +7,7 @@ use parkgate_client::{classify, now};
 use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber, SubscriberId};
-use parkgate_wire::{Form, PushKind, Reply, UnixMillis};
+use parkgate_wire::{Form, PushKind, Reply};
 use reqwest::header::HeaderValue;
 
 use super::message::FormParams;
@@ -171,7 +171,7 @@ async fn note(
         {
             store.settle(
                 subscriber,
-                &[settle(due, answer, &schedule, 0.5, Now { system: now, confirmed: UnixMillis(clock.now()) })],
+                &[settle(due, answer, &schedule, 0.5, Now { system: now, confirmed: clock.now() })],
                 now.0,
             )?;
         }

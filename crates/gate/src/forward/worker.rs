@@ -109,7 +109,7 @@ impl Queue for SubscriberQueue {
         if let DeliveryAnswer::Refused(reason) | DeliveryAnswer::TooLarge(reason) = &answer {
             tracing::warn!(subscriber = name, delivery = %due.id, reason, "refused: see `parkgate delivery list --state dead`");
         }
-        let now = Now { system: now(), confirmed: self.confirmed() };
+        let now = Now { system: now(), confirmed: self.parts.clock.now() };
         (settle(due, answer, &schedule, chance(), now), change)
     }
 
@@ -129,7 +129,7 @@ impl Queue for SubscriberQueue {
 
     /// While a subscriber is away, deliveries that were tried long enough become dead letters.
     fn release(&mut self, deliveries: Vec<Outgoing>, reason: ReleaseReason) -> Vec<Settled> {
-        let (now, confirmed, schedule) = (now(), self.confirmed(), self.parts.settings.schedule);
+        let (now, confirmed, schedule) = (now(), self.parts.clock.now(), self.parts.settings.schedule);
         let released = deliveries.into_iter().map(|outgoing| {
             let due = outgoing.due;
             match reason {
@@ -154,12 +154,6 @@ impl Queue for SubscriberQueue {
     /// Recording goes first.
     fn may_send(&mut self, now: Instant) -> bool {
         self.parts.pace.allows(now.into_std())
-    }
-}
-
-impl SubscriberQueue {
-    fn confirmed(&self) -> UnixMillis {
-        UnixMillis(self.parts.clock.now())
     }
 }
 

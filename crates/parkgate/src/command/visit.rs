@@ -157,7 +157,7 @@ fn advisories(visit: &Visit) -> Vec<Value> {
     let mut found: Vec<(String, String)> =
         visit.notes.iter().map(|note| (note.code().to_owned(), note.message().to_owned())).collect();
     for half in visit.enter.iter().chain(&visit.leave) {
-        let advised = advise(half.kind, &sent(half), half.received_at);
+        let advised = advise(half.kind, &sent(half), UnixMillis(half.received_at));
         found.extend(advised.into_iter().map(|advisory| (advisory.code.to_owned(), advisory.message)));
     }
     let mut advisories = Vec::new();

@@ -1,7 +1,7 @@
 //! What forwarding asks of the store.
 
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use parkgate_ledger::fanout::{Published, SubscriberId, Subscription, wants};
 use parkgate_ledger::{ParkId, Space};
@@ -30,7 +30,7 @@ impl<B: Backend> Forwarding for B {
     }
 
     fn pause_subscriber(&self, name: &str, paused: bool) -> Result<bool, StoreError> {
-        deliveries::pause(self, name, paused, now_ms())
+        deliveries::pause(self, name, paused, UnixMillis::from(SystemTime::now()).0)
     }
 
     fn change_subscriber(
@@ -110,12 +110,6 @@ impl<B: Backend> Forwarding for B {
     fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError> {
         registry::set_location(self, park_uuid, location)
     }
-}
-
-/// Milliseconds since 1970.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What every subscriber asked for.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use parkgate_store::Surveyed;
 use parkgate_wire::advisory::{self, advise};
-use parkgate_wire::{Variant, field, refusal};
+use parkgate_wire::{UnixMillis, Variant, field, refusal};
 use serde_json::{Value, json};
 
 use super::{CheckLine, Wanted, line_json};
@@ -79,7 +79,7 @@ impl Survey {
         self.on_time += u64::from(delay <= self.wanted.on_time_ms);
         self.delays.push(delay);
         *self.variants.entry(Variant::describe(record.variant)).or_default() += 1;
-        for advisory in advise(record.kind, &sent(record), record.received_at) {
+        for advisory in advise(record.kind, &sent(record), UnixMillis(record.received_at)) {
             *self.advisories.entry(advisory.code).or_default() += 1;
         }
     }
