@@ -4,6 +4,7 @@
 //! there. Nothing relies on Parkgate's own extras: any platform of the protocol will do.
 
 pub mod check;
+mod classify;
 pub mod config;
 mod denials;
 mod guard;

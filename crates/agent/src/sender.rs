@@ -1,21 +1,21 @@
-//! Sends what waits in the outbox, with the loop of [`parkgate_client::Dispatch`]. Here stands what an answer means for a record,
-//! and for all of them.
+//! Sends what waits in the outbox, with the loop of [`parkgate_client::Dispatch`]. What an outcome means is said in
+//! `classify.rs`.
 
 use std::future::Future;
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parkgate_client::{
-    Backoff, Circuit, CircuitChange, ClaimBatch, ClaimWish, Client, ClientError, Contact, Dispatch, DispatchLimits,
-    Draft, Outcome, Queue, ReleaseReason, chance, now,
+    Backoff, Circuit, CircuitChange, ClaimBatch, ClaimWish, Client, ClientError, Dispatch, DispatchLimits, Draft,
+    Outcome, Queue, ReleaseReason, chance, now,
 };
-use parkgate_wire::{UnixMillis, is_personal, without_personal};
+use parkgate_wire::{UnixMillis, is_personal};
 use tokio::sync::{Notify, watch};
 
+use crate::classify::{Attempt, Classifier, Moment};
 use crate::config::{OnHint, OnTooLarge};
-use crate::denials::{Denials, Scope};
+use crate::denials::Denials;
 use crate::outbox::{ClaimedRecord, Outbox, OutboxError, Settlement};
 use crate::problem::Problem;
 use crate::tasks::STOP_WITHIN;
@@ -59,7 +59,7 @@ impl OutboxSender {
 /// The outbox as the loop sees it.
 struct OutboxQueue {
     sender: OutboxSender,
-    denials: Denials,
+    classifier: Classifier,
     /// Pushes begun.
     begun: u64,
     /// The platform is back: records need not wait any longer.
@@ -68,18 +68,6 @@ struct OutboxQueue {
     problem: Option<Problem>,
     /// It changed, and is to be written down.
     is_problem_new: bool,
-}
-
-/// A push under way.
-struct Attempt {
-    record: i64,
-    /// Its number among all pushes begun.
-    number: u64,
-    /// Earlier failures of this record.
-    failures: u32,
-    has_pictures: bool,
-    /// Personal data that a hint may repeat.
-    personal: Vec<(String, String)>,
 }
 
 /// A push that ended: the answer, and the platform's time.
@@ -95,7 +83,7 @@ impl Queue for OutboxQueue {
         wish: ClaimWish,
     ) -> impl Future<Output = ClaimBatch<ClaimedRecord, (i64, Settlement)>> + Send + 'static {
         let (outbox, is_back) = (Arc::clone(&self.sender.outbox), Arc::clone(&self.is_back));
-        let longest = self.sender.backoff.longest();
+        let longest = self.classifier.backoff.longest();
         let newest_first = self.sender.newest_first || wish.rather_newest;
         let max = if wish.is_away { 1 } else { wish.max };
         in_outbox(move || {
@@ -118,8 +106,9 @@ impl Queue for OutboxQueue {
     ) -> ((i64, Settlement), Option<CircuitChange>) {
         let (outcome, date) = answer.map_or_else(|error| (Err(error), None), |(what, date)| (Ok(what), date));
         let is_answer = is_answer(&outcome);
-        let (settled, contact) = self.settled(outcome, &attempt, circuit);
-        let change = circuit.note(contact, &self.sender.backoff, chance(), Instant::now());
+        let moment = Moment { now: now(), chance: chance(), begun: self.begun };
+        let (settled, contact) = self.classifier.classify(outcome, &attempt, circuit, &moment);
+        let change = circuit.note(contact, &self.classifier.backoff, moment.chance, Instant::now());
         if change == Some(CircuitChange::Closed) {
             self.is_back.store(true, Ordering::Relaxed);
         }
@@ -127,7 +116,7 @@ impl Queue for OutboxQueue {
             self.look_for_problems(date);
         }
         if !matches!(settled, Settlement::Later { .. }) {
-            self.denials.forget(attempt.record);
+            self.classifier.denials.forget(attempt.record);
         }
         ((attempt.record, settled), change)
     }
@@ -168,13 +157,19 @@ impl Queue for OutboxQueue {
 
 impl OutboxQueue {
     fn new(sender: OutboxSender) -> OutboxQueue {
+        let classifier = Classifier {
+            backoff: sender.backoff,
+            on_hint: sender.on_hint,
+            on_too_large: sender.on_too_large,
+            denials: Denials::default(),
+        };
         let is_back = Arc::default();
-        OutboxQueue { sender, denials: Denials::default(), begun: 0, is_back, problem: None, is_problem_new: false }
+        OutboxQueue { sender, classifier, begun: 0, is_back, problem: None, is_problem_new: false }
     }
 
     fn look_for_problems(&mut self, date: Option<UnixMillis>) {
         let clock = || date.and_then(|date| Problem::of_clock(date, now()));
-        let problem = self.denials.of_all().map(Problem::Denied).or_else(clock);
+        let problem = self.classifier.denials.of_all().map(Problem::Denied).or_else(clock);
         if Problem::is_same(self.problem.as_ref(), problem.as_ref()) {
             return;
         }
@@ -184,96 +179,6 @@ impl OutboxQueue {
         self.problem = problem;
         self.is_problem_new = true;
     }
-
-    /// What an attempt means for its record, and what it says of the platform.
-    fn settled(
-        &mut self,
-        outcome: Result<Outcome, ClientError>,
-        attempt: &Attempt,
-        circuit: &Circuit,
-    ) -> (Settlement, Contact) {
-        match outcome {
-            Ok(Outcome::TryLater { reason, retry_after }) => {
-                let reason = without_personal(&reason, &attempt.personal);
-                tracing::warn!(reason, "not sent: it stays in the outbox");
-                (self.later(attempt, retry_after, reason), Contact::Failed { retry_after })
-            }
-            Ok(Outcome::Denied { denial, reason, .. }) => {
-                let reason = without_personal(&reason, &attempt.personal);
-                match self.denials.denied(attempt.record, denial, self.begun) {
-                    Scope::One => (dead(reason), Contact::Untold),
-                    Scope::Undecided { is_first } => {
-                        let is_of_all = is_first || circuit.is_open();
-                        let contact = if is_of_all { Contact::Failed { retry_after: None } } else { Contact::Untold };
-                        tracing::warn!(reason, "not let in: it stays in the outbox");
-                        (self.later(attempt, None, reason), contact)
-                    }
-                }
-            }
-            Ok(Outcome::TooLarge { reason }) => {
-                (self.too_large(without_personal(&reason, &attempt.personal), attempt), Contact::Answered)
-            }
-            Ok(Outcome::Refused(reply)) => {
-                let hint = reply.hint.unwrap_or(reply.message);
-                (dead(without_personal(&hint, &attempt.personal)), Contact::Answered)
-            }
-            Ok(Outcome::Accepted(_)) => {
-                self.denials.passed(attempt.number);
-                (Settlement::Sent { hint: None }, Contact::Answered)
-            }
-            Ok(Outcome::AcceptedWithHint(reply)) => {
-                self.denials.passed(attempt.number);
-                let hint = without_personal(&reply.hint.unwrap_or_default(), &attempt.personal);
-                (self.hinted(hint), Contact::Answered)
-            }
-            Err(error) => (self.unreadable(error, attempt), Contact::Untold),
-        }
-    }
-
-    fn hinted(&self, hint: String) -> Settlement {
-        match self.sender.on_hint {
-            OnHint::Hold => Settlement::Held { hint },
-            OnHint::Accept => {
-                tracing::warn!(hint, "taken with a hint");
-                Settlement::Sent { hint: Some(hint) }
-            }
-        }
-    }
-
-    fn too_large(&self, reason: String, attempt: &Attempt) -> Settlement {
-        match self.sender.on_too_large {
-            OnTooLarge::WithoutPictures if attempt.has_pictures => {
-                tracing::error!(
-                    record = attempt.record,
-                    reason,
-                    "too large: the record goes once more without its pictures"
-                );
-                Settlement::WithoutPictures { reason }
-            }
-            OnTooLarge::WithoutPictures | OnTooLarge::Dead => dead(reason),
-        }
-    }
-
-    /// The push could not be made, for a reason on this side.
-    fn unreadable(&self, error: ClientError, attempt: &Attempt) -> Settlement {
-        match error {
-            ClientError::File(path, error) if error.kind() == ErrorKind::NotFound => {
-                tracing::error!(record = attempt.record, path = %path.display(), "a picture is gone: the record goes without it");
-                Settlement::PictureGone { path, reason: error.to_string() }
-            }
-            ClientError::File(path, error) => {
-                tracing::error!(record = attempt.record, path = %path.display(), %error, "a picture cannot be read: the record waits");
-                self.later(attempt, None, format!("{}: {error}", path.display()))
-            }
-            // It would be no better the next time, and the others go on.
-            ClientError::Setup(reason) => dead(reason),
-        }
-    }
-
-    fn later(&self, attempt: &Attempt, asked: Option<Duration>, reason: String) -> Settlement {
-        let wait = self.sender.backoff.wait(attempt.failures.saturating_add(1), asked, chance());
-        Settlement::Later { due: now().after(wait), reason }
-    }
 }
 
 /// Did the answer come from the platform or something in front of it?
@@ -282,11 +187,6 @@ fn is_answer(outcome: &Result<Outcome, ClientError>) -> bool {
         Ok(Outcome::Accepted(_) | Outcome::AcceptedWithHint(_) | Outcome::Refused(_) | Outcome::Denied { .. }) => true,
         Ok(Outcome::TooLarge { .. } | Outcome::TryLater { .. }) | Err(_) => false,
     }
-}
-
-fn dead(hint: String) -> Settlement {
-    tracing::error!(hint, "refused: the record is a dead letter now, see `parkgate agent dead list`");
-    Settlement::Dead { hint }
 }
 
 async fn push(client: Client, record: ClaimedRecord, number: u64) -> Ended {
