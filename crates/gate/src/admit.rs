@@ -73,7 +73,7 @@ pub fn serial_taken(parking_serial: &str) -> String {
     format!("重复的停车流水`{parking_serial}`")
 }
 
-/// Admits a form that came from `address` at `now` (ms since 1970), or says why not.
+/// Admits a form that came from `address` at `now`, or says why not.
 ///
 /// # Errors
 /// It is not admitted.
@@ -82,7 +82,7 @@ pub fn admit(
     form: Form,
     kind: PushKind,
     address: IpAddr,
-    now: i64,
+    now: UnixMillis,
     payments_max: usize,
 ) -> Result<Admitted, Box<Rejected>> {
     let access = match authorise(registry, &form, address, now) {
@@ -116,7 +116,7 @@ pub fn admit(
 ///
 /// # Errors
 /// The query is not admitted.
-pub fn may_ask(registry: &Registry, form: Form, address: IpAddr, now: i64) -> Result<Arc<KnownPark>, Rejection> {
+pub fn may_ask(registry: &Registry, form: Form, address: IpAddr, now: UnixMillis) -> Result<Arc<KnownPark>, Rejection> {
     let access = authorise(registry, &form, address, now).map_err(|denied| Rejection::Refused(denied.refusal))?;
     check_sign_type(&form).map_err(Rejection::Refused)?;
     match verified(&access, form, PushKind::Enter) {
@@ -128,7 +128,7 @@ pub fn may_ask(registry: &Registry, form: Form, address: IpAddr, now: i64) -> Re
 
 /// Is this form, of which files may still be missing, genuine, and sent from an address that may push?
 #[must_use]
-pub fn may_push(registry: &Registry, form: Form, kind: PushKind, address: IpAddr, now: i64) -> bool {
+pub fn may_push(registry: &Registry, form: Form, kind: PushKind, address: IpAddr, now: UnixMillis) -> bool {
     let access = authorise(registry, &form, address, now);
     access.is_ok_and(|access| matches!(verified(&access, form, kind), (Verified::Matched(_), _)))
 }
@@ -151,7 +151,7 @@ struct Denied {
 }
 
 /// Checks 2 and 3: the park is named, known and enabled; app and address are allowed.
-fn authorise(registry: &Registry, form: &Form, address: IpAddr, now: i64) -> Result<PushAccess, Denied> {
+fn authorise(registry: &Registry, form: &Form, address: IpAddr, now: UnixMillis) -> Result<PushAccess, Denied> {
     let park = named_park(registry, form).map_err(|refusal| Denied { park: None, refusal })?;
     let denied = |park, refusal| Err(Denied { park: Some(park), refusal });
     if !park.park.enabled {
@@ -159,7 +159,7 @@ fn authorise(registry: &Registry, form: &Form, address: IpAddr, now: i64) -> Res
     }
     let (secret, old_secret) = match form.get("app_id") {
         None => {
-            let old = park.park.old_secret.as_ref().filter(|old| old.until > now);
+            let old = park.park.old_secret.as_ref().filter(|old| old.until > now.0);
             (park.park.secret.clone(), old.map(|old| old.secret.clone()))
         }
         Some(app_id) => {
@@ -216,8 +216,8 @@ fn verified(access: &PushAccess, form: Form, kind: PushKind) -> (Verified, bool)
 pub(crate) struct EntryContext {
     /// The name of the push.
     pub(crate) seqno: Seqno,
-    /// When it came, ms since 1970.
-    pub(crate) received_at: i64,
+    /// When it came.
+    pub(crate) received_at: UnixMillis,
     /// Who is asked about it before it is answered.
     pub(crate) inline: Option<Inline>,
     /// By parameter.
@@ -243,7 +243,7 @@ impl Admitted {
                 digest: push.params.digest(push.kind, content_key),
                 seqno: context.seqno,
                 event_time: push.event_time(),
-                received_at: UnixMillis(context.received_at),
+                received_at: context.received_at,
                 enter_time: push.enter_time,
                 parking_serial: std::mem::take(&mut push.parking_serial),
                 payments: std::mem::take(&mut push.payments),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use parkgate_ledger::ParkId;
 use parkgate_wire::doctor::{Budget, Candidate, FindingKind, SecretRole, diagnose};
-use parkgate_wire::{Form, Secret};
+use parkgate_wire::{Form, Secret, UnixMillis};
 use tokio::sync::Semaphore;
 
 use crate::registry::{KnownPark, Registry};
@@ -49,7 +49,7 @@ impl Doctor {
         registry: Arc<Registry>,
         park: &KnownPark,
         form: &Form,
-        now: i64,
+        now: UnixMillis,
     ) -> Option<KeptFinding> {
         if !self.may_ask(park.park.id, now) {
             return None;
@@ -74,9 +74,9 @@ impl Doctor {
         }
     }
 
-    fn may_ask(&self, park: ParkId, now: i64) -> bool {
+    fn may_ask(&self, park: ParkId, now: UnixMillis) -> bool {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = now.div_euclid(MINUTE_MS);
+        let minute = now.0.div_euclid(MINUTE_MS);
         if asked.0 != minute {
             *asked = (minute, HashMap::new());
         }
@@ -87,7 +87,7 @@ impl Doctor {
 }
 
 /// Secrets it may have been signed with, the expected ones first.
-fn secrets(registry: &Registry, park_uuid: &str, app_id: Option<&str>, now: i64) -> Vec<(Secret, SecretRole)> {
+fn secrets(registry: &Registry, park_uuid: &str, app_id: Option<&str>, now: UnixMillis) -> Vec<(Secret, SecretRole)> {
     let mut secrets = Vec::new();
     if let Some(app) = app_id.and_then(|app_id| registry.app(app_id)) {
         secrets.push((app.secret.clone(), SecretRole::App));
@@ -95,7 +95,7 @@ fn secrets(registry: &Registry, park_uuid: &str, app_id: Option<&str>, now: i64)
     if let Some(known) = registry.park(park_uuid) {
         secrets.push((known.park.secret.clone(), SecretRole::Park));
         if let Some(old) = &known.park.old_secret {
-            let role = if old.until > now { SecretRole::Park } else { SecretRole::RotatedPark };
+            let role = if old.until > now.0 { SecretRole::Park } else { SecretRole::RotatedPark };
             secrets.push((old.secret.clone(), role));
         }
     }

@@ -100,7 +100,7 @@ fn entry(
     let pictures = record.pictures.iter().map(|picture| (picture.name.clone(), Arc::new(StoredImage::kept(picture))));
     let context = EntryContext {
         seqno: record.seqno,
-        received_at: record.received_at,
+        received_at: UnixMillis(record.received_at),
         inline: None,
         pictures: pictures.collect(),
     };

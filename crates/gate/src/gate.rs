@@ -12,7 +12,7 @@ use parkgate_wire::Seqno;
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::figures::Figures;
-use crate::forward::Forwarder;
+use crate::forward::{Forward, Forwarder};
 use crate::notes::Notes;
 use crate::quarantine::Quarantine;
 use crate::record::PushRecorder;
@@ -65,9 +65,6 @@ impl Gate {
             tracing::warn!("{warning}");
         }
         let registry = Arc::new(ArcSwap::from_pointee(Registry::load(store.as_ref())?));
-        let mut start = [0; 8];
-        getrandom::fill(&mut start).map_err(|error| StoreError::Broken(error.to_string()))?;
-        let clock = Arc::new(Clock::of(store.as_ref())?);
         let disk = Arc::new(Disk::of(&store, &images, settings.limits.disk_free_min));
         disk.look_after(store.as_ref(), None);
         let (figures, notes) = (Figures::default(), Arc::new(Notes::default()));
@@ -76,7 +73,7 @@ impl Gate {
             images: images.clone(),
             registry: Arc::clone(&registry),
             registry_version,
-            clock: Arc::clone(&clock),
+            clock: Arc::new(Clock::of(store.as_ref())?),
             disk: Arc::clone(&disk),
             notes: Arc::clone(&notes),
             figures: figures.clone(),
@@ -85,15 +82,7 @@ impl Gate {
         };
         let forwarder = match settings.mode {
             Mode::VerifyOnly => None,
-            Mode::Record => Some(Arc::new(Forwarder::start(
-                &alarm,
-                settings.forward,
-                Arc::clone(&registry),
-                Arc::clone(&store),
-                images.clone(),
-                figures.forwarding.clone(),
-                clock,
-            )?)),
+            Mode::Record => Some(Arc::new(start_forwarder(&upkeep, settings.forward, &alarm)?)),
         };
         let pushes = PushRecorder {
             mode: settings.mode,
@@ -114,7 +103,7 @@ impl Gate {
         );
         Ok(Arc::new(Gate {
             upkeep: upkeep.start(&alarm),
-            seqnos: AtomicU64::new(u64::from_le_bytes(start)),
+            seqnos: AtomicU64::new(random()?),
             settings,
             registry,
             store,
@@ -176,6 +165,18 @@ impl Gate {
         });
         closed.await.map_err(|error| StoreError::Broken(error.to_string()))?
     }
+}
+
+fn start_forwarder(parts: &Upkeep, settings: Forward, alarm: &Alarm) -> Result<Forwarder, StoreError> {
+    let (registry, store, images) = (Arc::clone(&parts.registry), Arc::clone(&parts.store), parts.images.clone());
+    let (figures, clock) = (parts.figures.forwarding.clone(), Arc::clone(&parts.clock));
+    Forwarder::start(alarm, settings, registry, store, images, figures, clock)
+}
+
+fn random() -> Result<u64, StoreError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Broken(error.to_string()))?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 fn start_recorder(alarm: &Alarm, store: &Arc<dyn Store>, limits: &Limits) -> Recorder {

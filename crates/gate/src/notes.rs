@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use parkgate_ledger::ParkId;
 use parkgate_store::Store;
+use parkgate_wire::UnixMillis;
 
 use crate::figures::Figures;
 use crate::registry::KnownPark;
@@ -21,8 +22,8 @@ pub(crate) struct Notes {
 
 impl Notes {
     /// A push came with the secret before the last rotation: `park show` says who still uses it.
-    pub(crate) fn old_secret_used(&self, park: &KnownPark, at: i64) {
-        let first = lock(&self.old_secrets).insert(park.park.id, at).is_none();
+    pub(crate) fn old_secret_used(&self, park: &KnownPark, at: UnixMillis) {
+        let first = lock(&self.old_secrets).insert(park.park.id, at.0).is_none();
         if first {
             tracing::warn!(park_uuid = park.park.park_uuid, "signed with the secret before the last rotation");
         }

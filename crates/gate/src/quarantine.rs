@@ -199,7 +199,7 @@ impl Quarantine {
             park,
             kind: refused.kind,
             seqno: refused.seqno,
-            received_at: refused.received_at,
+            received_at: refused.received_at.0,
             address: refused.address.to_string(),
             reason: refused.cause.reason(),
             finding: code,

@@ -53,7 +53,7 @@ pub struct PushRecorder {
 }
 
 impl PushRecorder {
-    /// Records a push that was received at `received_at` (ms since 1970) under the name `seqno`. `inline` names the
+    /// Records a push that was received at `received_at` under the name `seqno`. `inline` names the
     /// platform that is asked about it before it is answered.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl PushRecorder {
         admitted: Admitted,
         files: ArrivedFiles,
         seqno: Seqno,
-        received_at: i64,
+        received_at: UnixMillis,
         inline: Option<Inline>,
     ) -> Result<Recording, GateFault> {
         let park = Arc::clone(&admitted.park);
@@ -73,7 +73,7 @@ impl PushRecorder {
         if self.mode == Mode::VerifyOnly {
             return Ok(Recording::Verified);
         }
-        let advisories = advise(admitted.push.kind, &admitted.push.params, UnixMillis(received_at));
+        let advisories = advise(admitted.push.kind, &admitted.push.params, received_at);
         let pictures = self.store_pictures(files).await?;
         let context = EntryContext { seqno, received_at, inline, pictures: pictures.clone() };
         let (entry, form) = admitted.into_entry(context, &self.content_key);

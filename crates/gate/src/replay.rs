@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parkgate_ledger::Verdict;
 use parkgate_store::{Entry, QuarantineFilter, Quarantined, Store, StoreError, StoredImage};
+use parkgate_wire::UnixMillis;
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::refusal::Reason;
 
@@ -86,7 +87,7 @@ fn anew(
     let form =
         restored(quarantined, limits).map_err(|hint| Replayed::Stays { reason: quarantined.reason.clone(), hint })?;
     let address = quarantined.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let (kind, at) = (quarantined.kind, quarantined.received_at);
+    let (kind, at) = (quarantined.kind, UnixMillis(quarantined.received_at));
     let admitted = admit(registry, form, kind, address, at, limits.payments_max).map_err(|rejected| {
         Replayed::Stays { reason: rejected.rejection.reason().to_owned(), hint: rejected.rejection.hint() }
     })?;
@@ -94,12 +95,8 @@ fn anew(
         let name = parameter_of(&picture.name).to_owned();
         (name, Arc::new(StoredImage::kept(picture)))
     });
-    let context = EntryContext {
-        seqno: quarantined.seqno,
-        received_at: quarantined.received_at,
-        inline: None,
-        pictures: pictures.collect(),
-    };
+    let context =
+        EntryContext { seqno: quarantined.seqno, received_at: at, inline: None, pictures: pictures.collect() };
     Ok(admitted.into_entry(context, content_key).0)
 }
 

@@ -97,23 +97,7 @@ pub async fn serve(
             () = &mut stop => break,
             _ = &mut alarmed => break,
         };
-        let Accepted { stream, address, activity, place, counted } = accepted;
-        let stream = TimedStream::new(stream, Arc::clone(&activity), &gate.settings.limits);
-        let answering = Arc::clone(&entrance);
-        let service = service_fn(move |request| {
-            let (answering, activity) = (Arc::clone(&answering), Arc::clone(&activity));
-            async move { answering.answer(address, &activity, request).await }
-        });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-        let server = Arc::clone(&server);
-        tokio::spawn(async move {
-            server.metrics.connections.inc();
-            if let Err(error) = connection.await {
-                tracing::debug!(%address, %error, "connection ended");
-            }
-            server.metrics.connections.dec();
-            drop((place, counted));
-        });
+        answer_on(accepted, &entrance, &http, &graceful);
     }
     drop(public);
     server.draining.store(true, Ordering::Relaxed);
@@ -135,6 +119,27 @@ pub async fn serve(
         Some(reason) => Err(ServeError::Alarm(reason)),
         None => Ok(drained?),
     }
+}
+
+/// Answers the requests of a connection, in a task of its own.
+fn answer_on(accepted: Accepted, entrance: &Arc<Entrance>, http: &http1::Builder, graceful: &GracefulShutdown) {
+    let Accepted { stream, address, activity, place, counted } = accepted;
+    let server = Arc::clone(&entrance.server);
+    let stream = TimedStream::new(stream, Arc::clone(&activity), &server.gate.settings.limits);
+    let entrance = Arc::clone(entrance);
+    let service = service_fn(move |request| {
+        let (entrance, activity) = (Arc::clone(&entrance), Arc::clone(&activity));
+        async move { entrance.answer(address, &activity, request).await }
+    });
+    let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+    tokio::spawn(async move {
+        server.metrics.connections.inc();
+        if let Err(error) = connection.await {
+            tracing::debug!(%address, %error, "connection ended");
+        }
+        server.metrics.connections.dec();
+        drop((place, counted));
+    });
 }
 
 /// Nothing is acknowledged any more: a sender that waits for a reply gets a 503, and connections end.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use parkgate_client::now;
 use parkgate_gate::admit::Rejection;
-use parkgate_gate::{GateFault, KnownPark, Quarantining, now};
+use parkgate_gate::{GateFault, KnownPark, Quarantining};
 use parkgate_ledger::ParkId;
 use parkgate_store::Recorded;
-use parkgate_wire::{PushKind, Seqno};
+use parkgate_wire::{PushKind, Seqno, UnixMillis};
 
 use crate::client_address::ClientAddress;
 use crate::server::Server;
@@ -18,15 +19,14 @@ pub(crate) struct Received {
     pub(crate) kind: PushKind,
     /// Its name, in the reply and in the log.
     pub(crate) seqno: Seqno,
-    /// Ms since 1970.
-    pub(crate) received_at: i64,
+    pub(crate) received_at: UnixMillis,
     pub(crate) started: Instant,
     pub(crate) client: ClientAddress,
 }
 
 impl Received {
     pub(crate) fn now(server: &Server, kind: PushKind, client: ClientAddress) -> Received {
-        let (started, seqno, received_at) = (Instant::now(), server.gate.next_seqno(), now().0);
+        let (started, seqno, received_at) = (Instant::now(), server.gate.next_seqno(), now());
         Received { kind, seqno, received_at, started, client }
     }
 }

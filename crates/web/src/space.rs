@@ -10,8 +10,9 @@ use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use encoding_rs::UTF_8;
 use http::StatusCode;
+use parkgate_client::now;
 use parkgate_gate::admit::{Rejection, may_ask};
-use parkgate_gate::{Gate, GateFault, KnownPark, now};
+use parkgate_gate::{Gate, GateFault, KnownPark};
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::{Form, Refusal, SPACE_PATH, Seqno};
 use serde_json::{Map, Value, json};
@@ -63,7 +64,7 @@ fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<Kn
             return Err(refuse(&Refusal::Missing { name }));
         }
     }
-    may_ask(&gate.registry.load(), form, client.0, now().0).map_err(|why| match why {
+    may_ask(&gate.registry.load(), form, client.0, now()).map_err(|why| match why {
         Rejection::Refused(refusal) => refuse(&refusal),
         // As the sibling calls say it: a query that is not answered cannot count as success.
         Rejection::Mismatched(mismatch) => Box::new(SpaceReply {

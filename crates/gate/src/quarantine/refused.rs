@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parkgate_store::images::ImageError;
 use parkgate_wire::refusal::{Reason, RefusalClass};
-use parkgate_wire::{PushKind, Refusal, Seqno};
+use parkgate_wire::{PushKind, Refusal, Seqno, UnixMillis};
 
 use super::content::RefusedContent;
 use crate::admit::{Rejection, serial_taken};
@@ -20,8 +20,8 @@ pub struct RefusedPush<'a> {
     pub kind: PushKind,
     /// The name of the push.
     pub seqno: Seqno,
-    /// When it came, ms since 1970.
-    pub received_at: i64,
+    /// When it came.
+    pub received_at: UnixMillis,
     /// Who sent it.
     pub address: IpAddr,
     /// Why it is refused.
