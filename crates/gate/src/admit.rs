@@ -48,7 +48,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// As the sender is told.
+    /// As the reply says it.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {

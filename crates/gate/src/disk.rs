@@ -71,7 +71,7 @@ impl Disk {
         self.cleaned.notified().await;
     }
 
-    /// Tells of a disk that is low, once an hour, and of one that no longer is; keeps the store's reserve where there is
+    /// Logs a disk that is low, once an hour, and one that no longer is; keeps the store's reserve where there is
     /// room for it. Blocks.
     pub fn look_after(&self, store: &dyn Store, quarantined: Option<u64>) {
         let before = quarantined.map_or(0, |bytes| self.quarantined.swap(bytes, Ordering::Relaxed));

@@ -142,14 +142,14 @@ impl Forwarder {
             store_calls: Arc::new(Semaphore::new(STORE_CALLS_MAX)),
             stop: stopped,
         };
-        let is_told = || {
+        let is_stopping = || {
             let stop = parts.stop.clone();
             move || *stop.borrow()
         };
         let counting = count(parts.clone(), Arc::clone(&registry));
-        let counter = Supervised::spawn(alarm, "count of deliveries", is_told(), counting);
+        let counter = Supervised::spawn(alarm, "count of deliveries", is_stopping(), counting);
         let supervising = supervise(parts.clone(), registry);
-        let supervisor = Mutex::new(Some(Supervised::spawn(alarm, "forwarding", is_told(), supervising)));
+        let supervisor = Mutex::new(Some(Supervised::spawn(alarm, "forwarding", is_stopping(), supervising)));
         Ok(Forwarder { recorded, parts, stop, supervisor, counter })
     }
 

@@ -218,7 +218,7 @@ impl Entrance {
         }
     }
 
-    /// Told as far as that costs nothing: what it sends is not read.
+    /// Sends a 503 as far as that costs nothing: what the sender sends is not read.
     fn turn_away(&self, stream: TcpStream, address: IpAddr) {
         self.note_turned_away(address);
         let (seqno, node) = (self.server.gate.next_seqno(), &self.server.gate.settings.node);

@@ -88,8 +88,8 @@ fn is_own_name(host: &str) -> bool {
 }
 
 fn foreign_host() -> Response {
-    let told = "Host must be localhost or an IP address: this address answers to no other name\n";
-    (StatusCode::MISDIRECTED_REQUEST, told).into_response()
+    let text = "Host must be localhost or an IP address: this address answers to no other name\n";
+    (StatusCode::MISDIRECTED_REQUEST, text).into_response()
 }
 
 #[cfg(test)]

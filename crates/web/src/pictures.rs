@@ -37,7 +37,7 @@ pub(crate) struct ArrivingPicture {
     standing: Standing,
 }
 
-/// Is the push a good one, as far as that can be told before all of it has come?
+/// Is the push a good one, as far as that can be known before all of it has come?
 enum Standing {
     /// Nobody asked yet: what came before its first file.
     Unasked(Form),

@@ -52,7 +52,7 @@ pub(crate) async fn read(
     let limits = server.gate.settings.limits.intake();
     let sink = ImageSink { gate: &server.gate, received };
     let form = parkgate_intake::read(&head, &mut body, &limits, share, &sink).await;
-    // Of a body whose length nobody told, only one that became a form is known to have ended.
+    // Of a body whose length the header does not give, only one that became a form is known to have ended.
     let may_have_rest = form.is_err() || body.size_hint().exact().is_some();
     let rest = if may_have_rest && !body.is_end_stream() { BodyRest::Unread } else { BodyRest::None };
     (form, rest)

@@ -23,7 +23,7 @@ use crate::server::Server;
 
 /// Success of a query, as the sibling calls have it.
 const FOUND: &str = "1001";
-/// Nothing to tell.
+/// Nothing is known.
 const NO_RESULT: &str = "1002";
 
 /// What is answered.
@@ -87,7 +87,7 @@ async fn found(gate: &Gate, known: &KnownPark) -> SpaceReply {
     let shown = space.shown(known.park.total_parking_space);
     let ok = |code, hint, payload| SpaceReply { status: StatusCode::OK, code, message: "OK", hint, payload };
     let (Some(total), Some(remain)) = (shown.total, shown.remain) else {
-        return ok(NO_RESULT, Some("车位数未知 (nothing told the number of spaces yet)".into()), None);
+        return ok(NO_RESULT, Some("车位数未知 (no push brought the number of spaces yet)".into()), None);
     };
     // Not `mode` and `remark`, of which nothing is known here.
     let payload = json!({

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_url_is_judged_before_anything_is_sent() {
+    async fn a_url_is_checked_before_anything_is_sent() {
         let refused = |reach: Reach| matches!(reach, Reach::Refused(why) if why.contains("allow_private"));
         for url in ["http://127.0.0.1:1/x", "http://[::1]/", "http://localhost/{event}", "http://[64:ff9b::a00:1]/"] {
             assert!(refused(reach(url, false).await.unwrap()), "{url}");

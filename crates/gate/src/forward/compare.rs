@@ -60,7 +60,7 @@ impl Compared {
 
 /// The subscriber that is compared, and the park.
 fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscriber>, String)> {
-    let is_told = |subscriber: &&Arc<Subscriber>| {
+    let is_compared = |subscriber: &&Arc<Subscriber>| {
         let told = &subscriber.told;
         let of_kind = match kind {
             PushKind::Enter => told.enters,
@@ -68,7 +68,7 @@ fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscr
         };
         told.settings.compare && told.settings.format == Format::Relay && of_kind && !subscriber.paused
     };
-    let mut asked = registry.subscribers().iter().filter(is_told).peekable();
+    let mut asked = registry.subscribers().iter().filter(is_compared).peekable();
     // There is none, nearly always.
     asked.peek()?;
     let by_merchant = || form.get("merchant").and_then(|merchant| registry.by_merchant(merchant));

@@ -182,7 +182,7 @@ mod tests {
                     assert!(next_at > now && next_at <= now + 3_600_000);
                     now = next_at;
                 }
-                Settled::Dead { told, .. } => break assert_eq!(told, "HTTP 500"),
+                Settled::Dead { told: reason, .. } => break assert_eq!(reason, "HTTP 500"),
                 Settled::Delivered(_) | Settled::Unsent { .. } => unreachable!(),
             }
         }

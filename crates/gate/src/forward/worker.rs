@@ -158,9 +158,9 @@ impl Queue for SubscriberQueue {
 }
 
 fn batch(claimed: Claimed, subscriber: &str) -> ClaimBatch<Outgoing, Settled> {
-    let dead = claimed.unreadable.into_iter().map(|(due, told)| {
-        tracing::error!(subscriber, delivery = %due.id, told, "a record cannot be read");
-        Settled::Dead { due, told }
+    let dead = claimed.unreadable.into_iter().map(|(due, reason)| {
+        tracing::error!(subscriber, delivery = %due.id, reason, "a record cannot be read");
+        Settled::Dead { due, told: reason }
     });
     ClaimBatch {
         settled: dead.collect(),

@@ -80,7 +80,7 @@ fn the_open_platforms_names_codes_and_sign() {
 }
 
 #[test]
-fn a_webhook_tells_no_id_data_unless_named_and_masks_plates_if_wished() {
+fn a_webhook_brings_no_id_data_unless_named_and_masks_plates_if_wished() {
     let push = leave();
     let all = event(&push, &settings(Format::Webhook));
     assert!(!all.contains("110101") && all.contains("粤B12345") && !all.contains("ABC"));
