@@ -29,7 +29,6 @@ pub use fault::GateFault;
 pub use figures::{Figures, ForwardFigures};
 pub use forward::{Compared, Forward, Forwarder, Reach, Schedule, Upstream, reach, summary};
 pub use gate::Gate;
-pub use parkgate_client::now;
 pub use pictures::{ArrivedFiles, StoredPictures};
 pub use quarantine::{Quarantine, Quarantining, RefusalCause, RefusedContent, RefusedFiles, RefusedPush};
 pub use record::{PushRecorder, Recording};
