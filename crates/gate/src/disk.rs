@@ -1,5 +1,5 @@
-//! The disk that store and pictures lie on, where it is this machine's: below a floor of free bytes only good pushes are
-//! taken. A disk of another machine, a database's or a bucket's, is not ours to look after.
+//! The disk of this machine that holds the store and pictures: below a floor of free bytes only good pushes are taken. The
+//! disk of a database server or a bucket is not watched.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ pub struct Disk {
     /// Bytes that are left to good pushes, if that is set.
     free_min: Option<u64>,
     last_logged: Mutex<Hourly>,
-    /// Bytes that are wanting for the store's reserve: what is free is that much less.
+    /// Bytes that the store's reserve still lacks: so much less counts as free.
     wanting: AtomicU64,
     /// Bytes in the quarantine when it was looked at last.
     quarantined: AtomicU64,
@@ -43,7 +43,7 @@ impl Disk {
         }
     }
 
-    /// The fullest disk that something kept lies on.
+    /// The room on the fullest disk that is in use.
     pub fn room(&self) -> Option<DiskRoom> {
         let rooms = self.kept.iter().filter_map(|folder| self.room_of(folder));
         rooms.min_by_key(|room| room.headroom(self.free_min))
@@ -54,7 +54,7 @@ impl Disk {
         disk_room(folder).map(|room| DiskRoom { free_bytes: room.free_bytes.saturating_sub(wanting), ..room })
     }
 
-    /// May only pictures of good pushes be received?
+    /// Is the disk so low that only pictures of good pushes may be received?
     pub fn is_low_for_arriving(&self) -> bool {
         let room = self.arriving.as_deref().and_then(|folder| self.room_of(folder));
         room.is_some_and(|room| room.is_low(self.free_min))
@@ -66,7 +66,7 @@ impl Disk {
         Some(format!("{} bytes are free, {} are left to good pushes", room.free_bytes, room.floor(self.free_min)))
     }
 
-    /// Ready when somebody took something out of the quarantine of a disk that is low.
+    /// Waits until something was taken out of the quarantine while the disk is low.
     pub async fn cleaned(&self) {
         self.cleaned.notified().await;
     }

@@ -1,5 +1,4 @@
-//! What the gate counts. Handles are held, not looked up: a push costs two atomic additions. How they are shown is
-//! another matter.
+//! What the gate counts. How figures are shown is the business of whoever holds them.
 
 use std::sync::Arc;
 

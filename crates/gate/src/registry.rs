@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use parkgate_store::{Park, Store, StoreError, Subscriber};
 use parkgate_wire::Secret;
 
-/// All parks and apps of one moment.
+/// All parks, apps and subscribers at one moment.
 #[derive(Debug, Default)]
 pub struct Registry {
     parks: HashMap<String, Arc<KnownPark>>,
@@ -19,7 +19,7 @@ pub struct Registry {
     is_compared: bool,
 }
 
-/// A park with its networks read.
+/// A park with its allowed networks parsed.
 #[derive(Debug)]
 pub struct KnownPark {
     /// As the store has it.
@@ -47,7 +47,7 @@ impl KnownPark {
 }
 
 impl Registry {
-    /// Reads all parks and apps.
+    /// Loads all parks, apps and subscribers.
     pub fn load(store: &dyn Store) -> Result<Registry, StoreError> {
         let mut registry = Registry::default();
         for park in store.parks()? {

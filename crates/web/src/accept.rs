@@ -36,11 +36,11 @@ use crate::{admin, refusal_log};
 /// A header may be this long, and no more than this is read ahead of a body.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 const TOO_MANY: &str = "此地址的连接过多 (too many connections from this address)";
-/// Connections that the system holds until they are taken, as far as it allows (`net.core.somaxconn`). Beyond, a sender
-/// tries anew after a second.
+/// Connections that the system holds until they are taken, as far as it allows (`net.core.somaxconn`). A sender beyond
+/// tries again after a second.
 const BACKLOG: i32 = 4096;
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// When the process must end, its connections have so long.
+/// How long connections have when the process must end.
 const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// The addresses of a gate.
@@ -48,11 +48,11 @@ const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
 pub struct Listeners {
     /// For everybody: the protocol.
     pub public: TcpListener,
-    /// For whoever looks after the gate: figures, and what readiness found.
+    /// For the people who run the gate: figures, and readiness in detail.
     pub admin: Option<TcpListener>,
 }
 
-/// Why serving ended otherwise than by a stop that went well.
+/// Why serving did not end with a clean stop.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A part of the gate found that the process must end, and why. The store was not closed: what is in doubt is looked at
@@ -157,7 +157,7 @@ async fn drain(gate: Arc<Gate>, graceful: GracefulShutdown) -> Result<(), StoreE
     gate.stop().await
 }
 
-/// What every connection passes, and every request on it.
+/// What every connection goes through, and every request on it.
 struct Entrance {
     server: Arc<Server>,
     routes: Routes,
@@ -196,7 +196,7 @@ impl Entrance {
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of file descriptors, say: that passes when connections end.
+                    // There may be no file descriptors left: that passes when connections end.
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
@@ -282,7 +282,7 @@ fn hold_many(listener: &TcpListener) {
     }
 }
 
-/// Does the sender of this request mean to send another one?
+/// Does the sender of this request want to keep the connection?
 fn is_kept(version: Version, headers: &HeaderMap) -> bool {
     let says = |word: &str| {
         let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());

@@ -1,5 +1,5 @@
-//! The address of its own for what is not the protocol: figures, and what readiness found. Few connections, short ones,
-//! beside the loop that takes pushes and never in its way.
+//! The admin address, for what is not the protocol: figures, and readiness in detail. It takes few and short connections,
+//! in a loop of its own that never slows pushes down.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};

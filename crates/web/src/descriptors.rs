@@ -1,15 +1,15 @@
-//! How many files and sockets the system lets us have: as many as it ever will, from the start on.
+//! The limit of open files and sockets: raised at the start as far as the system allows.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// For the database, logs, listeners and subscribers.
+/// Kept for the database, logs, listeners and subscribers.
 const OURS: u64 = 256;
-/// A connection has its socket, and a picture that is written.
+/// Each connection needs one for its socket and one for a picture that is written.
 const OF_CONNECTION: u64 = 2;
-/// However few there are: with less nothing is served at all.
+/// Never fewer, whatever the limit: with less the gate could hardly serve.
 const CONNECTIONS_MIN: usize = 16;
 
-/// Raises the limit, and gives as many connections as were set, or as there can be.
+/// Raises the limit, and returns how many connections there may be: as many as were set, if the limit allows them.
 pub(crate) fn connections_within(connections_max: usize) -> usize {
     let descriptors = raised();
     let within = within(connections_max, descriptors);

@@ -1,4 +1,4 @@
-//! Lines about pushes that were not taken, at a bounded rate for each reason and address: one sender's mistake, repeated all
+//! Limits the log lines about pushes that were not taken, for each reason and address: one sender's mistake, repeated all
 //! day, must not push everything else out of the log. What is not logged one by one is counted, and the count logged once a minute.
 
 use std::collections::HashMap;

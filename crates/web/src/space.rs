@@ -1,7 +1,7 @@
 //! `GET /gate/1.0/parking/realtime/space`: a park's free spaces, for apps that show them (`protocol/facts.md` 9).
 //!
-//! The parameters stand in the address and are signed like a push's. What is known is read anew for each call: a park's
-//! count is one row.
+//! The parameters stand in the query and are signed like a push's. The count is read from the store for each call: it is
+//! one row.
 
 use std::sync::Arc;
 use std::time::Instant;

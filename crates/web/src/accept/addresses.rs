@@ -12,7 +12,7 @@ pub(super) struct Addresses {
     counts: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// CountedAddress until it is dropped.
+/// Counts until it is dropped.
 #[derive(Debug)]
 pub(super) struct CountedAddress {
     host: IpAddr,

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::stream::Activity;
 
-/// How long one that was asked to close is waited for before another one is.
+/// How long to wait for a connection that was asked to close before another one is asked.
 const CLOSING_MAX: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
