@@ -12,7 +12,7 @@ use crate::outbox::Settlement;
 
 /// A push under way.
 #[derive(Debug)]
-pub(crate) struct Attempt {
+pub(crate) struct PushAttempt {
     pub(crate) record: i64,
     /// Its number among all pushes begun.
     pub(crate) number: u64,
@@ -47,7 +47,7 @@ impl Classifier {
     pub(crate) fn classify(
         &mut self,
         outcome: Result<Outcome, ClientError>,
-        attempt: &Attempt,
+        attempt: &PushAttempt,
         circuit: &Circuit,
         moment: &Moment,
     ) -> (Settlement, Contact) {
@@ -99,7 +99,7 @@ impl Classifier {
         }
     }
 
-    fn too_large(&self, reason: String, attempt: &Attempt) -> Settlement {
+    fn too_large(&self, reason: String, attempt: &PushAttempt) -> Settlement {
         match self.on_too_large {
             OnTooLarge::WithoutPictures if attempt.has_pictures => {
                 tracing::error!(
@@ -114,7 +114,7 @@ impl Classifier {
     }
 
     /// The push could not be made, for a reason on this side.
-    fn unreadable(&self, error: ClientError, attempt: &Attempt, moment: &Moment) -> Settlement {
+    fn unreadable(&self, error: ClientError, attempt: &PushAttempt, moment: &Moment) -> Settlement {
         match error {
             ClientError::File(path, error) if error.kind() == ErrorKind::NotFound => {
                 tracing::error!(record = attempt.record, path = %path.display(), "a picture is gone: the record goes without it");
@@ -129,7 +129,7 @@ impl Classifier {
         }
     }
 
-    fn later(&self, attempt: &Attempt, asked: Option<Duration>, reason: String, moment: &Moment) -> Settlement {
+    fn later(&self, attempt: &PushAttempt, asked: Option<Duration>, reason: String, moment: &Moment) -> Settlement {
         let wait = self.backoff.wait(attempt.failures.saturating_add(1), asked, moment.chance);
         Settlement::Later { due: moment.now.after(wait), reason }
     }

@@ -13,7 +13,7 @@ use parkgate_client::{
 use parkgate_wire::{UnixMillis, is_personal};
 use tokio::sync::{Notify, watch};
 
-use crate::classify::{Attempt, Classifier, Moment};
+use crate::classify::{Classifier, Moment, PushAttempt};
 use crate::config::{OnHint, OnTooLarge};
 use crate::denials::Denials;
 use crate::outbox::{ClaimedRecord, Outbox, OutboxError, Settlement};
@@ -71,7 +71,7 @@ struct OutboxQueue {
 }
 
 /// A push that ended: the answer, and the platform's time.
-type Ended = (Attempt, Result<(Outcome, Option<UnixMillis>), ClientError>);
+type Ended = (PushAttempt, Result<(Outcome, Option<UnixMillis>), ClientError>);
 
 impl Queue for OutboxQueue {
     type Delivery = ClaimedRecord;
@@ -197,7 +197,7 @@ async fn push(client: Client, record: ClaimedRecord, number: u64) -> Ended {
     for (part, path) in &record.files {
         draft = draft.file(part, path);
     }
-    let attempt = Attempt {
+    let attempt = PushAttempt {
         record: record.id,
         number,
         failures: record.attempts,

@@ -82,11 +82,11 @@ struct Shared<E, V> {
 }
 
 struct Lane<E, V> {
-    queue: Mutex<Queue<E, V>>,
+    queue: Mutex<EntryQueue<E, V>>,
     filled: Condvar,
 }
 
-struct Queue<E, V> {
+struct EntryQueue<E, V> {
     waiting: Waiting<(E, oneshot::Sender<Answer<V>>)>,
     stopping: bool,
     /// When the batch that is under way was taken.
@@ -132,7 +132,7 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
         let lanes = lanes.max(1);
         let places = queue_max.div_ceil(lanes);
         let new_lane = || {
-            let queue = Queue { waiting: Waiting::new(places), stopping: false, busy_since: None };
+            let queue = EntryQueue { waiting: Waiting::new(places), stopping: false, busy_since: None };
             Lane { queue: Mutex::new(queue), filled: Condvar::new() }
         };
         let shared = Arc::new(Shared {

@@ -15,9 +15,9 @@ fn classifier() -> Classifier {
     Classifier { backoff: BACKOFF, on_hint, on_too_large, denials: Denials::default() }
 }
 
-fn attempt() -> Attempt {
+fn attempt() -> PushAttempt {
     let personal = vec![("idcard_no".to_owned(), "110101199003070011".to_owned())];
-    Attempt { record: 7, number: 9, failures: 2, has_pictures: true, personal }
+    PushAttempt { record: 7, number: 9, failures: 2, has_pictures: true, personal }
 }
 
 fn answered(status: u16, asked: Option<Duration>, body: &str) -> (Settlement, Contact) {
