@@ -21,7 +21,7 @@ impl Clock {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub(crate) fn of(store: &dyn Store) -> Result<Clock, StoreError> {
+    pub(crate) fn of(store: &Store) -> Result<Clock, StoreError> {
         let time = store.confirm_clock(None, now().0)?;
         Ok(Clock(Mutex::new((UnixMillis(time), Instant::now()))))
     }
@@ -44,7 +44,7 @@ impl Clock {
     /// Asks the store what it confirms, and clamps what is due later than anything waits. Blocks.
     pub(crate) fn look(
         &self,
-        store: &dyn Store,
+        store: &Store,
         longest_wait: Duration,
         last_logged: &mut Hourly,
     ) -> Result<(), StoreError> {

@@ -29,7 +29,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn of(store: &Arc<dyn Store>, images: &Images, free_min: Option<u64>) -> Disk {
+    pub(crate) fn of(store: &Arc<Store>, images: &Images, free_min: Option<u64>) -> Disk {
         let folders = [store.disk(), images.folder()];
         let kept = folders.into_iter().flatten().map(ToOwned::to_owned).collect();
         Disk {
@@ -73,7 +73,7 @@ impl Disk {
 
     /// Logs a disk that is low, once an hour, and one that no longer is; keeps the store's reserve where there is
     /// room for it. Blocks.
-    pub fn look_after(&self, store: &dyn Store, quarantined: Option<u64>) {
+    pub fn look_after(&self, store: &Store, quarantined: Option<u64>) {
         let before = quarantined.map_or(0, |bytes| self.quarantined.swap(bytes, Ordering::Relaxed));
         let Some(floor) = self.room().map(|room| room.floor(self.free_min)) else { return };
         match store.keep_reserve(floor) {

@@ -32,13 +32,13 @@ pub struct EpochBegun {
 /// # Errors
 /// The store failed, or there is no such park. Calling again goes on.
 pub fn begin_epoch(
-    store: &dyn Store,
+    store: &Store,
     park_uuid: &str,
     entered_from: Option<UnixMillis>,
 ) -> Result<Option<EpochBegun>, StoreError> {
     let found = store.serial_reuse(park_uuid)?.map(|reuse| reuse.entered_from);
     let Some(entered_from) = entered_from.or(found) else { return Ok(None) };
-    let known = |store: &dyn Store| -> Result<Park, StoreError> {
+    let known = |store: &Store| -> Result<Park, StoreError> {
         let parks = store.parks()?;
         let park = parks.into_iter().find(|park| park.park_uuid == park_uuid);
         park.ok_or_else(|| StoreError::Broken(format!("there is no park {park_uuid}")))

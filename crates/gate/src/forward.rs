@@ -89,7 +89,7 @@ pub struct Forwarder {
 /// What the loops share.
 #[derive(Clone)]
 struct Parts {
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     sender: Arc<Sender>,
     settings: Forward,
     figures: ForwardFigures,
@@ -105,7 +105,7 @@ impl Parts {
     /// Calls the store on a blocking thread, when it is this call's turn.
     fn in_store<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> JoinHandle<Result<T, StoreError>> {
         let (store, calls) = (Arc::clone(&self.store), Arc::clone(&self.store_calls));
         tokio::spawn(async move {
@@ -121,7 +121,7 @@ impl Forwarder {
         alarm: &Alarm,
         settings: Forward,
         registry: Arc<ArcSwap<Registry>>,
-        store: Arc<dyn Store>,
+        store: Arc<Store>,
         images: Images,
         figures: ForwardFigures,
         clock: Arc<Clock>,

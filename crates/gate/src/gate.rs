@@ -31,7 +31,7 @@ pub struct Gate {
     /// Parks, apps and subscribers of this moment.
     pub registry: Arc<ArcSwap<Registry>>,
     /// Where records are.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<Store>,
     /// Where pictures are.
     pub images: Images,
     /// How full the disk is.
@@ -55,7 +55,7 @@ impl Gate {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn open(settings: Settings, store: Arc<dyn Store>, images: Images) -> Result<Arc<Gate>, StoreError> {
+    pub fn open(settings: Settings, store: Arc<Store>, images: Images) -> Result<Arc<Gate>, StoreError> {
         let alarm = store.alarm().clone();
         let images = images.with_alarm(alarm.clone());
         store.begin_serving()?;
@@ -179,7 +179,7 @@ fn random() -> Result<u64, StoreError> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-fn start_recorder(alarm: &Alarm, store: &Arc<dyn Store>, limits: &Limits) -> Recorder {
+fn start_recorder(alarm: &Alarm, store: &Arc<Store>, limits: &Limits) -> Recorder {
     let (record, lanes) = (Arc::clone(store), store.lanes(limits.lanes));
     let record = move |batch: &[Entry]| record.record(batch);
     Recorder::start_lanes(alarm, record, limits.queue_max, limits.batch_max, lanes, park_of)

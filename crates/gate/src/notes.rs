@@ -35,7 +35,7 @@ impl Notes {
     }
 
     /// Writes down which rotated secrets are still used. Blocks.
-    pub(crate) fn write_old_secrets(&self, store: &dyn Store) {
+    pub(crate) fn write_old_secrets(&self, store: &Store) {
         let used: Vec<(ParkId, i64)> = lock(&self.old_secrets).drain().collect();
         if !used.is_empty()
             && let Err(error) = store.old_secrets_used(&used)
@@ -45,7 +45,7 @@ impl Notes {
     }
 
     /// Looks whether serials start anew where pushes were ignored. Blocks.
-    pub(crate) fn look_at_conflicts(&self, store: &dyn Store, figures: &Figures) {
+    pub(crate) fn look_at_conflicts(&self, store: &Store, figures: &Figures) {
         let known: Vec<(String, u64)> = lock(&self.conflicts).drain().collect();
         for (park_uuid, before) in known {
             let now = match store.serial_reuse(&park_uuid) {

@@ -42,7 +42,7 @@ const FULL_SHOWN: Duration = Duration::from_secs(60);
 /// The way into the quarantine.
 pub struct Quarantine {
     mode: Mode,
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     disk: Arc<Disk>,
     registry: Arc<ArcSwap<Registry>>,
     figures: Figures,
@@ -80,7 +80,7 @@ impl Quarantine {
         alarm: &Alarm,
         mode: Mode,
         limits: &Limits,
-        store: Arc<dyn Store>,
+        store: Arc<Store>,
         registry: Arc<ArcSwap<Registry>>,
         disk: Arc<Disk>,
         figures: Figures,

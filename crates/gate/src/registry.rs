@@ -48,7 +48,7 @@ impl KnownPark {
 
 impl Registry {
     /// Loads all parks, apps and subscribers.
-    pub fn load(store: &dyn Store) -> Result<Registry, StoreError> {
+    pub fn load(store: &Store) -> Result<Registry, StoreError> {
         let mut registry = Registry::default();
         for park in store.parks()? {
             let known = Arc::new(KnownPark::of(park));

@@ -40,7 +40,7 @@ pub enum Replayed {
 /// # Errors
 /// The store failed; what was reported is done, and the rest is as it was.
 pub fn replay(
-    store: &dyn Store,
+    store: &Store,
     filter: &QuarantineFilter,
     limits: FormLimits,
     mut report: impl FnMut(&Quarantined, &Replayed),

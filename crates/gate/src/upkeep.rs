@@ -35,7 +35,7 @@ const STRAY_AFTER_ON_LOW_DISK: Duration = Duration::from_secs(10 * 60);
 /// What the loops look after.
 #[derive(Clone)]
 pub(crate) struct Upkeep {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<Store>,
     pub(crate) images: Images,
     pub(crate) registry: Arc<ArcSwap<Registry>>,
     /// The version that `registry` was loaded at.
@@ -186,7 +186,7 @@ async fn watch_disk(upkeep: Upkeep) {
 }
 
 /// Begins a month when the one before is over, in a store with monthly partitions.
-async fn begin_months(store: Arc<dyn Store>) {
+async fn begin_months(store: Arc<Store>) {
     loop {
         let store = Arc::clone(&store);
         match tokio::task::spawn_blocking(move || store.months().map_or(Ok(None), |months| months.turn())).await {

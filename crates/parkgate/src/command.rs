@@ -56,12 +56,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
 }
 
 /// Opens the state a command works on; only `park add` and `serve` create it, so that a mistyped folder is an error.
-fn open(place: &StoreArgs) -> anyhow::Result<Arc<dyn Store>> {
+fn open(place: &StoreArgs) -> anyhow::Result<Arc<Store>> {
     open_by(place, None)
 }
 
 /// The same, with a settings file that was named.
-fn open_by(place: &StoreArgs, config: Option<&Path>) -> anyhow::Result<Arc<dyn Store>> {
+fn open_by(place: &StoreArgs, config: Option<&Path>) -> anyhow::Result<Arc<Store>> {
     let state = state_by(place, config)?;
     if !state.data.is_dir() && state.url.is_none() {
         bail!(
@@ -73,12 +73,12 @@ fn open_by(place: &StoreArgs, config: Option<&Path>) -> anyhow::Result<Arc<dyn S
 }
 
 /// Opens the state, creating it on first use.
-fn open_or_make(place: &StoreArgs) -> anyhow::Result<Arc<dyn Store>> {
+fn open_or_make(place: &StoreArgs) -> anyhow::Result<Arc<Store>> {
     opened(&state(place)?)
 }
 
 /// Opens it, and says if a master key was made: nobody backs up a key they do not know of.
-fn opened(state: &State) -> anyhow::Result<Arc<dyn Store>> {
+fn opened(state: &State) -> anyhow::Result<Arc<Store>> {
     let key = MasterKey::file(&state.data);
     let was_there = key.exists();
     let store = state.open()?;

@@ -94,7 +94,7 @@ impl State {
     }
 
     /// Opens it, creating it on first use.
-    pub(crate) fn open(&self) -> anyhow::Result<Arc<dyn Store>> {
+    pub(crate) fn open(&self) -> anyhow::Result<Arc<Store>> {
         let url = self.url.as_ref().map(|url| url.0.as_str());
         parkgate_store::open(&self.data, url).with_context(|| self.name())
     }

@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Records one lane's share: how long each batch took, and how large the WAL became.
 #[expect(clippy::expect_used, reason = "a measurement that fails is none")]
 fn record(
-    (store, data): (&dyn Store, &Path),
+    (store, data): (&Store, &Path),
     (rows, is_told): (u64, bool),
     batch: u64,
     (lane, lanes): (u64, u64),

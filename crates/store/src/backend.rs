@@ -9,8 +9,13 @@ mod value;
 
 pub(crate) use value::{Row, Value};
 
-use crate::StoreError;
-use parkgate_seal::Seal;
+use std::path::Path;
+
+use parkgate_ledger::Verdict;
+use parkgate_seal::{MasterKey, Seal};
+
+use crate::months::Months;
+use crate::{Alarm, Entry, StoreError};
 
 /// How a transaction is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +40,57 @@ pub(crate) enum Access {
 /// The work of one transaction. It may run again after a failure, so it begins anew each time.
 pub(crate) type Work<'a> = dyn FnMut(&mut dyn Transaction) -> Result<(), StoreError> + 'a;
 
+/// What is sealed and known under the master key.
+pub(crate) struct StoreKeys {
+    /// Seals personal data and secrets.
+    pub(crate) seal: Seal,
+    /// Keys the digests by which pushes of the same content are known.
+    pub(crate) content_key: [u8; 32],
+}
+
+impl StoreKeys {
+    pub(crate) fn of(key: &MasterKey) -> StoreKeys {
+        StoreKeys { seal: Seal::new(key), content_key: key.derive("content digest") }
+    }
+}
+
 /// A database.
 pub(crate) trait Backend: Send + Sync {
     /// Runs `work` in one transaction and commits it; after an error nothing of it is done.
     fn run(&self, access: Access, work: &mut Work<'_>) -> Result<(), StoreError>;
 
-    /// Seals personal data and secrets.
-    fn seal(&self) -> &Seal;
+    /// What the master key of this database gives.
+    fn keys(&self) -> &StoreKeys;
+
+    /// The batch of the recording path: loads, lets the ledger decide and writes, in one durable transaction.
+    fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError>;
+
+    /// How many batches may be recorded at once, where so many are set.
+    fn lanes(&self, set: usize) -> usize;
+
+    /// Raised once nothing may be acknowledged any more.
+    fn alarm(&self) -> &Alarm;
+
+    /// Makes durable what a process before left behind.
+    fn begin_serving(&self) -> Result<(), StoreError>;
+
+    /// The folder of this machine that the database lies in, if it does.
+    fn disk(&self) -> Option<&Path>;
+
+    /// Keeps room for cleaning up on a full disk; how many bytes could not be kept.
+    fn keep_reserve(&self, free_beside: u64) -> Result<u64, StoreError>;
+
+    /// Can it be written now?
+    fn probe(&self) -> Result<(), StoreError>;
+
+    /// Where it is set to keep less than an answer promises.
+    fn durability_warnings(&self) -> Result<Vec<String>, StoreError>;
+
+    /// How records are cut by months, if they can be.
+    fn months(&self) -> Option<&dyn Months>;
+
+    /// Ends the connections.
+    fn close(&self) -> Result<(), StoreError>;
 }
 
 /// A transaction under way.

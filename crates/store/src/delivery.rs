@@ -8,8 +8,6 @@ use parkgate_ledger::{ParkId, Space};
 use parkgate_wire::{PushKind, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
-use crate::listing::{self, Page, Take};
 use crate::query::RecordView;
 
 /// How a subscriber is told.
@@ -149,7 +147,7 @@ pub struct Outgoing {
     pub space: Space,
 }
 
-/// What is asked of [`Forwarding::claim`].
+/// What is asked of [`Store::claim`](crate::Store::claim).
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
     /// Of which subscriber.
@@ -164,7 +162,7 @@ pub struct Claim {
     pub per_second: Option<u32>,
 }
 
-/// What a call to [`Forwarding::claim`] took.
+/// What a call to [`Store::claim`](crate::Store::claim) took.
 #[derive(Debug, Default)]
 pub struct Claimed {
     /// To be told now.
@@ -295,149 +293,4 @@ pub struct Backlog {
     pub pending: u64,
     /// Given up.
     pub dead: u64,
-}
-
-/// The part of a store that forwarding needs.
-pub trait Forwarding {
-    /// All subscribers, by name.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError>;
-
-    /// Adds a subscriber: it is told of what is recorded from now on.
-    ///
-    /// # Errors
-    /// [`StoreError::Exists`] if its name is taken; [`StoreError::Broken`] names a park that is not there.
-    fn add_subscriber(&self, subscriber: &NewSubscriber) -> Result<(), StoreError>;
-
-    /// Pauses or resumes; false if there is no such subscriber. What failed before has all its time before it again.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    fn pause_subscriber(&self, name: &str, paused: bool) -> Result<bool, StoreError>;
-
-    /// Tells a subscriber otherwise from now on; what waits for it stays. False if there is no such subscriber.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    fn change_subscriber(
-        &self,
-        name: &str,
-        settings: &SubscriberSettings,
-        secret: Option<&Secret>,
-    ) -> Result<bool, StoreError>;
-
-    /// Removes a subscriber and all that waits for it; false if there is none.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError>;
-
-    /// Deliveries that are due after `latest` become due then, and are tried since `now` at the latest: a clock that was
-    /// set back left them. How many; ms since 1970.
-    ///
-    /// # Errors
-    /// The store cannot be read or written.
-    fn clamp_due(&self, latest: i64, now: i64) -> Result<u64, StoreError>;
-
-    /// Takes deliveries that are due, for this caller alone for a time. A leave is not taken while its enter waits.
-    ///
-    /// # Errors
-    /// The store cannot be written. What was taken comes back by itself.
-    fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError>;
-
-    /// Writes down what became of attempts of one subscriber.
-    ///
-    /// # Errors
-    /// The store cannot be written: what arrived is sent again later.
-    fn settle(&self, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), StoreError>;
-
-    /// The next deliveries, the oldest record first, after one of them.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn deliveries_page(
-        &self,
-        filter: &DeliveryFilter,
-        after: Option<DeliveryId>,
-    ) -> Result<Page<Delivery, DeliveryId>, StoreError>;
-
-    /// Deliveries, the oldest record first, each as it is read.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn each_delivery(&self, filter: &DeliveryFilter, take: Take<'_, Delivery>) -> Result<(), StoreError> {
-        let page = |limit, after| self.deliveries_page(&DeliveryFilter { limit, ..filter.clone() }, after);
-        listing::walk(filter.limit, page, take)
-    }
-
-    /// Deliveries, the oldest record first.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        listing::gathered(|take| self.each_delivery(filter, take))
-    }
-
-    /// Makes deliveries due now, dead ones too, with all their time before them; how many.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError>;
-
-    /// Gives deliveries up for good; how many there were.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    fn drop_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError>;
-
-    /// Tells a subscriber again of what was received since a time (ms since 1970) and is for it; how many records. `None` if
-    /// there is no such subscriber.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    fn replay(&self, subscriber: &str, received_from: i64, now: i64) -> Result<Option<u64>, StoreError>;
-
-    /// What is waiting, of every subscriber; of each state no more than `count_max` are counted.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn backlog(&self, count_max: u64) -> Result<Vec<Backlog>, StoreError>;
-
-    /// Since when the oldest pending one of a subscriber waits, ms since 1970. Passes by all of them.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn oldest_pending(&self, subscriber: i64) -> Result<Option<i64>, StoreError>;
-
-    /// The delivery of a push that its receiver sends on by itself, unless it is gone.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn delivery_of(
-        &self,
-        subscriber: i64,
-        park: ParkId,
-        parking_serial: &str,
-        kind: PushKind,
-    ) -> Result<Option<Due>, StoreError>;
-
-    /// Notes a difference.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    fn add_difference(&self, difference: &Difference) -> Result<(), StoreError>;
-
-    /// The newest differences of a subscriber.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError>;
-
-    /// Sets where a park is, as JSON, or forgets it; false if there is no such park.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError>;
 }

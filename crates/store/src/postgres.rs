@@ -1,4 +1,4 @@
-//! PostgreSQL behind the [`Store`] trait: any number of nodes on one database, no leader.
+//! PostgreSQL behind the store: any number of nodes on one database, no leader.
 //!
 //! A batch locks its parks in the order of their keys, so nodes wait for each other but never in a circle. What fails for
 //! a moment (a lost connection, a server that changes over) is tried again for [`PATIENCE`]; a commit whose answer was lost,
@@ -17,30 +17,20 @@ mod text;
 mod transaction;
 mod write;
 
-use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use parkgate_ledger::epoch::{Epoch, SerialReuse};
-use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad};
-use parkgate_ledger::{Arrival, ParkId, Space, Verdict};
-use parkgate_wire::UnixMillis;
+use parkgate_ledger::{Arrival, Verdict};
 
 use self::address::Address;
 use self::link::{Fault, Link, Pool, Role, lock};
 use self::transaction::Statements;
-use crate::backend::{Access, Backend, Work};
-use crate::listing::Page;
+use crate::backend::{Access, Backend, StoreKeys, Work};
 use crate::months::Months;
-use crate::quarantine::{Aside, QuarantineFilter, Quarantined, SetAside};
-use crate::query::{ConflictFilter, Conflicting, Visit, VisitCursor, VisitFilter};
-use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
 use crate::store::batch::{Routing, arrivals};
-use crate::survey::{RefusedCounts, Surveyed};
-use crate::{Alarm, Entry, ImageKey, Store, StoreError, store};
-use parkgate_seal::Seal;
+use crate::{Alarm, Entry, StoreError};
 use parkgate_seal::disk::keep_from_others;
 
 /// How long a call is tried anew before its sender is told to come again.
@@ -68,25 +58,24 @@ enum Twice {
 }
 
 /// The store of many nodes.
-pub struct PostgresStore {
+pub(crate) struct PostgresBackend {
     batches: Pool,
     questions: Pool,
     /// Named by the URL.
     hosts: usize,
-    seal: Seal,
-    content_key: [u8; 32],
+    keys: StoreKeys,
     alarm: Alarm,
     /// As the batch that saw the newest version loaded it.
     routing: Mutex<Arc<Routing>>,
 }
 
-impl PostgresStore {
+impl PostgresBackend {
     /// Opens a database, making and migrating its tables as needed; the master key is in the data folder, which is made
     /// only for a database that has no key yet.
     ///
     /// # Errors
     /// The URL is none, the database cannot be reached or is sealed under another key.
-    pub fn open(data: &Path, url: &str) -> Result<PostgresStore, StoreError> {
+    pub(crate) fn open(data: &Path, url: &str) -> Result<PostgresBackend, StoreError> {
         let (address, name) = Address::read(url)?;
         let hosts = address.hosts();
         keep_from_others(data, &crate::sqlite::OURS);
@@ -100,12 +89,11 @@ impl PostgresStore {
             StoreError::Away(text) => StoreError::Away(format!("{name}: {text}")),
             error => error,
         })?;
-        Ok(PostgresStore {
+        Ok(PostgresBackend {
             batches,
             questions,
             hosts,
-            seal: Seal::new(&key),
-            content_key: key.derive("content digest"),
+            keys: StoreKeys::of(&key),
             alarm: Alarm::default(),
             routing: Mutex::default(),
         })
@@ -166,14 +154,15 @@ fn tried_again<T>(
     Err(StoreError::Away("tried too often".into()))
 }
 
-impl PostgresStore {
+impl PostgresBackend {
     /// One attempt, by what is known of the registry; if it is of another version by now, by what it says then.
     fn record_on(&self, link: &Link, until: tokio::time::Instant, batch: &[Entry]) -> Result<Vec<Verdict>, Fault> {
         let mut routing = lock(&self.routing).clone();
         for _ in 0..REGISTRY_TRIES {
             let moved = routing.moved(batch);
             let arrivals = arrivals(batch, &moved);
-            let attempt = record::Batch { entries: batch, arrivals: &arrivals, routing: &routing, seal: &self.seal };
+            let attempt =
+                record::Batch { entries: batch, arrivals: &arrivals, routing: &routing, seal: &self.keys.seal };
             let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
             let attempt = link.wait(async {
                 tokio::time::timeout_at(until, record::record(link, attempt)).await.unwrap_or_else(late)
@@ -202,9 +191,9 @@ fn as_they_came(fault: Fault, batch: &[Entry], arrivals: &[&Arrival]) -> Fault {
     }
 }
 
-impl Backend for PostgresStore {
-    fn seal(&self) -> &Seal {
-        &self.seal
+impl Backend for PostgresBackend {
+    fn keys(&self) -> &StoreKeys {
+        &self.keys
     }
 
     fn run(&self, access: Access, work: &mut Work<'_>) -> Result<(), StoreError> {
@@ -219,27 +208,20 @@ impl Backend for PostgresStore {
             Access::ReadKeys | Access::WriteUnsynced | Access::WritePushes => &self.batches,
             Access::Read | Access::ReadLong | Access::Write | Access::WriteOnce => &self.questions,
         };
-        if access == Access::WritePushes {
-            self.alarm.refuse()?;
+        match access {
+            Access::WritePushes => self.alarm.refuse()?,
+            // Asked every now and then: pools notice nothing by themselves.
+            Access::Read => {
+                self.batches.trim();
+                self.questions.trim();
+            }
+            Access::ReadKeys | Access::ReadLong | Access::Write | Access::WriteOnce | Access::WriteUnsynced => {}
         }
         tried_again(twice, all_max, |left, _| {
             pool.with_link(left, |link, until| Statements::transaction(link, until, access, work))
         })
     }
-}
 
-/// After an attempt whose end is not known, a push may be found as a repeat of itself: that was its first time.
-fn as_the_first_time(batch: &[Entry], verdicts: Vec<Verdict>) -> Vec<Verdict> {
-    let first = |(entry, verdict): (&Entry, Verdict)| match verdict {
-        Verdict::Repeated { seqno, refused_orders } if seqno == entry.arrival.seqno => {
-            Verdict::Recorded { refused_orders }
-        }
-        verdict => verdict,
-    };
-    batch.iter().zip(verdicts).map(first).collect()
-}
-
-impl Store for PostgresStore {
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
         if batch.is_empty() {
             return Ok(Vec::new());
@@ -263,131 +245,16 @@ impl Store for PostgresStore {
         &self.alarm
     }
 
-    fn content_key(&self) -> [u8; 32] {
-        self.content_key
+    fn begin_serving(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
-    fn registry_version(&self) -> Result<i64, StoreError> {
-        self.batches.trim();
-        self.questions.trim();
-        store::registry::version(self)
+    fn disk(&self) -> Option<&Path> {
+        None
     }
 
-    fn parks(&self) -> Result<Vec<Park>, StoreError> {
-        store::registry::parks(self, &self.seal)
-    }
-
-    fn apps(&self) -> Result<Vec<App>, StoreError> {
-        store::registry::apps(self, &self.seal)
-    }
-
-    fn add_park(&self, park: &NewPark) -> Result<(), StoreError> {
-        store::registry::add_park(self, &self.seal, park)
-    }
-
-    fn change_park(&self, park_uuid: &str, change: &ParkChange) -> Result<bool, StoreError> {
-        store::registry::change_park(self, &self.seal, park_uuid, change)
-    }
-
-    fn add_app(&self, app: &NewApp) -> Result<(), StoreError> {
-        store::registry::add_app(self, &self.seal, app)
-    }
-
-    fn disable_app(&self, app_id: &str) -> Result<bool, StoreError> {
-        store::registry::disable_app(self, app_id)
-    }
-
-    fn space(&self, park: ParkId) -> Result<Space, StoreError> {
-        store::records::space_of(self, park)
-    }
-
-    fn recount(&self, park: &Park) -> Result<Space, StoreError> {
-        store::recount::recount(self, park)
-    }
-
-    fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {
-        store::visits::of_serial(self, &self.seal, park_uuid, parking_serial)
-    }
-
-    fn visits_page(
-        &self,
-        filter: &VisitFilter,
-        from: Option<VisitCursor>,
-    ) -> Result<Page<Visit, VisitCursor>, StoreError> {
-        store::visits::page(self, &self.seal, filter, from)
-    }
-
-    fn conflicts_page(&self, filter: &ConflictFilter, below: Option<i64>) -> Result<Page<Conflicting>, StoreError> {
-        store::conflicts::page(self, &self.seal, filter, below)
-    }
-
-    fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        store::conflicts::forget(self, ids)
-    }
-
-    fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
-        store::epochs::settle(self, &self.seal, park, epoch)
-    }
-
-    fn serial_reuse(&self, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
-        store::epochs::serial_reuse(self, park_uuid)
-    }
-
-    fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError> {
-        store::epochs::begin(self, park, entered_from)
-    }
-
-    fn survey_page(
-        &self,
-        park_uuid: &str,
-        received_from: i64,
-        after: Option<i64>,
-    ) -> Result<Page<Surveyed>, StoreError> {
-        store::survey::page(self, park_uuid, received_from, after)
-    }
-
-    fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
-        store::survey::refused(self, park_uuid, received_from)
-    }
-
-    fn keeps_images(&self, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
-        store::records::keeps_images(self, keys)
-    }
-
-    fn set_aside(&self, batch: &[SetAside], bounds: &QuarantineBounds) -> Result<Vec<Aside>, StoreError> {
-        store::quarantine::add(self, &self.seal, batch, bounds)
-    }
-
-    fn quarantine_load(&self, park: ParkId) -> Result<QuarantineLoad, StoreError> {
-        store::quarantine::load_of(self, park)
-    }
-
-    fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError> {
-        store::quarantine::page(self, &self.seal, filter)
-    }
-
-    fn release(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        store::quarantine::release(self, ids)
-    }
-
-    fn release_before(&self, received_before: i64) -> Result<usize, StoreError> {
-        store::quarantine::release_before(self, received_before)
-    }
-
-    fn quarantine_used(&self) -> Result<Vec<(ParkId, u64, u64)>, StoreError> {
-        store::quarantine::used(self)
-    }
-
-    fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError> {
-        store::registry::old_secrets_used(self, used)
-    }
-
-    fn id(&self) -> Result<String, StoreError> {
-        crate::store::identity::id(self)
-    }
-
-    fn confirm_clock(&self, ran: Option<i64>, now: i64) -> Result<i64, StoreError> {
-        crate::store::clock::confirm(self, ran, now)
+    fn keep_reserve(&self, _free_beside: u64) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     fn probe(&self) -> Result<(), StoreError> {
@@ -407,4 +274,15 @@ impl Store for PostgresStore {
         self.questions.close();
         Ok(())
     }
+}
+
+/// After an attempt whose end is not known, a push may be found as a repeat of itself: that was its first time.
+fn as_the_first_time(batch: &[Entry], verdicts: Vec<Verdict>) -> Vec<Verdict> {
+    let first = |(entry, verdict): (&Entry, Verdict)| match verdict {
+        Verdict::Repeated { seqno, refused_orders } if seqno == entry.arrival.seqno => {
+            Verdict::Recorded { refused_orders }
+        }
+        verdict => verdict,
+    };
+    batch.iter().zip(verdicts).map(first).collect()
 }

@@ -1,4 +1,4 @@
-//! SQLite behind the [`Store`] trait: one file, WAL, `synchronous=FULL`; one writer, readers beside it.
+//! SQLite behind the store: one file, WAL, `synchronous=FULL`; one writer, readers beside it.
 
 mod checkpoint;
 mod delivery;
@@ -9,16 +9,12 @@ mod record;
 mod registry;
 mod transaction;
 
-use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use parkgate_ledger::epoch::{Epoch, SerialReuse};
-use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad};
-use parkgate_ledger::{ParkId, Space, Verdict};
-use parkgate_wire::UnixMillis;
+use parkgate_ledger::Verdict;
 use rusqlite::config::DbConfig;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
@@ -26,16 +22,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
 use self::transaction::Statements;
-use crate::backend::{Access, Backend, Work};
-use crate::listing::Page;
-use crate::quarantine::{Aside, QuarantineFilter, Quarantined, SetAside};
-use crate::query::{ConflictFilter, Conflicting, Visit, VisitCursor, VisitFilter};
-use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
+use crate::backend::{Access, Backend, StoreKeys, Work};
+use crate::months::Months;
 use crate::reserve::{ROOM_BYTES_MIN, Reserve};
-use crate::survey::{RefusedCounts, Surveyed};
-use crate::{Alarm, Entry, ImageKey, Store, StoreError, store};
+use crate::{Alarm, Entry, StoreError};
 use parkgate_seal::MasterKey;
-use parkgate_seal::Seal;
 use parkgate_seal::disk::{keep_from_others, make_folder};
 
 /// In the data folder.
@@ -61,10 +52,9 @@ enum Held {
 }
 
 /// The store of one node.
-pub struct SqliteStore {
+pub(crate) struct SqliteBackend {
     path: PathBuf,
-    seal: Seal,
-    content_key: [u8; 32],
+    keys: StoreKeys,
     writer: Mutex<Held>,
     readers: Mutex<Vec<Connection>>,
     /// Of the process that serves: all others leave the WAL to it.
@@ -73,12 +63,12 @@ pub struct SqliteStore {
     alarm: Alarm,
 }
 
-impl SqliteStore {
+impl SqliteBackend {
     /// Opens the database of a data folder, making and migrating it as needed.
     ///
     /// # Errors
     /// The folder or the database cannot be made, read or migrated.
-    pub fn open(data: &Path) -> Result<SqliteStore, StoreError> {
+    pub(crate) fn open(data: &Path) -> Result<SqliteBackend, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
         keep_from_others(data, &OURS);
         let key = MasterKey::beside(data, FILE).map_err(|error| StoreError::Broken(error.to_string()))?;
@@ -87,13 +77,12 @@ impl SqliteStore {
         reserve.make_room();
         make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
         let mut writer = Writer::open(&path)?;
-        let seal = Seal::new(&key);
-        registry::prove_key(writer.connection(), &seal)?;
+        let keys = StoreKeys::of(&key);
+        registry::prove_key(writer.connection(), &keys.seal)?;
         moving::refuse_unfinished(writer.connection())?;
-        Ok(SqliteStore {
+        Ok(SqliteBackend {
             checkpointer: OnceLock::new(),
-            seal,
-            content_key: key.derive("content digest"),
+            keys,
             writer: Mutex::new(Held::Open(Box::new(writer))),
             readers: Mutex::default(),
             path,
@@ -158,9 +147,9 @@ impl SqliteStore {
     }
 }
 
-impl Backend for SqliteStore {
-    fn seal(&self) -> &Seal {
-        &self.seal
+impl Backend for SqliteBackend {
+    fn keys(&self) -> &StoreKeys {
+        &self.keys
     }
 
     fn run(&self, access: Access, work: &mut Work<'_>) -> Result<(), StoreError> {
@@ -177,11 +166,13 @@ impl Backend for SqliteStore {
             }),
         }
     }
-}
 
-impl Store for SqliteStore {
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
-        self.write_pushes(|writer| writer.record(batch, &self.seal))
+        self.write_pushes(|writer| writer.record(batch, &self.keys.seal))
+    }
+
+    fn lanes(&self, _set: usize) -> usize {
+        1
     }
 
     fn alarm(&self) -> &Alarm {
@@ -195,131 +186,6 @@ impl Store for SqliteStore {
         })?;
         self.checkpointer.get_or_init(|| Checkpointer::start(self.path.clone(), self.alarm.clone()));
         Ok(())
-    }
-
-    fn content_key(&self) -> [u8; 32] {
-        self.content_key
-    }
-
-    fn registry_version(&self) -> Result<i64, StoreError> {
-        store::registry::version(self)
-    }
-
-    fn parks(&self) -> Result<Vec<Park>, StoreError> {
-        store::registry::parks(self, &self.seal)
-    }
-
-    fn apps(&self) -> Result<Vec<App>, StoreError> {
-        store::registry::apps(self, &self.seal)
-    }
-
-    fn add_park(&self, park: &NewPark) -> Result<(), StoreError> {
-        store::registry::add_park(self, &self.seal, park)
-    }
-
-    fn change_park(&self, park_uuid: &str, change: &ParkChange) -> Result<bool, StoreError> {
-        store::registry::change_park(self, &self.seal, park_uuid, change)
-    }
-
-    fn add_app(&self, app: &NewApp) -> Result<(), StoreError> {
-        store::registry::add_app(self, &self.seal, app)
-    }
-
-    fn disable_app(&self, app_id: &str) -> Result<bool, StoreError> {
-        store::registry::disable_app(self, app_id)
-    }
-
-    fn space(&self, park: ParkId) -> Result<Space, StoreError> {
-        store::records::space_of(self, park)
-    }
-
-    fn recount(&self, park: &Park) -> Result<Space, StoreError> {
-        store::recount::recount(self, park)
-    }
-
-    fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {
-        store::visits::of_serial(self, &self.seal, park_uuid, parking_serial)
-    }
-
-    fn visits_page(
-        &self,
-        filter: &VisitFilter,
-        from: Option<VisitCursor>,
-    ) -> Result<Page<Visit, VisitCursor>, StoreError> {
-        store::visits::page(self, &self.seal, filter, from)
-    }
-
-    fn conflicts_page(&self, filter: &ConflictFilter, below: Option<i64>) -> Result<Page<Conflicting>, StoreError> {
-        store::conflicts::page(self, &self.seal, filter, below)
-    }
-
-    fn forget_conflicts(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        store::conflicts::forget(self, ids)
-    }
-
-    fn serial_reuse(&self, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
-        store::epochs::serial_reuse(self, park_uuid)
-    }
-
-    fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
-        store::epochs::settle(self, &self.seal, park, epoch)
-    }
-
-    fn begin_epoch(&self, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError> {
-        store::epochs::begin(self, park, entered_from)
-    }
-
-    fn survey_page(
-        &self,
-        park_uuid: &str,
-        received_from: i64,
-        after: Option<i64>,
-    ) -> Result<Page<Surveyed>, StoreError> {
-        store::survey::page(self, park_uuid, received_from, after)
-    }
-
-    fn refused(&self, park_uuid: &str, received_from: i64) -> Result<RefusedCounts, StoreError> {
-        store::survey::refused(self, park_uuid, received_from)
-    }
-
-    fn keeps_images(&self, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
-        store::records::keeps_images(self, keys)
-    }
-
-    fn set_aside(&self, batch: &[SetAside], bounds: &QuarantineBounds) -> Result<Vec<Aside>, StoreError> {
-        store::quarantine::add(self, &self.seal, batch, bounds)
-    }
-
-    fn quarantine_load(&self, park: ParkId) -> Result<QuarantineLoad, StoreError> {
-        store::quarantine::load_of(self, park)
-    }
-
-    fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError> {
-        store::quarantine::page(self, &self.seal, filter)
-    }
-
-    fn release(&self, ids: &[i64]) -> Result<usize, StoreError> {
-        store::quarantine::release(self, ids)
-    }
-
-    fn release_before(&self, received_before: i64) -> Result<usize, StoreError> {
-        store::quarantine::release_before(self, received_before)
-    }
-
-    fn quarantine_used(&self) -> Result<Vec<(ParkId, u64, u64)>, StoreError> {
-        store::quarantine::used(self)
-    }
-
-    fn old_secrets_used(&self, used: &[(ParkId, i64)]) -> Result<(), StoreError> {
-        store::registry::old_secrets_used(self, used)
-    }
-
-    fn id(&self) -> Result<String, StoreError> {
-        crate::store::identity::id(self)
-    }
-
-    fn confirm_clock(&self, ran: Option<i64>, now: i64) -> Result<i64, StoreError> {
-        crate::store::clock::confirm(self, ran, now)
     }
 
     fn disk(&self) -> Option<&Path> {
@@ -337,6 +203,14 @@ impl Store for SqliteStore {
             return Err(StoreError::Full(self.path.display().to_string()));
         }
         self.write(|writer| registry::probe(writer.connection()))
+    }
+
+    fn durability_warnings(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn months(&self) -> Option<&dyn Months> {
+        None
     }
 
     fn close(&self) -> Result<(), StoreError> {

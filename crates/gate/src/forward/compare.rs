@@ -164,7 +164,7 @@ async fn note(
 ) -> Result<(), StoreError> {
     let schedule = parts.settings.schedule;
     let clock = Arc::clone(&parts.clock);
-    let noted = parts.in_store(move |store: &dyn Store| {
+    let noted = parts.in_store(move |store: &Store| {
         let now = now();
         if let Some((park, parking_serial, kind)) = recorded
             && let Some(due) = store.delivery_of(subscriber, park, &parking_serial, kind)?

@@ -52,7 +52,7 @@ const AT_ONCE: usize = 10_000;
 
 /// Changes those named, or all dead letters of a subscriber.
 fn change(
-    store: &dyn Store,
+    store: &Store,
     ids: &[DeliveryId],
     name: Option<String>,
     what: &str,

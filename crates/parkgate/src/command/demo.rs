@@ -22,7 +22,7 @@ pub(super) struct Demo {
 }
 
 /// Makes the park, unless it exists.
-pub(super) fn prepare(store: &dyn Store, state: &State) -> anyhow::Result<Demo> {
+pub(super) fn prepare(store: &Store, state: &State) -> anyhow::Result<Demo> {
     let park = NewPark {
         park_uuid: PARK_UUID.into(),
         merchant: None,

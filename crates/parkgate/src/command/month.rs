@@ -32,7 +32,7 @@ pub(super) fn run(command: cli::MonthCommand) -> anyhow::Result<()> {
     }
 }
 
-fn of(store: &dyn Store) -> anyhow::Result<&dyn Months> {
+fn of(store: &Store) -> anyhow::Result<&dyn Months> {
     store.months().ok_or_else(|| anyhow!("按月分区只用于 PostgreSQL (only a PostgreSQL store has monthly partitions)"))
 }
 

@@ -185,7 +185,7 @@ fn networks(given: Vec<String>) -> anyhow::Result<Vec<String>> {
     given.into_iter().map(|text| network(&text).map(|network| network.to_string()).map_err(misuse)).collect()
 }
 
-fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
+fn list(store: &Store, json: bool) -> anyhow::Result<()> {
     let parks = store.parks()?;
     if json {
         let all = parks.iter().map(|park| shown(store, park)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -204,7 +204,7 @@ fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
     output::rows(("停车场", "parks"), &[], &["park_uuid", "名称", "剩余/总车位", "状态"], &rows)
 }
 
-fn show(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
+fn show(store: &Store, uuid: &str, json: bool) -> anyhow::Result<()> {
     let parks = store.parks()?;
     let park = parks.iter().find(|park| park.park_uuid == uuid);
     let Some(park) = park else { return require(false, uuid) };
@@ -216,7 +216,7 @@ fn show(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
 }
 
 /// Prints the count before and after.
-fn recount(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
+fn recount(store: &Store, uuid: &str, json: bool) -> anyhow::Result<()> {
     let parks = store.parks()?;
     let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else { return require(false, uuid) };
     let before = store.space(park.counted())?.shown(park.total_parking_space);
@@ -235,7 +235,7 @@ fn recount(store: &dyn Store, uuid: &str, json: bool) -> anyhow::Result<()> {
     output::line(&format!("{uuid} 剩余车位 free spaces {} → {}", text(before.remain), text(now.remain)))
 }
 
-fn shown(store: &dyn Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
+fn shown(store: &Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
     let shown = store.space(park.counted())?.shown(park.total_parking_space);
     let used = store.quarantine_used()?.into_iter().find(|(id, ..)| *id == park.id);
     let reuse = store.serial_reuse(&park.park_uuid)?;

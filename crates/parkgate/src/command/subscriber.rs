@@ -155,7 +155,7 @@ fn pause(name: &str, paused: bool, place: &StoreArgs) -> anyhow::Result<()> {
     output::line(&format!("{name} {}", if paused { "已暂停 paused" } else { "已继续 resumed" }))
 }
 
-fn list(store: &dyn Store, as_json: bool) -> anyhow::Result<()> {
+fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
     let waiting = waiting(store)?;
     let none = |id| Backlog { subscriber: id, pending: 0, dead: 0 };
@@ -182,7 +182,7 @@ fn list(store: &dyn Store, as_json: bool) -> anyhow::Result<()> {
     output::rows(("订阅", "subscribers"), &[], &["名称", "格式", "状态", "待发", "放弃", "已达", "地址"], &rows)
 }
 
-fn show(store: &dyn Store, name: &str, as_json: bool) -> anyhow::Result<()> {
+fn show(store: &Store, name: &str, as_json: bool) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
     let Some(found) = subscribers.iter().find(|one| one.told.name == name) else { bail!(unknown(name)) };
     let waits = waiting(store)?.get(&found.id).copied();
@@ -191,7 +191,7 @@ fn show(store: &dyn Store, name: &str, as_json: bool) -> anyhow::Result<()> {
     if as_json { output::json(&value) } else { output::sheet(&value) }
 }
 
-fn differences(store: &dyn Store, name: &str, limit: usize, as_json: bool) -> anyhow::Result<()> {
+fn differences(store: &Store, name: &str, limit: usize, as_json: bool) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
     let Some(found) = subscribers.iter().find(|one| one.told.name == name) else { bail!(unknown(name)) };
     let differences = store.differences(found.id, limit)?;
@@ -212,7 +212,7 @@ fn differences(store: &dyn Store, name: &str, limit: usize, as_json: bool) -> an
     output::rows(what, &[("", Some(name.to_owned()))], &["时间", "事件", "流水", "本平台", "对方"], &rows)
 }
 
-fn waiting(store: &dyn Store) -> anyhow::Result<HashMap<i64, Backlog>> {
+fn waiting(store: &Store) -> anyhow::Result<HashMap<i64, Backlog>> {
     Ok(store.backlog(u64::MAX)?.into_iter().map(|waits| (waits.subscriber, waits)).collect())
 }
 

@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 
 use super::link::{Fault, Link};
 use super::migrate::LOCK;
-use super::{PostgresStore, Twice, attempt, moving};
+use super::{PostgresBackend, Twice, attempt, moving};
 use crate::StoreError;
 use crate::months::{HeldMonth, Month, Months, Reduced};
 
@@ -37,7 +37,7 @@ const COLUMNS: &str = "park_id, id, kind, parking_serial, long_serial, enter_tim
 /// As the whole table is looked after.
 const SETTINGS: &str = "autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05";
 
-impl PostgresStore {
+impl PostgresBackend {
     fn long<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
         attempt(&self.questions, Twice::Harmless, WORK_MAX, async |link, _| work(link).await)
     }
@@ -125,7 +125,7 @@ async fn pending(link: &Link, span: &Span, gone: &Gone) -> Result<Pending, Fault
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)?.unsigned_abs()))).collect()
 }
 
-impl Months for PostgresStore {
+impl Months for PostgresBackend {
     fn list(&self) -> Result<Vec<Month>, StoreError> {
         self.long(list)
     }

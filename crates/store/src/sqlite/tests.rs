@@ -1,7 +1,30 @@
-use parkgate_ledger::quarantine::Usage;
+use parkgate_ledger::quarantine::{QuarantineBounds, Usage};
+
+use std::sync::Arc;
 
 use super::*;
+use crate::Store;
 use crate::registry::NewPark;
+
+/// The store, and the database behind it.
+struct Opened {
+    store: Store,
+    backend: Arc<SqliteBackend>,
+}
+
+impl std::ops::Deref for Opened {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+fn opened(data: &Path) -> Opened {
+    let backend = Arc::new(SqliteBackend::open(data).unwrap());
+    let shared: Arc<dyn Backend> = backend.clone();
+    Opened { store: Store::over(shared), backend }
+}
 
 fn park(number: usize) -> NewPark {
     NewPark {
@@ -17,9 +40,9 @@ fn park(number: usize) -> NewPark {
 #[test]
 fn every_connection_is_set_up_for_durability() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     for role in [Role::Writer, Role::Reader, Role::Checkpointer] {
-        let connection = connect(&store.path, role).unwrap();
+        let connection = connect(&store.backend.path, role).unwrap();
         let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!((number("page_size"), number("synchronous"), number("wal_autocheckpoint")), (8192, 2, 0));
         assert_eq!(number("query_only") == 1, role == Role::Reader);
@@ -31,9 +54,9 @@ fn every_connection_is_set_up_for_durability() {
 #[test]
 fn a_full_database_is_full_and_goes_on_once_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     let limit = |pages: i64| {
-        store.write(|writer| {
+        store.backend.write(|writer| {
             let set = format!("PRAGMA max_page_count = {pages}");
             Ok(writer.connection().query_row(&set, [], |_| Ok(()))?)
         })
@@ -51,13 +74,13 @@ fn a_full_database_is_full_and_goes_on_once_there_is_room() {
 #[test]
 fn after_a_failed_write_the_writer_is_opened_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     store.add_park(&park(1)).unwrap();
-    let failed = store.write::<()>(|_| Err(StoreError::Away("pwrite".into())));
+    let failed = store.backend.write::<()>(|_| Err(StoreError::Away("pwrite".into())));
     assert!(matches!(failed, Err(StoreError::Away(_))));
-    assert!(matches!(*lock(&store.writer), Held::GivenUp));
+    assert!(matches!(*lock(&store.backend.writer), Held::GivenUp));
     store.add_park(&park(2)).unwrap();
-    assert!(matches!(*lock(&store.writer), Held::Open(_)));
+    assert!(matches!(*lock(&store.backend.writer), Held::Open(_)));
     assert_eq!((store.parks().unwrap().len(), store.alarm().raised()), (2, None));
 }
 
@@ -84,10 +107,10 @@ fn what_failed_tells_a_failed_sync_from_want_of_room() {
 #[test]
 fn after_a_failed_sync_nothing_is_written_any_more_and_nothing_is_copied_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     store.begin_serving().unwrap();
     store.add_park(&park(1)).unwrap();
-    let failed = store.write::<()>(|_| Err(StoreError::Unsynced("fdatasync".into())));
+    let failed = store.backend.write::<()>(|_| Err(StoreError::Unsynced("fdatasync".into())));
     assert!(matches!(failed, Err(StoreError::Unsynced(_))));
     assert!(store.alarm().raised().unwrap().contains("fdatasync"));
     let nine = Usage { pushes: 9, bytes: 9 };
@@ -103,22 +126,22 @@ fn after_a_failed_sync_nothing_is_written_any_more_and_nothing_is_copied_at_the_
     assert!(matches!(store.close(), Err(StoreError::Away(_))));
     drop(store);
     assert!(before > 0 && std::fs::metadata(&wal).unwrap().len() == before);
-    assert_eq!(SqliteStore::open(folder.path()).unwrap().parks().unwrap().len(), 1);
+    assert_eq!(opened(folder.path()).parks().unwrap().len(), 1);
 }
 
 /// Parks that were written while `other` had the database open, so that what was copied is told to whoever comes next; and
 /// the main file as it was before that.
 fn copied_in_part(folder: &Path) -> (Connection, Vec<u8>) {
-    let store = SqliteStore::open(folder).unwrap();
+    let store = opened(folder);
     store.begin_serving().unwrap();
-    let other = connect(&store.path, Role::Reader).unwrap();
+    let other = connect(&store.backend.path, Role::Reader).unwrap();
     for number in 0..50 {
         store.add_park(&park(number)).unwrap();
     }
     other.execute_batch("BEGIN; SELECT * FROM parks").unwrap();
     store.add_park(&park(50)).unwrap();
-    let before = std::fs::read(&store.path).unwrap();
-    let wal = store.write(|writer| checkpoint::passive(writer.connection())).unwrap();
+    let before = std::fs::read(&store.backend.path).unwrap();
+    let wal = store.backend.write(|writer| checkpoint::passive(writer.connection())).unwrap();
     assert!(wal.copied() > 10 && wal.copied() < wal.frames(), "only what the reader does not need");
     other.execute_batch("COMMIT").unwrap();
     // The process ends: no close.
@@ -132,7 +155,7 @@ fn pages_that_were_copied_but_not_synced_are_copied_once_more_though_another_pro
     let path = folder.path().join(FILE);
     // What the system did not write it lets go of.
     std::fs::write(&path, before).unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     store.begin_serving().unwrap();
     store.add_park(&park(51)).unwrap();
     other.close().unwrap();
@@ -147,7 +170,7 @@ fn pages_that_were_copied_but_not_synced_are_copied_once_more_though_another_pro
 #[test]
 fn what_stands_in_the_wal_is_written_over_at_the_start_and_copied() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     for number in 0..300 {
         store.add_park(&park(number)).unwrap();
     }
@@ -156,12 +179,12 @@ fn what_stands_in_the_wal_is_written_over_at_the_start_and_copied() {
     let (before, long_ago) = (std::fs::read(&wal).unwrap(), std::time::SystemTime::UNIX_EPOCH);
     assert!(before.len() > 1024 * 1024, "more than one piece");
     std::fs::File::options().write(true).open(&wal).unwrap().set_modified(long_ago).unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     assert_eq!(std::fs::metadata(&wal).unwrap().modified().unwrap(), long_ago, "only a process that serves does so");
     store.begin_serving().unwrap();
     assert!(std::fs::metadata(&wal).unwrap().modified().unwrap() > long_ago);
     assert_eq!(std::fs::read(&wal).unwrap(), before);
-    let wal = store.write(|writer| checkpoint::looked(writer.connection())).unwrap();
+    let wal = store.backend.write(|writer| checkpoint::looked(writer.connection())).unwrap();
     assert!(wal.copied() > 0 && wal.copied() == wal.frames());
     assert_eq!(store.parks().unwrap().len(), 300);
 }
@@ -169,9 +192,9 @@ fn what_stands_in_the_wal_is_written_over_at_the_start_and_copied() {
 #[test]
 fn after_a_lower_synchronous_it_is_full_again_or_the_writer_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     let level = |writer: &mut Writer| Ok(assert_durable(writer.connection()));
-    let failed = store.write(|writer| {
+    let failed = store.backend.write(|writer| {
         delivery::unsynced(writer.connection(), |connection| {
             assert!(assert_durable(connection).is_err());
             // Within a transaction it cannot be raised.
@@ -180,17 +203,17 @@ fn after_a_lower_synchronous_it_is_full_again_or_the_writer_is_given_up() {
         })
     });
     assert!(failed.is_err());
-    store.write(level).unwrap().unwrap();
-    store.write(|writer| delivery::unsynced(writer.connection(), |_| Ok(()))).unwrap();
-    store.write(level).unwrap().unwrap();
+    store.backend.write(level).unwrap().unwrap();
+    store.backend.write(|writer| delivery::unsynced(writer.connection(), |_| Ok(()))).unwrap();
+    store.backend.write(level).unwrap().unwrap();
 }
 
 #[test]
 fn a_panic_leaves_no_transaction_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        store.write::<()>(|writer| {
+        store.backend.write::<()>(|writer| {
             writer.connection().execute_batch("BEGIN IMMEDIATE; DELETE FROM registry_version")?;
             panic!("on purpose")
         })
@@ -203,13 +226,14 @@ fn a_panic_leaves_no_transaction_behind() {
 #[test]
 fn the_wal_stays_bounded_under_steady_writing() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let store = opened(folder.path());
     store.begin_serving().unwrap();
     // Full speed is what outruns the copying.
     for number in 0..120 {
         store
+            .backend
             .write(|writer| {
-                store.look_at_wal(writer.connection())?;
+                store.backend.look_at_wal(writer.connection())?;
                 writer.connection().execute(
                     "INSERT INTO parks (park_uuid, name, secret) VALUES (?1, 'n', zeroblob(4194304))",
                     [number.to_string()],

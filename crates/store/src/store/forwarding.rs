@@ -8,107 +8,199 @@ use parkgate_ledger::{ParkId, Space};
 use parkgate_wire::{PushKind, Secret, UnixMillis};
 
 use super::records::{COLUMN_COUNT, COLUMNS, pictures, record, spaces};
-use super::{clock, deliveries, registry, subscribers};
+use super::{Store, clock, deliveries, registry, subscribers};
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::delivery::{
-    Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Forwarding, NewSubscriber,
-    Outgoing, REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
+    Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, NewSubscriber, Outgoing,
+    REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
 };
-use crate::listing::Page;
+use crate::listing::{self, Page, Take};
 use crate::query::Picture;
 use crate::stored::{GONE, kind_of, original_of};
 use parkgate_seal::Seal;
 
-impl<B: Backend> Forwarding for B {
-    fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError> {
-        subscribers::subscribers(self, self.seal())
+/// What forwarding asks.
+impl Store {
+    /// All subscribers, by name.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError> {
+        subscribers::subscribers(self.backend.as_ref(), &self.backend.keys().seal)
     }
 
-    fn add_subscriber(&self, subscriber: &NewSubscriber) -> Result<(), StoreError> {
-        subscribers::add(self, self.seal(), subscriber)
+    /// Adds a subscriber: it is told of what is recorded from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if its name is taken; [`StoreError::Broken`] names a park that is not there.
+    pub fn add_subscriber(&self, subscriber: &NewSubscriber) -> Result<(), StoreError> {
+        subscribers::add(self.backend.as_ref(), &self.backend.keys().seal, subscriber)
     }
 
-    fn pause_subscriber(&self, name: &str, paused: bool) -> Result<bool, StoreError> {
-        deliveries::pause(self, name, paused, UnixMillis::from(SystemTime::now()).0)
+    /// Pauses or resumes; false if there is no such subscriber. What failed before has all its time before it again.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn pause_subscriber(&self, name: &str, paused: bool) -> Result<bool, StoreError> {
+        deliveries::pause(self.backend.as_ref(), name, paused, UnixMillis::from(SystemTime::now()).0)
     }
 
-    fn change_subscriber(
+    /// Tells a subscriber otherwise from now on; what waits for it stays. False if there is no such subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn change_subscriber(
         &self,
         name: &str,
         settings: &SubscriberSettings,
         secret: Option<&Secret>,
     ) -> Result<bool, StoreError> {
-        subscribers::change(self, self.seal(), name, settings, secret)
+        subscribers::change(self.backend.as_ref(), &self.backend.keys().seal, name, settings, secret)
     }
 
-    fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError> {
-        subscribers::remove(self, name)
+    /// Removes a subscriber and all that waits for it; false if there is none.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn remove_subscriber(&self, name: &str) -> Result<bool, StoreError> {
+        subscribers::remove(self.backend.as_ref(), name)
     }
 
-    fn clamp_due(&self, latest: i64, now: i64) -> Result<u64, StoreError> {
-        clock::clamp_due(self, latest, now)
+    /// Deliveries that are due after `latest` become due then, and are tried since `now` at the latest: a clock that was
+    /// set back left them. How many; ms since 1970.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn clamp_due(&self, latest: i64, now: i64) -> Result<u64, StoreError> {
+        clock::clamp_due(self.backend.as_ref(), latest, now)
     }
 
-    fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
-        let claims = deliveries::claim_due(self, claim)?;
-        let claimed = outgoing(self, self.seal(), claims.due)?;
+    /// Takes deliveries that are due, for this caller alone for a time. A leave is not taken while its enter waits.
+    ///
+    /// # Errors
+    /// The store cannot be written. What was taken comes back by itself.
+    pub fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let claims = deliveries::claim_due(self.backend.as_ref(), claim)?;
+        let claimed = outgoing(self.backend.as_ref(), &self.backend.keys().seal, claims.due)?;
         Ok(Claimed { looked_at: claims.looked_at, send_from: claims.send_from, ..claimed })
     }
 
-    fn settle(&self, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), StoreError> {
-        deliveries::settle_all(self, subscriber, settled, now)
+    /// Writes down what became of attempts of one subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be written: what arrived is sent again later.
+    pub fn settle(&self, subscriber: i64, settled: &[Settled], now: i64) -> Result<(), StoreError> {
+        deliveries::settle_all(self.backend.as_ref(), subscriber, settled, now)
     }
 
-    fn deliveries_page(
+    /// The next deliveries, the oldest record first, after one of them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn deliveries_page(
         &self,
         filter: &DeliveryFilter,
         after: Option<DeliveryId>,
     ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
-        deliveries::page(self, filter, after)
+        deliveries::page(self.backend.as_ref(), filter, after)
     }
 
-    fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
-        deliveries::retry(self, ids, now)
+    /// Deliveries, the oldest record first, each as it is read.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn each_delivery(&self, filter: &DeliveryFilter, take: Take<'_, Delivery>) -> Result<(), StoreError> {
+        let page = |limit, after| self.deliveries_page(&DeliveryFilter { limit, ..filter.clone() }, after);
+        listing::walk(filter.limit, page, take)
     }
 
-    fn drop_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
-        deliveries::give_up(self, ids, now)
+    /// Deliveries, the oldest record first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        listing::gathered(|take| self.each_delivery(filter, take))
     }
 
-    fn replay(&self, subscriber: &str, received_from: i64, now: i64) -> Result<Option<u64>, StoreError> {
-        let Some(id) = subscribers::key_of(self, subscriber)? else { return Ok(None) };
-        replay(self, id, received_from, now).map(Some)
+    /// Makes deliveries due now, dead ones too, with all their time before them; how many.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn retry_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
+        deliveries::retry(self.backend.as_ref(), ids, now)
     }
 
-    fn backlog(&self, count_max: u64) -> Result<Vec<Backlog>, StoreError> {
-        subscribers::backlog(self, count_max)
+    /// Gives deliveries up for good; how many there were.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn drop_deliveries(&self, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {
+        deliveries::give_up(self.backend.as_ref(), ids, now)
     }
 
-    fn oldest_pending(&self, subscriber: i64) -> Result<Option<i64>, StoreError> {
-        deliveries::oldest(self, subscriber)
+    /// Tells a subscriber again of what was received since a time (ms since 1970) and is for it; how many records. `None` if
+    /// there is no such subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn replay(&self, subscriber: &str, received_from: i64, now: i64) -> Result<Option<u64>, StoreError> {
+        let Some(id) = subscribers::key_of(self.backend.as_ref(), subscriber)? else { return Ok(None) };
+        replay(self.backend.as_ref(), id, received_from, now).map(Some)
     }
 
-    fn delivery_of(
+    /// What is waiting, of every subscriber; of each state no more than `count_max` are counted.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn backlog(&self, count_max: u64) -> Result<Vec<Backlog>, StoreError> {
+        subscribers::backlog(self.backend.as_ref(), count_max)
+    }
+
+    /// Since when the oldest pending one of a subscriber waits, ms since 1970. Passes by all of them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn oldest_pending(&self, subscriber: i64) -> Result<Option<i64>, StoreError> {
+        deliveries::oldest(self.backend.as_ref(), subscriber)
+    }
+
+    /// The delivery of a push that its receiver sends on by itself, unless it is gone.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn delivery_of(
         &self,
         subscriber: i64,
         park: ParkId,
         parking_serial: &str,
         kind: PushKind,
     ) -> Result<Option<Due>, StoreError> {
-        deliveries::delivery_of(self, subscriber, park, parking_serial, kind)
+        deliveries::delivery_of(self.backend.as_ref(), subscriber, park, parking_serial, kind)
     }
 
-    fn add_difference(&self, difference: &Difference) -> Result<(), StoreError> {
-        subscribers::add_difference(self, difference)
+    /// Notes a difference.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn add_difference(&self, difference: &Difference) -> Result<(), StoreError> {
+        subscribers::add_difference(self.backend.as_ref(), difference)
     }
 
-    fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError> {
-        subscribers::differences(self, subscriber, limit)
+    /// The newest differences of a subscriber.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError> {
+        subscribers::differences(self.backend.as_ref(), subscriber, limit)
     }
 
-    fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError> {
-        registry::set_location(self, park_uuid, location)
+    /// Sets where a park is, as JSON, or forgets it; false if there is no such park.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn set_location(&self, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError> {
+        registry::set_location(self.backend.as_ref(), park_uuid, location)
     }
 }
 

@@ -47,17 +47,17 @@ fn all() -> VisitFilter {
     VisitFilter { park_uuid: None, plate: None, since: None, limit: 100 }
 }
 
-fn serials(store: &dyn Store, filter: &VisitFilter) -> Vec<String> {
+fn serials(store: &Store, filter: &VisitFilter) -> Vec<String> {
     store.visits(filter).unwrap().into_iter().map(|visit| visit.parking_serial).collect()
 }
 
-fn one(store: &dyn Store, serial: &str) -> Visit {
+fn one(store: &Store, serial: &str) -> Visit {
     let mut visits = store.visit("a", serial).unwrap();
     assert_eq!(visits.len(), 1);
     visits.remove(0)
 }
 
-fn a_repeat_is_answered_as_the_first_time_within_a_batch_and_later(store: &dyn Store) {
+fn a_repeat_is_answered_as_the_first_time_within_a_batch_and_later(store: &Store) {
     let again = || leave("s", u64::MAX, T, T + 1).content(7);
     let batch = [again(), leave("s", 2, T, T + 1).content(7)];
     let repeated = Verdict::Repeated { seqno: Seqno(u64::MAX), refused_orders: Vec::new() };
@@ -66,14 +66,14 @@ fn a_repeat_is_answered_as_the_first_time_within_a_batch_and_later(store: &dyn S
     assert_eq!(one(store, "s").leave.unwrap().seqno, Seqno(u64::MAX));
 }
 
-fn verdicts_come_in_the_order_of_the_batch(store: &dyn Store) {
+fn verdicts_come_in_the_order_of_the_batch(store: &Store) {
     let batch = [leave("x", 1, T, T), enter("x", 2, T), leave("x", 3, T, T), leave("x", 4, T, T).park(2)];
     let conflict = Verdict::Conflict { seqno: Seqno(3), parking_serial: "x".into() };
     assert_eq!(store.record(&batch).unwrap(), [recorded(), recorded(), conflict, recorded()]);
     assert_eq!(store.record(&[]).unwrap(), []);
 }
 
-fn another_content_is_kept_as_a_conflict_and_known_again(store: &dyn Store) {
+fn another_content_is_kept_as_a_conflict_and_known_again(store: &Store) {
     store.record(&[leave("s", 1, T, T + 1)]).unwrap();
     let conflict = [Verdict::Conflict { seqno: Seqno(2), parking_serial: "s".into() }];
     assert_eq!(store.record(&[leave("s", 2, T, T + 2).content(9)]).unwrap(), conflict);
@@ -88,7 +88,7 @@ fn another_content_is_kept_as_a_conflict_and_known_again(store: &dyn Store) {
     assert_eq!(serials(store, &all()), ["s"]);
 }
 
-fn conflicts_are_bounded(store: &dyn Store) {
+fn conflicts_are_bounded(store: &Store) {
     store.record(&[leave("s", 0, T, T)]).unwrap();
     let batch: Vec<_> = (1..=CONFLICTS_MAX as u64 + 1).map(|seqno| leave("s", seqno, T, T)).collect();
     let verdicts = store.record(&batch).unwrap();
@@ -98,7 +98,7 @@ fn conflicts_are_bounded(store: &dyn Store) {
     assert_eq!(one(store, "s").conflicts.len(), CONFLICTS_MAX);
 }
 
-fn an_order_is_taken_once_for_each_way_of_payment(store: &dyn Store) {
+fn an_order_is_taken_once_for_each_way_of_payment(store: &Store) {
     let list = r#"[{"parking_order":"o","pay_type":1,"value":"500","note":"n"},{"parking_order":"o","pay_type":"2"},{"value":"3"}]"#;
     let other =
         r#"[{"parking_order":"o","pay_type":"1"},{"parking_order":"p","pay_type":"1","pay_time":"1760000000000"}]"#;
@@ -118,7 +118,7 @@ fn an_order_is_taken_once_for_each_way_of_payment(store: &dyn Store) {
     assert_eq!(taken[0].fields["pay_time"], 1_760_000_000_000_i64);
 }
 
-fn odd_payments_do_not_hide_a_visit(store: &dyn Store) {
+fn odd_payments_do_not_hide_a_visit(store: &Store) {
     let mut odd = leave("s", 1, T, T);
     odd.params = r#"{"payment_list":"[[\"o\"],{\"value\":\"-1\"}]"}"#.into();
     store.record(&[odd]).unwrap();
@@ -126,7 +126,7 @@ fn odd_payments_do_not_hide_a_visit(store: &dyn Store) {
     assert_eq!((taken.len(), taken[0].position, &taken[0].fields["value"]), (1, 1, &"-1".into()));
 }
 
-fn a_late_snapshot_keeps_what_was_counted_after_it(store: &dyn Store) {
+fn a_late_snapshot_keeps_what_was_counted_after_it(store: &Store) {
     let shown = || store.space(ParkId(1)).unwrap().shown(None);
     let counted =
         [enter("1", 1, T + 10), enter("2", 2, T + 20), leave("3", 3, T, T + 30), enter("x", 9, T + 40).park(2)];
@@ -145,7 +145,7 @@ fn a_late_snapshot_keeps_what_was_counted_after_it(store: &dyn Store) {
     assert_eq!(store.space(ParkId(77)).unwrap(), parkgate_ledger::Space::default());
 }
 
-fn a_snapshot_that_is_days_late_keeps_what_its_own_park_counted_since(store: &dyn Store) {
+fn a_snapshot_that_is_days_late_keeps_what_its_own_park_counted_since(store: &Store) {
     const DAY: i64 = 24 * 60 * 60 * 1000;
     let times = [0, 1, 59_999, 60_000, 61_000, 3_600_000, DAY, 2 * DAY + 1, 9 * DAY];
     let mut batch = Vec::new();
@@ -164,7 +164,7 @@ fn a_snapshot_that_is_days_late_keeps_what_its_own_park_counted_since(store: &dy
     assert_eq!(store.space(ParkId(2)).unwrap().shown(None).remain, None);
 }
 
-fn a_snapshot_that_is_late_by_many_records_keeps_what_was_counted_since(store: &dyn Store) {
+fn a_snapshot_that_is_late_by_many_records_keeps_what_was_counted_since(store: &Store) {
     // One of ten came with a time that was long past.
     let times: Vec<i64> = (0..900).map(|number| if number % 10 == 9 { number - 500 } else { number }).collect();
     let enter = |number: usize, park: i64| {
@@ -181,7 +181,7 @@ fn a_snapshot_that_is_late_by_many_records_keeps_what_was_counted_since(store: &
     assert_eq!(store.space(ParkId(2)).unwrap().later, -900);
 }
 
-fn a_snapshot_from_the_future_counts_as_of_its_receipt(store: &dyn Store) {
+fn a_snapshot_from_the_future_counts_as_of_its_receipt(store: &Store) {
     const CENTURY: i64 = 3_153_600_000_000;
     let remain = || store.space(ParkId(1)).unwrap().shown(None).remain;
     store.record(&[leave("future", 1, T, T + CENTURY).received_at(T).space(100, 0)]).unwrap();
@@ -196,7 +196,7 @@ fn a_snapshot_from_the_future_counts_as_of_its_receipt(store: &dyn Store) {
     assert_eq!(late[0].leave_time, Some(UnixMillis(T + CENTURY)), "it is kept as it was sent");
 }
 
-fn a_recount_is_made_of_the_records_alone(store: &dyn Store) {
+fn a_recount_is_made_of_the_records_alone(store: &Store) {
     let park = || store.parks().unwrap().into_iter().find(|park| park.park_uuid == "a").unwrap();
     assert_eq!(store.recount(&park()).unwrap(), parkgate_ledger::Space::default());
     // More than a page of them, some of another park.
@@ -216,7 +216,7 @@ fn a_recount_is_made_of_the_records_alone(store: &dyn Store) {
     assert_eq!(store.space(epoch.records).unwrap().later, -597);
 }
 
-fn a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own(store: &dyn Store) {
+fn a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own(store: &Store) {
     store.record(&[leave("s", 1, T, T + 9).personal(r#"{"idcard_no":"L"}"#)]).unwrap();
     store.record(&[leave("later", 2, T, T + 5)]).unwrap();
     store.record(&[enter("s", 3, T).plate("P").personal(r#"{"idcard_no":"E"}"#)]).unwrap();
@@ -243,7 +243,7 @@ fn a_visit_is_read_from_its_halves_and_a_late_enter_fills_its_own(store: &dyn St
     assert!(store.visit("a", "none").unwrap().is_empty() && store.visit("none", "s").unwrap().is_empty());
 }
 
-fn two_times_of_entering_are_two_visits(store: &dyn Store) {
+fn two_times_of_entering_are_two_visits(store: &Store) {
     store.record(&[enter("s", 1, T).plate("E"), leave("s", 2, T + 1, T + 5).plate("L")]).unwrap();
     let visits = store.visit("a", "s").unwrap();
     assert!(visits.iter().all(|visit| visit.notes == [VisitNote::EnterTimeMismatch]));
@@ -253,7 +253,7 @@ fn two_times_of_entering_are_two_visits(store: &dyn Store) {
     assert_eq!(listed[1].leave_time, None);
 }
 
-fn visits_are_filtered_newest_first(store: &dyn Store) {
+fn visits_are_filtered_newest_first(store: &Store) {
     let batch = [
         leave("1", 1, T, T + 1).plate("P"),
         enter("2", 2, T + 2).plate("Q"),
@@ -271,7 +271,7 @@ fn visits_are_filtered_newest_first(store: &dyn Store) {
     assert_eq!(serials(store, &VisitFilter { limit: 0, ..all() }), [""; 0]);
 }
 
-fn a_plate_is_found_in_whichever_half_has_it(store: &dyn Store) {
+fn a_plate_is_found_in_whichever_half_has_it(store: &Store) {
     let batch = [
         enter("both", 1, T).plate("P"),
         leave("both", 2, T, T + 1).plate("P"),
@@ -294,7 +294,7 @@ fn a_plate_is_found_in_whichever_half_has_it(store: &dyn Store) {
     assert_eq!(serials(store, &plate("Q", 9)), ["other"]);
 }
 
-fn parks_are_added_once_and_changed(store: &dyn Store) {
+fn parks_are_added_once_and_changed(store: &Store) {
     let version = store.registry_version().unwrap();
     assert!(matches!(store.add_park(&new_park("a")), Err(StoreError::Exists(name)) if name == "a"));
     assert_eq!(store.registry_version().unwrap(), version);
@@ -325,7 +325,7 @@ fn parks_are_added_once_and_changed(store: &dyn Store) {
     assert!(!store.change_park("none", &merchant("m")).unwrap());
 }
 
-fn apps_are_added_whole_or_not_at_all(store: &dyn Store) {
+fn apps_are_added_whole_or_not_at_all(store: &Store) {
     let app = |parks: &[&str]| NewApp {
         app_id: "app".into(),
         secret: Secret::new("app-secret"),
@@ -375,7 +375,7 @@ pub(crate) fn bound(pushes: u64, bytes: u64) -> QuarantineBounds {
     }
 }
 
-fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &dyn Store) {
+fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &Store) {
     let batch = [set_aside(1, 1), set_aside(1, 2), set_aside(1, 1), set_aside(1, 3), set_aside(2, 1), set_aside(0, 1)];
     let kept = |seqno| Aside::Kept(Seqno(seqno));
     let expected = [kept(1), kept(2), kept(1), Aside::Full(QuarantineFull::ParkPushes), kept(1), kept(1)];
@@ -429,7 +429,7 @@ fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &dyn Store)
     assert!(of(all).iter().all(|id| !ids[..1].contains(id)), "a number is never used twice");
 }
 
-fn a_picture_is_kept_while_a_record_names_it(store: &dyn Store) {
+fn a_picture_is_kept_while_a_record_names_it(store: &Store) {
     let folder = tempfile::tempdir().unwrap();
     let images = Images::open(&folder.path().join("images")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -457,7 +457,7 @@ fn a_picture_is_kept_while_a_record_names_it(store: &dyn Store) {
     assert_eq!(shown.content_type, "image/gif");
 }
 
-fn a_survey_passes_by_a_parks_records_oldest_first(store: &dyn Store) {
+fn a_survey_passes_by_a_parks_records_oldest_first(store: &Store) {
     let batch = [enter("1", 1, T), leave("1", 2, T, T + 5), leave("2", 3, T, T + 6), leave("2", 4, T, T + 7)];
     store.record(&batch).unwrap();
     store.record(&[leave("3", 5, T, T + 8).park(2)]).unwrap();
@@ -475,13 +475,13 @@ fn a_survey_passes_by_a_parks_records_oldest_first(store: &dyn Store) {
     assert_eq!(refused.into_iter().collect::<Vec<_>>(), [(("Signature".into(), Some("signed_in_gbk".into())), 2)]);
 }
 
-fn a_store_has_a_number_that_stays(store: &dyn Store) {
+fn a_store_has_a_number_that_stays(store: &Store) {
     let id = store.id().unwrap();
     assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
     assert_eq!(store.id().unwrap(), id);
 }
 
-fn no_text_is_too_long_or_too_odd(store: &dyn Store) {
+fn no_text_is_too_long_or_too_odd(store: &Store) {
     let serials = ["x".repeat(60_000), format!("{}y", "x".repeat(59_999)), "n\0ul".into(), "n\u{10FFFF}0ul".into()];
     for (number, serial) in serials.iter().enumerate() {
         let list = serde_json::json!([{"parking_order": serial, "pay_type": serial}]).to_string();

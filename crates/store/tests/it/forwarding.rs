@@ -48,16 +48,16 @@ pub(crate) fn subscriber(name: &str) -> NewSubscriber {
     NewSubscriber { name: name.into(), settings, secret, parks: None, enters: true, leaves: true }
 }
 
-fn of(store: &dyn Store, name: &str) -> Subscriber {
+fn of(store: &Store, name: &str) -> Subscriber {
     store.subscribers().unwrap().into_iter().find(|one| one.told.name == name).unwrap()
 }
 
 /// Everything that is due for it at T, taken until a second later.
-fn claim(store: &dyn Store, name: &str) -> Vec<Outgoing> {
+fn claim(store: &Store, name: &str) -> Vec<Outgoing> {
     claim_at(store, name, T + 10_000)
 }
 
-fn claim_at(store: &dyn Store, name: &str, now: i64) -> Vec<Outgoing> {
+fn claim_at(store: &Store, name: &str, now: i64) -> Vec<Outgoing> {
     let claim = Claim { subscriber: of(store, name).id, now, until: now + 1000, max: 100, per_second: None };
     store.claim(&claim).unwrap().outgoing
 }
@@ -66,17 +66,17 @@ fn serials(outgoing: &[Outgoing]) -> Vec<String> {
     outgoing.iter().map(|one| format!("{} {}", one.record.kind.name(), one.parking_serial)).collect()
 }
 
-fn settle(store: &dyn Store, name: &str, settled: &[Settled]) {
+fn settle(store: &Store, name: &str, settled: &[Settled]) {
     store.settle(of(store, name).id, settled, T + 20_000).unwrap();
 }
 
-fn pending_and_dead(store: &dyn Store, name: &str) -> (u64, u64) {
+fn pending_and_dead(store: &Store, name: &str) -> (u64, u64) {
     let id = of(store, name).id;
     let backlog = store.backlog(100).unwrap().into_iter().find(|backlog| backlog.subscriber == id).unwrap();
     (backlog.pending, backlog.dead)
 }
 
-fn each_is_told_of_what_it_subscribed_to_and_of_nothing_twice(store: &dyn Store) {
+fn each_is_told_of_what_it_subscribed_to_and_of_nothing_twice(store: &Store) {
     store.record(&[leave("before", 1, T, T)]).unwrap();
     store.add_subscriber(&subscriber("all")).unwrap();
     store.add_subscriber(&NewSubscriber { enters: false, ..subscriber("leaves") }).unwrap();
@@ -94,7 +94,7 @@ fn each_is_told_of_what_it_subscribed_to_and_of_nothing_twice(store: &dyn Store)
     assert_eq!(serials(&claim(store, "b")), ["enter 2"]);
 }
 
-fn what_is_taken_is_its_takers_for_a_time_and_gone_once_it_arrived(store: &dyn Store) {
+fn what_is_taken_is_its_takers_for_a_time_and_gone_once_it_arrived(store: &Store) {
     store.add_subscriber(&subscriber("city")).unwrap();
     store.record(&[leave("1", 1, T, T), leave("2", 2, T, T)]).unwrap();
     let now = T + 10_000;
@@ -111,7 +111,7 @@ fn what_is_taken_is_its_takers_for_a_time_and_gone_once_it_arrived(store: &dyn S
     assert_eq!((city.delivered, city.delivered_at, pending_and_dead(store, "city")), (2, Some(T + 20_000), (0, 0)));
 }
 
-fn a_leave_waits_for_its_enter_however_that_ends(store: &dyn Store) {
+fn a_leave_waits_for_its_enter_however_that_ends(store: &Store) {
     store.add_subscriber(&subscriber("city")).unwrap();
     let pairs = ["1", "2", "3"].into_iter().flat_map(|serial| [enter(serial, 1, T), leave(serial, 2, T, T + 1)]);
     store.record(&pairs.collect::<Vec<_>>()).unwrap();
@@ -133,7 +133,7 @@ fn a_leave_waits_for_its_enter_however_that_ends(store: &dyn Store) {
     assert_eq!(serials(&claim_at(store, "city", next_at + 1)), ["leave 1", "leave 2", "enter 3"]);
 }
 
-fn what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried(store: &dyn Store) {
+fn what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried(store: &Store) {
     store.add_subscriber(&subscriber("city")).unwrap();
     store.record(&[leave("1", 1, T, T), leave("2", 2, T, T)]).unwrap();
     let taken = claim(store, "city");
@@ -161,7 +161,7 @@ fn what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried(st
     assert_eq!(ids[0].to_string().parse(), Ok(ids[0]));
 }
 
-fn a_replay_tells_again_what_is_for_the_subscriber_and_nobody_else(store: &dyn Store) {
+fn a_replay_tells_again_what_is_for_the_subscriber_and_nobody_else(store: &Store) {
     store.record(&[enter("1", 1, T), leave("1", 2, T, T + 1), leave("2", 3, T, T + 5000).park(2)]).unwrap();
     store.add_subscriber(&NewSubscriber { parks: Some(vec!["a".into()]), ..subscriber("a") }).unwrap();
     store.add_subscriber(&NewSubscriber { enters: false, ..subscriber("leaves") }).unwrap();
@@ -173,7 +173,7 @@ fn a_replay_tells_again_what_is_for_the_subscriber_and_nobody_else(store: &dyn S
     assert_eq!(["a", "leaves"].map(|name| pending_and_dead(store, name)), [(2, 0), (1, 0)]);
 }
 
-fn a_paused_subscriber_keeps_what_comes_and_a_removed_one_nothing(store: &dyn Store) {
+fn a_paused_subscriber_keeps_what_comes_and_a_removed_one_nothing(store: &Store) {
     store.add_subscriber(&subscriber("city")).unwrap();
     let before = store.registry_version().unwrap();
     assert!(store.pause_subscriber("city", true).unwrap() && !store.pause_subscriber("nobody", true).unwrap());
@@ -188,7 +188,7 @@ fn a_paused_subscriber_keeps_what_comes_and_a_removed_one_nothing(store: &dyn St
     assert_eq!(pending_and_dead(store, "city"), (0, 0));
 }
 
-fn a_subscriber_is_added_whole_or_not_at_all(store: &dyn Store) {
+fn a_subscriber_is_added_whole_or_not_at_all(store: &Store) {
     let parks = Some(vec!["a".into(), "nowhere".into()]);
     let error = store.add_subscriber(&NewSubscriber { parks, ..subscriber("city") }).unwrap_err();
     assert!(matches!(&error, StoreError::Broken(text) if text.contains("nowhere")), "{error}");
@@ -201,7 +201,7 @@ fn a_subscriber_is_added_whole_or_not_at_all(store: &dyn Store) {
     assert_eq!((kept.parks, kept.enters, kept.leaves), (Some(vec!["a".to_owned()]), true, false));
 }
 
-fn what_is_sent_is_what_came(store: &dyn Store) {
+fn what_is_sent_is_what_came(store: &Store) {
     store.add_subscriber(&subscriber("city")).unwrap();
     assert!(store.set_location("a", Some(r#"{"address":"深圳"}"#)).unwrap());
     assert!(!store.set_location("nowhere", None).unwrap());
@@ -221,7 +221,7 @@ fn what_is_sent_is_what_came(store: &dyn Store) {
     assert_eq!(store.delivery_of(id, ParkId(1), "1", PushKind::Enter).unwrap(), None);
 }
 
-fn differences_are_kept_newest_first(store: &dyn Store) {
+fn differences_are_kept_newest_first(store: &Store) {
     store.add_subscriber(&subscriber("city")).unwrap();
     let subscriber = of(store, "city").id;
     let one = |number: i64| Difference {
@@ -244,7 +244,7 @@ fn relay(name: &str) -> NewSubscriber {
     NewSubscriber { settings: SubscriberSettings { format: Format::Relay, ..settings() }, ..subscriber(name) }
 }
 
-fn what_was_ignored_goes_to_other_platforms_of_the_protocol_only(store: &dyn Store) {
+fn what_was_ignored_goes_to_other_platforms_of_the_protocol_only(store: &Store) {
     store.add_subscriber(&subscriber("hook")).unwrap();
     store.add_subscriber(&relay("vendor")).unwrap();
     store.record(&[leave("1", 1, T, T), leave("1", 2, T, T).content(9)]).unwrap();
@@ -255,7 +255,7 @@ fn what_was_ignored_goes_to_other_platforms_of_the_protocol_only(store: &dyn Sto
     assert_eq!(store.replay("vendor", 0, T).unwrap(), Some(2));
 }
 
-fn whoever_asks_before_answering_has_the_push_to_itself(store: &dyn Store) {
+fn whoever_asks_before_answering_has_the_push_to_itself(store: &Store) {
     store.add_subscriber(&relay("asked")).unwrap();
     store.add_subscriber(&relay("other")).unwrap();
     let inline = Some(Inline { subscriber: SubscriberId(of(store, "asked").id), until: UnixMillis(T + 60_000) });
@@ -265,7 +265,7 @@ fn whoever_asks_before_answering_has_the_push_to_itself(store: &dyn Store) {
     assert_eq!(claim_at(store, "asked", T + 60_000).len(), 1, "whoever asked is gone");
 }
 
-fn what_was_taken_and_not_sent_is_as_if_it_had_not_been_taken(store: &dyn Store) {
+fn what_was_taken_and_not_sent_is_as_if_it_had_not_been_taken(store: &Store) {
     store.add_subscriber(&subscriber("city")).unwrap();
     store.record(&[leave("1", 1, T, T), leave("2", 2, T, T)]).unwrap();
     let taken = claim(store, "city");
@@ -280,7 +280,7 @@ fn what_was_taken_and_not_sent_is_as_if_it_had_not_been_taken(store: &dyn Store)
     assert_eq!(told, [(1, Some("HTTP 500"), T + 30_000), (0, Some("away"), T + 30_000)]);
 }
 
-fn the_time_of_a_delivery_begins_when_it_could_first_be_sent(store: &dyn Store) {
+fn the_time_of_a_delivery_begins_when_it_could_first_be_sent(store: &Store) {
     const DAY: i64 = 24 * 60 * 60 * 1000;
     store.add_subscriber(&subscriber("city")).unwrap();
     store.record(&[leave("1", 1, T, T)]).unwrap();
@@ -298,7 +298,7 @@ fn the_time_of_a_delivery_begins_when_it_could_first_be_sent(store: &dyn Store) 
     assert!(claim_at(store, "city", T + 11 * DAY)[0].due.since > T + 9 * DAY, "and begins anew after a pause");
 }
 
-fn what_a_clock_that_was_set_back_made_due_comes_within_the_longest_wait(store: &dyn Store) {
+fn what_a_clock_that_was_set_back_made_due_comes_within_the_longest_wait(store: &Store) {
     const YEAR: i64 = 365 * 24 * 3_600_000;
     store.add_subscriber(&subscriber("city")).unwrap();
     store.add_subscriber(&subscriber("other")).unwrap();
@@ -319,7 +319,7 @@ fn what_a_clock_that_was_set_back_made_due_comes_within_the_longest_wait(store: 
     assert_eq!(serials(&claim_at(store, "city", T + 1000)).len(), 2);
 }
 
-fn the_time_is_confirmed_by_pushes_and_by_what_was_noted(store: &dyn Store) {
+fn the_time_is_confirmed_by_pushes_and_by_what_was_noted(store: &Store) {
     const YEAR: i64 = 365 * 24 * 3_600_000;
     assert_eq!(store.confirm_clock(None, T).unwrap(), T, "of a new store");
     assert_eq!(store.confirm_clock(None, T + YEAR).unwrap(), T, "noted for the next start");
@@ -332,7 +332,7 @@ fn the_time_is_confirmed_by_pushes_and_by_what_was_noted(store: &dyn Store) {
     assert_eq!(store.confirm_clock(None, T).unwrap(), T, "a clock that was set back is believed");
 }
 
-fn a_replay_finds_what_is_between_older_ones(store: &dyn Store) {
+fn a_replay_finds_what_is_between_older_ones(store: &Store) {
     const OLDER: u64 = 5100;
     store.record(&[leave("new", 1, T, T).received_at(T + 100_000_000)]).unwrap();
     // Out of the quarantine: received long ago, recorded just now.
@@ -345,7 +345,7 @@ fn a_replay_finds_what_is_between_older_ones(store: &dyn Store) {
     assert_eq!(store.replay("city", T + 200_000_000, T).unwrap(), Some(0));
 }
 
-fn a_subscriber_is_changed_and_keeps_what_waits(store: &dyn Store) {
+fn a_subscriber_is_changed_and_keeps_what_waits(store: &Store) {
     store.add_subscriber(&subscriber("city")).unwrap();
     store.record(&[leave("1", 1, T, T)]).unwrap();
     let (moved, secret) = (SubscriberSettings { url: "https://new.example".into(), ..settings() }, Secret::new("new"));
@@ -360,7 +360,7 @@ fn a_subscriber_is_changed_and_keeps_what_waits(store: &dyn Store) {
     assert!(!store.change_subscriber("nobody", &moved, None).unwrap());
 }
 
-fn empty_personal_fields_are_kept(store: &dyn Store) {
+fn empty_personal_fields_are_kept(store: &Store) {
     let mut entry = leave("1", 1, T, T);
     entry.params = r#"{"parking_serial":"1","idcard_name":""}"#.into();
     entry.personal = Some(r#"{"idcard_no":"110"}"#.into());

@@ -39,7 +39,7 @@ fn paged<T, C>(mut page: impl FnMut(Option<C>) -> Result<Page<T, C>, StoreError>
     }
 }
 
-fn pages_of_visits_follow_each_other_whatever_happens_meanwhile(store: &dyn Store) {
+fn pages_of_visits_follow_each_other_whatever_happens_meanwhile(store: &Store) {
     let batch: Vec<Entry> = (1..8_i64).map(|n| enter(&n.to_string(), n as u64, T + n).park(n % 2 + 1)).collect();
     store.record(&batch).unwrap();
     let names = |visits: Vec<Visit>| visits.into_iter().map(|visit| visit.parking_serial).collect::<Vec<_>>();
@@ -57,7 +57,7 @@ fn pages_of_visits_follow_each_other_whatever_happens_meanwhile(store: &dyn Stor
     assert_eq!(names(store.visits(&visits(None, 3)).unwrap()), ["8", "3", "7"]);
 }
 
-fn pages_of_conflicts_and_of_the_quarantine_follow_each_other(store: &dyn Store) {
+fn pages_of_conflicts_and_of_the_quarantine_follow_each_other(store: &Store) {
     for n in 1..6_i64 {
         let (serial, park) = (n.to_string(), n % 2 + 1);
         let twice = [leave(&serial, n as u64, T, T).park(park), leave(&serial, 100 + n as u64, T, T).park(park)];
@@ -87,7 +87,7 @@ fn serials_of(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-fn pages_of_deliveries_follow_each_other_over_all_subscribers(store: &dyn Store) {
+fn pages_of_deliveries_follow_each_other_over_all_subscribers(store: &Store) {
     for name in ["east", "north", "west"] {
         store.add_subscriber(&subscriber(name)).unwrap();
     }
@@ -110,7 +110,7 @@ fn pages_of_deliveries_follow_each_other_over_all_subscribers(store: &dyn Store)
     assert_eq!(store.deliveries(&named).unwrap().iter().map(|one| key(one.id)).collect::<Vec<_>>(), found[4..5]);
 }
 
-fn a_survey_goes_on_over_many_pages(store: &dyn Store) {
+fn a_survey_goes_on_over_many_pages(store: &Store) {
     record_many(store, 2100);
     let mut seen = Vec::new();
     store.survey("a", T, &mut |surveyed| seen.push(surveyed.record.seqno.0)).unwrap();
@@ -119,7 +119,7 @@ fn a_survey_goes_on_over_many_pages(store: &dyn Store) {
 }
 
 /// Every third of the park `a`, the others of `b`.
-fn record_many(store: &dyn Store, count: u64) {
+fn record_many(store: &Store, count: u64) {
     let entry = |n: u64| leave(&n.to_string(), n, T, T + n as i64).park(if n.is_multiple_of(3) { 1 } else { 2 });
     for from in (1..=count).step_by(500) {
         let batch: Vec<Entry> = (from..=count.min(from + 499)).map(entry).collect();

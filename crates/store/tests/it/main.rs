@@ -5,7 +5,7 @@
 macro_rules! on_every_store {
     ($($promise:ident),* $(,)?) => {
         /// For whoever wants all of them on one store after the other.
-        pub(crate) const PROMISES: &[fn(&dyn parkgate_store::Store)] = &[$($promise),*];
+        pub(crate) const PROMISES: &[fn(&parkgate_store::Store)] = &[$($promise),*];
 
         mod on_sqlite {
             $(#[test] fn $promise() { crate::push::on_sqlite(super::$promise); })*

@@ -20,7 +20,7 @@ struct Cut {
     cluster: Arc<Postgres>,
     url: String,
     _data: tempfile::TempDir,
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 }
 
 impl Cut {
@@ -142,7 +142,7 @@ fn a_redacted_month_has_no_plates_and_still_knows_its_pushes_and_a_dropped_one_n
     assert_eq!(cut.months().turn().unwrap(), Some(2));
 }
 
-fn claimed(store: &dyn Store, now: i64) -> Vec<Outgoing> {
+fn claimed(store: &Store, now: i64) -> Vec<Outgoing> {
     let subscriber = store.subscribers().unwrap()[0].id;
     let claim = Claim { subscriber, now, until: now + 1000, max: 100, per_second: None };
     store.claim(&claim).unwrap().outgoing

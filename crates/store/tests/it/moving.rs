@@ -13,7 +13,7 @@ use crate::push::{T, enter, leave, new_park, opened};
 /// More than two pages.
 const RECORDS: u64 = 4500;
 
-fn fill(store: &dyn Store, first: u64, records: u64) {
+fn fill(store: &Store, first: u64, records: u64) {
     let entries = (first..first + records / 2).flat_map(|number| {
         let serial = number.to_string();
         let event_time = T + number as i64;

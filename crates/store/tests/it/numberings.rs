@@ -20,13 +20,13 @@ fn recorded() -> Verdict {
     Verdict::Recorded { refused_orders: Vec::new() }
 }
 
-fn one(store: &dyn Store, serial: &str) -> Visit {
+fn one(store: &Store, serial: &str) -> Visit {
     let mut found = store.visit("a", serial).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }
 
-fn a_new_numbering_takes_what_is_of_it(store: &dyn Store) {
+fn a_new_numbering_takes_what_is_of_it(store: &Store) {
     const DAY: i64 = 24 * 60 * 60 * 1000;
     let far = T + 10 * DAY;
     for number in 0..6_u64 {
@@ -63,7 +63,7 @@ fn a_new_numbering_takes_what_is_of_it(store: &dyn Store) {
 }
 
 /// A park whose serials start anew at T, and what was recorded of the new numbering before it began.
-fn late(store: &dyn Store, entries: Vec<Entry>) -> Epoch {
+fn late(store: &Store, entries: Vec<Entry>) -> Epoch {
     store.record(&entries).unwrap();
     store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap()
 }
@@ -82,13 +82,13 @@ fn subscriber(name: &str) -> NewSubscriber {
     NewSubscriber { name: name.into(), settings, secret, parks, enters: true, leaves: true }
 }
 
-fn claimed(store: &dyn Store, now: i64) -> Claimed {
+fn claimed(store: &Store, now: i64) -> Claimed {
     let subscriber = store.subscribers().unwrap()[0].id;
     let claim = Claim { subscriber, now, until: now + 1, max: 100, per_second: None };
     store.claim(&claim).unwrap()
 }
 
-fn what_goes_over_to_a_new_numbering_is_told_of_and_known_as_before(store: &dyn Store) {
+fn what_goes_over_to_a_new_numbering_is_told_of_and_known_as_before(store: &Store) {
     store.add_subscriber(&subscriber("vendor")).unwrap();
     let mut signed = leave("1", 1, T, T + 5).personal(r#"{"idcard_no":"L"}"#);
     signed.original = Some(r#"[["plate","%E7%B2%A4"]]"#.into());
@@ -112,7 +112,7 @@ fn what_goes_over_to_a_new_numbering_is_told_of_and_known_as_before(store: &dyn 
     assert!(store.deliveries(&left).unwrap().is_empty(), "and nobody is told of what was forgotten");
 }
 
-fn a_serial_of_both_numberings_is_there_once(store: &dyn Store) {
+fn a_serial_of_both_numberings_is_there_once(store: &Store) {
     let paid = |order: &str| format!(r#"[{{"parking_order":"{order}","pay_type":"1"}}]"#);
     let same = || leave("same", 1, T, T + 5).payments(&paid("o1"));
     let old = vec![same(), leave("other", 2, T, T + 5).payments(&paid("o2")), leave("other", 3, T, T + 5).content(8)];
@@ -137,7 +137,7 @@ fn a_serial_of_both_numberings_is_there_once(store: &dyn Store) {
 
 /// No gate's memory decides an epoch: a push that comes with the park's own key, or with that of an epoch it is not of, is
 /// recorded where its vehicle's entering belongs, from the commit of the epoch on.
-fn an_epoch_holds_for_whoever_does_not_know_of_it(store: &dyn Store) {
+fn an_epoch_holds_for_whoever_does_not_know_of_it(store: &Store) {
     store.add_subscriber(&subscriber("vendor")).unwrap();
     store.record(&[leave("1", 1, T - 9, T)]).unwrap();
     let epoch = store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap();

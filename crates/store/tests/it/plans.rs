@@ -57,7 +57,7 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
     ("SELECT received_at, event_time FROM records ORDER BY id DESC LIMIT ?1", "the newest hundred"),
 ];
 
-fn promises() -> impl Iterator<Item = &'static fn(&dyn Store)> {
+fn promises() -> impl Iterator<Item = &'static fn(&Store)> {
     [conformance::PROMISES, forwarding::PROMISES, listing::PROMISES, numberings::PROMISES].into_iter().flatten()
 }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::push::{T, With, enter, leave, new_park, on_sqlite, opened};
 
 /// Two nodes on a new database with the parks `a` and `b`, their folders and its URL.
-pub(crate) fn two_nodes(cluster: &Postgres) -> (TempDir, TempDir, String, [Arc<dyn Store>; 2]) {
+pub(crate) fn two_nodes(cluster: &Postgres) -> (TempDir, TempDir, String, [Arc<Store>; 2]) {
     let (one, two, url) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), cluster.database());
     let first = opened(one.path(), Some(&url));
     std::fs::copy(one.path().join("master.key"), two.path().join("master.key")).unwrap();
@@ -22,7 +22,7 @@ pub(crate) fn two_nodes(cluster: &Postgres) -> (TempDir, TempDir, String, [Arc<d
     (one, two, url, [first, second])
 }
 
-fn listed(store: &dyn Store) -> usize {
+fn listed(store: &Store) -> usize {
     store.visits(&VisitFilter { park_uuid: None, plate: None, since: None, limit: 100_000 }).unwrap().len()
 }
 
@@ -256,7 +256,7 @@ fn a_standby_that_takes_over_has_all_that_was_acknowledged() {
                         break;
                     }
                     let serial = number.to_string();
-                    let record = |node: &Arc<dyn Store>| {
+                    let record = |node: &Arc<Store>| {
                         node.record(&[leave(&serial, number, T, T + 1).park(thread as i64 % 2 + 1)])
                     };
                     // Now to the one node, now to the other, also the same again.
@@ -410,7 +410,7 @@ fn generated(seed: u64) -> Vec<Vec<Entry>> {
 }
 
 /// All that a store says of what it was given.
-fn told(store: &dyn Store, seed: u64) -> String {
+fn told(store: &Store, seed: u64) -> String {
     let mut all = String::new();
     for batch in generated(seed) {
         all += &format!("{:?}\n", store.record(&batch).unwrap());

@@ -12,14 +12,14 @@ use tempfile::TempDir;
 pub(crate) const T: i64 = 1_760_000_000_000;
 
 /// A new store with the parks `a` (1) and `b` (2).
-pub(crate) fn store() -> (TempDir, Arc<dyn Store>) {
+pub(crate) fn store() -> (TempDir, Arc<Store>) {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(folder.path(), None);
     (folder, store)
 }
 
 /// Opens an empty store and adds the parks `a` (1) and `b` (2).
-pub(crate) fn opened(data: &Path, url: Option<&str>) -> Arc<dyn Store> {
+pub(crate) fn opened(data: &Path, url: Option<&str>) -> Arc<Store> {
     let store = parkgate_store::open(data, url).unwrap();
     for uuid in ["a", "b"] {
         store.add_park(&new_park(uuid)).unwrap();
@@ -27,18 +27,18 @@ pub(crate) fn opened(data: &Path, url: Option<&str>) -> Arc<dyn Store> {
     store
 }
 
-pub(crate) fn on_sqlite(promise: impl Fn(&dyn Store)) {
+pub(crate) fn on_sqlite(promise: impl Fn(&Store)) {
     promise(store().1.as_ref());
 }
 
-pub(crate) fn on_postgres(promise: impl Fn(&dyn Store)) {
+pub(crate) fn on_postgres(promise: impl Fn(&Store)) {
     let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
     let store = opened(folder.path(), Some(&cluster.database()));
     promise(store.as_ref());
 }
 
 /// Cut by months, the second of which is the one that is open.
-pub(crate) fn on_postgres_by_months(promise: impl Fn(&dyn Store)) {
+pub(crate) fn on_postgres_by_months(promise: impl Fn(&Store)) {
     let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
     let url = cluster.database();
     let store = opened(folder.path(), Some(&url));
@@ -50,7 +50,7 @@ pub(crate) fn on_postgres_by_months(promise: impl Fn(&dyn Store)) {
 }
 
 /// Spread by park, as `docs/scale/by_park.sql` does it.
-pub(crate) fn on_postgres_by_parks(promise: impl Fn(&dyn Store)) {
+pub(crate) fn on_postgres_by_parks(promise: impl Fn(&Store)) {
     let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
     let url = cluster.database();
     let store = opened(folder.path(), Some(&url));

@@ -25,7 +25,7 @@ fn a_search_looks_at_what_it_finds_and_not_at_all_records() {
         since: since.map(UnixMillis),
         limit,
     };
-    let surveyed = |store: &dyn Store| {
+    let surveyed = |store: &Store| {
         let mut count = 0;
         store.survey("b", 40_000_000, &mut |_| count += 1).unwrap();
         count

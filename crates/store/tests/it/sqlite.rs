@@ -12,7 +12,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-fn count(store: &dyn Store) -> usize {
+fn count(store: &Store) -> usize {
     store.visits(&VisitFilter { park_uuid: None, plate: None, since: None, limit: 1000 }).unwrap().len()
 }
 

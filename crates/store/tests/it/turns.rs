@@ -1,15 +1,17 @@
 //! Forwarding on several nodes, and from a database that was damaged.
 
+use std::sync::Arc;
+
 use parkgate_store::delivery::{Claim, DeliveryFilter, Format, NewSubscriber, Settled, SubscriberSettings};
-use parkgate_store::{ConflictFilter, Entry, Forwarding, PostgresStore, Store, Subscriber};
+use parkgate_store::{ConflictFilter, Entry, Store, Subscriber};
 use parkgate_testbed::Postgres;
 use parkgate_wire::Secret;
 
 use crate::push::{T, With, enter, leave, new_park};
 
-fn opened(cluster: &Postgres) -> (tempfile::TempDir, String, [PostgresStore; 2], Subscriber) {
+fn opened(cluster: &Postgres) -> (tempfile::TempDir, String, [Arc<Store>; 2], Subscriber) {
     let (folder, database) = (tempfile::tempdir().unwrap(), cluster.database());
-    let open = || PostgresStore::open(folder.path(), &database).unwrap();
+    let open = || parkgate_store::open(folder.path(), Some(&database)).unwrap();
     let nodes = [open(), open()];
     nodes[0].add_park(&new_park("a")).unwrap();
     let settings = SubscriberSettings {

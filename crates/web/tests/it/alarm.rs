@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 struct Running {
     gate: Arc<Gate>,
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     serving: JoinHandle<Result<(), ServeError>>,
     public: String,
     admin: String,
