@@ -27,7 +27,7 @@ pub(crate) fn ended(mut child: Child) -> Option<i32> {
 }
 
 /// The program under test, on a data folder of its own.
-pub struct Gate {
+pub struct TestGate {
     program: PathBuf,
     folder: Option<TempDir>,
     data: PathBuf,
@@ -57,28 +57,28 @@ pub fn parkgate_with(program: &Path, args: &[&str], variables: &[(String, String
     command.output().unwrap()
 }
 
-impl Gate {
+impl TestGate {
     /// Starts with the document's park (secret `123`).
     #[must_use]
-    pub fn demo(program: &str) -> Gate {
-        Gate::with(program, &["--demo"])
+    pub fn demo(program: &str) -> TestGate {
+        TestGate::with(program, &["--demo"])
     }
 
     /// Starts with these flags.
     #[must_use]
-    pub fn with(program: &str, flags: &[&str]) -> Gate {
+    pub fn with(program: &str, flags: &[&str]) -> TestGate {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let mut gate = Gate::at(program, &data, flags);
+        let mut gate = TestGate::at(program, &data, flags);
         gate.folder = Some(folder);
         gate
     }
 
     /// Starts with these flags and variables.
     #[must_use]
-    pub fn with_variables(program: &str, flags: &[&str], variables: &[(&str, &str)]) -> Gate {
+    pub fn with_variables(program: &str, flags: &[&str], variables: &[(&str, &str)]) -> TestGate {
         let folder = tempfile::tempdir().unwrap();
-        let mut gate = Gate::stopped(program, &folder.path().join("data"), flags);
+        let mut gate = TestGate::stopped(program, &folder.path().join("data"), flags);
         gate.folder = Some(folder);
         gate.variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         gate.start();
@@ -87,16 +87,16 @@ impl Gate {
 
     /// Starts on a given data folder.
     #[must_use]
-    pub fn at(program: &str, data: &Path, flags: &[&str]) -> Gate {
-        let mut gate = Gate::stopped(program, data, flags);
+    pub fn at(program: &str, data: &Path, flags: &[&str]) -> TestGate {
+        let mut gate = TestGate::stopped(program, data, flags);
         gate.start();
         gate
     }
 
     /// The same, but not started yet.
     #[must_use]
-    pub fn stopped(program: &str, data: &Path, flags: &[&str]) -> Gate {
-        Gate {
+    pub fn stopped(program: &str, data: &Path, flags: &[&str]) -> TestGate {
+        TestGate {
             program: program.into(),
             folder: None,
             data: data.to_owned(),
@@ -275,7 +275,7 @@ pub(crate) fn is_writing(figures: impl FnOnce() -> reqwest::Result<reqwest::bloc
     waiting.is_some_and(|line| !line.ends_with(" 0"))
 }
 
-impl Drop for Gate {
+impl Drop for TestGate {
     fn drop(&mut self) {
         self.kill();
     }

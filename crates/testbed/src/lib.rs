@@ -14,7 +14,7 @@ mod subscriber;
 pub use agent::Agent;
 pub use authority::Authority;
 pub use bucket::BucketServer;
-pub use gate::{Gate, parkgate, parkgate_with};
+pub use gate::{TestGate, parkgate, parkgate_with};
 pub use postgres::Postgres;
 pub use push::{DEMO_PARK, MultipartBody, NamedValues, body, enter, leave, md5_hex, percent, signed};
 pub use scripted::{Scripted, ScriptedReply, ScriptedRequest};

@@ -31,7 +31,7 @@ pub use kind::FindingKind;
 use crate::form::Form;
 use crate::signature::Secret;
 use recipe::Request;
-use search::Search;
+use search::SignSearch;
 use target::Target;
 
 /// A secret that may have been used. The caller passes the right ones too, as [`SecretRole::Park`] or
@@ -101,7 +101,7 @@ pub fn diagnose(form: &Form, candidates: &[Candidate<'_>], budget: Budget) -> Di
         Err(kind) => return unsearched(Finding::plain(kind, &sign.chars().count().to_string())),
     };
     let request = Request::of(form);
-    let mut search = Search::new(form, &request, candidates, &target, budget);
+    let mut search = SignSearch::new(form, &request, candidates, &target, budget);
     let found = search.run();
     let (hashes_spent, is_exhausted) = (search.hashes_spent(), search.is_exhausted());
     let finding = match found {

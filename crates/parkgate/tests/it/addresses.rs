@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, body, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, MultipartBody, TestGate, body, leave, md5_hex, signed};
 use serde_json::Value;
 
 use crate::{PARKGATE, demo};
@@ -12,12 +12,12 @@ use crate::{PARKGATE, demo};
 const PROXY: &str = "127.0.0.9";
 const CLIENT: &str = "203.0.113.7";
 
-fn with(variables: &[(&str, &str)]) -> Gate {
-    Gate::with_variables(PARKGATE, &["--demo"], variables)
+fn with(variables: &[(&str, &str)]) -> TestGate {
+    TestGate::with_variables(PARKGATE, &["--demo"], variables)
 }
 
 /// Pushes from an address of this machine, with further headers; status and reply.
-fn push_from(gate: &Gate, from: &str, headers: &[(&str, &str)], serial: &str, secret: &str) -> (u16, Value) {
+fn push_from(gate: &TestGate, from: &str, headers: &[(&str, &str)], serial: &str, secret: &str) -> (u16, Value) {
     let from: IpAddr = from.parse().unwrap();
     let http =
         reqwest::blocking::Client::builder().local_address(from).timeout(Duration::from_secs(30)).build().unwrap();
@@ -31,7 +31,7 @@ fn push_from(gate: &Gate, from: &str, headers: &[(&str, &str)], serial: &str, se
 }
 
 /// A connection from an address of this machine.
-pub(crate) fn connect_from(gate: &Gate, from: &str) -> TcpStream {
+pub(crate) fn connect_from(gate: &TestGate, from: &str) -> TcpStream {
     let (from, to): (IpAddr, SocketAddr) =
         (from.parse().unwrap(), gate.url.strip_prefix("http://").unwrap().parse().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -46,7 +46,7 @@ pub(crate) fn connect_from(gate: &Gate, from: &str) -> TcpStream {
     stream
 }
 
-fn allow(gate: &Gate, network: &str, from: &str, headers: &[(&str, &str)]) {
+fn allow(gate: &TestGate, network: &str, from: &str, headers: &[(&str, &str)]) {
     gate.ok(&["park", "set", DEMO_PARK, "--allow", network]);
     let until = Instant::now() + Duration::from_secs(10);
     while push_from(gate, from, headers, "S0", "123").0 == 200 {
@@ -160,14 +160,14 @@ fn networks_that_are_none_are_named() {
 }
 
 /// Begins a form that says it is so long, and sends so much of it.
-fn half_sent(gate: &Gate, from: &str, length: usize, sent: usize) -> TcpStream {
+fn half_sent(gate: &TestGate, from: &str, length: usize, sent: usize) -> TcpStream {
     let mut stream = connect_from(gate, from);
     let head = "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     drop(stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{}", "a".repeat(sent)).as_bytes()));
     stream
 }
 
-fn resident_at_most(gate: &Gate) -> usize {
+fn resident_at_most(gate: &TestGate) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gate.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use parkgate_testbed::{Gate, MultipartBody, body, leave, signed};
+use parkgate_testbed::{MultipartBody, TestGate, body, leave, signed};
 
 use crate::{PARKGATE, demo};
 
-fn expect(gate: &Gate, content_type: &str, body: Vec<u8>, status: u16, hint: &str) {
+fn expect(gate: &TestGate, content_type: &str, body: Vec<u8>, status: u16, hint: &str) {
     let (found, reply) = gate.post("leave", content_type, body);
     assert_eq!((found, &reply["code"]), (status, &"400".into()), "{reply}");
     assert!(reply["hint"].as_str().unwrap().contains(hint), "{reply}");
     assert_eq!(reply["path"], "POST /gate/1.0/parking/internal/leave");
 }
 
-fn still_fine(gate: &Gate, serial: &str) {
+fn still_fine(gate: &TestGate, serial: &str) {
     gate.taken("leave", leave(serial, &[]));
     let kept = gate.json(&["quarantine", "list"]);
     let kept = kept.as_array().unwrap().iter().map(|row| gate.json(&["quarantine", "show", &row["id"].to_string()]));
@@ -78,7 +78,7 @@ fn what_is_too_large_or_too_many_is_413() {
 }
 
 /// Speaks HTTP by hand; all that comes back until the gate closes.
-fn raw(gate: &Gate, request: &[u8]) -> String {
+fn raw(gate: &TestGate, request: &[u8]) -> String {
     let address = gate.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
@@ -125,7 +125,7 @@ fn slow_and_endless_senders_are_let_go() {
     let config = folder.path().join("parkgate.toml");
     let limits = "[limits]\nheader_timeout = \"300ms\"\nbody_idle_timeout = \"300ms\"\nbody_timeout = \"1s\"\n";
     std::fs::write(&config, limits).unwrap();
-    let gate = Gate::with(PARKGATE, &["--demo", "--config", config.to_str().unwrap()]);
+    let gate = TestGate::with(PARKGATE, &["--demo", "--config", config.to_str().unwrap()]);
     assert_eq!(raw(&gate, b""), "", "a connection without a byte is closed");
     let half_header = raw(&gate, b"POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost:");
     assert!(half_header.is_empty() || half_header.starts_with("HTTP/1.1 408"), "{half_header}");

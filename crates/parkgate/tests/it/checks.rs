@@ -1,11 +1,11 @@
 //! Every check of `DESIGN.md` 3.3, in its order.
 
-use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, body, enter, leave, signed};
+use parkgate_testbed::{DEMO_PARK, MultipartBody, TestGate, body, enter, leave, signed};
 use serde_json::json;
 
 use crate::demo;
 
-fn refused(gate: &Gate, call: &str, pairs: Vec<(String, String)>, status: u16, hint: &str) {
+fn refused(gate: &TestGate, call: &str, pairs: Vec<(String, String)>, status: u16, hint: &str) {
     let (found, reply) = gate.push(call, pairs);
     assert_eq!(found, status, "{reply}");
     assert!(reply["hint"].as_str().unwrap().contains(hint), "{reply}");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use parkgate_testbed::{DEMO_PARK, Gate, leave, percent, signed};
+use parkgate_testbed::{DEMO_PARK, TestGate, leave, percent, signed};
 use serde_json::Value;
 
 use crate::demo;
@@ -14,7 +14,7 @@ fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients")
 }
 
-fn picture(gate: &Gate) -> PathBuf {
+fn picture(gate: &TestGate) -> PathBuf {
     let path = gate.data().join("abcde.gif");
     std::fs::write(&path, GIF).unwrap();
     path
@@ -27,7 +27,7 @@ fn replies(command: &mut Command) -> Vec<Value> {
     text.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn all_taken(gate: &Gate, replies: &[Value], pushed: usize) {
+fn all_taken(gate: &TestGate, replies: &[Value], pushed: usize) {
     assert_eq!(replies.len(), pushed);
     for reply in replies {
         assert_eq!((&reply["message"], &reply["hint"]), (&Value::from("OK"), &Value::Null), "{reply}");

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use parkgate_testbed::{DEMO_PARK, Gate, SubscriberAnswer, TestSubscriber, body, enter, leave, signed};
+use parkgate_testbed::{DEMO_PARK, SubscriberAnswer, TestGate, TestSubscriber, body, enter, leave, signed};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -46,7 +46,7 @@ fn ahead(folder: &Path, days: u32) -> Vec<(String, String)> {
 #[test]
 fn a_clock_that_jumps_ahead_deletes_no_quarantine_and_kills_no_delivery_and_what_it_made_due_comes_back() {
     let city = TestSubscriber::start(SubscriberAnswer::Says(500, "later"));
-    let mut gate = Gate::with_variables(PARKGATE, &["--demo"], &SETTINGS);
+    let mut gate = TestGate::with_variables(PARKGATE, &["--demo"], &SETTINGS);
     let add =
         ["subscriber", "add", "--name", "city", "--url", &city.url, "--format", "relay", "--secret", "s", "--all"];
     gate.ok(&add);
@@ -54,8 +54,8 @@ fn a_clock_that_jumps_ahead_deletes_no_quarantine_and_kills_no_delivery_and_what
     assert_eq!(gate.post("leave", "application/x-www-form-urlencoded", wrong).0, 200);
     eventually(|| gate.json(&["subscriber", "list"]).as_array().unwrap().len() == 1);
     gate.taken("leave", leave("S1", &[]));
-    let deliveries = |gate: &Gate| gate.json(&["delivery", "list"]);
-    let attempts = |gate: &Gate| deliveries(gate)[0]["attempts"].as_u64().unwrap_or(0);
+    let deliveries = |gate: &TestGate| gate.json(&["delivery", "list"]);
+    let attempts = |gate: &TestGate| deliveries(gate)[0]["attempts"].as_u64().unwrap_or(0);
     eventually(|| attempts(&gate) > 0);
 
     // Started again a year later, as its clock says.
@@ -67,7 +67,7 @@ fn a_clock_that_jumps_ahead_deletes_no_quarantine_and_kills_no_delivery_and_what
     eventually(|| attempts(&gate) > before + 1);
     // A car park whose clock is right confirms nothing of it.
     gate.taken("enter", enter("S2", &[]));
-    let kept = |gate: &Gate| gate.json(&["quarantine", "list"]).as_array().unwrap().len();
+    let kept = |gate: &TestGate| gate.json(&["quarantine", "list"]).as_array().unwrap().len();
     assert_eq!(kept(&gate), 1);
     assert!(deliveries(&gate).as_array().unwrap().iter().all(|delivery| delivery["state"] == "pending"));
     assert!(gate.log().contains("the clock is ahead of what is confirmed"), "{}", gate.log());

@@ -1,6 +1,6 @@
 //! The command line as scripts call it (`DESIGN.md` 6).
 
-use parkgate_testbed::{DEMO_PARK, Gate, enter, leave, parkgate};
+use parkgate_testbed::{DEMO_PARK, TestGate, enter, leave, parkgate};
 use serde_json::json;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -232,7 +232,7 @@ fn an_empty_listing_says_so_and_by_which_filter() {
     }
     gate.ok(&[&["subscriber", "add"], &hook[..]].concat());
     assert_eq!(gate.ok(&differences), "没有符合 x 的答复差异 (no differences match)\n");
-    let other = Gate::with(PARKGATE, &[]);
+    let other = TestGate::with(PARKGATE, &[]);
     assert_eq!(other.ok(&["park", "list"]), "没有停车场 (no parks)\n");
     let agent = gate.data().join("agent.toml");
     let settings = format!(

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{Gate, body, leave, md5_hex, signed};
+use parkgate_testbed::{TestGate, body, leave, md5_hex, signed};
 
 use crate::{PARKGATE, demo};
 
@@ -20,7 +20,7 @@ struct Line {
 }
 
 impl Line {
-    fn open(gate: &Gate) -> Line {
+    fn open(gate: &TestGate) -> Line {
         let stream = TcpStream::connect(gate.url.strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         Line { stream, read: Vec::new() }
@@ -166,11 +166,11 @@ fn a_client_that_ends_its_half_after_the_push_is_answered() {
 }
 
 /// Started with these of `[limits]`.
-fn with(limits: &[(&str, &str)]) -> Gate {
+fn with(limits: &[(&str, &str)]) -> TestGate {
     let variables: Vec<(String, &str)> =
         limits.iter().map(|(name, value)| (format!("PARKGATE_LIMITS_{name}"), *value)).collect();
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    Gate::with_variables(PARKGATE, &["--demo"], &variables)
+    TestGate::with_variables(PARKGATE, &["--demo"], &variables)
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn under_limits(folder: &Path, soft: u32, hard: u32) -> PathBuf {
 #[test]
 fn the_limit_of_open_files_is_raised_and_more_idle_sockets_than_it_keep_nobody_out() {
     let folder = tempfile::tempdir().unwrap();
-    let gate = Gate::demo(under_limits(folder.path(), 64, 320).to_str().unwrap());
+    let gate = TestGate::demo(under_limits(folder.path(), 64, 320).to_str().unwrap());
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", gate.pid())).unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["320", "320"]);

@@ -1,13 +1,13 @@
 //! Rotated secrets, parks that need not sign, and car parks whose serials restart.
 
-use parkgate_testbed::{DEMO_PARK, Gate, NamedValues, body, enter, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, NamedValues, TestGate, body, enter, leave, md5_hex, signed};
 use serde_json::{Value, json};
 
 use crate::demo;
 use crate::quarantine::limited;
 use crate::replies::eventually;
 
-fn post(gate: &Gate, call: &str, pairs: &NamedValues) -> (u16, Value) {
+fn post(gate: &TestGate, call: &str, pairs: &NamedValues) -> (u16, Value) {
     gate.post(call, "application/x-www-form-urlencoded", body(pairs).into_bytes())
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use parkgate_testbed::{Gate, leave, md5_hex, parkgate};
+use parkgate_testbed::{TestGate, leave, md5_hex, parkgate};
 
 use crate::PARKGATE;
 use crate::replies::eventually;
@@ -68,7 +68,8 @@ fn folders_are_synced_in_those_above_them() {
     all_synced(3);
 
     let images = under("c/images");
-    let mut gate = Gate::at(program.to_str().unwrap(), &top.path().join("d/e/data"), &["--demo", "--images", &images]);
+    let mut gate =
+        TestGate::at(program.to_str().unwrap(), &top.path().join("d/e/data"), &["--demo", "--images", &images]);
     let hash = md5_hex(b"GIF89a");
     let pairs = leave("S1", &[("leave_image_hash", &hash)]);
     assert_eq!(gate.push_files("leave", pairs, &[("leave_image_file", b"GIF89a")]).1["message"], "OK");

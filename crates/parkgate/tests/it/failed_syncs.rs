@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use parkgate_testbed::{Agent, Gate};
+use parkgate_testbed::{Agent, TestGate};
 
 use crate::PARKGATE;
 use crate::agent::leave;
@@ -39,7 +39,7 @@ const FAULTS: [Fault; 4] = [
 
 #[test]
 fn after_one_failed_sync_the_gate_ends_and_nothing_acknowledged_is_lost() {
-    let mut gate = Gate::with(PARKGATE, &["--demo"]);
+    let mut gate = TestGate::with(PARKGATE, &["--demo"]);
     let next = Arc::new(AtomicU32::new(0));
     let acknowledged = Arc::new(Mutex::new(Vec::new()));
     for round in 0..rounds() {

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, body, enter, leave, signed};
+use parkgate_testbed::{DEMO_PARK, MultipartBody, TestGate, body, enter, leave, signed};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -32,7 +32,7 @@ pub(crate) struct Push {
 
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
-    let mut gate = Gate::with(PARKGATE, &["--demo"]);
+    let mut gate = TestGate::with(PARKGATE, &["--demo"]);
     let next = Arc::new(AtomicU32::new(0));
     let acknowledged = Arc::new(Mutex::new(Vec::new()));
     for round in 0..rounds() {
@@ -179,7 +179,7 @@ fn a_full_disk_is_answered_503_and_it_recovers_by_itself() {
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&data).status();
     assert!(mounted.is_ok_and(|status| status.success()), "this test mounts a small disk and needs root");
     let _unmount = Unmount(data.clone());
-    let gate = Gate::at(PARKGATE, &data, &["--demo"]);
+    let gate = TestGate::at(PARKGATE, &data, &["--demo"]);
     gate.taken("leave", leave("S1", &[]));
     // Filled to the last block.
     let filler = data.join("filler");
@@ -221,7 +221,7 @@ impl Drop for Unmount {
 
 #[test]
 fn an_upload_cut_off_leaves_nothing() {
-    let gate = Gate::with(PARKGATE, &["--demo"]);
+    let gate = TestGate::with(PARKGATE, &["--demo"]);
     let whole = MultipartBody::of(&signed(leave("S1", &[]), "123")).file("leave_image_file", &vec![7; 1_000_000]).end();
     let head = format!(
         "POST /gate/1.0/parking/internal/leave HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{BucketServer, Gate, Postgres, SubscriberAnswer, TestSubscriber, parkgate_with};
+use parkgate_testbed::{BucketServer, Postgres, SubscriberAnswer, TestGate, TestSubscriber, parkgate_with};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -72,7 +72,7 @@ fn nothing_is_lost_or_doubled_when_gates_and_database_are_killed_in_turn() {
     let folder = tempfile::tempdir().unwrap();
     let gate_at = |name: &str| {
         let flags = ["--demo", "--store", &url, "--images", &pictures];
-        let mut gate = Gate::stopped(PARKGATE, &folder.path().join(name), &flags);
+        let mut gate = TestGate::stopped(PARKGATE, &folder.path().join(name), &flags);
         gate.variables = bucket.variables(None);
         for (name, value) in
             [("ALLOW_PRIVATE", "true"), ("RETRY_FIRST", "20ms"), ("RETRY_MAX", "200ms"), ("TIMEOUT", "2s")]

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use parkgate_testbed::{Agent, Gate, Scripted, ScriptedReply, enter, leave, md5_hex, parkgate};
+use parkgate_testbed::{Agent, Scripted, ScriptedReply, TestGate, enter, leave, md5_hex, parkgate};
 use serde_json::json;
 
 use crate::PARKGATE;
@@ -55,7 +55,7 @@ fn a_gates_folder_is_its_owners_whatever_the_umask() {
         assert!(parkgate(&program, &add).status.success());
         assert_eq!(open_to_others(&made), []);
         let data = folder.path().join("data");
-        let gate = Gate::at(program.to_str().unwrap(), &data, &["--demo"]);
+        let gate = TestGate::at(program.to_str().unwrap(), &data, &["--demo"]);
         let picture: &[u8] = b"GIF89a car";
         let hash = md5_hex(picture);
         let files = [("leave_image_file", picture)];
@@ -74,7 +74,7 @@ fn a_gates_folder_is_its_owners_whatever_the_umask() {
 fn a_gates_folder_that_others_could_use_is_taken_back() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let mut gate = Gate::at(PARKGATE, &data, &["--demo"]);
+    let mut gate = TestGate::at(PARKGATE, &data, &["--demo"]);
     gate.taken("leave", leave("S1", &[]));
     gate.kill();
     for path in walk(&data).iter().filter(|path| !path.ends_with("master.key")) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
 use parkgate_testbed::{
-    DEMO_PARK, Gate, Postgres, ReceivedDelivery, SubscriberAnswer, TestSubscriber, enter, leave, parkgate_with,
+    DEMO_PARK, Postgres, ReceivedDelivery, SubscriberAnswer, TestGate, TestSubscriber, enter, leave, parkgate_with,
 };
 use serde_json::Value;
 use sha2::Sha256;
@@ -19,7 +19,7 @@ use crate::PARKGATE;
 
 /// A gate whose times are short: an hour of waiting is a second.
 struct Forwarding {
-    gate: Gate,
+    gate: TestGate,
     store: Option<(Arc<Postgres>, String)>,
 }
 
@@ -30,7 +30,7 @@ impl Forwarding {
             flags.extend(["--store", url]);
         }
         let folder = tempfile::tempdir().unwrap().keep();
-        let mut gate = Gate::stopped(PARKGATE, &folder.join("data"), &flags);
+        let mut gate = TestGate::stopped(PARKGATE, &folder.join("data"), &flags);
         let base = [("ALLOW_PRIVATE", "true"), ("RETRY_FIRST", "20ms"), ("RETRY_MAX", "200ms"), ("TIMEOUT", "2s")];
         for (name, value) in base.iter().chain(settings) {
             gate.variables.push((format!("PARKGATE_FORWARD_{name}"), (*value).to_owned()));
@@ -116,7 +116,7 @@ fn assert_in_order(received: &[ReceivedDelivery], expected: impl Iterator<Item =
 #[test]
 fn a_relay_sends_the_push_as_it_came_pictures_and_sign_and_all() {
     each_store(|store| {
-        let upstream = Gate::demo(PARKGATE);
+        let upstream = TestGate::demo(PARKGATE);
         let front = Forwarding::on(store, &[]);
         // As the car parks know it, by the address of one of its calls.
         let address = format!("{}/gate/1.0/parking/internal/leave", upstream.url);
@@ -271,7 +271,7 @@ fn two_gates_on_one_database_share_the_work() {
     let data = folder.path().join("data");
     std::fs::create_dir_all(&data).unwrap();
     std::fs::copy(first.gate.data().join("master.key"), data.join("master.key")).unwrap();
-    let mut second = Gate::stopped(PARKGATE, &data, &["--store", &url]);
+    let mut second = TestGate::stopped(PARKGATE, &data, &["--store", &url]);
     second.variables.clone_from(&first.gate.variables);
     second.start();
     first.subscribe("city", &city.url, &["--format", "relay", "--all"]);

@@ -4,15 +4,15 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{Gate, Scripted, ScriptedReply, enter, leave, md5_hex};
+use parkgate_testbed::{Scripted, ScriptedReply, TestGate, enter, leave, md5_hex};
 use serde_json::Value;
 
 use crate::PARKGATE;
 use crate::replies::eventually;
 
-fn forwarding(variables: &[(&str, &str)]) -> Gate {
+fn forwarding(variables: &[(&str, &str)]) -> TestGate {
     let folder = tempfile::tempdir().unwrap().keep();
-    let mut gate = Gate::stopped(PARKGATE, &folder.join("data"), &["--demo"]);
+    let mut gate = TestGate::stopped(PARKGATE, &folder.join("data"), &["--demo"]);
     let base = [("ALLOW_PRIVATE", "true"), ("RETRY_FIRST", "20ms"), ("RETRY_MAX", "200ms"), ("TIMEOUT", "4s")];
     for (name, value) in base.iter().chain(variables) {
         gate.variables.retain(|(known, _)| *known != format!("PARKGATE_FORWARD_{name}"));
@@ -22,13 +22,13 @@ fn forwarding(variables: &[(&str, &str)]) -> Gate {
     gate
 }
 
-fn subscribe(gate: &Gate, url: &str, format: &str) {
+fn subscribe(gate: &TestGate, url: &str, format: &str) {
     let args = ["subscriber", "add", "--name", "city", "--url", url, "--format", format, "--secret", "s", "--all"];
     let added = gate.run(&args);
     assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
 }
 
-fn counts(gate: &Gate) -> (Value, Value) {
+fn counts(gate: &TestGate) -> (Value, Value) {
     let shown = gate.json(&["subscriber", "show", "city"]);
     (shown["pending"].clone(), shown["dead"].clone())
 }

@@ -1,6 +1,6 @@
 //! Pictures on S3: `--images s3://…` against a real S3 server (`s3s-fs`).
 
-use parkgate_testbed::{BucketServer, Gate, leave, md5_hex};
+use parkgate_testbed::{BucketServer, TestGate, leave, md5_hex};
 use serde_json::json;
 
 use crate::PARKGATE;
@@ -8,7 +8,7 @@ use crate::replies::eventually;
 
 const PICTURE: &[u8] = b"GIF89a a car";
 
-fn push(gate: &Gate, serial: &str, picture: &[u8]) -> (u16, serde_json::Value) {
+fn push(gate: &TestGate, serial: &str, picture: &[u8]) -> (u16, serde_json::Value) {
     let hash = md5_hex(picture);
     gate.push_files("leave", leave(serial, &[("leave_image_hash", &hash)]), &[("leave_image_file", picture)])
 }
@@ -18,7 +18,7 @@ fn pictures_are_in_the_bucket_before_the_reply_and_without_it_the_car_park_keeps
     let bucket = BucketServer::start();
     let folder = tempfile::tempdir().unwrap();
     let url = bucket.url("east/gate");
-    let mut gate = Gate::stopped(PARKGATE, &folder.path().join("data"), &["--demo", "--images", &url]);
+    let mut gate = TestGate::stopped(PARKGATE, &folder.path().join("data"), &["--demo", "--images", &url]);
     gate.variables = bucket.variables(None);
     gate.start();
     assert_eq!(push(&gate, "S1", PICTURE).1["message"], "OK");
@@ -55,7 +55,8 @@ fn pictures_are_in_the_bucket_before_the_reply_and_without_it_the_car_park_keeps
 #[test]
 fn a_gate_without_its_bucket_is_not_ready() {
     let (bucket, folder) = (BucketServer::start(), tempfile::tempdir().unwrap());
-    let mut gate = Gate::stopped(PARKGATE, &folder.path().join("data"), &["--demo", "--images", "s3://elsewhere/gate"]);
+    let mut gate =
+        TestGate::stopped(PARKGATE, &folder.path().join("data"), &["--demo", "--images", "s3://elsewhere/gate"]);
     gate.variables = bucket.variables(None);
     gate.start();
     let (ready, reported) = gate.readiness();

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use parkgate_testbed::{
-    Agent, DEMO_PARK, Gate, MultipartBody, NamedValues, body, enter, leave, md5_hex, percent, signed,
+    Agent, DEMO_PARK, MultipartBody, NamedValues, TestGate, body, enter, leave, md5_hex, percent, signed,
 };
 use serde_json::{Value, json};
 
@@ -33,13 +33,13 @@ fn with_part(pairs: &[(String, String)], name: &str, headers: &str, content: &[u
     MultipartBody::of(&others).part(headers, content).end()
 }
 
-fn taken(gate: &Gate, content_type: &str, body: Vec<u8>) -> Value {
+fn taken(gate: &TestGate, content_type: &str, body: Vec<u8>) -> Value {
     let (status, reply) = gate.post("leave", content_type, body);
     assert_eq!((status, &reply["message"], &reply["hint"]), (200, &json!("OK"), &Value::Null), "{reply}");
     reply
 }
 
-fn refused(gate: &Gate, content_type: &str, body: Vec<u8>, words: &[&str]) {
+fn refused(gate: &TestGate, content_type: &str, body: Vec<u8>, words: &[&str]) {
     let (status, reply) = gate.post("leave", content_type, body);
     let hint = reply["hint"].as_str().unwrap_or_default();
     assert!(status == 400 && words.iter().all(|word| hint.contains(word)), "{status} {reply} {words:?}");
@@ -396,7 +396,7 @@ fn payments_are_taken_up_to_their_limit_and_one_more_is_kept() {
     assert_eq!(gate.json(&["quarantine", "list"])[0]["reason"], "TooManyPayments");
     assert_eq!(gate.json(&["quarantine", "replay"])[0]["outcome"], "recorded");
     assert_eq!(gate.visit("S2")["payments"].as_array().unwrap().len(), 1001);
-    let mut set = Gate::stopped(PARKGATE, &gate.data().with_extension("set"), &["--demo"]);
+    let mut set = TestGate::stopped(PARKGATE, &gate.data().with_extension("set"), &["--demo"]);
     set.variables.push(("PARKGATE_LIMITS_PAYMENTS_MAX".into(), "2".into()));
     set.start();
     set.taken("leave", leave("S1", &[("payment_list", &list("S1", 2))]));
@@ -404,7 +404,7 @@ fn payments_are_taken_up_to_their_limit_and_one_more_is_kept() {
 }
 
 /// Sends a head and reads what comes back, up to the end of a head; the connection stays open.
-fn ask(gate: &Gate, head: &str) -> (TcpStream, String) {
+fn ask(gate: &TestGate, head: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(gate.url.strip_prefix("http://").unwrap()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(head.as_bytes()).unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use parkgate_testbed::{Agent, DEMO_PARK, Gate, enter, md5_hex};
+use parkgate_testbed::{Agent, DEMO_PARK, TestGate, enter, md5_hex};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -121,7 +121,7 @@ fn curl() {
     is_taken_by_curl(&gate);
 }
 
-fn is_taken_by_curl(gate: &Gate) {
+fn is_taken_by_curl(gate: &TestGate) {
     let visit = gate.visit("S1");
     assert_eq!(visit["params"]["sign"], SIGN, "the same push by all, to the byte");
     assert_eq!(

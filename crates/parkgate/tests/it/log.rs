@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use parkgate_testbed::{Agent, DEMO_PARK, Gate, NamedValues, body, leave, signed};
+use parkgate_testbed::{Agent, DEMO_PARK, NamedValues, TestGate, body, leave, signed};
 use serde_json::{Value, json};
 
 use crate::PARKGATE;
@@ -44,7 +44,7 @@ fn push_of(number: usize) -> (NamedValues, &'static str, u16, &'static str) {
 }
 
 /// Sends so many, from several threads; each must be answered.
-fn push_all(gate: &Gate, count: usize) {
+fn push_all(gate: &TestGate, count: usize) {
     let url = Arc::new(format!("{}/gate/1.0/parking/internal/leave", gate.url));
     let threads = (0..6).map(|first| {
         let url = Arc::clone(&url);
@@ -73,7 +73,7 @@ fn metric(figures: &str, name: &str) -> u64 {
 fn a_gate_whose_log_cannot_be_written_answers_every_push_and_ends_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     for (name, stderr, reader) in outputs() {
-        let mut gate = Gate::stopped(PARKGATE, &folder.path().join(name), &["--demo"]);
+        let mut gate = TestGate::stopped(PARKGATE, &folder.path().join(name), &["--demo"]);
         // Every push is worth a line then; and the quarantine has room for all.
         gate.variables = vec![
             ("PARKGATE_LOG".into(), "parkgate_web=debug,info".into()),
@@ -94,7 +94,7 @@ fn a_gate_whose_log_cannot_be_written_answers_every_push_and_ends_when_asked() {
 
 #[test]
 fn an_agent_whose_log_cannot_be_written_sends_every_record_and_ends_when_asked() {
-    let gate = Gate::demo(PARKGATE);
+    let gate = TestGate::demo(PARKGATE);
     for (name, stderr, _reader) in outputs() {
         let mut agent = Agent::new(PARKGATE, &gate.url, "");
         agent.start_logging_to(stderr);
@@ -166,7 +166,7 @@ fn a_log_that_can_be_written_again_says_how_many_lines_were_lost() {
     both.read(true).write(true);
     let first = both.open(&fifo).unwrap();
     let stderr = OpenOptions::new().write(true).open(&fifo).unwrap();
-    let mut gate = Gate::stopped(PARKGATE, &folder.path().join("data"), &["--demo"]);
+    let mut gate = TestGate::stopped(PARKGATE, &folder.path().join("data"), &["--demo"]);
     gate.start_logging_to(stderr);
     // What is said at the start is written. Then nobody reads, and then somebody does.
     drop(gate.log());
@@ -186,7 +186,7 @@ fn a_log_that_can_be_written_again_says_how_many_lines_were_lost() {
 
 #[test]
 fn one_senders_mistake_does_not_fill_the_log() {
-    let gate = Gate::demo(PARKGATE);
+    let gate = TestGate::demo(PARKGATE);
     for number in 0..50 {
         let (status, reply) = gate.push("leave", leave(&format!("S{number}"), &[("enter_time", "")]));
         assert_eq!(status, 400, "{reply}");

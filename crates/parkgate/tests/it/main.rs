@@ -40,12 +40,12 @@ mod stop;
 mod tidy;
 mod upgrades;
 
-use parkgate_testbed::Gate;
+use parkgate_testbed::TestGate;
 
 /// The program under test.
 pub(crate) const PARKGATE: &str = env!("CARGO_BIN_EXE_parkgate");
 
 /// A running gate with the document's park.
-pub(crate) fn demo() -> Gate {
-    Gate::demo(PARKGATE)
+pub(crate) fn demo() -> TestGate {
+    TestGate::demo(PARKGATE)
 }

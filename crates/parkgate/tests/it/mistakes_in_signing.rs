@@ -4,7 +4,7 @@
 #[path = "../../../wire/tests/it/doctor/pushes.rs"]
 mod pushes;
 
-use parkgate_testbed::{Gate, MultipartBody, body, leave, md5_hex, signed as rightly_signed};
+use parkgate_testbed::{MultipartBody, TestGate, body, leave, md5_hex, signed as rightly_signed};
 use parkgate_wire::doctor::FindingKind;
 use pushes::{Mistake, OTHER_SECRET, Params, SECRET, Stage, mistakes, params, sent, signed};
 use serde_json::Value;
@@ -16,7 +16,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const PARK: &str = "49f0cc52-e8c7-41e3-b54d-af666b8cc11a";
 
 /// A gate that asks the doctor as often as it may, with a park of that secret.
-fn gate() -> (Gate, tempfile::TempDir) {
+fn gate() -> (TestGate, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("parkgate.toml");
     std::fs::write(&file, "[limits]\ndoctor_per_minute = 1000000\n").unwrap();
@@ -28,7 +28,7 @@ fn gate() -> (Gate, tempfile::TempDir) {
     };
     add(PARK, SECRET);
     add("another", OTHER_SECRET);
-    (Gate::at(PARKGATE, &data, &["--config", file.to_str().unwrap()]), folder)
+    (TestGate::at(PARKGATE, &data, &["--config", file.to_str().unwrap()]), folder)
 }
 
 /// The table's push with all that the gate wants of a leave.
@@ -39,7 +39,7 @@ fn whole() -> Params {
     all
 }
 
-fn hint(gate: &Gate, content_type: &str, body: Vec<u8>) -> String {
+fn hint(gate: &TestGate, content_type: &str, body: Vec<u8>) -> String {
     let (status, reply) = gate.post("leave", content_type, body);
     assert_eq!((status, &reply["message"]), (200, &Value::from("已忽略当前请求")), "{reply}");
     let hint = reply["hint"].as_str().unwrap().to_owned();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use parkgate_testbed::{BucketServer, DEMO_PARK, Gate, Postgres, enter, leave, md5_hex};
+use parkgate_testbed::{BucketServer, DEMO_PARK, Postgres, TestGate, enter, leave, md5_hex};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -33,7 +33,7 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
     let (cluster, bucket, folder) = (Postgres::shared(), BucketServer::start(), tempfile::tempdir().unwrap());
     let (url, images) = (cluster.database(), bucket.url("moved"));
     let (old, back) = (folder.path().join("old"), folder.path().join("back"));
-    let gate = Gate::at(PARKGATE, &old, &["--demo"]);
+    let gate = TestGate::at(PARKGATE, &old, &["--demo"]);
     for number in 0..30 {
         let serial = format!("S{number}");
         gate.taken("enter", enter(&serial, &[]));
@@ -69,7 +69,7 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
 
     let beside = ["--data", text(&old), "--store", &url];
     assert_eq!(visits(&bucket, &beside), before);
-    let mut gate = Gate::stopped(PARKGATE, &old, &["--store", &url, "--images", &images, "--demo"]);
+    let mut gate = TestGate::stopped(PARKGATE, &old, &["--store", &url, "--images", &images, "--demo"]);
     gate.variables = bucket.variables(None);
     gate.start();
     // A repeat is known, and what is new gets a number of its own.
@@ -83,7 +83,7 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
     let reported: Value = serde_json::from_str(&ok(&bucket, &home)).unwrap();
     assert_eq!(rows(&reported, "records"), 62);
     assert_eq!(visits(&bucket, &["--data", text(&back)]), before);
-    let gate = Gate::at(PARKGATE, &back, &["--demo"]);
+    let gate = TestGate::at(PARKGATE, &back, &["--demo"]);
     gate.taken("leave", leave("N2", &[]));
     let (_, reply) = gate.push("enter", enter("S1", &[]));
     assert_eq!(reply["message"], "OK", "{reply}");
@@ -97,7 +97,7 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
 fn an_unfinished_move_is_opened_by_nobody_goes_on_and_can_be_given_up() {
     let (cluster, bucket, folder) = (Postgres::shared(), BucketServer::start(), tempfile::tempdir().unwrap());
     let (url, old) = (cluster.database(), folder.path().join("old"));
-    let gate = Gate::at(PARKGATE, &old, &["--demo"]);
+    let gate = TestGate::at(PARKGATE, &old, &["--demo"]);
     let picture = b"GIF89a car";
     let hash = md5_hex(picture);
     gate.push_files("leave", leave("S1", &[("leave_image_hash", &hash)]), &[("leave_image_file", picture)]);
@@ -126,7 +126,7 @@ fn an_unfinished_move_is_opened_by_nobody_goes_on_and_can_be_given_up() {
 fn a_picture_that_cannot_be_read_is_not_taken_for_a_missing_one() {
     let (cluster, bucket, folder) = (Postgres::shared(), BucketServer::start(), tempfile::tempdir().unwrap());
     let (url, old) = (cluster.database(), folder.path().join("old"));
-    let mut gate = Gate::at(PARKGATE, &old, &["--demo"]);
+    let mut gate = TestGate::at(PARKGATE, &old, &["--demo"]);
     let pictures: Vec<PathBuf> = ["missing", "unreadable"].map(|car| with_picture(&gate, car)).into();
     gate.stop();
     std::fs::remove_file(&pictures[0]).unwrap();
@@ -149,7 +149,7 @@ fn a_picture_that_cannot_be_read_is_not_taken_for_a_missing_one() {
 }
 
 /// Where the picture of a car that left is.
-fn with_picture(gate: &Gate, car: &str) -> PathBuf {
+fn with_picture(gate: &TestGate, car: &str) -> PathBuf {
     let picture = format!("GIF89a {car}").into_bytes();
     let hash = md5_hex(&picture);
     gate.push_files("leave", leave(car, &[("leave_image_hash", &hash)]), &[("leave_image_file", &picture)]);
@@ -160,7 +160,7 @@ fn with_picture(gate: &Gate, car: &str) -> PathBuf {
 fn a_move_that_is_killed_goes_on_where_it_was() {
     let (cluster, bucket, folder) = (Postgres::shared(), BucketServer::start(), tempfile::tempdir().unwrap());
     let (url, old) = (cluster.database(), folder.path().join("old"));
-    let mut gate = Gate::at(PARKGATE, &old, &["--demo"]);
+    let mut gate = TestGate::at(PARKGATE, &old, &["--demo"]);
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let gate = &gate;

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{DEMO_PARK, Gate, Postgres, enter, leave, parkgate, signed};
+use parkgate_testbed::{DEMO_PARK, Postgres, TestGate, enter, leave, parkgate, signed};
 
 use crate::PARKGATE;
 use crate::replies::eventually;
 
 /// A gate with this data folder on this database.
-fn gate(data: &Path, url: &str) -> Gate {
-    Gate::at(PARKGATE, data, &["--store", url, "--demo"])
+fn gate(data: &Path, url: &str) -> TestGate {
+    TestGate::at(PARKGATE, data, &["--store", url, "--demo"])
 }
 
 /// Runs a command on the database and the folder.
@@ -122,12 +122,12 @@ fn a_database_that_is_away_stops_a_command_with_its_name_and_without_its_passwor
 }
 
 /// Whether it is ready, as a status, and what was found.
-fn readyz(gate: &Gate) -> (u16, serde_json::Value) {
+fn readyz(gate: &TestGate) -> (u16, serde_json::Value) {
     let (ready, found) = gate.readiness();
     (if ready { 200 } else { 503 }, found)
 }
 
-fn alive(gate: &Gate) -> bool {
+fn alive(gate: &TestGate) -> bool {
     reqwest::blocking::get(format!("{}/healthz", gate.url)).unwrap().status() == 200
 }
 
@@ -177,7 +177,7 @@ fn however_many_ask_whether_it_is_ready_few_connections_are_made_and_fewer_stay(
     let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
     let url = cluster.database();
     let database = url.rsplit_once('/').unwrap().1.to_owned();
-    let mut gate = Gate::stopped(PARKGATE, folder.path(), &["--store", &url, "--demo"]);
+    let mut gate = TestGate::stopped(PARKGATE, folder.path(), &["--store", &url, "--demo"]);
     gate.variables = vec![("PARKGATE_LIMITS_LANES".into(), "2".into())];
     gate.start();
     let counted = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");

@@ -1,6 +1,6 @@
 //! What is refused is kept until its cause is mended (`DESIGN.md` 3.6).
 
-use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, NamedValues, body, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, MultipartBody, NamedValues, TestGate, body, leave, md5_hex, signed};
 use serde_json::{Value, json};
 
 use crate::replies::eventually;
@@ -8,22 +8,22 @@ use crate::{PARKGATE, demo};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-fn post(gate: &Gate, pairs: &NamedValues) -> (u16, Value) {
+fn post(gate: &TestGate, pairs: &NamedValues) -> (u16, Value) {
     gate.post("leave", FORM, body(pairs).into_bytes())
 }
 
-fn metric(gate: &Gate, name: &str) -> u64 {
+fn metric(gate: &TestGate, name: &str) -> u64 {
     let text = gate.metrics();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap_or("0").to_owned();
     line.parse().unwrap()
 }
 
 /// A gate whose settings file holds these limits.
-pub(crate) fn limited(limits: &str) -> (Gate, tempfile::TempDir) {
+pub(crate) fn limited(limits: &str) -> (TestGate, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("parkgate.toml");
     std::fs::write(&file, format!("[limits]\n{limits}\n")).unwrap();
-    (Gate::with(PARKGATE, &["--demo", "--config", file.to_str().unwrap()]), folder)
+    (TestGate::with(PARKGATE, &["--demo", "--config", file.to_str().unwrap()]), folder)
 }
 
 #[test]

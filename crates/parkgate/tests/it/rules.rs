@@ -1,11 +1,11 @@
 //! Every rule of `DESIGN.md` 4 that a push can show.
 
-use parkgate_testbed::{DEMO_PARK, Gate, enter, leave};
+use parkgate_testbed::{DEMO_PARK, TestGate, enter, leave};
 use serde_json::{Value, json};
 
 use crate::demo;
 
-fn spaces(gate: &Gate) -> (Value, Value) {
+fn spaces(gate: &TestGate) -> (Value, Value) {
     let park = gate.json(&["park", "show", DEMO_PARK]);
     (park["remain_parking_space"].clone(), park["drift"].clone())
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use parkgate_testbed::{Gate, MultipartBody, leave, md5_hex, signed};
+use parkgate_testbed::{MultipartBody, TestGate, leave, md5_hex, signed};
 
 use crate::PARKGATE;
 use crate::replies::eventually;
@@ -18,7 +18,7 @@ fn a_gate_that_starts_takes_no_picture_from_one_that_is_receiving_it() {
     let top = tempfile::tempdir().unwrap();
     let images = top.path().join("images");
     let flags = ["--demo", "--images", images.to_str().unwrap()];
-    let first = Gate::at(PARKGATE, &top.path().join("one"), &flags);
+    let first = TestGate::at(PARKGATE, &top.path().join("one"), &flags);
     let picture = [b"GIF89a".as_slice(), &[7; 200_000]].concat();
     let hash = md5_hex(&picture);
     let pairs = signed(leave("S1", &[("leave_image_hash", &hash)]), "123");
@@ -34,7 +34,7 @@ fn a_gate_that_starts_takes_no_picture_from_one_that_is_receiving_it() {
     line.write_all(head.as_bytes()).unwrap();
     line.write_all(half).unwrap();
     eventually(|| files_aside(&images) == 1);
-    let second = Gate::at(PARKGATE, &top.path().join("two"), &flags);
+    let second = TestGate::at(PARKGATE, &top.path().join("two"), &flags);
     assert_eq!(files_aside(&images), 1, "it is still arriving");
     line.write_all(rest).unwrap();
     let mut reply = String::new();

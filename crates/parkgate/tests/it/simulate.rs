@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use parkgate_testbed::{DEMO_PARK, Gate, parkgate};
+use parkgate_testbed::{DEMO_PARK, TestGate, parkgate};
 use serde_json::{Value, json};
 
 use crate::{PARKGATE, demo};
 
 /// A day of a car park with 500 spaces; few pictures, since a build for tests draws slowly.
-fn day(gate: &Gate, more: &[&str]) -> Value {
+fn day(gate: &TestGate, more: &[&str]) -> Value {
     let day = ["--day", "24h", "--start", "1760000000000", "--rate", "0", "--pictures", "0.02", "--json"];
     let to = ["simulate", "--url", &gate.url, "--secret", "123", "--park", DEMO_PARK];
     let output = parkgate(Path::new(PARKGATE), &[&to[..], &day, more].concat());
@@ -17,7 +17,7 @@ fn day(gate: &Gate, more: &[&str]) -> Value {
 }
 
 /// What the platform has, in the words of the car park's books.
-fn on_the_platform(gate: &Gate) -> Value {
+fn on_the_platform(gate: &TestGate) -> Value {
     let visits = gate.json(&["visit", "list", "--limit", "10000"]);
     let visits = visits.as_array().unwrap();
     let count = |half: &str| visits.iter().filter(|visit| visit[half].is_string()).count();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use parkgate_testbed::{DEMO_PARK, Gate, MultipartBody, body, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, MultipartBody, TestGate, body, leave, md5_hex, signed};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -77,7 +77,7 @@ fn a_flood_of_wrong_signatures_with_pictures_leaves_the_disk_to_good_pushes() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let disk = SmallDisk::of(96, &data);
-    let mut gate = Gate::at(PARKGATE, &data, &["--demo"]);
+    let mut gate = TestGate::at(PARKGATE, &data, &["--demo"]);
     for park in 0..PARKS {
         gate.ok(&["park", "add", "--uuid", &format!("P{park}"), "--secret", "s", "--name", "flooded"]);
     }

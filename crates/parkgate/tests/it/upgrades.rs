@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use parkgate_testbed::{Gate, NamedValues, Postgres};
+use parkgate_testbed::{NamedValues, Postgres, TestGate};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -30,7 +30,7 @@ fn data_folder(name: &str, store: &str) -> tempfile::TempDir {
 }
 
 /// All that was asked then is answered as then, and what was sent then is known when it comes again.
-fn answers_as_then(name: &str, store: &str, mut gate: Gate) {
+fn answers_as_then(name: &str, store: &str, mut gate: TestGate) {
     let answers: Value = serde_json::from_slice(&std::fs::read(kept(name, store, "answers.json")).unwrap()).unwrap();
     let answers = answers.as_object().unwrap();
     assert!(answers.len() > 20, "{}", answers.len());
@@ -64,7 +64,7 @@ fn a_data_folder_of_an_older_program_opens_and_answers_as_then() {
         let database = rusqlite::Connection::open(data.path().join("parkgate.db")).unwrap();
         database.execute_batch(&sql(name, "sqlite")).unwrap();
         database.close().unwrap();
-        answers_as_then(name, "sqlite", Gate::stopped(PARKGATE, data.path(), &[]));
+        answers_as_then(name, "sqlite", TestGate::stopped(PARKGATE, data.path(), &[]));
     }
 }
 
@@ -74,7 +74,7 @@ fn a_postgresql_database_of_an_older_program_opens_and_answers_as_then() {
     for name in LEFT_BEHIND {
         let (data, url) = (data_folder(name, "postgres"), server.database());
         server.sql(&url, &sql(name, "postgres"));
-        let mut gate = Gate::stopped(PARKGATE, data.path(), &["--store", &url]);
+        let mut gate = TestGate::stopped(PARKGATE, data.path(), &["--store", &url]);
         gate.set_variables(&[("PARKGATE_STORE".to_owned(), url)]);
         answers_as_then(name, "postgres", gate);
     }

@@ -29,7 +29,7 @@ impl SignMatch {
     }
 }
 
-pub(super) struct Search<'a> {
+pub(super) struct SignSearch<'a> {
     request: &'a Request<'a>,
     variants: Vec<Variant>,
     /// Each candidate with its index: the right secrets, those easily confused with them, other parks' and apps'.
@@ -49,20 +49,20 @@ const OTHERS_WITH_A_MISTAKE: usize = 8;
 /// Goes on, or stops with the match, if there is one.
 type SearchStep = ControlFlow<Option<SignMatch>>;
 
-impl<'a> Search<'a> {
+impl<'a> SignSearch<'a> {
     pub(super) fn new(
         form: &Form,
         request: &'a Request<'a>,
         candidates: &[Candidate<'a>],
         target: &'a Target,
         budget: Budget,
-    ) -> Search<'a> {
+    ) -> SignSearch<'a> {
         let wanted_role = if form.get("app_id").is_some() { SecretRole::App } else { SecretRole::Park };
         let pick = |keep: &dyn Fn(SecretRole) -> bool| {
             candidates.iter().copied().enumerate().filter(|(_, candidate)| keep(candidate.role)).collect()
         };
         let is_other = |role| matches!(role, SecretRole::OtherPark | SecretRole::OtherApp);
-        Search {
+        SignSearch {
             request,
             variants: Variant::of(form).collect(),
             wanted: pick(&|role| role == wanted_role),

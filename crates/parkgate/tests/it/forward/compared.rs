@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
     each_store(|store| {
-        let vendor = Gate::demo(PARKGATE);
+        let vendor = TestGate::demo(PARKGATE);
         let front = Forwarding::on(store, &[("TIMEOUT", "1s")]);
         front.subscribe("vendor", &vendor.url, &["--format", "relay", "--compare", "--park", DEMO_PARK]);
         until("the gate asks the vendor", || {
