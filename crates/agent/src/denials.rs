@@ -2,7 +2,7 @@
 //!
 //! A wrong secret, an unknown car park or a firewall in between affects every record: then nothing is given up, and a person
 //! is shown what to fix. One record may be affected alone, by a character that the platform signs differently or a word that
-//! its firewall dislikes: that one must not be tried for ever. Whether other records pass tells the two apart.
+//! its firewall dislikes: that one must not be tried for ever. Whether other records pass distinguishes the two.
 
 use std::collections::{HashMap, HashSet};
 

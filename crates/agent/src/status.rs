@@ -26,8 +26,8 @@ pub fn json(counts: &Counts, now: UnixMillis) -> Value {
         "last_error": counts.last_error,
         "problem": counts.problem,
         "last_sent_at": counts.last_sent_at.map(|at| at.0),
-        "space": counts.space.map(|(total, remain, told_at)| json!({
-            "total_parking_space": total, "remain_parking_space": remain, "told_at": told_at.0,
+        "space": counts.space.map(|(total, remain, given_at)| json!({
+            "total_parking_space": total, "remain_parking_space": remain, "told_at": given_at.0,
         })),
     })
 }

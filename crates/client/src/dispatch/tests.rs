@@ -292,7 +292,7 @@ async fn a_rate_is_kept_and_what_is_not_begun_within_its_lease_is_released() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn told_to_stop_it_releases_what_waits_and_settles_what_is_on_its_way() {
+async fn asked_to_stop_it_releases_what_waits_and_settles_what_is_on_its_way() {
     let running = begin(DispatchLimits { concurrency: 1, settle_after: SECOND, ..LIMITS });
     running.queue.add(passing(0..5));
     until("one is on its way", || running.queue.sent_at.lock().unwrap().len() == 1).await;
@@ -302,7 +302,7 @@ async fn told_to_stop_it_releases_what_waits_and_settles_what_is_on_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_that_nobody_can_tell_any_more_is_one() {
+async fn a_dropped_stop_is_a_stop() {
     let running = begin(LIMITS);
     drop(running.stop);
     running.running.await.unwrap();
