@@ -84,14 +84,7 @@ impl Gate {
             Mode::VerifyOnly => None,
             Mode::Record => Some(Arc::new(start_forwarder(&upkeep, settings.forward, &alarm)?)),
         };
-        let pushes = PushRecorder {
-            mode: settings.mode,
-            content_key: store.content_key(),
-            recorder: start_recorder(&alarm, &store, &settings.limits),
-            notes: Arc::clone(&notes),
-            figures: figures.clone(),
-            forwarder: forwarder.clone(),
-        };
+        let pushes = start_pushes(&upkeep, &settings, forwarder.clone(), &alarm);
         let quarantine = Quarantine::start(
             &alarm,
             settings.mode,
@@ -177,6 +170,17 @@ fn random() -> Result<u64, StoreError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Broken(error.to_string()))?;
     Ok(u64::from_le_bytes(bytes))
+}
+
+fn start_pushes(parts: &Upkeep, settings: &Settings, forwarder: Option<Arc<Forwarder>>, alarm: &Alarm) -> PushRecorder {
+    PushRecorder {
+        mode: settings.mode,
+        content_key: parts.store.content_key(),
+        recorder: start_recorder(alarm, &parts.store, &settings.limits),
+        notes: Arc::clone(&parts.notes),
+        figures: parts.figures.clone(),
+        forwarder,
+    }
 }
 
 fn start_recorder(alarm: &Alarm, store: &Arc<Store>, limits: &Limits) -> Recorder {
