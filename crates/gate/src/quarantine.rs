@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use parkgate_ledger::ParkId;
 use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineFull, QuarantineLoad, QuarantineRequest, admit};
-use parkgate_store::{Alarm, Aside, NO_PARK, Recorder, SetAside, Store, StoreError};
+use parkgate_store::{Alarm, NO_PARK, NewQuarantined, QuarantineOutcome, Recorder, Store, StoreError};
 use parkgate_wire::{Digest, Seqno};
 
 use self::places::{QuarantinePlace, QuarantinePlaces};
@@ -49,7 +49,7 @@ pub struct Quarantine {
     /// Digests of pushes are keyed with it.
     content_key: [u8; 32],
     doctor: Doctor,
-    recorder: Recorder<SetAside, Aside>,
+    recorder: Recorder<NewQuarantined, QuarantineOutcome>,
     bounds: QuarantineBounds,
     places: QuarantinePlaces,
     full_since: Mutex<HashMap<ParkId, (Instant, QuarantineFull)>>,
@@ -87,7 +87,7 @@ impl Quarantine {
     ) -> Quarantine {
         let bounds = limits.quarantine();
         let writer = Arc::clone(&store);
-        let record = move |batch: &[SetAside]| writer.set_aside(batch, &bounds);
+        let record = move |batch: &[NewQuarantined]| writer.add_to_quarantine(batch, &bounds);
         let recorder = Recorder::start_lanes(alarm, record, QUEUE_MAX, BATCH_MAX, 1, |refused| refused.park);
         Quarantine {
             mode,
@@ -143,11 +143,11 @@ impl Quarantine {
         let finding = self.finding(&refused).await;
         let shown = finding.as_ref().filter(|finding| finding.is_known).map(|finding| finding.sentence.clone());
         match self.write(park, place, refused, finding).await? {
-            Aside::Kept(first) => {
+            QuarantineOutcome::Kept(first) => {
                 self.figures.quarantined.inc();
                 Ok(Quarantining::Kept { first, finding: shown })
             }
-            Aside::Full(why) => Ok(self.full(park, why).await),
+            QuarantineOutcome::Full(why) => Ok(self.full(park, why).await),
         }
     }
 
@@ -191,11 +191,11 @@ impl Quarantine {
         place: QuarantinePlace,
         refused: RefusedPush<'_>,
         finding: Option<KeptFinding>,
-    ) -> Result<Aside, GateFault> {
+    ) -> Result<QuarantineOutcome, GateFault> {
         let code = finding.as_ref().map(|finding| finding.code);
         let content = refused.content;
         let kept = content.kept(refused.cause.hint(), finding.map(|finding| finding.sentence));
-        let entry = SetAside {
+        let entry = NewQuarantined {
             park,
             kind: refused.kind,
             seqno: refused.seqno,
@@ -213,7 +213,7 @@ impl Quarantine {
         let done = tokio::spawn(async move {
             let pictures = files.store().await?;
             let digest = content::digest(&content_key, entry.kind, &content, &entry.kept, &pictures);
-            let recorded = recorder.record(SetAside { pictures, digest, ..entry }).await;
+            let recorded = recorder.record(NewQuarantined { pictures, digest, ..entry }).await;
             drop(place);
             Ok::<_, GateFault>(*recorded?.verdict())
         });

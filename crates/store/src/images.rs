@@ -66,10 +66,10 @@ impl From<io::Error> for ImageError {
 /// All pictures, in one folder or bucket.
 #[derive(Clone)]
 pub struct Images {
-    shared: Arc<Shared>,
+    shared: Arc<ImagesState>,
 }
 
-struct Shared {
+struct ImagesState {
     /// None where pictures are only read.
     incoming: Option<Incoming>,
     place: Place,
@@ -130,7 +130,7 @@ impl Images {
 
     fn new(incoming: Option<Incoming>, place: Place) -> Images {
         let (pinned, alarm) = (Mutex::default(), OnceLock::new());
-        Images { shared: Arc::new(Shared { incoming, place, pinned, alarm }) }
+        Images { shared: Arc::new(ImagesState { incoming, place, pinned, alarm }) }
     }
 
     /// Has a failed sync raise this alarm, the store's. Without one it is raised where nobody hears it, and no picture is

@@ -40,7 +40,7 @@ pub use parkgate_ledger::epoch::{Epoch, SerialReuse};
 pub use parkgate_ledger::fanout::{Inline, SubscriberId};
 pub use parkgate_seal::disk::make_folder;
 pub use parkgate_seal::{KeyError, MasterKey};
-pub use quarantine::{Aside, Kept, NO_PARK, QuarantineFilter, Quarantined, SetAside};
+pub use quarantine::{NO_PARK, NewQuarantined, QuarantineContent, QuarantineFilter, QuarantineOutcome, Quarantined};
 pub use query::{
     Conflict, ConflictFilter, Conflicting, Picture, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter,
 };

@@ -38,29 +38,29 @@ pub(crate) const UNFINISHED: &str = "a move to this store is unfinished";
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Value {
+pub(crate) enum MovedValue {
     Null,
     Int(i64),
     Text(String),
     Bytes(Vec<u8>),
 }
 
-impl Value {
+impl MovedValue {
     /// About what it takes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Value::Null | Value::Int(_) => size_of::<i64>(),
-            Value::Text(text) => text.len(),
-            Value::Bytes(bytes) => bytes.len(),
+            MovedValue::Null | MovedValue::Int(_) => size_of::<i64>(),
+            MovedValue::Text(text) => text.len(),
+            MovedValue::Bytes(bytes) => bytes.len(),
         }
     }
 }
 
 /// A row, and by what it is found again.
 #[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) key: Vec<Value>,
-    pub(crate) row: Vec<Value>,
+pub(crate) struct MovedRow {
+    pub(crate) key: Vec<MovedValue>,
+    pub(crate) row: Vec<MovedValue>,
 }
 
 /// One of the two stores.
@@ -80,9 +80,14 @@ pub(crate) trait End: Send + Sync {
     fn claim(&self, from: &str) -> Result<(), StoreError>;
     fn count(&self, table: &Table) -> Result<u64, StoreError>;
     /// The next rows by their key, within [`PAGE_BYTES_MAX`].
-    fn page(&self, table: &'static Table, after: Option<&[Value]>, limit: usize) -> Result<Vec<Found>, StoreError>;
+    fn page(
+        &self,
+        table: &'static Table,
+        after: Option<&[MovedValue]>,
+        limit: usize,
+    ) -> Result<Vec<MovedRow>, StoreError>;
     /// Writes rows, and how far the table is with them.
-    fn put(&self, table: &'static Table, rows: &[Found], mark: &str, told: &str) -> Result<(), StoreError>;
+    fn put(&self, table: &'static Table, rows: &[MovedRow], mark: &str, told: &str) -> Result<(), StoreError>;
     /// Pictures of a table with images, by their address.
     fn pictures(&self, table: &str, after: &[u8], limit: usize) -> Result<Vec<(ImageKey, u64)>, StoreError>;
     /// Empties every table, that of the marks, too, but for [`ID`].
@@ -310,7 +315,7 @@ fn bring_key(from: &Path, to: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn key_of(text: &str) -> Result<Vec<Value>, StoreError> {
+fn key_of(text: &str) -> Result<Vec<MovedValue>, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Broken(format!("mark of a move: {error}")))
 }
 
@@ -331,7 +336,7 @@ fn total(end: &dyn End, table: &'static Table, count: &mut dyn FnMut(usize)) -> 
 }
 
 /// The first half of the SHA-256 of a row.
-fn digest(row: &[Value]) -> u128 {
+fn digest(row: &[MovedValue]) -> u128 {
     let mut hash = Sha256::new();
     let mut add = |tag: u8, bytes: &[u8]| {
         hash.update([tag]);
@@ -340,10 +345,10 @@ fn digest(row: &[Value]) -> u128 {
     };
     for value in row {
         match value {
-            Value::Null => add(0, &[]),
-            Value::Int(number) => add(1, &number.to_be_bytes()),
-            Value::Text(text) => add(2, text.as_bytes()),
-            Value::Bytes(bytes) => add(3, bytes),
+            MovedValue::Null => add(0, &[]),
+            MovedValue::Int(number) => add(1, &number.to_be_bytes()),
+            MovedValue::Text(text) => add(2, text.as_bytes()),
+            MovedValue::Bytes(bytes) => add(3, bytes),
         }
     }
     let digest: [u8; 32] = hash.finalize().into();

@@ -25,8 +25,8 @@ use std::time::{Duration, Instant};
 use parkgate_ledger::{Arrival, Verdict};
 
 use self::address::Address;
-use self::link::{Fault, Link, Pool, Role, lock};
-use self::transaction::Statements;
+use self::link::{Fault, Link, Pool, PoolRole, lock};
+use self::transaction::PostgresTransaction;
 use crate::backend::{Access, Backend, StoreKeys, Work};
 use crate::months::Months;
 use crate::store::batch::{Routing, arrivals};
@@ -79,7 +79,8 @@ impl PostgresBackend {
         let (address, name) = Address::read(url)?;
         let hosts = address.hosts();
         keep_from_others(data, &crate::sqlite::OURS);
-        let (batches, questions) = (Pool::new(address.clone(), Role::Batches), Pool::new(address, Role::Questions));
+        let (batches, questions) =
+            (Pool::new(address.clone(), PoolRole::Batches), Pool::new(address, PoolRole::Questions));
         let key = attempt(&questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
             let key = migrate::prepare(link, data, &name).await?;
             moving::refuse_unfinished(link).await?;
@@ -162,7 +163,7 @@ impl PostgresBackend {
             let moved = routing.moved(batch);
             let arrivals = arrivals(batch, &moved);
             let attempt =
-                record::Batch { entries: batch, arrivals: &arrivals, routing: &routing, seal: &self.keys.seal };
+                record::PushBatch { entries: batch, arrivals: &arrivals, routing: &routing, seal: &self.keys.seal };
             let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
             let attempt = link.wait(async {
                 tokio::time::timeout_at(until, record::record(link, attempt)).await.unwrap_or_else(late)
@@ -170,7 +171,7 @@ impl PostgresBackend {
             match attempt.map_err(|fault| as_they_came(fault, batch, &arrivals))? {
                 record::Attempt::Recorded(verdicts) => return Ok(verdicts),
                 record::Attempt::RegistryChanged => {
-                    routing = Arc::new(Statements::reading(link, until, Routing::load)?);
+                    routing = Arc::new(PostgresTransaction::reading(link, until, Routing::load)?);
                     *lock(&self.routing) = Arc::clone(&routing);
                 }
             }
@@ -218,7 +219,7 @@ impl Backend for PostgresBackend {
             Access::ReadKeys | Access::ReadLong | Access::Write | Access::WriteOnce | Access::WriteUnsynced => {}
         }
         tried_again(twice, all_max, |left, _| {
-            pool.with_link(left, |link, until| Statements::transaction(link, until, access, work))
+            pool.with_link(left, |link, until| PostgresTransaction::transaction(link, until, access, work))
         })
     }
 

@@ -17,7 +17,7 @@ pub const NO_PARK: ParkId = ParkId(0);
 
 /// A push on its way into the quarantine.
 #[derive(Debug)]
-pub struct SetAside {
+pub struct NewQuarantined {
     /// Whose, or [`NO_PARK`].
     pub park: ParkId,
     /// The call.
@@ -35,7 +35,7 @@ pub struct SetAside {
     /// The same for the same push sent again.
     pub digest: Digest,
     /// Hint, finding and everything sent.
-    pub kept: Kept,
+    pub kept: QuarantineContent,
     /// Its files by part name, already durable.
     pub pictures: Vec<(String, Arc<StoredImage>)>,
     /// It was admitted before its pictures were stored, and counted as on its way since: refusing it now would leave them
@@ -54,7 +54,7 @@ impl Admitting {
     /// Counts a push of so many bytes, if there is room for it.
     pub(crate) fn take(
         &mut self,
-        push: &SetAside,
+        push: &NewQuarantined,
         bytes: u64,
         bounds: &QuarantineBounds,
     ) -> Result<(), QuarantineFull> {
@@ -71,7 +71,7 @@ impl Admitting {
 
 /// What only its owner may read: sealed where it is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct QuarantineContent {
     /// As it was answered.
     pub hint: String,
     /// The sign doctor's sentences.
@@ -89,7 +89,7 @@ pub struct Kept {
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aside {
+pub enum QuarantineOutcome {
     /// It is on disk, under the first such request's name.
     Kept(Seqno),
     /// There is no room: nothing was kept.
@@ -133,7 +133,7 @@ pub struct Quarantined {
     /// Bytes, pictures included.
     pub bytes: u64,
     /// Hint, finding and everything sent.
-    pub kept: Kept,
+    pub kept: QuarantineContent,
     /// Its files by part name.
     pub pictures: Vec<Picture>,
 }

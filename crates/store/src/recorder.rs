@@ -49,7 +49,7 @@ pub struct Stats {
 
 /// A handle on the queue.
 pub struct Recorder<E = Entry, V = Verdict> {
-    shared: Arc<Shared<E, V>>,
+    shared: Arc<RecorderState<E, V>>,
 }
 
 impl<E, V> Clone for Recorder<E, V> {
@@ -69,7 +69,7 @@ struct Judged<E, V> {
     answers: Vec<Answer<V>>,
 }
 
-struct Shared<E, V> {
+struct RecorderState<E, V> {
     alarm: Alarm,
     lanes: Vec<Lane<E, V>>,
     /// What is of one park goes by one lane, and fills no queue alone. None where parks are not told apart.
@@ -135,7 +135,7 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
             let queue = EntryQueue { waiting: Waiting::new(places), stopping: false, busy_since: None };
             Lane { queue: Mutex::new(queue), filled: Condvar::new() }
         };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(RecorderState {
             alarm: alarm.clone(),
             lanes: std::iter::repeat_with(new_lane).take(lanes).collect(),
             park_of,
@@ -257,7 +257,7 @@ fn ending() -> StoreError {
     StoreError::Away("the process is ending".into())
 }
 
-impl<E, V> Shared<E, V> {
+impl<E, V> RecorderState<E, V> {
     /// A fault of ours ended a part: whoever waits is let go, and the process must end.
     fn fail(&self, what: &str) {
         self.alarm.raise(what);

@@ -21,7 +21,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
-use self::transaction::Statements;
+use self::transaction::SqliteTransaction;
 use crate::backend::{Access, Backend, StoreKeys, Work};
 use crate::months::Months;
 use crate::reserve::{ROOM_BYTES_MIN, Reserve};
@@ -136,7 +136,7 @@ impl SqliteBackend {
         let pooled = lock(&self.readers).pop();
         let reader = match pooled {
             Some(reader) => reader,
-            None => connect(&self.path, Role::Reader)?,
+            None => connect(&self.path, ConnectionRole::Reader)?,
         };
         let found = read(&reader);
         let mut kept = lock(&self.readers);
@@ -156,7 +156,7 @@ impl Backend for SqliteBackend {
         match access {
             Access::Read | Access::ReadKeys | Access::ReadLong => self.read(|reader| {
                 let transaction = reader.unchecked_transaction()?;
-                work(&mut Statements(&transaction))?;
+                work(&mut SqliteTransaction(&transaction))?;
                 Ok(transaction.commit()?)
             }),
             Access::Write | Access::WriteOnce => self.write(|writer| transaction::write(writer.connection(), work)),
@@ -235,24 +235,24 @@ fn make_file(path: &Path) -> std::io::Result<()> {
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum ConnectionRole {
     Writer,
     Reader,
     Checkpointer,
 }
 
-impl Role {
+impl ConnectionRole {
     fn cache_kib(self) -> i64 {
         match self {
-            Role::Writer => 64 * 1024,
-            Role::Reader => 8 * 1024,
+            ConnectionRole::Writer => 64 * 1024,
+            ConnectionRole::Reader => 8 * 1024,
             // It copies from file to file.
-            Role::Checkpointer => 1024,
+            ConnectionRole::Checkpointer => 1024,
         }
     }
 }
 
-fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
+fn connect(path: &Path, role: ConnectionRole) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     tell_statements(&mut connection)?;
@@ -269,7 +269,7 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cache_size", -role.cache_kib())?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "query_only", role == Role::Reader)?;
+    connection.pragma_update(None, "query_only", role == ConnectionRole::Reader)?;
     // Checkpoints are made beside the writer.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     Ok(connection)
@@ -334,10 +334,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
-        if text.starts_with(crate::moving::FROZEN) {
+        let Some(code) = error.sqlite_error() else { return StoreError::Broken(text) };
+        // No trigger refuses anything but writes to a store that moves.
+        if code.extended_code == ffi::SQLITE_CONSTRAINT_TRIGGER {
             return StoreError::Busy(text);
         }
-        let Some(code) = error.sqlite_error() else { return StoreError::Broken(text) };
         if matches!(code.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) {
             return StoreError::Unsynced(text);
         }

@@ -29,7 +29,7 @@ use parkgate_wire::UnixMillis;
 use crate::backend::Backend;
 use crate::listing::{self, Page, Take};
 use crate::months::Months;
-use crate::quarantine::{Aside, QuarantineFilter, Quarantined, SetAside};
+use crate::quarantine::{NewQuarantined, QuarantineFilter, QuarantineOutcome, Quarantined};
 use crate::query::{ConflictFilter, Conflicting, Visit, VisitCursor, VisitFilter};
 use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
 use crate::survey::{RefusedCounts, Surveyed};
@@ -299,7 +299,11 @@ impl Store {
     ///
     /// # Errors
     /// Nothing of the batch was kept.
-    pub fn set_aside(&self, batch: &[SetAside], bounds: &QuarantineBounds) -> Result<Vec<Aside>, StoreError> {
+    pub fn add_to_quarantine(
+        &self,
+        batch: &[NewQuarantined],
+        bounds: &QuarantineBounds,
+    ) -> Result<Vec<QuarantineOutcome>, StoreError> {
         quarantine::add(self.backend.as_ref(), &self.backend.keys().seal, batch, bounds)
     }
 

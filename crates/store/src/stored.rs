@@ -7,7 +7,7 @@ use parkgate_wire::push::{entry_text, payment_entries};
 use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, TRANSPORT_NAMES, UnixMillis};
 use serde_json::{Map, Value};
 
-use crate::quarantine::SetAside;
+use crate::quarantine::NewQuarantined;
 use crate::query::{Conflict, RecordView, TakenPayment, Visit};
 use crate::{Entry, StoreError};
 use parkgate_seal::Seal;
@@ -22,7 +22,7 @@ const ROW_BYTES: u64 = 200;
 pub(crate) const GONE: &str = "记录已不在 (the record is gone)";
 
 /// A record with what only the stores need of it.
-pub(crate) struct Found {
+pub(crate) struct StoredRecord {
     pub(crate) id: i64,
     pub(crate) enter_time: UnixMillis,
     pub(crate) event_time: UnixMillis,
@@ -140,12 +140,12 @@ pub(crate) fn opened(seal: &Seal, sealed: &[u8], place: &str) -> Result<Secret, 
 }
 
 /// What a sealed push in the quarantine is bound to.
-pub(crate) fn aside_place(park: ParkId, digest: &Digest) -> String {
+pub(crate) fn quarantine_place(park: ParkId, digest: &Digest) -> String {
     format!("quarantine:{}:{digest:?}", park.0)
 }
 
 /// What is kept of a push, as JSON, and how many bytes it takes, pictures included.
-pub(crate) fn aside_bytes(push: &SetAside) -> Result<(Vec<u8>, u64), StoreError> {
+pub(crate) fn quarantine_bytes(push: &NewQuarantined) -> Result<(Vec<u8>, u64), StoreError> {
     let json = serde_json::to_vec(&push.kept).map_err(|error| StoreError::Broken(error.to_string()))?;
     let pictures: u64 = push.pictures.iter().map(|(_, picture)| picture.size).sum();
     let bytes = json.len() as u64 + ROW_BYTES + pictures;
@@ -157,7 +157,7 @@ pub(crate) fn object(json: &[u8]) -> Result<Map<String, Value>, StoreError> {
 }
 
 /// The stays under one serial, the leave's first.
-pub(crate) fn stays_of(found: Vec<Found>) -> Vec<VisitHalves<Found>> {
+pub(crate) fn stays_of(found: Vec<StoredRecord>) -> Vec<VisitHalves<StoredRecord>> {
     let (mut enter, mut leave) = (None, None);
     for found in found {
         match found.view.kind {
@@ -165,13 +165,13 @@ pub(crate) fn stays_of(found: Vec<Found>) -> Vec<VisitHalves<Found>> {
             PushKind::Leave => leave = Some(found),
         }
     }
-    join(enter, leave, |found: &Found| HalfFacts { record: RecordId(found.id), enter_time: found.enter_time })
+    join(enter, leave, |found: &StoredRecord| HalfFacts { record: RecordId(found.id), enter_time: found.enter_time })
 }
 
 pub(crate) fn visit_of(
     park_uuid: &str,
     parking_serial: &str,
-    stay: VisitHalves<Found>,
+    stay: VisitHalves<StoredRecord>,
     payments: Vec<TakenPayment>,
     conflicts: Vec<Conflict>,
 ) -> Visit {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parkgate_intake::{Arrived, form_of};
-use parkgate_store::{Kept, Quarantined, StoredImage};
+use parkgate_store::{QuarantineContent, Quarantined, StoredImage};
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::{Digest, Form, PushKind, UploadedFile};
 use sha2::{Digest as _, Sha256};
@@ -34,8 +34,8 @@ impl RefusedContent {
     }
 
     /// Hint, finding and everything sent.
-    pub(crate) fn kept(&self, hint: String, finding: Option<String>) -> Kept {
-        let mut kept = Kept { hint, finding, ..Kept::default() };
+    pub(crate) fn kept(&self, hint: String, finding: Option<String>) -> QuarantineContent {
+        let mut kept = QuarantineContent { hint, finding, ..QuarantineContent::default() };
         match self {
             RefusedContent::Form(form) => kept.params = params(form),
             RefusedContent::Unread(arrived) => {
@@ -90,7 +90,7 @@ pub(crate) fn digest(
     key: &[u8; 32],
     kind: PushKind,
     content: &RefusedContent,
-    kept: &Kept,
+    kept: &QuarantineContent,
     pictures: &[(String, Arc<StoredImage>)],
 ) -> Digest {
     let mut hash = Sha256::new();

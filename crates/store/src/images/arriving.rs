@@ -20,12 +20,12 @@ pub(super) const PIECE_BYTES: usize = 64 * 1024;
 const SNIFFED_BYTES: usize = 64;
 
 /// A file aside: gone when dropped, unless it was moved to its place.
-struct Aside {
+struct UnfinishedFile {
     path: PathBuf,
     keep: bool,
 }
 
-impl Drop for Aside {
+impl Drop for UnfinishedFile {
     fn drop(&mut self) {
         if !self.keep
             && let Err(error) = std::fs::remove_file(&self.path)
@@ -58,7 +58,7 @@ impl Writing {
 /// A picture that is arriving. Dropped, it leaves nothing behind.
 pub struct IncomingImage {
     // Before the pictures, whose folder of files aside goes with the last of them.
-    aside: Aside,
+    aside: UnfinishedFile,
     images: Images,
     gathered: BytesMut,
     writing: Option<Writing>,
@@ -71,7 +71,7 @@ impl IncomingImage {
         let (aside, file) = blocking(move || {
             let incoming = shared.incoming.as_ref().ok_or_else(|| ImageError::Away("opened to be read".into()))?;
             let (path, file) = incoming.create()?;
-            Ok((Aside { path, keep: false }, file))
+            Ok((UnfinishedFile { path, keep: false }, file))
         })
         .await?;
         Ok(IncomingImage {
@@ -134,7 +134,7 @@ pub(super) fn content_type(head: &[u8]) -> &'static str {
 
 /// A picture written aside, its hashes known.
 pub struct FinishedImage {
-    aside: Aside,
+    aside: UnfinishedFile,
     images: Images,
     md5: Md5Hash,
     key: ImageKey,

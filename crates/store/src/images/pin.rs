@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ImageKey, Shared, lock};
+use super::{ImageKey, ImagesState, lock};
 
 /// Held from before a picture is put in its place until the record that names it is committed.
 pub(super) struct Pin {
-    shared: Arc<Shared>,
+    shared: Arc<ImagesState>,
     key: ImageKey,
 }
 
 impl Pin {
-    pub(super) fn new(shared: &Arc<Shared>, key: ImageKey) -> Pin {
+    pub(super) fn new(shared: &Arc<ImagesState>, key: ImageKey) -> Pin {
         *lock(&shared.pinned).entry(key).or_insert(0) += 1;
         Pin { shared: Arc::clone(shared), key }
     }

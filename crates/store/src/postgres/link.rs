@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::error::{Severity, SqlState};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, WasNull, WrongType};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Row, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -84,11 +84,10 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let Some(told) = error.as_db_error() else {
             let text = causes(&error);
-            // Its kind is not told: what is no word of the server's is the line's, but for our own mistakes.
-            let ours = ["serializing", "deserializing", "invalid column", "parameters", "configuration", "number of"];
-            return if ours.iter().any(|word| text.contains(word)) {
+            // What is no word of the server's is the line's, but for values of ours that cannot be converted.
+            return if has_cause(&error, is_conversion) {
                 Fault::Final(StoreError::Broken(text))
-            } else if text.contains("invalid peer certificate") {
+            } else if has_cause(&error, is_certificate) {
                 Fault::Final(StoreError::Away(text))
             } else {
                 Fault::Again(StoreError::Away(text))
@@ -109,6 +108,36 @@ impl From<Error> for Fault {
             _ => Fault::Final(StoreError::Broken(text)),
         }
     }
+}
+
+/// Is one of the errors that this one comes of such a one?
+fn has_cause(error: &Error, is_such: fn(&(dyn std::error::Error + 'static)) -> bool) -> bool {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if is_such(cause) {
+            return true;
+        }
+        // An error of the system's kind hides another kind's behind it.
+        let hidden = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if hidden.is_some_and(|hidden| is_such(hidden)) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// A value or column of another type than the statement's.
+fn is_conversion(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.is::<WrongType>()
+        || cause.is::<WasNull>()
+        || cause.is::<std::num::TryFromIntError>()
+        || cause.is::<std::str::Utf8Error>()
+}
+
+/// The server's certificate is not the one that was asked for.
+fn is_certificate(cause: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// The error and what it comes of, in one line.
@@ -132,7 +161,7 @@ pub(super) fn taken(error: Error, name: &str) -> Fault {
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum PoolRole {
     /// Batches, by keys only.
     Batches,
     /// Everything else.
@@ -142,7 +171,7 @@ pub(super) enum Role {
 /// Connections of one role.
 pub(super) struct Pool {
     address: Address,
-    role: Role,
+    role: PoolRole,
     /// The one used last at the end, each with the time since when it is not used.
     idle: Mutex<Vec<(Instant, Link)>>,
     /// So many stay open however long they are not used.
@@ -151,10 +180,10 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(address: Address, role: Role) -> Pool {
+    pub(super) fn new(address: Address, role: PoolRole) -> Pool {
         let kept = match role {
-            Role::Batches => 1,
-            Role::Questions => QUESTIONS_KEPT,
+            PoolRole::Batches => 1,
+            PoolRole::Questions => QUESTIONS_KEPT,
         };
         Pool { address, role, idle: Mutex::default(), kept: AtomicUsize::new(kept), closed: AtomicBool::new(false) }
     }
@@ -253,7 +282,7 @@ pub(super) struct Link {
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Link {
-    fn open(address: &Address, role: Role, until: Instant) -> Result<Link, Fault> {
+    fn open(address: &Address, role: PoolRole, until: Instant) -> Result<Link, Fault> {
         let driver = Driver::new()?;
         let warned = Arc::new(AtomicBool::new(false));
         let (host, client) = driver.wait(connect(address, role, until, &warned))??;
@@ -320,7 +349,7 @@ impl Link {
 /// To the first host that is good for it.
 async fn connect(
     address: &Address,
-    role: Role,
+    role: PoolRole,
     until: Instant,
     warned: &Arc<AtomicBool>,
 ) -> Result<(usize, Client), Fault> {
@@ -347,7 +376,7 @@ async fn connect(
 async fn session(
     config: &Config,
     tls: Option<MakeRustlsConnect>,
-    role: Role,
+    role: PoolRole,
     warned: Arc<AtomicBool>,
 ) -> Result<Client, Fault> {
     let client = match tls {
@@ -363,7 +392,7 @@ async fn session(
         }
     };
     client.batch_execute(SESSION).await?;
-    if role == Role::Batches {
+    if role == PoolRole::Batches {
         client.batch_execute(BY_KEYS_ONLY).await?;
     }
     Ok(client)

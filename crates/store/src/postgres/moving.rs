@@ -6,12 +6,12 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::address::Address;
-use super::link::{Fault, Link, Pool, Role};
+use super::link::{Fault, Link, Pool, PoolRole};
 use super::migrate::LOCK;
 use super::{MIGRATION_MAX, QUESTION_MAX, Twice, attempt, migrate, text};
 use crate::moving::tables::{Kind, NUMBERED, TABLES, Table};
 use crate::moving::{
-    End, FROM, FROZEN, Found, ID, MOVED, PAGE_BYTES_MAX, TO, UNFINISHED, Value, kind, names, new_id, not_empty,
+    End, FROM, FROZEN, ID, MOVED, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, UNFINISHED, kind, names, new_id, not_empty,
     overtaken,
 };
 use crate::{ImageKey, StoreError};
@@ -27,7 +27,7 @@ pub(crate) struct PostgresEnd {
 impl PostgresEnd {
     pub(crate) fn open(data: &Path, url: &str) -> Result<PostgresEnd, StoreError> {
         let (address, name) = Address::read(url)?;
-        let pool = Pool::new(address, Role::Questions);
+        let pool = Pool::new(address, PoolRole::Questions);
         attempt(&pool, Twice::Harmless, MIGRATION_MAX, async |link, _| migrate::prepare(link, data, &name).await)?;
         Ok(PostgresEnd { pool, name })
     }
@@ -164,7 +164,12 @@ impl End for PostgresEnd {
         self.ask(async |link| Ok(number(link, &sql).await?.unsigned_abs()))
     }
 
-    fn page(&self, table: &'static Table, after: Option<&[Value]>, limit: usize) -> Result<Vec<Found>, StoreError> {
+    fn page(
+        &self,
+        table: &'static Table,
+        after: Option<&[MovedValue]>,
+        limit: usize,
+    ) -> Result<Vec<MovedRow>, StoreError> {
         let sql = page_sql(table, after.is_some(), limit);
         let after: Vec<_> = after.unwrap_or_default().iter().map(one).collect();
         let after: Vec<&(dyn ToSql + Sync)> = after.iter().map(AsRef::as_ref).collect();
@@ -180,7 +185,7 @@ impl End for PostgresEnd {
         })
     }
 
-    fn put(&self, table: &'static Table, rows: &[Found], what: &str, told: &str) -> Result<(), StoreError> {
+    fn put(&self, table: &'static Table, rows: &[MovedRow], what: &str, told: &str) -> Result<(), StoreError> {
         let (mut columns, mut kinds, mut arrays) = (names(table), Vec::new(), Vec::new());
         for (index, column) in table.columns.iter().enumerate() {
             kinds.push(sql_name(column.kind));
@@ -335,33 +340,34 @@ fn sql_name(kind: Kind) -> &'static str {
     }
 }
 
-fn found(table: &Table, row: &Row) -> Result<Found, Fault> {
+fn found(table: &Table, row: &Row) -> Result<MovedRow, Fault> {
     let keys = table.postgres_key.len();
     // Keys as they are kept, so that the next page begins after them.
     let key = (0..).zip(table.postgres_key).map(|(index, name)| value(row, index, kind(table, name), false));
     let row = (keys..).zip(table.columns).map(|(index, column)| value(row, index, column.kind, true));
-    Ok(Found { key: key.collect::<Result<_, _>>()?, row: row.collect::<Result<_, _>>()? })
+    Ok(MovedRow { key: key.collect::<Result<_, _>>()?, row: row.collect::<Result<_, _>>()? })
 }
 
-fn value(row: &Row, index: usize, kind: Kind, as_sent: bool) -> Result<Value, Fault> {
-    let int = |number: Option<i64>| number.map_or(Value::Null, Value::Int);
+fn value(row: &Row, index: usize, kind: Kind, as_sent: bool) -> Result<MovedValue, Fault> {
+    let int = |number: Option<i64>| number.map_or(MovedValue::Null, MovedValue::Int);
     Ok(match kind {
         Kind::Big => int(row.try_get(index)?),
         Kind::Int => int(row.try_get::<_, Option<i32>>(index)?.map(i64::from)),
         Kind::Small => int(row.try_get::<_, Option<i16>>(index)?.map(i64::from)),
         Kind::Bool => int(row.try_get::<_, Option<bool>>(index)?.map(i64::from)),
         Kind::Text | Kind::Key => match row.try_get::<_, Option<String>>(index)? {
-            Some(kept) => Value::Text(if as_sent { text::read(kept) } else { kept }),
-            None => Value::Null,
+            Some(kept) => MovedValue::Text(if as_sent { text::read(kept) } else { kept }),
+            None => MovedValue::Null,
         },
-        Kind::Bytes => row.try_get::<_, Option<Vec<u8>>>(index)?.map_or(Value::Null, Value::Bytes),
+        Kind::Bytes => row.try_get::<_, Option<Vec<u8>>>(index)?.map_or(MovedValue::Null, MovedValue::Bytes),
     })
 }
 
 /// An order or way of payment that is kept shortened stands whole in its leave.
-async fn lengthen(link: &Link, payment: &mut Found) -> Result<(), Fault> {
-    let is_long = |value: &Value| matches!(value, Value::Text(text) if text.len() > SHORTENED_BYTES);
-    let [Value::Int(park), order, pay_type, Value::Int(record), Value::Int(position), ..] = payment.row.as_mut_slice()
+async fn lengthen(link: &Link, payment: &mut MovedRow) -> Result<(), Fault> {
+    let is_long = |value: &MovedValue| matches!(value, MovedValue::Text(text) if text.len() > SHORTENED_BYTES);
+    let [MovedValue::Int(park), order, pay_type, MovedValue::Int(record), MovedValue::Int(position), ..] =
+        payment.row.as_mut_slice()
     else {
         return Ok(());
     };
@@ -375,27 +381,27 @@ async fn lengthen(link: &Link, payment: &mut Found) -> Result<(), Fault> {
         .into_iter()
         .find(|entry| i64::try_from(entry.position) == Ok(*position));
     if let Some(entry) = entry {
-        *order = Value::Text(entry.order);
-        *pay_type = Value::Text(entry.pay_type);
+        *order = MovedValue::Text(entry.order);
+        *pay_type = MovedValue::Text(entry.pay_type);
     }
     Ok(())
 }
 
 /// One value of a key.
-fn one(value: &Value) -> Box<dyn ToSql + Sync> {
+fn one(value: &MovedValue) -> Box<dyn ToSql + Sync> {
     match value {
-        Value::Null => Box::new(None::<i64>),
-        Value::Int(number) => Box::new(*number),
-        Value::Text(text) => Box::new(text.clone()),
-        Value::Bytes(bytes) => Box::new(bytes.clone()),
+        MovedValue::Null => Box::new(None::<i64>),
+        MovedValue::Int(number) => Box::new(*number),
+        MovedValue::Text(text) => Box::new(text.clone()),
+        MovedValue::Bytes(bytes) => Box::new(bytes.clone()),
     }
 }
 
 /// One column of many rows.
-fn array(kind: Kind, rows: &[Found], index: usize) -> Box<dyn ToSql + Sync> {
+fn array(kind: Kind, rows: &[MovedRow], index: usize) -> Box<dyn ToSql + Sync> {
     let ints = || {
         rows.iter().map(move |found| match found.row.get(index) {
-            Some(Value::Int(number)) => Some(*number),
+            Some(MovedValue::Int(number)) => Some(*number),
             _ => None,
         })
     };
@@ -408,7 +414,7 @@ fn array(kind: Kind, rows: &[Found], index: usize) -> Box<dyn ToSql + Sync> {
         Kind::Key => Box::new(texts(rows, index, |sent| Some(text::key(sent).into_owned()))),
         Kind::Bytes => {
             let bytes = rows.iter().map(|found| match found.row.get(index) {
-                Some(Value::Bytes(bytes)) => Some(bytes.clone()),
+                Some(MovedValue::Bytes(bytes)) => Some(bytes.clone()),
                 _ => None,
             });
             Box::new(bytes.collect::<Vec<_>>())
@@ -416,9 +422,9 @@ fn array(kind: Kind, rows: &[Found], index: usize) -> Box<dyn ToSql + Sync> {
     }
 }
 
-fn texts(rows: &[Found], index: usize, kept: impl Fn(&str) -> Option<String>) -> Vec<Option<String>> {
-    let one = |found: &Found| match found.row.get(index) {
-        Some(Value::Text(sent)) => kept(sent),
+fn texts(rows: &[MovedRow], index: usize, kept: impl Fn(&str) -> Option<String>) -> Vec<Option<String>> {
+    let one = |found: &MovedRow| match found.row.get(index) {
+        Some(MovedValue::Text(sent)) => kept(sent),
         _ => None,
     };
     rows.iter().map(one).collect()

@@ -56,14 +56,14 @@ const COUNTED: &str = "SELECT k.slot, r.event_time, r.received_at, r.counted::bi
 
 /// A batch, and what is known of the registry.
 #[derive(Clone, Copy)]
-pub(super) struct Batch<'a> {
+pub(super) struct PushBatch<'a> {
     pub(super) entries: &'a [Entry],
     pub(super) arrivals: &'a [&'a Arrival],
     pub(super) routing: &'a Routing,
     pub(super) seal: &'a Seal,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> PushBatch<'a> {
     /// What came, and as the ledger takes it.
     pub(super) fn push(self, index: usize) -> Option<(&'a Entry, &'a Arrival)> {
         Some((self.entries.get(index)?, self.arrivals.get(index)?))
@@ -86,7 +86,7 @@ enum Read {
 }
 
 /// One durable transaction for the whole batch.
-pub(super) async fn record(link: &Link, batch: Batch<'_>) -> Result<Attempt, Fault> {
+pub(super) async fn record(link: &Link, batch: PushBatch<'_>) -> Result<Attempt, Fault> {
     let keys = touches(batch.arrivals);
     let mut read = load(link, batch, &keys).await?;
     if matches!(read, Read::NewPark) {
@@ -139,7 +139,7 @@ impl Blocks {
 }
 
 /// Begins the transaction.
-async fn load(link: &Link, batch: Batch<'_>, keys: &Keys<'_>) -> Result<Read, Fault> {
+async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>) -> Result<Read, Fault> {
     let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
     let serial_parks: Vec<i64> = keys.serials.iter().map(|key| key.park.0).collect();
     let serials: Vec<_> = keys.serials.iter().map(|key| text::key(key.parking_serial)).collect();

@@ -17,19 +17,19 @@ use crate::backend::{Access, Row, Transaction, Value, Work};
 const UNSYNCED: &str = "SET LOCAL synchronous_commit = off";
 
 /// On a connection that has a transaction open.
-pub(super) struct Statements<'a> {
+pub(super) struct PostgresTransaction<'a> {
     pub(super) link: &'a Link,
     pub(super) until: Instant,
     /// What the first statement that failed means for another attempt.
     pub(super) fault: Option<Fault>,
 }
 
-impl Statements<'_> {
+impl PostgresTransaction<'_> {
     /// Does the work and commits it. What only reads is not held together by a transaction: under read committed each of its
     /// statements sees its own moment anyway, and two round trips are saved.
     pub(super) fn transaction(link: &Link, until: Instant, access: Access, work: &mut Work<'_>) -> Result<(), Fault> {
         let is_read = matches!(access, Access::Read | Access::ReadKeys | Access::ReadLong);
-        let mut statements = Statements { link, until, fault: None };
+        let mut statements = PostgresTransaction { link, until, fault: None };
         if !is_read {
             statements.wait(async { Ok(link.begin().await?) })?;
         }
@@ -48,7 +48,7 @@ impl Statements<'_> {
         until: Instant,
         read: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError>,
     ) -> Result<T, Fault> {
-        let mut statements = Statements { link, until, fault: None };
+        let mut statements = PostgresTransaction { link, until, fault: None };
         read(&mut statements).map_err(|error| statements.fault.take().unwrap_or(Fault::Final(error)))
     }
 
@@ -67,7 +67,7 @@ impl Statements<'_> {
     }
 }
 
-impl Transaction for Statements<'_> {
+impl Transaction for PostgresTransaction<'_> {
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
         let sql = translate(sql, Dialect::Postgres)?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();

@@ -7,7 +7,7 @@ use parkgate_ledger::{Decision, ParkId, RecordRef, Space};
 use parkgate_wire::Fen;
 
 use super::link::{Fault, Link};
-use super::record::{Batch, Blocks};
+use super::record::{Blocks, PushBatch};
 use super::text;
 use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
 
@@ -31,15 +31,15 @@ const PUT_SPACES: &str = "UPDATE spaces s SET total = n.total, remain = n.remain
 /// Writes all and commits, in one round trip.
 pub(super) async fn write(
     link: &Link,
-    batch: Batch<'_>,
+    batch: PushBatch<'_>,
     decision: &Decision,
     blocks: &Blocks,
     spaces: Vec<(ParkId, Space)>,
 ) -> Result<(), Fault> {
-    let records = Records::of(batch, decision, blocks)?;
-    let deliveries = Deliveries::of(batch, decision, blocks);
-    let payments = Payments::of(batch, decision, blocks);
-    let images = Images::of(batch, decision, blocks);
+    let records = RecordColumns::of(batch, decision, blocks)?;
+    let deliveries = DeliveryColumns::of(batch, decision, blocks);
+    let payments = PaymentColumns::of(batch, decision, blocks);
+    let images = ImageColumns::of(batch, decision, blocks);
     for sql in [ADD_RECORDS, ADD_DELIVERIES, ADD_PAYMENTS, ADD_IMAGES, PUT_SPACES] {
         link.statement(sql).await?;
     }
@@ -50,7 +50,7 @@ pub(super) async fn write(
 }
 
 #[derive(Default)]
-struct Records<'a> {
+struct RecordColumns<'a> {
     parks: Vec<i64>,
     ids: Vec<i64>,
     kinds: Vec<i16>,
@@ -71,9 +71,9 @@ struct Records<'a> {
     originals: Vec<Option<Vec<u8>>>,
 }
 
-impl<'a> Records<'a> {
-    fn of(batch: Batch<'a>, decision: &Decision, blocks: &Blocks) -> Result<Records<'a>, Fault> {
-        let mut all = Records::default();
+impl<'a> RecordColumns<'a> {
+    fn of(batch: PushBatch<'a>, decision: &Decision, blocks: &Blocks) -> Result<RecordColumns<'a>, Fault> {
+        let mut all = RecordColumns::default();
         for (index, record) in decision.records.iter().enumerate() {
             let Some((entry, arrival)) = batch.push(record.arrival) else { continue };
             all.parks.push(arrival.park.0);
@@ -131,7 +131,7 @@ impl<'a> Records<'a> {
 }
 
 #[derive(Default)]
-struct Deliveries {
+struct DeliveryColumns {
     parks: Vec<i64>,
     subscribers: Vec<i64>,
     records: Vec<i64>,
@@ -139,9 +139,9 @@ struct Deliveries {
     since: Vec<i64>,
 }
 
-impl Deliveries {
-    fn of(batch: Batch<'_>, decision: &Decision, blocks: &Blocks) -> Deliveries {
-        let mut all = Deliveries::default();
+impl DeliveryColumns {
+    fn of(batch: PushBatch<'_>, decision: &Decision, blocks: &Blocks) -> DeliveryColumns {
+        let mut all = DeliveryColumns::default();
         for (index, delivery) in batch.routing.deliveries(batch.entries, batch.arrivals, decision) {
             let record = decision.records.get(index).and_then(|record| batch.push(record.arrival));
             let Some((_, arrival)) = record else { continue };
@@ -166,7 +166,7 @@ impl Deliveries {
 }
 
 #[derive(Default)]
-struct Payments<'a> {
+struct PaymentColumns<'a> {
     parks: Vec<i64>,
     orders: Vec<Cow<'a, str>>,
     pay_types: Vec<Cow<'a, str>>,
@@ -178,9 +178,9 @@ struct Payments<'a> {
     pay_times: Vec<Option<i64>>,
 }
 
-impl<'a> Payments<'a> {
-    fn of(batch: Batch<'a>, decision: &Decision, blocks: &Blocks) -> Payments<'a> {
-        let mut all = Payments::default();
+impl<'a> PaymentColumns<'a> {
+    fn of(batch: PushBatch<'a>, decision: &Decision, blocks: &Blocks) -> PaymentColumns<'a> {
+        let mut all = PaymentColumns::default();
         let fen = |amount: Option<Fen>| amount.map(|fen| fen.0 as i64);
         for payment in &decision.payments {
             let record = decision.records.get(payment.record).and_then(|record| batch.push(record.arrival));
@@ -224,7 +224,7 @@ impl<'a> Payments<'a> {
 }
 
 #[derive(Default)]
-struct Images<'a> {
+struct ImageColumns<'a> {
     parks: Vec<i64>,
     records: Vec<i64>,
     names: Vec<Cow<'a, str>>,
@@ -234,9 +234,9 @@ struct Images<'a> {
     content_types: Vec<&'a str>,
 }
 
-impl<'a> Images<'a> {
-    fn of(batch: Batch<'a>, decision: &Decision, blocks: &Blocks) -> Images<'a> {
-        let mut all = Images::default();
+impl<'a> ImageColumns<'a> {
+    fn of(batch: PushBatch<'a>, decision: &Decision, blocks: &Blocks) -> ImageColumns<'a> {
+        let mut all = ImageColumns::default();
         for (index, record) in decision.records.iter().enumerate() {
             let Some((entry, arrival)) = batch.push(record.arrival) else { continue };
             for (name, picture) in &entry.pictures {

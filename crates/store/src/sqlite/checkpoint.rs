@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::{PAGE_BYTES, Role, connect, for_want_of_room, heed, lock};
+use super::{ConnectionRole, PAGE_BYTES, connect, for_want_of_room, heed, lock};
 use crate::{Alarm, StoreError};
 
 const MIB_PAGES: i64 = 1024 * 1024 / PAGE_BYTES as i64;
@@ -141,7 +141,7 @@ impl Drop for Checkpointer {
 fn run(path: &Path, asked: &Receiver<()>, copying: &Mutex<()>, alarm: &Alarm) {
     let mut connection: Option<Connection> = None;
     while asked.recv().is_ok() {
-        let open = match connection.take().map_or_else(|| connect(path, Role::Checkpointer), Ok) {
+        let open = match connection.take().map_or_else(|| connect(path, ConnectionRole::Checkpointer), Ok) {
             Ok(open) => open,
             Err(error) => {
                 tracing::warn!(%error, "no connection for a checkpoint");

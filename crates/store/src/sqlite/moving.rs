@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior, params};
 
-use super::{FILE, Role, checkpoint, connect, lock, make_file, migrate, recopy, registry};
+use super::{ConnectionRole, FILE, checkpoint, connect, lock, make_file, migrate, recopy, registry};
 use crate::moving::tables::{NUMBERED, TABLES, Table};
 use crate::moving::{
-    End, FROM, FROZEN, Found, ID, MOVED, PAGE_BYTES_MAX, TO, Value, names, new_id, not_empty, overtaken,
+    End, FROM, FROZEN, ID, MOVED, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, names, new_id, not_empty, overtaken,
 };
 use crate::{ImageKey, StoreError};
 use parkgate_seal::MasterKey;
@@ -30,7 +30,7 @@ impl SqliteEnd {
         let key = MasterKey::beside(data, FILE).map_err(|error| StoreError::Broken(error.to_string()))?;
         let path = data.join(FILE);
         make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
-        let mut connection = connect(&path, Role::Writer)?;
+        let mut connection = connect(&path, ConnectionRole::Writer)?;
         migrate::migrate(&mut connection)?;
         registry::prove_key(&mut connection, &Seal::new(&key))?;
         let path = std::fs::canonicalize(&path).unwrap_or(path);
@@ -137,7 +137,12 @@ impl End for SqliteEnd {
         Ok(lock(&self.connection).query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
-    fn page(&self, table: &'static Table, after: Option<&[Value]>, limit: usize) -> Result<Vec<Found>, StoreError> {
+    fn page(
+        &self,
+        table: &'static Table,
+        after: Option<&[MovedValue]>,
+        limit: usize,
+    ) -> Result<Vec<MovedRow>, StoreError> {
         let connection = lock(&self.connection);
         let keys = table.sqlite_key.join(", ");
         let columns: Vec<_> = table.columns.iter().map(|column| column.sqlite.unwrap_or(column.name)).collect();
@@ -153,13 +158,13 @@ impl End for SqliteEnd {
         {
             let mut key = values(row, table.sqlite_key.len() + table.columns.len())?;
             let row = key.split_off(table.sqlite_key.len());
-            bytes += row.iter().map(Value::bytes).sum::<usize>();
-            found.push(Found { key, row });
+            bytes += row.iter().map(MovedValue::bytes).sum::<usize>();
+            found.push(MovedRow { key, row });
         }
         Ok(found)
     }
 
-    fn put(&self, table: &'static Table, rows: &[Found], what: &str, told: &str) -> Result<(), StoreError> {
+    fn put(&self, table: &'static Table, rows: &[MovedRow], what: &str, told: &str) -> Result<(), StoreError> {
         let mut connection = lock(&self.connection);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let is_own = |index: &usize| table.columns.get(*index).is_some_and(|column| column.sqlite.is_none());
@@ -174,7 +179,7 @@ impl End for SqliteEnd {
         );
         {
             let mut statement = transaction.prepare_cached(&sql)?;
-            for Found { row, .. } in rows {
+            for MovedRow { row, .. } in rows {
                 statement.execute(rusqlite::params_from_iter(own.iter().filter_map(|index| row.get(*index))))?;
             }
         }
@@ -230,27 +235,27 @@ impl End for SqliteEnd {
     }
 }
 
-fn values(row: &Row<'_>, count: usize) -> Result<Vec<Value>, StoreError> {
+fn values(row: &Row<'_>, count: usize) -> Result<Vec<MovedValue>, StoreError> {
     (0..count)
         .map(|index| {
             Ok(match row.get_ref(index)? {
-                ValueRef::Null => Value::Null,
-                ValueRef::Integer(number) => Value::Int(number),
+                ValueRef::Null => MovedValue::Null,
+                ValueRef::Integer(number) => MovedValue::Int(number),
                 ValueRef::Real(_) => return Err(StoreError::Broken("a number with a fraction".into())),
-                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-                ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+                ValueRef::Text(text) => MovedValue::Text(String::from_utf8_lossy(text).into_owned()),
+                ValueRef::Blob(bytes) => MovedValue::Bytes(bytes.to_vec()),
             })
         })
         .collect()
 }
 
-impl ToSql for Value {
+impl ToSql for MovedValue {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
         match self {
-            Value::Null => Ok(rusqlite::types::Null.into()),
-            Value::Int(number) => number.to_sql(),
-            Value::Text(text) => text.to_sql(),
-            Value::Bytes(bytes) => bytes.to_sql(),
+            MovedValue::Null => Ok(rusqlite::types::Null.into()),
+            MovedValue::Int(number) => number.to_sql(),
+            MovedValue::Text(text) => text.to_sql(),
+            MovedValue::Bytes(bytes) => bytes.to_sql(),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::{Wal, looked, passive};
-use super::{Role, connect};
+use super::{ConnectionRole, connect};
 use crate::StoreError;
 use parkgate_seal::disk::sync_folder;
 
@@ -27,7 +27,7 @@ const PIECE_BYTES: usize = 1024 * 1024;
 /// The caller alone copies pages of this database: no other gate has the folder.
 pub(super) fn write_anew(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
     // Another connection looks: within a transaction SQLite tells nothing of the WAL.
-    let other = connect(path, Role::Checkpointer)?;
+    let other = connect(path, ConnectionRole::Checkpointer)?;
     {
         // While this is open nobody else adds to the WAL or begins it anew.
         let _alone = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;

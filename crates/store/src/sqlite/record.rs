@@ -10,8 +10,8 @@ use parkgate_ledger::{
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::transaction::Statements;
-use super::{Role, connect, migrate};
+use super::transaction::SqliteTransaction;
+use super::{ConnectionRole, connect, migrate};
 use crate::store::batch::{Routing, arrivals};
 use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
 use crate::{Entry, StoreError};
@@ -60,7 +60,7 @@ const PUT_SPACE: &str = "INSERT INTO spaces (park_id, total, remain, as_of, late
 
 impl Writer {
     pub(super) fn open(path: &Path) -> Result<Writer, StoreError> {
-        let mut connection = connect(path, Role::Writer)?;
+        let mut connection = connect(path, ConnectionRole::Writer)?;
         migrate::migrate(&mut connection)?;
         Ok(Writer { connection, routing: Routing::default() })
     }
@@ -84,7 +84,7 @@ impl Writer {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let version = self.connection.prepare_cached(VERSION)?.query_row([], |row| row.get(0))?;
         if !self.routing.is_of(version) {
-            self.routing = Routing::load(&mut Statements(&self.connection))?;
+            self.routing = Routing::load(&mut SqliteTransaction(&self.connection))?;
         }
         let moved = self.routing.moved(batch);
         let arrivals = arrivals(batch, &moved);
@@ -92,7 +92,7 @@ impl Writer {
         let loaded = load(&self.connection, &arrivals, &keys)?;
         let decision = decide(&arrivals, &keys, loaded);
         let deliveries = self.routing.deliveries(batch, &arrivals, &decision);
-        Batch { connection: &self.connection, entries: batch, arrivals: &arrivals, seal }
+        BatchWriter { connection: &self.connection, entries: batch, arrivals: &arrivals, seal }
             .write(&decision, &deliveries)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(decision.verdicts)
@@ -100,14 +100,14 @@ impl Writer {
 }
 
 /// A batch that is written.
-struct Batch<'a> {
+struct BatchWriter<'a> {
     connection: &'a Connection,
     entries: &'a [Entry],
     arrivals: &'a [&'a Arrival],
     seal: &'a Seal,
 }
 
-impl Batch<'_> {
+impl BatchWriter<'_> {
     fn write(&self, decision: &Decision, deliveries: &[(usize, NewDelivery)]) -> Result<(), StoreError> {
         let first_id = self.connection.prepare_cached(NEXT_ID)?.query_row([], |row| row.get::<_, i64>(0))?;
         let id_of = |record: RecordRef| match record {

@@ -41,11 +41,11 @@ fn park(number: usize) -> NewPark {
 fn every_connection_is_set_up_for_durability() {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(folder.path());
-    for role in [Role::Writer, Role::Reader, Role::Checkpointer] {
+    for role in [ConnectionRole::Writer, ConnectionRole::Reader, ConnectionRole::Checkpointer] {
         let connection = connect(&store.backend.path, role).unwrap();
         let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!((number("page_size"), number("synchronous"), number("wal_autocheckpoint")), (8192, 2, 0));
-        assert_eq!(number("query_only") == 1, role == Role::Reader);
+        assert_eq!(number("query_only") == 1, role == ConnectionRole::Reader);
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         assert_eq!(mode, "wal");
     }
@@ -116,7 +116,7 @@ fn after_a_failed_sync_nothing_is_written_any_more_and_nothing_is_copied_at_the_
     let nine = Usage { pushes: 9, bytes: 9 };
     let bound = QuarantineBounds { park: nine, unknown: nine, all_bytes: 9, disk_free_min: None };
     assert!(matches!(store.record(&[]), Err(StoreError::Away(_))));
-    assert!(matches!(store.set_aside(&[], &bound), Err(StoreError::Away(_))));
+    assert!(matches!(store.add_to_quarantine(&[], &bound), Err(StoreError::Away(_))));
     assert!(matches!(store.add_park(&park(2)), Err(StoreError::Away(_))));
     assert!(matches!(store.release_before(0), Err(StoreError::Away(_))));
     assert!(matches!(store.probe(), Err(StoreError::Away(_))));
@@ -134,7 +134,7 @@ fn after_a_failed_sync_nothing_is_written_any_more_and_nothing_is_copied_at_the_
 fn copied_in_part(folder: &Path) -> (Connection, Vec<u8>) {
     let store = opened(folder);
     store.begin_serving().unwrap();
-    let other = connect(&store.backend.path, Role::Reader).unwrap();
+    let other = connect(&store.backend.path, ConnectionRole::Reader).unwrap();
     for number in 0..50 {
         store.add_park(&park(number)).unwrap();
     }

@@ -8,16 +8,16 @@ use crate::backend::dialect::{Dialect, translate};
 use crate::backend::{Row, Transaction, Value, Work};
 
 /// On a connection that has a transaction open.
-pub(super) struct Statements<'a>(pub(super) &'a Connection);
+pub(super) struct SqliteTransaction<'a>(pub(super) &'a Connection);
 
 /// Does the work in a transaction that takes the write lock at once.
 pub(super) fn write(connection: &mut Connection, work: &mut Work<'_>) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    work(&mut Statements(&transaction))?;
+    work(&mut SqliteTransaction(&transaction))?;
     Ok(transaction.commit()?)
 }
 
-impl Transaction for Statements<'_> {
+impl Transaction for SqliteTransaction<'_> {
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.0.prepare_cached(&translate(sql, Dialect::Sqlite)?)?;
         let columns = statement.column_count();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use parkgate_ledger::ParkId;
 use parkgate_wire::Digest;
 
-use super::record_pages::{RECORDS_OF_PARKS, Search};
+use super::record_pages::{RECORDS_OF_PARKS, SearchStatement};
 use super::records::{COLUMNS, keys_of, pictures, record};
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
@@ -39,8 +39,8 @@ pub(crate) fn page(
     })
 }
 
-fn search(filter: &ConflictFilter, below: i64, end: i64, limit: usize) -> Search {
-    let mut search = Search::new(&format!(
+fn search(filter: &ConflictFilter, below: i64, end: i64, limit: usize) -> SearchStatement {
+    let mut search = SearchStatement::new(&format!(
         "SELECT r.id, r.conflict_with, r.park_id, p.park_uuid, {{serial r}}, r.digest, r.original FROM {} \
          WHERE r.conflict_with IS NOT NULL",
         RECORDS_OF_PARKS.replacen("records r", "records r {sqlite INDEXED BY records_conflicts_by_id}", 1)

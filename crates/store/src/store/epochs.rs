@@ -78,7 +78,7 @@ pub(crate) fn begin(backend: &dyn Backend, park: ParkId, entered_from: UnixMilli
 }
 
 /// A record of the new numbering under the old one, as it stands there.
-struct Found {
+struct MisplacedRecord {
     misplaced: Misplaced,
     serial: String,
     kind: PushKind,
@@ -97,7 +97,11 @@ const IGNORED: &str = "FROM {keys $1 $2} AS k \
     {step records r: {postgres r.park_id = m.park_id AND r.parking_serial = m.parking_serial AND} r.conflict_with = m.id}";
 
 /// Those of the new numbering under the old one, and what was ignored for them, in the order they came.
-fn misplaced(transaction: &mut dyn Transaction, before: ParkId, epoch: &Epoch) -> Result<Vec<Found>, StoreError> {
+fn misplaced(
+    transaction: &mut dyn Transaction,
+    before: ParkId,
+    epoch: &Epoch,
+) -> Result<Vec<MisplacedRecord>, StoreError> {
     let from = first_since(transaction, epoch.entered_from.0)?;
     let values = [before.0.into(), from.into(), epoch.records.0.into(), epoch.entered_from.0.into()];
     let standing = format!("SELECT {COLUMNS} FROM records r {TAKEN_BY} {STANDING}");
@@ -113,12 +117,12 @@ fn misplaced(transaction: &mut dyn Transaction, before: ParkId, epoch: &Epoch) -
     Ok(found)
 }
 
-fn found(row: &Row) -> Result<Found, StoreError> {
+fn found(row: &Row) -> Result<MisplacedRecord, StoreError> {
     let taken_by = match row.opt_int(8)? {
         None => None,
         Some(other) => Some((RecordId(other), Digest(row.bytes(9)?))),
     };
-    Ok(Found {
+    Ok(MisplacedRecord {
         misplaced: Misplaced {
             record: RecordId(row.int(0)?),
             digest: Digest(row.bytes(3)?),
@@ -171,7 +175,7 @@ const MOVE: &str = "UPDATE records SET park_id = $1, personal = $2, original = $
 fn move_all(
     transaction: &mut dyn Transaction,
     seal: &Seal,
-    moved: &[(&Found, Option<RecordId>)],
+    moved: &[(&MisplacedRecord, Option<RecordId>)],
     from: ParkId,
     to: ParkId,
 ) -> Result<(), StoreError> {
@@ -194,7 +198,8 @@ fn move_all(
         keys.push((from, record));
     }
     transaction.execute_each(MOVE, &rows)?;
-    let standing: Vec<&Found> = moved.iter().filter(|(_, with)| with.is_none()).map(|(one, _)| *one).collect();
+    let standing: Vec<&MisplacedRecord> =
+        moved.iter().filter(|(_, with)| with.is_none()).map(|(one, _)| *one).collect();
     payments(transaction, MOVE_PAYMENTS, &standing, from, Some(to))?;
     if keys.is_empty() {
         return Ok(());
@@ -220,7 +225,7 @@ const FORGET_PAYMENTS: &str = "DELETE FROM payments WHERE parking_order {in $1} 
 fn payments(
     transaction: &mut dyn Transaction,
     sql: &str,
-    of: &[&Found],
+    of: &[&MisplacedRecord],
     park: ParkId,
     to: Option<ParkId>,
 ) -> Result<(), StoreError> {

@@ -6,14 +6,16 @@ use parkgate_ledger::ParkId;
 use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad, Usage};
 use parkgate_wire::{Digest, Seqno};
 
-use super::record_pages::Search;
+use super::record_pages::SearchStatement;
 use super::records::picture;
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::listing::{Page, QUARANTINE_PAGE};
-use crate::quarantine::{Admitting, Aside, Kept, QuarantineFilter, Quarantined, SetAside, page_of};
+use crate::quarantine::{
+    Admitting, NewQuarantined, QuarantineContent, QuarantineFilter, QuarantineOutcome, Quarantined, page_of,
+};
 use crate::query::Picture;
-use crate::stored::{aside_bytes, aside_place, kind_code, kind_of};
+use crate::stored::{kind_code, kind_of, quarantine_bytes, quarantine_place};
 use parkgate_seal::Seal;
 
 /// Old pushes released in one transaction.
@@ -39,9 +41,9 @@ const PUT_USE: &str = "UPDATE quarantine_use SET pushes = $2, bytes = $3 WHERE p
 pub(crate) fn add(
     backend: &dyn Backend,
     seal: &Seal,
-    batch: &[SetAside],
+    batch: &[NewQuarantined],
     bounds: &QuarantineBounds,
-) -> Result<Vec<Aside>, StoreError> {
+) -> Result<Vec<QuarantineOutcome>, StoreError> {
     backend.transaction(Access::WritePushes, |transaction| {
         let (mut known, mut admitting) = load(transaction, batch)?;
         let (mut new, mut again) = (Vec::new(), Vec::new());
@@ -50,17 +52,17 @@ pub(crate) fn add(
             let key = (push.park, push.digest);
             if let Some(first) = known.get(&key) {
                 again.push(vec![push.park.0.into(), push.digest.0.as_slice().into()]);
-                outcomes.push(Aside::Kept(*first));
+                outcomes.push(QuarantineOutcome::Kept(*first));
                 continue;
             }
-            let (json, bytes) = aside_bytes(push)?;
+            let (json, bytes) = quarantine_bytes(push)?;
             if let Err(why) = admitting.take(push, bytes, bounds) {
-                outcomes.push(Aside::Full(why));
+                outcomes.push(QuarantineOutcome::Full(why));
                 continue;
             }
             known.insert(key, push.seqno);
-            new.push((push, seal.seal(&json, &aside_place(push.park, &push.digest))?, bytes));
-            outcomes.push(Aside::Kept(push.seqno));
+            new.push((push, seal.seal(&json, &quarantine_place(push.park, &push.digest))?, bytes));
+            outcomes.push(QuarantineOutcome::Kept(push.seqno));
         }
         write(transaction, new, &admitting)?;
         transaction.execute_each(AGAIN, &again)?;
@@ -72,7 +74,7 @@ pub(crate) fn add(
 type Known = HashMap<(ParkId, Digest), Seqno>;
 
 /// The pushes that are there already, and how much is kept. Adding waits for whoever adds for the same parks.
-fn load(transaction: &mut dyn Transaction, batch: &[SetAside]) -> Result<(Known, Admitting), StoreError> {
+fn load(transaction: &mut dyn Transaction, batch: &[NewQuarantined]) -> Result<(Known, Admitting), StoreError> {
     let parks: Value = batch.iter().map(|push| push.park.0).collect();
     transaction.execute(MAKE_USE, std::slice::from_ref(&parks))?;
     let mut admitting = Admitting::default();
@@ -102,7 +104,7 @@ fn all_bytes(transaction: &mut dyn Transaction) -> Result<u64, StoreError> {
 
 fn write(
     transaction: &mut dyn Transaction,
-    new: Vec<(&SetAside, Vec<u8>, u64)>,
+    new: Vec<(&NewQuarantined, Vec<u8>, u64)>,
     admitting: &Admitting,
 ) -> Result<(), StoreError> {
     if new.is_empty() {
@@ -174,7 +176,7 @@ pub(crate) fn page(
     filter: &QuarantineFilter,
 ) -> Result<Page<Quarantined>, StoreError> {
     let limit = filter.limit.min(QUARANTINE_PAGE);
-    let mut search = Search::new(
+    let mut search = SearchStatement::new(
         "SELECT q.id, q.park_id, p.park_uuid, q.kind, q.seqno, q.received_at, q.address, q.reason, q.finding, q.times, \
          q.bytes, q.digest, q.sealed FROM quarantine q LEFT JOIN parks p ON p.id = q.park_id",
     );
@@ -196,8 +198,8 @@ pub(crate) fn page(
 
 fn quarantined(row: &Row, seal: &Seal, pictures: &mut HashMap<i64, Vec<Picture>>) -> Result<Quarantined, StoreError> {
     let (id, park, digest) = (row.int(0)?, ParkId(row.int(1)?), Digest(row.bytes(11)?));
-    let json = seal.open(row.blob(12)?, &aside_place(park, &digest))?;
-    let kept: Kept =
+    let json = seal.open(row.blob(12)?, &quarantine_place(park, &digest))?;
+    let kept: QuarantineContent =
         serde_json::from_slice(&json).map_err(|error| StoreError::Broken(format!("quarantine: {error}")))?;
     Ok(Quarantined {
         id,

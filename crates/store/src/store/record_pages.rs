@@ -59,14 +59,14 @@ pub(super) fn first_since(t: &mut dyn Transaction, received_from: i64) -> Result
 }
 
 /// A statement put together of conditions as they are asked for.
-pub(super) struct Search {
+pub(super) struct SearchStatement {
     sql: String,
     values: Vec<Value>,
 }
 
-impl Search {
-    pub(super) fn new(sql: &str) -> Search {
-        Search { sql: sql.to_owned(), values: Vec::new() }
+impl SearchStatement {
+    pub(super) fn new(sql: &str) -> SearchStatement {
+        SearchStatement { sql: sql.to_owned(), values: Vec::new() }
     }
 
     pub(super) fn push(&mut self, sql: &str) {

@@ -10,7 +10,7 @@ use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::images::ImageKey;
 use crate::query::{Picture, RecordView};
-use crate::stored::{Found, kind_of, object, personal_place};
+use crate::stored::{StoredRecord, kind_of, object, personal_place};
 use parkgate_seal::Seal;
 
 /// Read by [`record`].
@@ -20,7 +20,7 @@ pub(super) const COLUMNS: &str = "r.id, r.kind, r.enter_time, r.event_time, r.pl
 pub(super) const COLUMN_COUNT: usize = 11;
 
 /// A record of a serial, its pictures not yet with it.
-pub(super) fn record(row: &Row, seal: &Seal, parking_serial: &str) -> Result<Found, StoreError> {
+pub(super) fn record(row: &Row, seal: &Seal, parking_serial: &str) -> Result<StoredRecord, StoreError> {
     let mut found = unopened(row)?;
     if let Some(sealed) = row.opt_blob(9)? {
         let plain = seal.open(sealed, &personal_place(ParkId(row.int(10)?), parking_serial, found.view.kind))?;
@@ -30,8 +30,8 @@ pub(super) fn record(row: &Row, seal: &Seal, parking_serial: &str) -> Result<Fou
 }
 
 /// The same without its personal fields, which stay sealed.
-pub(super) fn unopened(row: &Row) -> Result<Found, StoreError> {
-    Ok(Found {
+pub(super) fn unopened(row: &Row) -> Result<StoredRecord, StoreError> {
+    Ok(StoredRecord {
         id: row.int(0)?,
         enter_time: UnixMillis(row.int(2)?),
         event_time: UnixMillis(row.int(3)?),

@@ -5,13 +5,15 @@ use std::collections::{HashMap, HashSet};
 use parkgate_ledger::ParkId;
 use parkgate_ledger::visit::VisitHalves;
 
-use super::record_pages::{NUMBERINGS, OF_NUMBERING, RECORDS_OF_PARKS, Search, end_below, first_since, newest};
+use super::record_pages::{
+    NUMBERINGS, OF_NUMBERING, RECORDS_OF_PARKS, SearchStatement, end_below, first_since, newest,
+};
 use super::records::{COLUMN_COUNT, COLUMNS, keys_of, pictures, record};
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::listing::{LOOKED_AT_FOR_A_PAGE, PAGE, Page};
 use crate::query::{Conflict, TakenPayment, Visit, VisitCursor, VisitFilter};
-use crate::stored::{Found, differing, listed_payments, stays_of, visit_of};
+use crate::stored::{StoredRecord, differing, listed_payments, stays_of, visit_of};
 use parkgate_seal::Seal;
 
 /// A stay, and under what its records stand.
@@ -19,15 +21,15 @@ struct Chosen {
     park: ParkId,
     park_uuid: String,
     serial: String,
-    stay: VisitHalves<Found>,
+    stay: VisitHalves<StoredRecord>,
 }
 
 impl Chosen {
-    fn halves(&self) -> impl Iterator<Item = &Found> {
+    fn halves(&self) -> impl Iterator<Item = &StoredRecord> {
         self.stay.enter.iter().chain(&self.stay.leave)
     }
 
-    fn halves_mut(&mut self) -> impl Iterator<Item = &mut Found> {
+    fn halves_mut(&mut self) -> impl Iterator<Item = &mut StoredRecord> {
         self.stay.enter.iter_mut().chain(&mut self.stay.leave)
     }
 }
@@ -106,9 +108,9 @@ fn other_half(of: &str) -> String {
 /// A visit stands where the newer of its records stands. SQLite passes by the records of the page. In PostgreSQL each search
 /// walks an index from its newest entry down: of a park each of its numberings' own (one list over them all would be
 /// sorted anew for each page), of a plate that of plates, else that of all records.
-fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> Search {
+fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> SearchStatement {
     let columns = "{serial r} AS serial, r.id FROM";
-    let mut search = Search::new("");
+    let mut search = SearchStatement::new("");
     match &filter.park_uuid {
         None => search.push(&format!("SELECT r.park_id, p.park_uuid, {columns} {RECORDS_OF_PARKS}")),
         Some(park_uuid) => {
@@ -181,7 +183,8 @@ fn chosen(transaction: &mut dyn Transaction, seal: &Seal, rows: &[Row]) -> Resul
     for (park, park_uuid, serial, newest) in named {
         let found = halves.remove(&newest).unwrap_or_default();
         let found = found.iter().map(|row| record(row, seal, &serial)).collect::<Result<_, _>>()?;
-        let is_it = |stay: &VisitHalves<Found>| stay.enter.iter().chain(&stay.leave).any(|half| half.id == newest);
+        let is_it =
+            |stay: &VisitHalves<StoredRecord>| stay.enter.iter().chain(&stay.leave).any(|half| half.id == newest);
         if let Some(stay) = stays_of(found).into_iter().find(is_it) {
             chosen.push(Chosen { park, park_uuid, serial, stay });
         }
@@ -234,7 +237,7 @@ const IGNORED: &str = "FROM {keys $1 $2} AS k \
     ORDER BY r.id";
 
 /// By the record that has their serial, in the order they came.
-type Ignored = HashMap<i64, Vec<(ParkId, Found)>>;
+type Ignored = HashMap<i64, Vec<(ParkId, StoredRecord)>>;
 
 fn ignored_for(
     transaction: &mut dyn Transaction,
@@ -291,7 +294,7 @@ fn taken_orders(transaction: &mut dyn Transaction, chosen: &[Chosen]) -> Result<
 }
 
 /// The payments of a leave whose orders it took, or which have none and belong to it by position.
-fn taken_payments(leave: &Found, taken: &HashSet<(i64, usize)>) -> Result<Vec<TakenPayment>, StoreError> {
+fn taken_payments(leave: &StoredRecord, taken: &HashSet<(i64, usize)>) -> Result<Vec<TakenPayment>, StoreError> {
     let listed = listed_payments(&leave.view)?.into_iter();
     let is_taken =
         |listed: &crate::stored::Listed| listed.order.is_empty() || taken.contains(&(leave.id, listed.position));

@@ -4,7 +4,8 @@ use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineFull, Usage};
 use parkgate_ledger::visit::VisitNote;
 use parkgate_ledger::{CONFLICTS_MAX, ParkId, Verdict};
 use parkgate_store::{
-    Aside, Images, Kept, NewApp, ParkChange, QuarantineFilter, SetAside, Store, StoreError, Visit, VisitFilter,
+    Images, NewApp, NewQuarantined, ParkChange, QuarantineContent, QuarantineFilter, QuarantineOutcome, Store,
+    StoreError, Visit, VisitFilter,
 };
 use parkgate_wire::{Digest, PushKind, Secret, Seqno, UnixMillis};
 
@@ -346,8 +347,8 @@ fn apps_are_added_whole_or_not_at_all(store: &Store) {
     );
 }
 
-pub(crate) fn set_aside(park: i64, content: u8) -> SetAside {
-    SetAside {
+pub(crate) fn add_to_quarantine(park: i64, content: u8) -> NewQuarantined {
+    NewQuarantined {
         park: ParkId(park),
         kind: PushKind::Leave,
         seqno: Seqno(u64::from(content)),
@@ -356,10 +357,10 @@ pub(crate) fn set_aside(park: i64, content: u8) -> SetAside {
         reason: "Signature",
         finding: Some("signed_in_gbk"),
         digest: Digest([content; 16]),
-        kept: Kept {
+        kept: QuarantineContent {
             hint: "h".into(),
             params: vec![("idcard_no".into(), format!("ID{content}"), Some("raw".into()))],
-            ..Kept::default()
+            ..QuarantineContent::default()
         },
         pictures: Vec::new(),
         is_admitted: false,
@@ -376,18 +377,25 @@ pub(crate) fn bound(pushes: u64, bytes: u64) -> QuarantineBounds {
 }
 
 fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &Store) {
-    let batch = [set_aside(1, 1), set_aside(1, 2), set_aside(1, 1), set_aside(1, 3), set_aside(2, 1), set_aside(0, 1)];
-    let kept = |seqno| Aside::Kept(Seqno(seqno));
-    let expected = [kept(1), kept(2), kept(1), Aside::Full(QuarantineFull::ParkPushes), kept(1), kept(1)];
-    assert_eq!(store.set_aside(&batch, &bound(2, 10_000)).unwrap(), expected);
+    let batch = [
+        add_to_quarantine(1, 1),
+        add_to_quarantine(1, 2),
+        add_to_quarantine(1, 1),
+        add_to_quarantine(1, 3),
+        add_to_quarantine(2, 1),
+        add_to_quarantine(0, 1),
+    ];
+    let kept = |seqno| QuarantineOutcome::Kept(Seqno(seqno));
+    let expected = [kept(1), kept(2), kept(1), QuarantineOutcome::Full(QuarantineFull::ParkPushes), kept(1), kept(1)];
+    assert_eq!(store.add_to_quarantine(&batch, &bound(2, 10_000)).unwrap(), expected);
     assert_eq!(
-        store.set_aside(&[set_aside(0, 2)], &bound(9, 10_000)).unwrap(),
-        [Aside::Full(QuarantineFull::ParkPushes)],
+        store.add_to_quarantine(&[add_to_quarantine(0, 2)], &bound(9, 10_000)).unwrap(),
+        [QuarantineOutcome::Full(QuarantineFull::ParkPushes)],
         "unknown parks share one"
     );
     assert_eq!(
-        store.set_aside(&[set_aside(1, 4)], &bound(9, 600)).unwrap(),
-        [Aside::Full(QuarantineFull::ParkBytes)],
+        store.add_to_quarantine(&[add_to_quarantine(1, 4)], &bound(9, 600)).unwrap(),
+        [QuarantineOutcome::Full(QuarantineFull::ParkBytes)],
         "bytes are bounded, too"
     );
     // All together are bounded, and what was admitted before its pictures were stored is kept.
@@ -397,15 +405,15 @@ fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &Store) {
     let all = |all_bytes| QuarantineBounds { all_bytes, ..bound(99, 10_000) };
     let each = load.park.bytes / load.park.pushes;
     assert_eq!(
-        store.set_aside(&[set_aside(1, 7)], &all(used + each - 1)).unwrap(),
-        [Aside::Full(QuarantineFull::AllBytes)]
+        store.add_to_quarantine(&[add_to_quarantine(1, 7)], &all(used + each - 1)).unwrap(),
+        [QuarantineOutcome::Full(QuarantineFull::AllBytes)]
     );
-    let admitted = SetAside { is_admitted: true, ..set_aside(1, 7) };
+    let admitted = NewQuarantined { is_admitted: true, ..add_to_quarantine(1, 7) };
     assert_eq!(
-        store.set_aside(&[admitted, set_aside(2, 8)], &all(used + 2 * each - 1)).unwrap()[1],
-        Aside::Full(QuarantineFull::AllBytes)
+        store.add_to_quarantine(&[admitted, add_to_quarantine(2, 8)], &all(used + 2 * each - 1)).unwrap()[1],
+        QuarantineOutcome::Full(QuarantineFull::AllBytes)
     );
-    assert_eq!(store.set_aside(&[set_aside(2, 8)], &all(used + 2 * each)).unwrap(), [kept(8)]);
+    assert_eq!(store.add_to_quarantine(&[add_to_quarantine(2, 8)], &all(used + 2 * each)).unwrap(), [kept(8)]);
     // What came now is of no matter for what follows.
     let newest = store.quarantine(&QuarantineFilter { limit: 99, ..QuarantineFilter::default() }).unwrap();
     store.release(&newest[4..].iter().map(|entry| entry.id).collect::<Vec<_>>()).unwrap();
@@ -413,7 +421,7 @@ fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &Store) {
     let found = store.quarantine(&all).unwrap();
     let facts: Vec<_> = found.iter().map(|f| (f.park_uuid.as_deref(), f.seqno.0, f.times)).collect();
     assert_eq!(facts, [(Some("a"), 1, 2), (Some("a"), 2, 1), (Some("b"), 1, 1), (None, 1, 1)]);
-    assert_eq!(found[1].kept, set_aside(1, 2).kept);
+    assert_eq!(found[1].kept, add_to_quarantine(1, 2).kept);
     let of = |filter: QuarantineFilter| store.quarantine(&filter).unwrap().iter().map(|f| f.id).collect::<Vec<_>>();
     let ids: Vec<i64> = found.iter().map(|f| f.id).collect();
     assert_eq!(of(QuarantineFilter { park_uuid: Some("a".into()), ..all.clone() }), ids[..2]);
@@ -421,7 +429,11 @@ fn the_quarantine_keeps_each_push_once_within_its_parks_bound(store: &Store) {
     assert_eq!(of(QuarantineFilter { ids: vec![ids[3], 99], ..all.clone() }), ids[3..]);
 
     assert_eq!(store.release(&[ids[0], ids[0], 99]).unwrap(), 1);
-    assert_eq!(store.set_aside(&[set_aside(1, 3)], &bound(2, 10_000)).unwrap(), [kept(3)], "there is room again");
+    assert_eq!(
+        store.add_to_quarantine(&[add_to_quarantine(1, 3)], &bound(2, 10_000)).unwrap(),
+        [kept(3)],
+        "there is room again"
+    );
     assert_eq!(store.release_before(T + 2).unwrap(), 2);
     let used = store.quarantine_used().unwrap();
     assert_eq!(used.iter().map(|(park, pushes, _)| (park.0, *pushes)).collect::<Vec<_>>(), [(0, 0), (1, 2), (2, 0)]);
@@ -440,9 +452,11 @@ fn a_picture_is_kept_while_a_record_names_it(store: &Store) {
     });
     let another = parkgate_store::ImageKey([7; 32]);
     assert!(store.keeps_images(&[picture.key]).unwrap().is_empty());
-    let aside =
-        SetAside { pictures: vec![("leave_image_file".into(), std::sync::Arc::clone(&picture))], ..set_aside(1, 1) };
-    store.set_aside(&[aside], &bound(2, 10_000)).unwrap();
+    let aside = NewQuarantined {
+        pictures: vec![("leave_image_file".into(), std::sync::Arc::clone(&picture))],
+        ..add_to_quarantine(1, 1)
+    };
+    store.add_to_quarantine(&[aside], &bound(2, 10_000)).unwrap();
     assert!(store.keeps_images(&[picture.key, another]).unwrap().iter().eq([&picture.key]));
     let listed = store.quarantine(&QuarantineFilter { limit: 10, ..QuarantineFilter::default() }).unwrap();
     assert_eq!((listed[0].pictures[0].name.as_str(), listed[0].pictures[0].size), ("leave_image_file", 6));
@@ -461,7 +475,12 @@ fn a_survey_passes_by_a_parks_records_oldest_first(store: &Store) {
     let batch = [enter("1", 1, T), leave("1", 2, T, T + 5), leave("2", 3, T, T + 6), leave("2", 4, T, T + 7)];
     store.record(&batch).unwrap();
     store.record(&[leave("3", 5, T, T + 8).park(2)]).unwrap();
-    store.set_aside(&[set_aside(1, 1), set_aside(1, 1), set_aside(2, 2)], &bound(9, 10_000)).unwrap();
+    store
+        .add_to_quarantine(
+            &[add_to_quarantine(1, 1), add_to_quarantine(1, 1), add_to_quarantine(2, 2)],
+            &bound(9, 10_000),
+        )
+        .unwrap();
     let mut seen = Vec::new();
     let mut note = |found: parkgate_store::Surveyed| {
         seen.push((found.record.seqno.0, found.is_conflict, found.has_other_half, found.event_time.0 - T));

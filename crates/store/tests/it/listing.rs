@@ -10,7 +10,7 @@ use parkgate_store::{
 };
 use parkgate_wire::{Digest, Seqno};
 
-use crate::conformance::{bound, set_aside};
+use crate::conformance::{add_to_quarantine, bound};
 use crate::forwarding::subscriber;
 use crate::push::{T, With, enter, leave, store};
 
@@ -70,8 +70,8 @@ fn pages_of_conflicts_and_of_the_quarantine_follow_each_other(store: &Store) {
     assert_eq!(listed(Some("nobody's")), serials_of(""));
     assert_eq!(serials(store.conflicts(&conflicts(Some("a"), 1)).unwrap()), ["4"]);
 
-    let pushes: Vec<_> = (1..131_u8).map(|n| set_aside(i64::from(n % 2) + 1, n)).collect();
-    store.set_aside(&pushes, &bound(1000, 1 << 20)).unwrap();
+    let pushes: Vec<_> = (1..131_u8).map(|n| add_to_quarantine(i64::from(n % 2) + 1, n)).collect();
+    store.add_to_quarantine(&pushes, &bound(1000, 1 << 20)).unwrap();
     let filter = QuarantineFilter { limit: 2, park_uuid: Some("a".into()), ..QuarantineFilter::default() };
     let found = paged(|after| {
         let after = after.unwrap_or_default();
@@ -146,7 +146,7 @@ fn a_listing_that_goes_on_keeps_no_checkpoint_from_ending() {
         let again = leave(&(3 * n).to_string(), 9000 + n as u64, T, T + n);
         store.record(&[again]).unwrap();
     }
-    store.set_aside(&[set_aside(1, 1), set_aside(1, 2)], &bound(9, 10_000)).unwrap();
+    store.add_to_quarantine(&[add_to_quarantine(1, 1), add_to_quarantine(1, 2)], &bound(9, 10_000)).unwrap();
     let mut seqno = 10_000;
     // In the middle of a listing another push comes, and the log is brought into the file.
     let mut looked = || {

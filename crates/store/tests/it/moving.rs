@@ -4,7 +4,7 @@ use std::path::Path;
 
 use parkgate_ledger::ParkId;
 use parkgate_store::moving::{Abandoned, At, Begun, Move};
-use parkgate_store::{Kept, SetAside, Store, StoreError, VisitFilter, open};
+use parkgate_store::{NewQuarantined, QuarantineContent, Store, StoreError, VisitFilter, open};
 use parkgate_testbed::Postgres;
 use parkgate_wire::{Digest, PushKind, Seqno};
 
@@ -146,7 +146,7 @@ fn rows_that_are_large_are_moved_a_few_at_a_time() {
     let store = opened(data.path(), None);
     let batch: Vec<_> = (0..24).map(large).collect();
     let bound = crate::conformance::bound(99, 1 << 30);
-    store.set_aside(&batch, &bound).unwrap();
+    store.add_to_quarantine(&batch, &bound).unwrap();
     store.close().unwrap();
     for way in ends.windows(2) {
         let moving = begun(way[0], way[1]);
@@ -157,8 +157,8 @@ fn rows_that_are_large_are_moved_a_few_at_a_time() {
     }
 }
 
-fn large(number: u8) -> SetAside {
-    SetAside {
+fn large(number: u8) -> NewQuarantined {
+    NewQuarantined {
         park: ParkId(1),
         kind: PushKind::Leave,
         seqno: Seqno(number.into()),
@@ -167,7 +167,7 @@ fn large(number: u8) -> SetAside {
         reason: "Signature",
         finding: None,
         digest: Digest([number; 16]),
-        kept: Kept { hint: "x".repeat(1 << 20), ..Kept::default() },
+        kept: QuarantineContent { hint: "x".repeat(1 << 20), ..QuarantineContent::default() },
         pictures: Vec::new(),
         is_admitted: false,
     }
