@@ -35,7 +35,21 @@ use self::folder::Folder;
 use self::incoming::Incoming;
 use self::pin::Pin;
 use crate::Alarm;
-use crate::query::Picture;
+
+/// An uploaded picture.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// The field it stands for: `leave_image` for the part `leave_image_file`.
+    pub name: String,
+    /// Its place in the image store.
+    pub key: ImageKey,
+    /// As declared by the sender and checked.
+    pub md5: Md5Hash,
+    /// Bytes.
+    pub size: u64,
+    /// Sniffed from its first bytes.
+    pub content_type: String,
+}
 
 /// A picture could not be kept. Trying again can help: it is for want of room, or of the disk.
 #[derive(Debug, thiserror::Error)]

@@ -33,7 +33,7 @@ pub use delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, NewSubscriber, Outgoing,
     Settled, Subscriber, SubscriberSettings,
 };
-pub use images::{ImageKey, Images, IncomingImage, StoredImage};
+pub use images::{ImageKey, Images, IncomingImage, Picture, StoredImage};
 pub use listing::{Page, Take};
 pub use months::{HeldMonth, Month, Months, Reduced};
 pub use parkgate_ledger::epoch::{Epoch, SerialReuse};
@@ -41,9 +41,7 @@ pub use parkgate_ledger::fanout::{Inline, SubscriberId};
 pub use parkgate_seal::disk::make_folder;
 pub use parkgate_seal::{KeyError, MasterKey};
 pub use quarantine::{NO_PARK, NewQuarantined, QuarantineContent, QuarantineFilter, QuarantineOutcome, Quarantined};
-pub use query::{
-    Conflict, ConflictFilter, Conflicting, Picture, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter,
-};
+pub use query::{Conflict, ConflictFilter, Conflicting, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter};
 pub use recorder::{Recorded, Recorder};
 pub use registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use reserve::disk_room;

@@ -163,7 +163,7 @@ impl PostgresBackend {
             let moved = routing.moved(batch);
             let arrivals = arrivals(batch, &moved);
             let attempt =
-                record::PushBatch { entries: batch, arrivals: &arrivals, routing: &routing, seal: &self.keys.seal };
+                write::PushBatch { entries: batch, arrivals: &arrivals, routing: &routing, seal: &self.keys.seal };
             let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
             let attempt = link.wait(async {
                 tokio::time::timeout_at(until, record::record(link, attempt)).await.unwrap_or_else(late)

@@ -8,9 +8,9 @@ use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineFull, QuarantineLo
 use parkgate_wire::{Digest, PushKind, Seqno};
 use serde::{Deserialize, Serialize};
 
+use crate::images::Picture;
 use crate::images::StoredImage;
 use crate::listing::Page;
-use crate::query::Picture;
 
 /// The quarantine of pushes that name no known park.
 pub const NO_PARK: ParkId = ParkId(0);

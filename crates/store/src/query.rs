@@ -2,10 +2,10 @@
 
 use parkgate_ledger::ParkId;
 use parkgate_ledger::visit::VisitNote;
-use parkgate_wire::{Digest, Md5Hash, PushKind, Seqno, UnixMillis};
+use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
 use serde_json::{Map, Value};
 
-use crate::images::ImageKey;
+use crate::images::Picture;
 
 /// Which visits, and how many.
 #[derive(Debug, Clone)]
@@ -79,21 +79,6 @@ pub struct RecordView {
     pub variant: u8,
     /// Uploaded pictures by field name (`leave_image`).
     pub pictures: Vec<Picture>,
-}
-
-/// An uploaded picture.
-#[derive(Debug, Clone)]
-pub struct Picture {
-    /// The field it stands for: `leave_image` for the part `leave_image_file`.
-    pub name: String,
-    /// Its place in the image store.
-    pub key: ImageKey,
-    /// As declared by the sender and checked.
-    pub md5: Md5Hash,
-    /// Bytes.
-    pub size: u64,
-    /// Sniffed from its first bytes.
-    pub content_type: String,
 }
 
 /// A payment whose order was taken by this record.

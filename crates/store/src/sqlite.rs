@@ -17,7 +17,7 @@ use std::time::Duration;
 use parkgate_ledger::Verdict;
 use rusqlite::config::DbConfig;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
@@ -202,7 +202,7 @@ impl Backend for SqliteBackend {
         if free_bytes(&self.path) < ROOM_BYTES_MIN {
             return Err(StoreError::Full(self.path.display().to_string()));
         }
-        self.write(|writer| registry::probe(writer.connection()))
+        self.write(|writer| probe(writer.connection()))
     }
 
     fn durability_warnings(&self) -> Result<Vec<String>, StoreError> {
@@ -226,6 +226,13 @@ impl Backend for SqliteBackend {
             Held::Open(_) | Held::GivenUp | Held::Closed => Ok(()),
         }
     }
+}
+
+/// Takes the write lock and gives it back.
+fn probe(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    moving::refuse_moved(&transaction)?;
+    Ok(transaction.rollback()?)
 }
 
 /// Makes the file before SQLite does, so that only its owner reads it, and what SQLite puts beside it.

@@ -6,21 +6,18 @@ use std::time::Duration;
 
 use futures_util::future::try_join5;
 use parkgate_ledger::{
-    Arrival, Decision, Half, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent,
-    Verdict, counts_as_of, decide, touches,
+    Decision, Half, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent, Verdict,
+    counts_as_of, decide, touches,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::link::{Fault, Link};
-use super::{text, write};
-use crate::store::batch::Routing;
-use crate::{Entry, StoreError};
-use parkgate_seal::Seal;
+use super::text;
+use super::write::{self, BLOCK, Blocks, PushBatch};
+use crate::StoreError;
 
-/// Numbers of a block of `record_blocks`.
-const BLOCK: i64 = 512;
 /// In the order of their keys, so that nodes never wait for each other in a circle.
 const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces \
     WHERE park_id = ANY($1) ORDER BY park_id FOR UPDATE";
@@ -53,22 +50,6 @@ const COUNTED: &str = "SELECT k.slot, r.event_time, r.received_at, r.counted::bi
     FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) AS k (slot, park_id, after) \
     CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.counted IS NOT NULL \
     AND r.event_time > k.after OFFSET 0) AS r";
-
-/// A batch, and what is known of the registry.
-#[derive(Clone, Copy)]
-pub(super) struct PushBatch<'a> {
-    pub(super) entries: &'a [Entry],
-    pub(super) arrivals: &'a [&'a Arrival],
-    pub(super) routing: &'a Routing,
-    pub(super) seal: &'a Seal,
-}
-
-impl<'a> PushBatch<'a> {
-    /// What came, and as the ledger takes it.
-    pub(super) fn push(self, index: usize) -> Option<(&'a Entry, &'a Arrival)> {
-        Some((self.entries.get(index)?, self.arrivals.get(index)?))
-    }
-}
 
 /// What the transaction of a batch came to.
 pub(super) enum Attempt {
@@ -118,24 +99,6 @@ fn spaces_after(mut spaces: Vec<(ParkId, Space)>, decision: &Decision) -> Vec<(P
         }
     }
     spaces
-}
-
-/// The blocks that a batch's records are numbered in.
-pub(super) struct Blocks {
-    first: Vec<i64>,
-}
-
-impl Blocks {
-    pub(super) fn number(&self, record: RecordRef) -> i64 {
-        match record {
-            RecordRef::Stored(RecordId(id)) => id,
-            RecordRef::New(index) => {
-                let index = index as i64;
-                let block = usize::try_from(index / BLOCK).unwrap_or(0);
-                self.first.get(block).copied().unwrap_or_default() + index % BLOCK
-            }
-        }
-    }
 }
 
 /// Begins the transaction.
@@ -189,10 +152,8 @@ async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>) -> Result<Read
             *taken = true;
         }
     }
-    let mut spaces = HashMap::with_capacity(locked.len());
-    for row in &locked {
-        spaces.insert(row.try_get::<_, i64>(0)?, read_space(row)?);
-    }
+    let spaces = locked.iter().map(|row| Ok((row.try_get(0)?, read_space(row)?)));
+    let spaces: HashMap<i64, Space> = spaces.collect::<Result<_, Fault>>()?;
     let of =
         |park: &ParkId| ParkSpace { space: spaces.get(&park.0).copied().unwrap_or_default(), ..ParkSpace::default() };
     loaded.parks = keys.parks.iter().map(|key| of(&key.park)).collect();

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use futures_util::future::{try_join, try_join5};
-use parkgate_ledger::{Decision, ParkId, RecordRef, Space};
+use parkgate_ledger::{Arrival, Decision, ParkId, RecordId, RecordRef, Space};
+use parkgate_seal::Seal;
 use parkgate_wire::Fen;
 
 use super::link::{Fault, Link};
-use super::record::{Blocks, PushBatch};
 use super::text;
+use crate::Entry;
+use crate::store::batch::Routing;
 use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
 
 const ADD_RECORDS: &str = "INSERT INTO records (park_id, id, kind, parking_serial, long_serial, enter_time, event_time, \
@@ -27,6 +29,43 @@ const PUT_SPACES: &str = "UPDATE spaces s SET total = n.total, remain = n.remain
     latest_counted = n.latest_counted, touched = s.touched + 1 \
     FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
     AS n (park_id, total, remain, as_of, later, latest_counted) WHERE s.park_id = n.park_id";
+
+/// Numbers of a block of `record_blocks`.
+pub(super) const BLOCK: i64 = 512;
+
+/// A batch, and what is known of the registry.
+#[derive(Clone, Copy)]
+pub(super) struct PushBatch<'a> {
+    pub(super) entries: &'a [Entry],
+    pub(super) arrivals: &'a [&'a Arrival],
+    pub(super) routing: &'a Routing,
+    pub(super) seal: &'a Seal,
+}
+
+impl<'a> PushBatch<'a> {
+    /// What came, and as the ledger takes it.
+    pub(super) fn push(self, index: usize) -> Option<(&'a Entry, &'a Arrival)> {
+        Some((self.entries.get(index)?, self.arrivals.get(index)?))
+    }
+}
+
+/// The blocks that a batch's records are numbered in.
+pub(super) struct Blocks {
+    pub(super) first: Vec<i64>,
+}
+
+impl Blocks {
+    pub(super) fn number(&self, record: RecordRef) -> i64 {
+        match record {
+            RecordRef::Stored(RecordId(id)) => id,
+            RecordRef::New(index) => {
+                let index = index as i64;
+                let block = usize::try_from(index / BLOCK).unwrap_or(0);
+                self.first.get(block).copied().unwrap_or_default() + index % BLOCK
+            }
+        }
+    }
+}
 
 /// Writes all and commits, in one round trip.
 pub(super) async fn write(

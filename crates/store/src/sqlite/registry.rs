@@ -1,8 +1,7 @@
-//! What the store's own calls leave to this database: its master key's proof, and its readiness.
+//! What the store's own calls leave to this database: its master key's proof.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::moving;
 use crate::StoreError;
 use crate::stored::{KEY_PLACE, KEY_PROOF};
 use parkgate_seal::Seal;
@@ -19,11 +18,4 @@ pub(super) fn prove_key(connection: &mut Connection, seal: &Seal) -> Result<(), 
         }
     }
     Ok(transaction.commit()?)
-}
-
-/// Takes the write lock and gives it back.
-pub(super) fn probe(connection: &mut Connection) -> Result<(), StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    moving::refuse_moved(&transaction)?;
-    Ok(transaction.rollback()?)
 }

@@ -15,8 +15,8 @@ use crate::delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, NewSubscriber, Outgoing,
     REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
 };
+use crate::images::Picture;
 use crate::listing::{self, Page, Take};
-use crate::query::Picture;
 use crate::stored::{GONE, kind_of, original_of};
 use parkgate_seal::Seal;
 

@@ -10,11 +10,11 @@ use super::record_pages::SearchStatement;
 use super::records::picture;
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
+use crate::images::Picture;
 use crate::listing::{Page, QUARANTINE_PAGE};
 use crate::quarantine::{
     Admitting, NewQuarantined, QuarantineContent, QuarantineFilter, QuarantineOutcome, Quarantined, page_of,
 };
-use crate::query::Picture;
 use crate::stored::{kind_code, kind_of, quarantine_bytes, quarantine_place};
 use parkgate_seal::Seal;
 

@@ -9,7 +9,8 @@ use super::identity::refuse_moved;
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::images::ImageKey;
-use crate::query::{Picture, RecordView};
+use crate::images::Picture;
+use crate::query::RecordView;
 use crate::stored::{StoredRecord, kind_of, object, personal_place};
 use parkgate_seal::Seal;
 
