@@ -10,6 +10,7 @@ mod bucket;
 mod folder;
 mod incoming;
 mod pin;
+mod removals;
 mod stores;
 mod sweep;
 

@@ -12,7 +12,7 @@ use object_store::{Attribute, Attributes, ClientConfigKey, ObjectStore, ObjectSt
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::sweep::Removals;
+use super::removals::Removals;
 use super::{ImageError, ImageKey, away, blocking, object_path};
 
 /// Beyond this a push is answered 503 and the car park keeps it: it will not wait longer itself.

@@ -6,12 +6,11 @@
 //! an object's age and its removal, a round trip, is not seen.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
-use tokio::sync::Notify;
 
 use super::bucket::Bucket;
 use super::{ImageError, ImageKey, Images, Place, away, blocking, lock};
@@ -31,44 +30,6 @@ const SWEPT: &str = ".swept";
 /// Which of these pictures the store keeps.
 pub trait Keeps: Fn(&[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> + Send + Sync + Clone + 'static {}
 impl<F: Fn(&[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> + Send + Sync + Clone + 'static> Keeps for F {}
-
-/// Pictures that are being removed just now.
-#[derive(Default)]
-pub(super) struct Removals {
-    keys: Mutex<HashSet<ImageKey>>,
-    ended: Notify,
-}
-
-struct Removal<'a> {
-    removals: &'a Removals,
-    key: ImageKey,
-}
-
-impl Removals {
-    fn begin(&self, key: ImageKey) -> Removal<'_> {
-        lock(&self.keys).insert(key);
-        Removal { removals: self, key }
-    }
-
-    /// Until this picture may be put.
-    pub(super) async fn wait(&self, key: &ImageKey) {
-        loop {
-            // Before looking, or the end could be missed.
-            let ended = self.ended.notified();
-            if !lock(&self.keys).contains(key) {
-                return;
-            }
-            ended.await;
-        }
-    }
-}
-
-impl Drop for Removal<'_> {
-    fn drop(&mut self) {
-        lock(&self.removals.keys).remove(&self.key);
-        self.removals.ended.notify_waiters();
-    }
-}
 
 impl Images {
     /// [`Images::sweep`], where it is due: a bucket is swept by one of its gates once a day, a folder whenever it is asked.
@@ -203,6 +164,7 @@ async fn ask(keeps: &impl Keeps, keys: Vec<ImageKey>) -> Result<HashSet<ImageKey
 mod tests {
     use std::task::Poll;
 
+    use super::super::removals::Removals;
     use super::*;
 
     #[tokio::test]
