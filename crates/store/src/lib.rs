@@ -126,7 +126,10 @@ impl StoreError {
 pub fn open(data: &Path, url: Option<&str>) -> Result<Arc<Store>, StoreError> {
     let backend: Arc<dyn backend::Backend> = match url {
         None => Arc::new(sqlite::SqliteBackend::open(data)?),
-        Some(url) => Arc::new(postgres::PostgresBackend::open(data, url)?),
+        Some(url) => {
+            parkgate_seal::disk::keep_from_others(data, &sqlite::OURS);
+            Arc::new(postgres::PostgresBackend::open(data, url)?)
+        }
     };
     Ok(Arc::new(Store::over(backend)))
 }

@@ -31,7 +31,6 @@ use crate::backend::{Access, Backend, StoreKeys, Work};
 use crate::months::Months;
 use crate::store::batch::{Routing, arrivals};
 use crate::{Alarm, Entry, StoreError};
-use parkgate_seal::disk::keep_from_others;
 
 /// How long a call is tried anew before its sender is told to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -78,7 +77,6 @@ impl PostgresBackend {
     pub(crate) fn open(data: &Path, url: &str) -> Result<PostgresBackend, StoreError> {
         let (address, name) = Address::read(url)?;
         let hosts = address.hosts();
-        keep_from_others(data, &crate::sqlite::OURS);
         let (batches, questions) =
             (Pool::new(address.clone(), PoolRole::Batches), Pool::new(address, PoolRole::Questions));
         let key = attempt(&questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
