@@ -94,7 +94,7 @@ fn entry(
     let Verified::Matched(verified) = accept_unsigned(form, record.kind) else { return None };
     let push = Push::read(verified, record.kind, usize::MAX).ok().filter(|push| push.enter_time >= entered_from)?;
     // It went over with the record that has its serial: it would be found its own repeat, and then be forgotten.
-    if park.park.records_of(push.enter_time) == conflict.numbering {
+    if park.park.records_of(push.enter_time) == conflict.epoch {
         return None;
     }
     let pictures = record.pictures.iter().map(|picture| (picture.name.clone(), Arc::new(StoredImage::kept(picture))));

@@ -50,7 +50,7 @@ impl ForwardFigures {
         for waits in backlog {
             let Some(subscriber) = subscribers.iter().find(|known| known.id == waits.subscriber) else { continue };
             for (state, count) in [("pending", waits.pending), ("dead", waits.dead)] {
-                let labels = DeliveryLabels { subscriber: subscriber.told.name.clone(), state };
+                let labels = DeliveryLabels { subscriber: subscriber.registered.name.clone(), state };
                 self.waiting.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
             }
         }

@@ -190,15 +190,15 @@ struct SubscriberLoop {
 impl SubscriberLoop {
     fn begin(parts: &Parts, subscriber: Arc<Subscriber>) -> SubscriberLoop {
         let (end, ended) = watch::channel(false);
-        let begun_for = subscriber.told.clone();
+        let begun_for = subscriber.registered.clone();
         let task = tokio::spawn(deliver(parts.clone(), subscriber).run(ended));
         SubscriberLoop { subscriber: begun_for, end, task }
     }
 
     fn is_for(&self, known: &Subscriber) -> bool {
         !known.paused
-            && self.subscriber.settings == known.told.settings
-            && self.subscriber.secret.expose() == known.told.secret.expose()
+            && self.subscriber.settings == known.registered.settings
+            && self.subscriber.secret.expose() == known.registered.secret.expose()
     }
 }
 

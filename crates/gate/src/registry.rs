@@ -62,7 +62,7 @@ impl Registry {
             registry.apps.insert(app.app_id, KnownApp { secret: app.secret, enabled: app.enabled, parks });
         }
         registry.subscribers = store.subscribers()?.into_iter().map(Arc::new).collect();
-        registry.is_compared = registry.subscribers.iter().any(|one| one.told.settings.compare && !one.paused);
+        registry.is_compared = registry.subscribers.iter().any(|one| one.registered.settings.compare && !one.paused);
         Ok(registry)
     }
 

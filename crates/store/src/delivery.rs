@@ -69,7 +69,7 @@ pub struct Subscriber {
     /// Its key.
     pub id: i64,
     /// What it was added with.
-    pub told: NewSubscriber,
+    pub registered: NewSubscriber,
     /// Nothing is sent; what comes is kept for it.
     pub paused: bool,
     /// How much arrived.
@@ -187,14 +187,14 @@ pub enum Settled {
         /// When.
         next_at: i64,
         /// What happened.
-        told: String,
+        answer: String,
     },
     /// It will never arrive by itself.
     Dead {
         /// Which.
         due: Due,
         /// Why.
-        told: String,
+        answer: String,
     },
     /// It was taken and not sent: as if it had not been taken, but not before `next_at`.
     Unsent {
@@ -203,7 +203,7 @@ pub enum Settled {
         /// When.
         next_at: i64,
         /// Why, where no attempt before it left a reason.
-        told: Option<String>,
+        answer: Option<String>,
     },
 }
 
@@ -255,7 +255,7 @@ pub struct Delivery {
     /// When it was to be told first, ms since 1970.
     pub since: i64,
     /// What the last attempt came to.
-    pub told: Option<String>,
+    pub answer: Option<String>,
 }
 
 /// Where a compared platform answered otherwise than this one would have.

@@ -114,7 +114,7 @@ pub struct Conflicting {
     /// The ignored push's row.
     pub id: i64,
     /// The key of the numbering it is ignored in.
-    pub numbering: ParkId,
+    pub epoch: ParkId,
     /// Whose.
     pub park_uuid: String,
     /// The serial both have.

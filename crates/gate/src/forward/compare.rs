@@ -61,12 +61,12 @@ impl Compared {
 /// The subscriber that is compared, and the park.
 fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscriber>, String)> {
     let is_compared = |subscriber: &&Arc<Subscriber>| {
-        let told = &subscriber.told;
+        let registered = &subscriber.registered;
         let of_kind = match kind {
-            PushKind::Enter => told.enters,
-            PushKind::Leave => told.leaves,
+            PushKind::Enter => registered.enters,
+            PushKind::Leave => registered.leaves,
         };
-        told.settings.compare && told.settings.format == Format::Relay && of_kind && !subscriber.paused
+        registered.settings.compare && registered.settings.format == Format::Relay && of_kind && !subscriber.paused
     };
     let mut asked = registry.subscribers().iter().filter(is_compared).peekable();
     // There is none, nearly always.
@@ -74,7 +74,7 @@ fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscr
     let by_merchant = || form.get("merchant").and_then(|merchant| registry.by_merchant(merchant));
     let park = form.get("park_uuid").and_then(|park_uuid| registry.park(park_uuid)).or_else(by_merchant)?;
     let park_uuid = park.park.park_uuid.clone();
-    let mut of_park = asked.filter(|one| one.told.parks.as_ref().is_none_or(|parks| parks.contains(&park_uuid)));
+    let mut of_park = asked.filter(|one| one.registered.parks.as_ref().is_none_or(|parks| parks.contains(&park_uuid)));
     of_park.next().map(|subscriber| (Arc::clone(subscriber), park_uuid.clone()))
 }
 
@@ -95,14 +95,15 @@ impl Forwarder {
             return None;
         }
         let Compared { subscriber, kind, park_uuid, parking_serial, params, files } = compared;
-        let (answer, upstream) = match parts.sender.pass_on(&subscriber.told.settings.url, kind, params, files).await {
-            Err(reason) => (DeliveryAnswer::Failed { reason, retry_after: None }, None),
-            Ok(ReceivedReply { status, content_type, body, .. }) => {
-                let answer = DeliveryAnswer::of_protocol(classify(status, None, &body));
-                (answer, Some(Upstream { status, content_type, body }))
-            }
-        };
-        parts.figures.count(&subscriber.told.name, answer.name());
+        let (answer, upstream) =
+            match parts.sender.pass_on(&subscriber.registered.settings.url, kind, params, files).await {
+                Err(reason) => (DeliveryAnswer::Failed { reason, retry_after: None }, None),
+                Ok(ReceivedReply { status, content_type, body, .. }) => {
+                    let answer = DeliveryAnswer::of_protocol(classify(status, None, &body));
+                    (answer, Some(Upstream { status, content_type, body }))
+                }
+            };
+        parts.figures.count(&subscriber.registered.name, answer.name());
         parts.circuits.note(subscriber.id, answer.contact(), &parts.settings.schedule.asking());
         let upstream = upstream.filter(|_| answer.is_answered());
         let theirs = upstream.as_ref().map(|upstream| summary(&upstream.body));
@@ -117,7 +118,7 @@ impl Forwarder {
         });
         let recorded = recorded.map(|park| (park, parking_serial, kind));
         if let Err(error) = note(parts, subscriber.id, recorded, answer, difference).await {
-            tracing::warn!(subscriber = subscriber.told.name, %error, "what was answered could not be noted");
+            tracing::warn!(subscriber = subscriber.registered.name, %error, "what was answered could not be noted");
         }
         upstream
     }
@@ -132,14 +133,14 @@ impl Forwarder {
             }
             if let Some(due) = store.delivery_of(subscriber, park, &serial, PushKind::Leave)? {
                 let now = now().0;
-                store.settle(subscriber, &[Settled::Unsent { due, next_at: now, told: None }], now)?;
+                store.settle(subscriber, &[Settled::Unsent { due, next_at: now, answer: None }], now)?;
             }
             Ok(true)
         });
         match joined(looked.await) {
             Ok(waits) => waits,
             Err(error) => {
-                tracing::warn!(subscriber = compared.subscriber.told.name, %error, "not known whether its enter arrived");
+                tracing::warn!(subscriber = compared.subscriber.registered.name, %error, "not known whether its enter arrived");
                 true
             }
         }

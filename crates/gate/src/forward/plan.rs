@@ -116,16 +116,16 @@ pub(super) fn settle(due: Due, answer: DeliveryAnswer, schedule: &Schedule, chan
     let (reason, retry_after) = match answer {
         DeliveryAnswer::Taken => return Settled::Delivered(due),
         DeliveryAnswer::Refused(reason) | DeliveryAnswer::TooLarge(reason) => {
-            return Settled::Dead { due, told: reason };
+            return Settled::Dead { due, answer: reason };
         }
         DeliveryAnswer::Failed { reason, retry_after } => (reason, retry_after),
         DeliveryAnswer::Denied(reason) | DeliveryAnswer::Unready(reason) => (reason, None),
     };
     if is_over(&due, schedule, now.confirmed) {
-        return Settled::Dead { due, told: reason };
+        return Settled::Dead { due, answer: reason };
     }
     let wait = schedule.backoff().wait(due.attempts, retry_after, chance);
-    Settled::Later { due, next_at: now.system.after(wait).0, told: reason }
+    Settled::Later { due, next_at: now.system.after(wait).0, answer: reason }
 }
 
 /// The longest wait until a subscriber that is away is asked again. One delivery asks, which costs little.
@@ -182,7 +182,7 @@ mod tests {
                     assert!(next_at > now && next_at <= now + 3_600_000);
                     now = next_at;
                 }
-                Settled::Dead { told: reason, .. } => break assert_eq!(reason, "HTTP 500"),
+                Settled::Dead { answer: reason, .. } => break assert_eq!(reason, "HTTP 500"),
                 Settled::Delivered(_) | Settled::Unsent { .. } => unreachable!(),
             }
         }

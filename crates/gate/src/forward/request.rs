@@ -59,7 +59,7 @@ impl Sender {
         outgoing: &Outgoing,
         now: UnixMillis,
     ) -> Result<DeliveryAnswer, String> {
-        let settings = &subscriber.told.settings;
+        let settings = &subscriber.registered.settings;
         let url = address(&settings.url, settings.format, outgoing.record.kind)?;
         if let Some(why) = refused(&url, self.allow_private) {
             return Err(why);
@@ -67,14 +67,14 @@ impl Sender {
         match settings.format {
             Format::Relay => self.relay(url, outgoing).await,
             Format::OpenApi => {
-                let params = message::open_platform(outgoing, settings, &subscriber.told.secret, now);
+                let params = message::open_platform(outgoing, settings, &subscriber.registered.secret, now);
                 answer(form(self.http.post(url), &params)).await
             }
             Format::Webhook => {
                 let body = message::event(outgoing, settings);
                 let id = format!("msg_{}", outgoing.due.id);
                 let seconds = now.0 / 1000;
-                let signature = signature(subscriber.told.secret.expose(), &id, seconds, &body);
+                let signature = signature(subscriber.registered.secret.expose(), &id, seconds, &body);
                 let post = self.http.post(url).header("content-type", "application/json");
                 let post = post.header("webhook-id", id).header("webhook-timestamp", seconds);
                 answer_to_webhook(post.header("webhook-signature", signature).body(body)).await

@@ -34,7 +34,7 @@ pub(super) fn deliver(parts: Parts, subscriber: Arc<Subscriber>) -> Dispatch<Sub
         claim_max: CLAIM_MAX,
         // A delivery begun later could be claimed by another node before it is answered, and arrive twice.
         lease: Some(SEND_GRACE),
-        per_second: subscriber.told.settings.per_second,
+        per_second: subscriber.registered.settings.per_second,
         settle_max: SETTLE_MAX,
         settle_after: SETTLE_AFTER,
         gather: GATHER,
@@ -58,7 +58,7 @@ impl Queue for SubscriberQueue {
 
     fn claim(&mut self, wish: ClaimWish) -> impl Future<Output = ClaimBatch<Outgoing, Settled>> + Send + 'static {
         let now = now();
-        let per_second = self.subscriber.told.settings.per_second;
+        let per_second = self.subscriber.registered.settings.per_second;
         let claim = Claim {
             subscriber: self.subscriber.id,
             now: now.0,
@@ -70,7 +70,7 @@ impl Queue for SubscriberQueue {
         let claiming = self.parts.in_store(move |store| store.claim(&claim));
         let subscriber = Arc::clone(&self.subscriber);
         async move {
-            let name = &subscriber.told.name;
+            let name = &subscriber.registered.name;
             match joined(claiming.await) {
                 Ok(claimed) => batch(claimed, name),
                 Err(error) => {
@@ -96,7 +96,7 @@ impl Queue for SubscriberQueue {
         circuit: &mut Circuit,
     ) -> (Settled, Option<CircuitChange>) {
         let schedule = self.parts.settings.schedule;
-        let name = &self.subscriber.told.name;
+        let name = &self.subscriber.registered.name;
         let change = circuit.note(answer.contact(), &schedule.asking(), chance(), std::time::Instant::now());
         match change {
             Some(CircuitChange::Closed) => tracing::info!(subscriber = name, "the subscriber is back"),
@@ -120,7 +120,7 @@ impl Queue for SubscriberQueue {
         let settling = self.parts.in_store(move |store| store.settle(id, &settled, now().0));
         async move {
             if let Err(error) = joined(settling.await) {
-                let name = &subscriber.told.name;
+                let name = &subscriber.registered.name;
                 tracing::warn!(subscriber = name, %error, "not settled: what arrived is sent again");
             }
             Vec::new()
@@ -133,14 +133,14 @@ impl Queue for SubscriberQueue {
         let released = deliveries.into_iter().map(|outgoing| {
             let due = outgoing.due;
             match reason {
-                ReleaseReason::Unsent => Settled::Unsent { due, next_at: now.0, told: None },
+                ReleaseReason::Unsent => Settled::Unsent { due, next_at: now.0, answer: None },
                 ReleaseReason::Away(_) if is_over(&due, &schedule, confirmed) => {
-                    Settled::Dead { due, told: AWAY.into() }
+                    Settled::Dead { due, answer: AWAY.into() }
                 }
                 ReleaseReason::Away(rest) => {
                     // Just after the delivery that asks whether the subscriber is back.
                     let next_at = now.after(rest + Duration::from_millis(1)).0;
-                    Settled::Unsent { due, next_at, told: Some(AWAY.into()) }
+                    Settled::Unsent { due, next_at, answer: Some(AWAY.into()) }
                 }
             }
         });
@@ -160,7 +160,7 @@ impl Queue for SubscriberQueue {
 fn batch(claimed: Claimed, subscriber: &str) -> ClaimBatch<Outgoing, Settled> {
     let dead = claimed.unreadable.into_iter().map(|(due, reason)| {
         tracing::error!(subscriber, delivery = %due.id, reason, "a record cannot be read");
-        Settled::Dead { due, told: reason }
+        Settled::Dead { due, answer: reason }
     });
     ClaimBatch {
         settled: dead.collect(),

@@ -66,7 +66,7 @@ fn change(
         }
         return Ok(());
     };
-    if !store.subscribers()?.iter().any(|one| one.told.name == name) {
+    if !store.subscribers()?.iter().any(|one| one.registered.name == name) {
         return Err(subscriber::unknown(&name));
     }
     let filter =
@@ -97,7 +97,7 @@ fn value(found: &Delivery) -> Value {
         "attempts": found.attempts,
         "since": found.since,
         "next_at": if found.dead { Value::Null } else { found.next_at.into() },
-        "told": found.told.as_deref().filter(|told| !told.is_empty()),
+        "told": found.answer.as_deref().filter(|answer| !answer.is_empty()),
     })
 }
 
@@ -117,6 +117,6 @@ fn row(one: &Delivery) -> Vec<String> {
         one.parking_serial.clone(),
         state(one).to_owned(),
         one.attempts.to_string(),
-        one.told.clone().unwrap_or_default(),
+        one.answer.clone().unwrap_or_default(),
     ]
 }

@@ -101,8 +101,9 @@ fn set(args: SetSubscriberArgs) -> anyhow::Result<()> {
     args.app_id.as_deref().map_or(Ok(()), |given| named("--app-id", Naming::Id, given))?;
     let store = open_by(&args.place, args.config.as_deref())?;
     let subscribers = store.subscribers()?;
-    let found = subscribers.into_iter().find(|one| one.told.name == args.name).ok_or_else(|| unknown(&args.name))?;
-    let mut settings = found.told.settings;
+    let found =
+        subscribers.into_iter().find(|one| one.registered.name == args.name).ok_or_else(|| unknown(&args.name))?;
+    let mut settings = found.registered.settings;
     if let Some(url) = args.url {
         check_url(&url, args.config.as_deref())?;
         settings.url = url;
@@ -169,13 +170,13 @@ fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
         .map(|one| {
             let waits = of(one);
             vec![
-                one.told.name.clone(),
-                format_name(one.told.settings.format).into(),
+                one.registered.name.clone(),
+                format_name(one.registered.settings.format).into(),
                 if one.paused { "暂停" } else { "正常" }.into(),
                 waits.pending.to_string(),
                 waits.dead.to_string(),
                 one.delivered.to_string(),
-                one.told.settings.url.clone(),
+                one.registered.settings.url.clone(),
             ]
         })
         .collect();
@@ -184,7 +185,7 @@ fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
 
 fn show(store: &Store, name: &str, as_json: bool) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
-    let Some(found) = subscribers.iter().find(|one| one.told.name == name) else { bail!(unknown(name)) };
+    let Some(found) = subscribers.iter().find(|one| one.registered.name == name) else { bail!(unknown(name)) };
     let waits = waiting(store)?.get(&found.id).copied();
     let waits = waits.unwrap_or(Backlog { subscriber: found.id, pending: 0, dead: 0 });
     let value = value(found, &waits, store.oldest_pending(found.id)?);
@@ -193,7 +194,7 @@ fn show(store: &Store, name: &str, as_json: bool) -> anyhow::Result<()> {
 
 fn differences(store: &Store, name: &str, limit: usize, as_json: bool) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
-    let Some(found) = subscribers.iter().find(|one| one.told.name == name) else { bail!(unknown(name)) };
+    let Some(found) = subscribers.iter().find(|one| one.registered.name == name) else { bail!(unknown(name)) };
     let differences = store.differences(found.id, limit)?;
     if as_json {
         let all = differences.iter().map(|one| {
@@ -225,21 +226,24 @@ fn format_name(format: Format) -> &'static str {
 }
 
 fn value(subscriber: &Subscriber, waits: &Backlog, oldest: Option<i64>) -> Value {
-    let told = &subscriber.told;
-    let events: Vec<&str> =
-        [("enter", told.enters), ("leave", told.leaves)].iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+    let registered = &subscriber.registered;
+    let events: Vec<&str> = [("enter", registered.enters), ("leave", registered.leaves)]
+        .iter()
+        .filter(|(_, is)| *is)
+        .map(|(name, _)| *name)
+        .collect();
     json!({
-        "name": told.name,
-        "url": told.settings.url,
-        "format": format_name(told.settings.format),
-        "app_id": told.settings.app_id,
-        "parks": told.parks.as_ref().map_or_else(|| json!("all"), |parks| json!(parks)),
+        "name": registered.name,
+        "url": registered.settings.url,
+        "format": format_name(registered.settings.format),
+        "app_id": registered.settings.app_id,
+        "parks": registered.parks.as_ref().map_or_else(|| json!("all"), |parks| json!(parks)),
         "events": events,
         "state": if subscriber.paused { "paused" } else { "active" },
-        "id_data": told.settings.personal,
-        "mask_plates": told.settings.mask_plates,
-        "per_second": told.settings.per_second,
-        "compare": told.settings.compare,
+        "id_data": registered.settings.personal,
+        "mask_plates": registered.settings.mask_plates,
+        "per_second": registered.settings.per_second,
+        "compare": registered.settings.compare,
         "pending": waits.pending,
         "dead": waits.dead,
         "oldest_pending": oldest,

@@ -82,13 +82,13 @@ fn read(transaction: &mut dyn Transaction, seal: &Seal, rows: &[Row]) -> Result<
         let (Some(ignored), Some(standing)) = (views.remove(&row.int(0)?), views.get(&row.int(1)?).cloned()) else {
             continue;
         };
-        let (numbering, parking_serial) = (ParkId(row.int(2)?), row.text(4)?);
+        let (epoch, parking_serial) = (ParkId(row.int(2)?), row.text(4)?);
         let original = row.opt_blob(6)?.map(<[u8]>::to_vec);
         found.push(Conflicting {
             id: row.int(0)?,
-            numbering,
+            epoch,
             park_uuid: row.text(3)?,
-            original: original_of(seal, original, numbering, &parking_serial, ignored.kind)?,
+            original: original_of(seal, original, epoch, &parking_serial, ignored.kind)?,
             digest: Digest(row.bytes(5)?),
             differing: differing(&standing.params, &ignored.params),
             parking_serial,

@@ -179,12 +179,12 @@ fn pending_enters(
 fn outcome(settled: &Settled) -> AttemptOutcome {
     match settled {
         Settled::Delivered(_) => AttemptOutcome::Delivered,
-        Settled::Later { next_at, told, .. } => {
-            AttemptOutcome::Later { next_at: UnixMillis(*next_at), answer: told.clone() }
+        Settled::Later { next_at, answer, .. } => {
+            AttemptOutcome::Later { next_at: UnixMillis(*next_at), answer: answer.clone() }
         }
-        Settled::Dead { told, .. } => AttemptOutcome::Dead { answer: told.clone() },
-        Settled::Unsent { next_at, told, .. } => {
-            AttemptOutcome::Unsent { next_at: UnixMillis(*next_at), answer: told.clone() }
+        Settled::Dead { answer, .. } => AttemptOutcome::Dead { answer: answer.clone() },
+        Settled::Unsent { next_at, answer, .. } => {
+            AttemptOutcome::Unsent { next_at: UnixMillis(*next_at), answer: answer.clone() }
         }
     }
 }
@@ -299,7 +299,7 @@ fn page_of(
             attempts: u32::try_from(row.int(5)?).unwrap_or_default(),
             next_at: row.int(6)?,
             since: row.int(7)?,
-            told: row.opt_text(8)?,
+            answer: row.opt_text(8)?,
         })
     };
     transaction.query(&sql, &values)?.iter().map(delivery).collect()

@@ -30,7 +30,7 @@ pub(crate) fn subscribers(backend: &dyn Backend, seal: &Seal) -> Result<Vec<Subs
         let settings = serde_json::from_str(&row.text(2)?);
         Ok(Subscriber {
             id,
-            told: NewSubscriber {
+            registered: NewSubscriber {
                 settings: settings.map_err(|error| StoreError::Broken(format!("subscriber {name}: {error}")))?,
                 secret: opened(seal, row.blob(3)?, &subscriber_place(&name))?,
                 parks: if row.bool(4)? { None } else { Some(parks.remove(&id).unwrap_or_default()) },

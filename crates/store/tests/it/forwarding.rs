@@ -49,7 +49,7 @@ pub(crate) fn subscriber(name: &str) -> NewSubscriber {
 }
 
 fn of(store: &Store, name: &str) -> Subscriber {
-    store.subscribers().unwrap().into_iter().find(|one| one.told.name == name).unwrap()
+    store.subscribers().unwrap().into_iter().find(|one| one.registered.name == name).unwrap()
 }
 
 /// Everything that is due for it at T, taken until a second later.
@@ -118,14 +118,14 @@ fn a_leave_waits_for_its_enter_however_that_ends(store: &Store) {
     let enters = claim(store, "city");
     assert_eq!(serials(&enters), ["enter 1", "enter 2", "enter 3"]);
     assert!(claim(store, "city").is_empty());
-    let (told, next_at) = ("no".to_owned(), T + 60_000);
+    let (answer, next_at) = ("no".to_owned(), T + 60_000);
     settle(
         store,
         "city",
         &[
             Settled::Delivered(enters[0].due),
-            Settled::Dead { due: enters[1].due, told: told.clone() },
-            Settled::Later { due: enters[2].due, next_at, told },
+            Settled::Dead { due: enters[1].due, answer: answer.clone() },
+            Settled::Later { due: enters[2].due, next_at, answer },
         ],
     );
     // One arrived, one never will; the third is tried again, and its leave not before.
@@ -137,13 +137,14 @@ fn what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried(st
     store.add_subscriber(&subscriber("city")).unwrap();
     store.record(&[leave("1", 1, T, T), leave("2", 2, T, T)]).unwrap();
     let taken = claim(store, "city");
-    let later = Settled::Later { due: taken[0].due, next_at: T + 60_000, told: "500".into() };
-    settle(store, "city", &[later, Settled::Dead { due: taken[1].due, told: "拒收 410".into() }]);
+    let later = Settled::Later { due: taken[0].due, next_at: T + 60_000, answer: "500".into() };
+    settle(store, "city", &[later, Settled::Dead { due: taken[1].due, answer: "拒收 410".into() }]);
     assert!(claim_at(store, "city", T + 59_999).is_empty());
     assert_eq!(pending_and_dead(store, "city"), (1, 1));
 
     let listed = store.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).unwrap();
-    let told: Vec<_> = listed.iter().map(|one| (one.parking_serial.as_str(), one.dead, one.told.as_deref())).collect();
+    let told: Vec<_> =
+        listed.iter().map(|one| (one.parking_serial.as_str(), one.dead, one.answer.as_deref())).collect();
     assert_eq!(told, [("1", false, Some("500")), ("2", true, Some("拒收 410"))]);
     assert_eq!((listed[0].next_at, listed[0].attempts, listed[0].subscriber.as_str()), (T + 60_000, 1, "city"));
     let dead = DeliveryFilter { dead: Some(true), limit: 10, ..DeliveryFilter::default() };
@@ -196,7 +197,7 @@ fn a_subscriber_is_added_whole_or_not_at_all(store: &Store) {
     let told = NewSubscriber { parks: Some(vec!["a".into()]), leaves: false, ..subscriber("city") };
     store.add_subscriber(&told).unwrap();
     assert!(matches!(store.add_subscriber(&subscriber("city")), Err(StoreError::Exists(_))));
-    let kept = of(store, "city").told;
+    let kept = of(store, "city").registered;
     assert_eq!((kept.settings, kept.secret.expose()), (settings(), "secret-of-city"));
     assert_eq!((kept.parks, kept.enters, kept.leaves), (Some(vec!["a".to_owned()]), true, false));
 }
@@ -269,14 +270,14 @@ fn what_was_taken_and_not_sent_is_as_if_it_had_not_been_taken(store: &Store) {
     store.add_subscriber(&subscriber("city")).unwrap();
     store.record(&[leave("1", 1, T, T), leave("2", 2, T, T)]).unwrap();
     let taken = claim(store, "city");
-    let failed = Settled::Later { due: taken[0].due, next_at: T + 20_000, told: "HTTP 500".into() };
-    settle(store, "city", &[failed, Settled::Unsent { due: taken[1].due, next_at: T + 20_000, told: None }]);
+    let failed = Settled::Later { due: taken[0].due, next_at: T + 20_000, answer: "HTTP 500".into() };
+    settle(store, "city", &[failed, Settled::Unsent { due: taken[1].due, next_at: T + 20_000, answer: None }]);
     let taken = claim_at(store, "city", T + 20_000);
     assert_eq!(taken.iter().map(|one| one.due.attempts).collect::<Vec<_>>(), [2, 1]);
-    let away = |due| Settled::Unsent { due, next_at: T + 30_000, told: Some("away".into()) };
+    let away = |due| Settled::Unsent { due, next_at: T + 30_000, answer: Some("away".into()) };
     settle(store, "city", &[away(taken[0].due), away(taken[1].due)]);
     let listed = store.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).unwrap();
-    let told: Vec<_> = listed.iter().map(|one| (one.attempts, one.told.as_deref(), one.next_at)).collect();
+    let told: Vec<_> = listed.iter().map(|one| (one.attempts, one.answer.as_deref(), one.next_at)).collect();
     assert_eq!(told, [(1, Some("HTTP 500"), T + 30_000), (0, Some("away"), T + 30_000)]);
 }
 
@@ -288,11 +289,11 @@ fn the_time_of_a_delivery_begins_when_it_could_first_be_sent(store: &Store) {
     store.pause_subscriber("city", false).unwrap();
     let taken = claim_at(store, "city", T + 9 * DAY);
     assert_eq!(taken[0].due.since, T + 9 * DAY);
-    let later = Settled::Later { due: taken[0].due, next_at: T + 9 * DAY, told: "HTTP 500".into() };
+    let later = Settled::Later { due: taken[0].due, next_at: T + 9 * DAY, answer: "HTTP 500".into() };
     settle(store, "city", &[later]);
     let again = claim_at(store, "city", T + 11 * DAY);
     assert_eq!((again[0].due.since, again[0].due.attempts), (T + 9 * DAY, 2), "it goes on while it is tried");
-    settle(store, "city", &[Settled::Later { due: again[0].due, next_at: T + 11 * DAY, told: "HTTP 500".into() }]);
+    settle(store, "city", &[Settled::Later { due: again[0].due, next_at: T + 11 * DAY, answer: "HTTP 500".into() }]);
     store.pause_subscriber("city", true).unwrap();
     store.pause_subscriber("city", false).unwrap();
     assert!(claim_at(store, "city", T + 11 * DAY)[0].due.since > T + 9 * DAY, "and begins anew after a pause");
@@ -351,10 +352,10 @@ fn a_subscriber_is_changed_and_keeps_what_waits(store: &Store) {
     let (moved, secret) = (SubscriberSettings { url: "https://new.example".into(), ..settings() }, Secret::new("new"));
     let version = store.registry_version().unwrap();
     assert!(store.change_subscriber("city", &moved, None).unwrap());
-    assert_eq!(of(store, "city").told.secret.expose(), "secret-of-city");
+    assert_eq!(of(store, "city").registered.secret.expose(), "secret-of-city");
     assert!(store.change_subscriber("city", &moved, Some(&secret)).unwrap());
     let city = of(store, "city");
-    assert_eq!((city.told.settings, city.told.secret.expose()), (moved.clone(), "new"));
+    assert_eq!((city.registered.settings, city.registered.secret.expose()), (moved.clone(), "new"));
     assert!(store.registry_version().unwrap() > version, "gates see it");
     assert_eq!(claim(store, "city").len(), 1);
     assert!(!store.change_subscriber("nobody", &moved, None).unwrap());

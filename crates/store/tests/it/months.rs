@@ -175,7 +175,7 @@ fn what_is_still_to_be_delivered_arrives_whole_before_its_month_is_redacted_or_d
     // On its way counts, too; the dead letter does not.
     let settled = [
         Settled::Delivered(outgoing[0].due),
-        Settled::Dead { due: outgoing[1].due, told: "410".into() },
+        Settled::Dead { due: outgoing[1].due, answer: "410".into() },
         Settled::Delivered(outgoing[2].due),
     ];
     store.settle(outgoing[0].due.id.subscriber, &settled, now).unwrap();
@@ -199,7 +199,7 @@ fn a_dead_letter_goes_with_its_month_and_a_replay_passes_by_what_was_redacted() 
     cut.pass(40);
     cut.months().turn().unwrap().unwrap();
     let outgoing = claimed(store, now);
-    let dead = |due| Settled::Dead { due, told: "410".into() };
+    let dead = |due| Settled::Dead { due, answer: "410".into() };
     let settled = [dead(outgoing[0].due), Settled::Delivered(outgoing[1].due)];
     store.settle(outgoing[0].due.id.subscriber, &settled, now).unwrap();
     // The newer of two months goes first, since the older one waits.

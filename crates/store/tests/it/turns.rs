@@ -62,7 +62,7 @@ fn a_record_that_cannot_be_read_does_not_keep_the_others() {
     let claimed = nodes[0].claim(&claim).unwrap();
     assert_eq!(claimed.outgoing.len(), 1);
     assert_eq!(claimed.unreadable.len(), 2);
-    let dead = claimed.unreadable.into_iter().map(|(due, told)| Settled::Dead { due, told });
+    let dead = claimed.unreadable.into_iter().map(|(due, answer)| Settled::Dead { due, answer });
     nodes[0].settle(city.id, &dead.collect::<Vec<_>>(), T).unwrap();
     let filter = DeliveryFilter { dead: Some(true), limit: 10, ..DeliveryFilter::default() };
     assert!(nodes[0].deliveries(&filter).unwrap().iter().any(|one| one.parking_serial == "2"));
