@@ -4,7 +4,7 @@
 use super::source::workspace;
 use super::{read, root};
 
-/// Crates in which some of these words are still written. Empty.
+/// Crates in which some of these words are still written. To be empty.
 const PENDING: [&str; 1] = ["store"];
 
 /// Words that begin so, and what to say. Whole words of names count: `is_judged` and `judgeAnew` are found, `Setting` is not.
