@@ -6,97 +6,23 @@
 //! triggers refuse what others would write. Each page is written in one transaction with how far it got, so a move that
 //! ended half way goes on where it was. Once it is finished the old store stays as it is: two would take pushes otherwise.
 
+pub(crate) mod movable;
 mod pictures;
 pub(crate) mod tables;
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use self::tables::{Kind, TABLES, Table};
-use crate::{ImageKey, StoreError, postgres, sqlite};
+use self::movable::{FROM, MOVED, MovableStore, MovedValue, TO};
+use self::tables::{TABLES, Table};
+use crate::{StoreError, postgres, sqlite};
 
 pub use pictures::{MissingPictures, move_pictures};
 
 /// Rows read and written at once, at most.
 const PAGE: usize = 2000;
-/// Of these no more than this many bytes, but one row at least: a push in quarantine may be hundreds of KiB.
-pub(crate) const PAGE_BYTES_MAX: usize = 8 << 20;
-/// Marks of the table `moving`.
-pub(crate) const TO: &str = "to";
-pub(crate) const FROM: &str = "from";
-/// All of it was compared there: this store's move cannot be given up any more.
-pub(crate) const MOVED: &str = "moved";
-/// A number of the database's own, since its name does not tell it from others: two servers may be called alike, and one
-/// server by two names. The only mark that stays.
-pub(crate) const ID: &str = "id";
-/// What a write is told from then on, and where everything went.
-pub(crate) const FROZEN: &str = "this store moves or has moved to ";
-/// What a write to the new store is told until all is there.
-pub(crate) const UNFINISHED: &str = "a move to this store is unfinished";
-
-/// One value of a row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum MovedValue {
-    Null,
-    Int(i64),
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-impl MovedValue {
-    /// About what it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            MovedValue::Null | MovedValue::Int(_) => size_of::<i64>(),
-            MovedValue::Text(text) => text.len(),
-            MovedValue::Bytes(bytes) => bytes.len(),
-        }
-    }
-}
-
-/// A row, and by what it is found again.
-#[derive(Debug)]
-pub(crate) struct MovedRow {
-    pub(crate) key: Vec<MovedValue>,
-    pub(crate) row: Vec<MovedValue>,
-}
-
-/// One of the two stores.
-pub(crate) trait End: Send + Sync {
-    /// Its name and, in brackets, the number of its own.
-    fn name(&self) -> Result<String, StoreError>;
-    fn mark(&self, what: &str) -> Result<Option<String>, StoreError>;
-    fn set_mark(&self, what: &str, told: &str) -> Result<(), StoreError>;
-    /// Refuses every write from now on, whoever asks.
-    fn freeze(&self, to: &str) -> Result<(), StoreError>;
-    /// Takes writes again. Refused once it has moved.
-    fn thaw(&self) -> Result<(), StoreError>;
-    /// Stays frozen for good. Refused if it was thawed meanwhile.
-    fn settle(&self, to: &str) -> Result<(), StoreError>;
-    /// Marks the new store and refuses what others would write there, if it is empty or this move's already: all in one
-    /// transaction, so nobody writes in between.
-    fn claim(&self, from: &str) -> Result<(), StoreError>;
-    fn count(&self, table: &Table) -> Result<u64, StoreError>;
-    /// The next rows by their key, within [`PAGE_BYTES_MAX`].
-    fn page(
-        &self,
-        table: &'static Table,
-        after: Option<&[MovedValue]>,
-        limit: usize,
-    ) -> Result<Vec<MovedRow>, StoreError>;
-    /// Writes rows, and how far the table is with them.
-    fn put(&self, table: &'static Table, rows: &[MovedRow], mark: &str, told: &str) -> Result<(), StoreError>;
-    /// Pictures of a table with images, by their address.
-    fn pictures(&self, table: &str, after: &[u8], limit: usize) -> Result<Vec<(ImageKey, u64)>, StoreError>;
-    /// Empties every table, that of the marks, too, but for [`ID`].
-    fn clear(&self) -> Result<(), StoreError>;
-    /// The highest numbers ever used, of the tables in [`tables::NUMBERED`].
-    fn numbers(&self) -> Result<Vec<i64>, StoreError>;
-    /// All is there: numbers go on after these, and the marks go.
-    fn finish(&self, numbers: &[i64]) -> Result<(), StoreError>;
-}
 
 /// A data folder, with a database beside it if `url` names one.
 #[derive(Debug, Clone, Copy)]
@@ -133,8 +59,8 @@ pub struct Total {
 
 /// A move that is under way.
 pub struct Move {
-    from: Box<dyn End>,
-    to: Box<dyn End>,
+    from: Box<dyn MovableStore>,
+    to: Box<dyn MovableStore>,
 }
 
 /// What there is to do.
@@ -262,10 +188,10 @@ impl Move {
     }
 }
 
-fn open(at: At<'_>) -> Result<Box<dyn End>, StoreError> {
+fn open(at: At<'_>) -> Result<Box<dyn MovableStore>, StoreError> {
     Ok(match at.url {
-        None => Box::new(sqlite::moving::SqliteEnd::open(at.data)?),
-        Some(url) => Box::new(postgres::moving::PostgresEnd::open(at.data, url)?),
+        None => Box::new(sqlite::moving::MovableSqlite::open(at.data)?),
+        Some(url) => Box::new(postgres::moving::MovablePostgres::open(at.data, url)?),
     })
 }
 
@@ -273,23 +199,6 @@ fn open(at: At<'_>) -> Result<Box<dyn End>, StoreError> {
 fn is_same(one: &str, other: &str) -> bool {
     let id = |name: &str| name.rsplit_once(" (").map(|(_, id)| id.to_owned());
     id(one) == id(other)
-}
-
-/// A number for a database that has none yet.
-pub(crate) fn new_id() -> Result<String, StoreError> {
-    let mut id = [0; 8];
-    getrandom::fill(&mut id).map_err(|error| StoreError::Broken(error.to_string()))?;
-    Ok(hex::encode(id))
-}
-
-/// It moved, or the move was given up, while this one was at it.
-pub(crate) fn overtaken(name: &str) -> StoreError {
-    StoreError::Broken(format!("{name}: another `parkgate move` finished or gave up this move meanwhile"))
-}
-
-/// The new store holds something already.
-pub(crate) fn not_empty(name: &str, table: &Table) -> StoreError {
-    StoreError::Exists(format!("{name}: its table {} is not empty; it", table.name))
 }
 
 /// What is sealed moves as it is: both stores are under one master key.
@@ -319,7 +228,7 @@ fn key_of(text: &str) -> Result<Vec<MovedValue>, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Broken(format!("mark of a move: {error}")))
 }
 
-fn total(end: &dyn End, table: &'static Table, count: &mut dyn FnMut(usize)) -> Result<Total, StoreError> {
+fn total(end: &dyn MovableStore, table: &'static Table, count: &mut dyn FnMut(usize)) -> Result<Total, StoreError> {
     let (mut rows, mut sum, mut after) = (0, 0_u128, None);
     loop {
         let page = end.page(table, after.as_deref(), PAGE)?;
@@ -353,14 +262,4 @@ fn digest(row: &[MovedValue]) -> u128 {
     }
     let digest: [u8; 32] = hash.finalize().into();
     digest.iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))
-}
-
-/// Columns as both stores name them.
-pub(crate) fn names(table: &Table) -> Vec<&'static str> {
-    table.columns.iter().map(|column| column.name).collect()
-}
-
-/// The kind of a column.
-pub(crate) fn kind(table: &Table, name: &str) -> Kind {
-    table.columns.iter().find(|column| column.name == name).map_or(Kind::Big, |column| column.kind)
 }

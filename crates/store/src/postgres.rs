@@ -7,12 +7,14 @@
 mod address;
 mod drive;
 mod durability;
+mod fault;
 mod link;
 mod migrate;
 mod months;
 pub(crate) mod moving;
 mod record;
 mod registry;
+mod table_lock;
 mod text;
 mod transaction;
 mod write;
@@ -25,7 +27,8 @@ use std::time::{Duration, Instant};
 use parkgate_ledger::{Arrival, Verdict};
 
 use self::address::Address;
-use self::link::{Fault, Link, Pool, PoolRole, lock};
+use self::fault::Fault;
+use self::link::{Link, Pool, PoolRole, lock};
 use self::transaction::PostgresTransaction;
 use crate::backend::{Access, Backend, StoreKeys, Work};
 use crate::months::Months;

@@ -18,7 +18,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::link::Fault;
+use super::fault::Fault;
 use crate::StoreError;
 
 /// For a connection, ready to work, where there is no other host to ask: a call is tried for five seconds.

@@ -1,6 +1,7 @@
 //! What the server is set to, where it keeps less than an answer promises.
 
-use super::link::{Fault, Link};
+use super::fault::Fault;
+use super::link::Link;
 
 /// Unknown where another database of this protocol has no such setting; YugabyteDB has it, and replicates by other means.
 const SETTINGS: &str = "SELECT current_setting('fsync', true), current_setting('full_page_writes', true), \

@@ -8,8 +8,9 @@
 
 use std::path::Path;
 
-use super::link::{Fault, Link};
-use super::months::patiently;
+use super::fault::Fault;
+use super::link::Link;
+use super::table_lock::{LOCK, patiently};
 use crate::StoreError;
 use crate::stored::{KEY_PLACE, KEY_PROOF};
 use parkgate_seal::MasterKey;
@@ -27,8 +28,6 @@ const MIGRATIONS: [&str; 7] = [
 ];
 /// The oldest program, by the number of its migrations, that works with a database of this version.
 const WORKS_FROM: i64 = 5;
-/// Held by whoever changes tables: "parkgate" in eight bytes.
-pub(super) const LOCK: i64 = i64::from_be_bytes(*b"parkgate");
 
 /// Brings a database to the newest version, and gives the key that its secrets are sealed under.
 pub(super) async fn prepare(link: &Link, data: &Path, name: &str) -> Result<MasterKey, Fault> {

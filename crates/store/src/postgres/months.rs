@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use parkgate_wire::UnixMillis;
-use tokio_postgres::error::SqlState;
 
-use super::link::{Fault, Link};
-use super::migrate::LOCK;
+use super::fault::Fault;
+use super::link::Link;
+use super::table_lock::{LOCK, patiently};
 use super::{PostgresBackend, Twice, attempt, moving};
 use crate::StoreError;
 use crate::months::{HeldMonth, Month, Months, Reduced};
@@ -23,9 +23,6 @@ const STEP: i64 = 1 << 40;
 const MONTH_MIN_MS: i64 = 20 * 24 * 60 * 60 * 1000;
 /// Rows of a large month are written anew.
 const WORK_MAX: Duration = Duration::from_secs(6 * 60 * 60);
-/// How often a lock on a whole table is asked for; each time others wait behind it for two seconds at most.
-const LOCK_TRIES: u32 = 30;
-const LOCK_PAUSE: Duration = Duration::from_secs(1);
 /// What stays of a redacted record's parameters: sums, and what they are of.
 const STAY: &str = "'park_uuid', 'car_type', 'vehicle_type', 'charge_type', 'payment_list', 'total_value', 'free_value', \
     'online_value', 'balance_value', 'cash_value', 'prepaid_value', 'total_parking_space', 'remain_parking_space'";
@@ -212,21 +209,6 @@ async fn begin_change(link: &Link) -> Result<(), Fault> {
     link.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     link.plain("SET LOCAL lock_timeout = '2s'; SET LOCAL client_min_messages = warning").await?;
     moving::refuse_moved(link).await
-}
-
-/// What needs a table for itself, again and again until it has it: what was done before in this transaction stays.
-pub(super) async fn patiently(link: &Link, sql: &str) -> Result<(), Fault> {
-    for tried in 1.. {
-        link.plain("SAVEPOINT before").await?;
-        match link.plain(sql).await {
-            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) && tried < LOCK_TRIES => {
-                link.plain("ROLLBACK TO SAVEPOINT before").await?;
-                tokio::time::sleep(LOCK_PAUSE).await;
-            }
-            done => return Ok(done?),
-        }
-    }
-    Ok(())
 }
 
 /// Makes the tables of records the first month of themselves.

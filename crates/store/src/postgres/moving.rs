@@ -6,30 +6,31 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::address::Address;
-use super::link::{Fault, Link, Pool, PoolRole};
-use super::migrate::LOCK;
+use super::fault::Fault;
+use super::link::{Link, Pool, PoolRole};
+use super::table_lock::LOCK;
 use super::{MIGRATION_MAX, QUESTION_MAX, Twice, attempt, migrate, text};
-use crate::moving::tables::{Kind, NUMBERED, TABLES, Table};
-use crate::moving::{
-    End, FROM, FROZEN, ID, MOVED, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, UNFINISHED, kind, names, new_id, not_empty,
-    overtaken,
+use crate::moving::movable::{
+    FROM, FROZEN, ID, MOVED, MovableStore, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, UNFINISHED, kind, names, new_id,
+    not_empty, overtaken,
 };
+use crate::moving::tables::{Kind, NUMBERED, TABLES, Table};
 use crate::{ImageKey, StoreError};
 
 /// Beyond this many bytes a key is kept shortened.
 const SHORTENED_BYTES: usize = 512;
 
-pub(crate) struct PostgresEnd {
+pub(crate) struct MovablePostgres {
     pool: Pool,
     name: String,
 }
 
-impl PostgresEnd {
-    pub(crate) fn open(data: &Path, url: &str) -> Result<PostgresEnd, StoreError> {
+impl MovablePostgres {
+    pub(crate) fn open(data: &Path, url: &str) -> Result<MovablePostgres, StoreError> {
         let (address, name) = Address::read(url)?;
         let pool = Pool::new(address, PoolRole::Questions);
         attempt(&pool, Twice::Harmless, MIGRATION_MAX, async |link, _| migrate::prepare(link, data, &name).await)?;
-        Ok(PostgresEnd { pool, name })
+        Ok(MovablePostgres { pool, name })
     }
 
     /// Begins a transaction that no other move, and nobody who starts or migrates, is beside.
@@ -74,7 +75,7 @@ async fn set_mark(link: &Link, what: &str, told: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-impl End for PostgresEnd {
+impl MovableStore for MovablePostgres {
     fn name(&self) -> Result<String, StoreError> {
         let new = new_id()?;
         let id = self.ask(async |link| {

@@ -13,7 +13,8 @@ use parkgate_wire::{Digest, Seqno, UnixMillis};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::link::{Fault, Link};
+use super::fault::Fault;
+use super::link::Link;
 use super::text;
 use super::write::{self, BLOCK, Blocks, PushBatch};
 use crate::StoreError;

@@ -1,6 +1,7 @@
 //! What the store's own calls leave to this database: its readiness.
 
-use super::link::{Fault, Link};
+use super::fault::Fault;
+use super::link::Link;
 use super::{migrate, moving};
 
 /// Writes, commits, and so waits for what every answer waits for.

@@ -7,7 +7,8 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use super::link::{Fault, Link, taken};
+use super::fault::{Fault, taken};
+use super::link::Link;
 use super::text;
 use crate::StoreError;
 use crate::backend::dialect::{Dialect, translate};

@@ -7,7 +7,8 @@ use parkgate_ledger::{Arrival, Decision, ParkId, RecordId, RecordRef, Space};
 use parkgate_seal::Seal;
 use parkgate_wire::Fen;
 
-use super::link::{Fault, Link};
+use super::fault::Fault;
+use super::link::Link;
 use super::text;
 use crate::Entry;
 use crate::store::batch::Routing;

@@ -7,10 +7,11 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior, params};
 
 use super::{ConnectionRole, FILE, checkpoint, connect, lock, make_file, migrate, recopy, registry};
-use crate::moving::tables::{NUMBERED, TABLES, Table};
-use crate::moving::{
-    End, FROM, FROZEN, ID, MOVED, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, names, new_id, not_empty, overtaken,
+use crate::moving::movable::{
+    FROM, FROZEN, ID, MOVED, MovableStore, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, names, new_id, not_empty,
+    overtaken,
 };
+use crate::moving::tables::{NUMBERED, TABLES, Table};
 use crate::{ImageKey, StoreError};
 use parkgate_seal::MasterKey;
 use parkgate_seal::Seal;
@@ -19,13 +20,13 @@ use parkgate_seal::disk::make_folder;
 /// Nobody waits for a move, so small steps do.
 const COPIED_FROM_FRAMES: u64 = 4000;
 
-pub(crate) struct SqliteEnd {
+pub(crate) struct MovableSqlite {
     path: PathBuf,
     connection: Mutex<Connection>,
 }
 
-impl SqliteEnd {
-    pub(crate) fn open(data: &Path) -> Result<SqliteEnd, StoreError> {
+impl MovableSqlite {
+    pub(crate) fn open(data: &Path) -> Result<MovableSqlite, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
         let key = MasterKey::beside(data, FILE).map_err(|error| StoreError::Broken(error.to_string()))?;
         let path = data.join(FILE);
@@ -34,7 +35,7 @@ impl SqliteEnd {
         migrate::migrate(&mut connection)?;
         registry::prove_key(&mut connection, &Seal::new(&key))?;
         let path = std::fs::canonicalize(&path).unwrap_or(path);
-        Ok(SqliteEnd { path, connection: Mutex::new(connection) })
+        Ok(MovableSqlite { path, connection: Mutex::new(connection) })
     }
 }
 
@@ -61,7 +62,7 @@ fn set_mark(connection: &Connection, what: &str, told: &str) -> Result<(), Store
     Ok(())
 }
 
-impl End for SqliteEnd {
+impl MovableStore for MovableSqlite {
     fn name(&self) -> Result<String, StoreError> {
         let connection = lock(&self.connection);
         connection.execute("INSERT INTO moving VALUES (?1, ?2) ON CONFLICT DO NOTHING", [ID, &new_id()?])?;

@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 use crate::backend::{Access, Backend, Transaction};
-use crate::moving::{FROM, FROZEN, ID, TO, UNFINISHED, new_id};
+use crate::moving::movable::{FROM, FROZEN, ID, TO, UNFINISHED, new_id};
 
 /// Makes it on first use. It stays, whatever becomes of the store.
 pub(crate) fn id(backend: &dyn Backend) -> Result<String, StoreError> {

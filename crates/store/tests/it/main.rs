@@ -24,6 +24,7 @@ macro_rules! on_every_store {
 
 mod bucket;
 mod conformance;
+mod databases;
 mod forwarding;
 mod held;
 mod listing;
@@ -34,6 +35,7 @@ mod plans;
 mod postgres;
 mod push;
 mod recorder;
+mod registry;
 mod searches;
 mod sqlite;
 mod turns;

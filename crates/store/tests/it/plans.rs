@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::push::{on_sqlite, opened, store};
-use crate::{conformance, forwarding, listing, numberings};
+use crate::{conformance, forwarding, listing, numberings, registry};
 
 /// As large as an installation is, not as old.
 const SMALL: [&str; 15] = [
@@ -58,7 +58,9 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
 ];
 
 fn promises() -> impl Iterator<Item = &'static fn(&Store)> {
-    [conformance::PROMISES, forwarding::PROMISES, listing::PROMISES, numberings::PROMISES].into_iter().flatten()
+    [conformance::PROMISES, forwarding::PROMISES, listing::PROMISES, numberings::PROMISES, registry::PROMISES]
+        .into_iter()
+        .flatten()
 }
 
 /// Statements as they are logged.
