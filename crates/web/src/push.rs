@@ -1,7 +1,7 @@
 //! The way of a push, from the request to the reply: each check in its order (`DESIGN.md` 3.3).
 //!
 //! Nothing here decides business: the gate says whether a push is admitted, the ledger behind its recorder what becomes of
-//! it. A reply `200` without a hint is only made of a `Recorded`, and that only of a committed batch.
+//! it. In a gate that records, an OK of its own is only made of a `Recorded`, and that only of a committed batch.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! `MD5(canonical string & app_secret)`: computed, compared in constant time, and turned into a proof.
 //!
-//! Only [`verify`] makes a [`VerifiedForm`], so a push can only be read from parameters whose signature matched and
-//! whose string has one reading.
+//! Only [`verify`] makes a [`VerifiedForm`], and [`accept_unsigned`] for a park that need not sign: so a push can only be
+//! read from parameters whose signature matched and whose string has one reading, or where none was asked for.
 
 use md5::{Digest as _, Md5};
 use subtle::ConstantTimeEq;
