@@ -43,6 +43,8 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
     ("AND r.id < ?2 AND r.id >= ?3", "a page of visits, which ends after so many records"),
     ("WHERE id >= ?1 ORDER BY id LIMIT 1", "one record: halving the way to a time"),
     ("AND r.id < ?3 AND r.id >= ?4", "the same since a time or of a park"),
+    ("AND r.id < ?5 AND r.id >= ?6", "the same of a plate, beside what its index finds"),
+    ("AND r.id < ?6 AND r.id >= ?7", "the same of a plate in a park"),
     ("r.enter_time >= ?4 AND r.conflict_with IS NULL", "an epoch goes over what came since it began, once"),
     ("ORDER BY id DESC LIMIT 1 OFFSET ?2", "where the next page of a listing ends: as many steps as a page has rows"),
     ("ORDER BY id LIMIT 1 OFFSET ?2", "the same of a survey"),
