@@ -3,7 +3,7 @@
 //! Given `PLACE`, a data folder or a PostgreSQL URL, the leaves stay there; else they go when it ends. `PLACE` may be
 //! `postgres`: then a server is started for it, as durable as one is by default.
 //!
-//! `SPACES` is `told` (a report of free spaces with each leave), or `counted` (none: each is counted).
+//! `SPACES` is `reported` (a report of free spaces with each leave), or `counted` (none: each is counted).
 //!
 //! Each of the store's lanes is a thread with parks of its own.
 //!
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows: u64 = given.next().map_or(Ok(300_000), |text| text.parse())?;
     let batch: u64 = given.next().map_or(Ok(64), |text| text.parse())?;
     let place = given.next().unwrap_or_default();
-    let is_told = given.next().is_none_or(|spaces| spaces != "counted");
+    let has_space = given.next().is_none_or(|spaces| spaces != "counted");
     let server = (place == "postgres").then(|| Postgres::start(&["shared_buffers=1GB", "max_wal_size=4GB"]));
     let url = server.as_ref().map(Postgres::database).or_else(|| place.contains("://").then(|| place.clone()));
     let scratch = std::env::temp_dir().join(format!("record_rate.{}", std::process::id()));
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let started = Instant::now();
     let measured: Vec<(Vec<Duration>, u64)> = std::thread::scope(|scope| {
         let (store, data) = (store.as_ref(), data.as_path());
-        let lane = |lane| scope.spawn(move || record((store, data), (rows, is_told), batch, (lane, lanes)));
+        let lane = |lane| scope.spawn(move || record((store, data), (rows, has_space), batch, (lane, lanes)));
         let threads: Vec<_> = (0..lanes).map(lane).collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[expect(clippy::expect_used, reason = "a measurement that fails is none")]
 fn record(
     (store, data): (&Store, &Path),
-    (rows, is_told): (u64, bool),
+    (rows, has_space): (u64, bool),
     batch: u64,
     (lane, lanes): (u64, u64),
 ) -> (Vec<Duration>, u64) {
@@ -71,7 +71,7 @@ fn record(
     let mut mine = (0..rows).filter(|number| park_of(*number) % lanes == lane).peekable();
     while mine.peek().is_some() {
         let size = usize::try_from(batch).unwrap_or(usize::MAX);
-        let entries: Vec<Entry> = mine.by_ref().take(size).map(|number| entry(number, is_told)).collect();
+        let entries: Vec<Entry> = mine.by_ref().take(size).map(|number| entry(number, has_space)).collect();
         let started = Instant::now();
         store.record(&entries).expect("recorded");
         spent.push(started.elapsed());
@@ -108,7 +108,7 @@ fn bytes(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-fn entry(number: u64, is_told: bool) -> Entry {
+fn entry(number: u64, has_space: bool) -> Entry {
     let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     // A park's serials are the date and a counter of its own.
     let park = park_of(number);
@@ -138,7 +138,7 @@ fn entry(number: u64, is_told: bool) -> Entry {
             digest: Digest(digest),
             seqno: Seqno(scattered),
             payments: vec![payment],
-            space: is_told.then(|| SpaceReport { total: 500, remain: u32::try_from(scattered % 500).unwrap_or(0) }),
+            space: has_space.then(|| SpaceReport { total: 500, remain: u32::try_from(scattered % 500).unwrap_or(0) }),
         },
         plate: Some(format!("粤B{:05}", scattered % 100_000)),
         params,

@@ -86,7 +86,7 @@ pub(crate) trait Backend: Send + Sync {
     /// Where it is set to keep less than an answer promises.
     fn durability_warnings(&self) -> Result<Vec<String>, StoreError>;
 
-    /// How records are cut by months, if they can be.
+    /// Monthly partitions of records, if this backend has them.
     fn months(&self) -> Option<&dyn Months>;
 
     /// Ends the connections.

@@ -1,5 +1,5 @@
-//! Forwarding: who is told of what, and what is still to be told. A delivery is written in its record's own transaction,
-//! taken by one node for a time, and gone once it arrived; what is not settled in that time may be taken by another.
+//! Forwarding: who receives what, and what is still to be delivered. A delivery is written in its record's own transaction,
+//! claimed by one node for a time, and deleted once it arrived. If it is not settled in that time, another node may claim it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::query::RecordView;
 
-/// How a subscriber is told.
+/// In what form a subscriber receives its deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -27,7 +27,7 @@ pub enum Format {
 pub struct SubscriberSettings {
     /// Where it listens; `{event}` in it becomes `enter` or `leave`.
     pub url: String,
-    /// How it is told.
+    /// In what form it receives its deliveries.
     pub format: Format,
     /// Sent and signed with `openapi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ pub struct SubscriberSettings {
 pub struct NewSubscriber {
     /// For people; unique.
     pub name: String,
-    /// How it is told.
+    /// Where, and in what form, it receives its deliveries.
     pub settings: SubscriberSettings,
     /// Signs what it gets. Empty for a relay.
     pub secret: Secret,
@@ -63,7 +63,7 @@ pub struct NewSubscriber {
     pub leaves: bool,
 }
 
-/// Who is told of what.
+/// Who receives what.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
     /// Its key.
@@ -118,7 +118,7 @@ pub struct Due {
     pub since: i64,
 }
 
-/// What was taken, and everything needed to tell it.
+/// A claimed delivery, with everything needed to send it.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     /// Which delivery.
@@ -165,7 +165,7 @@ pub struct Claim {
 /// What a call to [`Store::claim`](crate::Store::claim) took.
 #[derive(Debug, Default)]
 pub struct Claimed {
-    /// To be told now.
+    /// To be delivered now.
     pub outgoing: Vec<Outgoing>,
     /// Taken, but their records cannot be read, and why.
     pub unreadable: Vec<(Due, String)>,
@@ -252,7 +252,7 @@ pub struct Delivery {
     pub attempts: u32,
     /// When it is tried next, ms since 1970.
     pub next_at: i64,
-    /// When it was to be told first, ms since 1970.
+    /// When it was first due, ms since 1970.
     pub since: i64,
     /// What the last attempt came to.
     pub answer: Option<String>,

@@ -126,7 +126,7 @@ impl Images {
         Ok(Images::new(None, place))
     }
 
-    /// Opens a bucket, `s3://BUCKET/PREFIX`: where it is and who asks are told by the usual variables of the environment
+    /// Opens a bucket, `s3://BUCKET/PREFIX`: its endpoint and credentials come from the usual environment variables
     /// (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …). Pictures are written aside in a folder of this node.
     ///
     /// # Errors
@@ -238,7 +238,7 @@ pub struct StoredImage {
     pub md5: Md5Hash,
     /// How many bytes.
     pub size: u64,
-    /// Told by its first bytes.
+    /// As recognized by its first bytes.
     pub content_type: Cow<'static, str>,
     _pin: Option<Pin>,
 }

@@ -51,7 +51,7 @@ pub use survey::{RefusedCounts, Surveyed};
 /// One push on its way into the store: what the rules look at, and what is kept beside.
 #[derive(Debug)]
 pub struct Entry {
-    /// What the ledger judges.
+    /// What the ledger decides on.
     pub arrival: Arrival,
     /// `plate`, if sent.
     pub plate: Option<String>,

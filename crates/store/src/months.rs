@@ -43,7 +43,7 @@ pub struct HeldMonth {
     pub pending: Vec<(String, u64)>,
 }
 
-/// A store that can be cut by months.
+/// A store with monthly partitions.
 pub trait Months {
     /// All of them, oldest first; none if the store is not cut.
     ///
@@ -59,7 +59,7 @@ pub trait Months {
     fn begin(&self) -> Result<bool, StoreError>;
 
     /// Begins another month if the newest one is over; every gate calls this now and then. A clock that jumps costs one
-    /// month more, never a record: where a record goes is told by its number, not by a time.
+    /// month more, never a record: a record's number decides where it goes, not a time.
     ///
     /// # Errors
     /// The store cannot be changed now. Calling again goes on.

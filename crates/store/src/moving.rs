@@ -136,7 +136,7 @@ impl Move {
     ///
     /// # Errors
     /// One end failed. Calling again goes on.
-    pub fn copy(&self, told: &mut dyn FnMut(Step)) -> Result<(), StoreError> {
+    pub fn copy(&self, report: &mut dyn FnMut(Step)) -> Result<(), StoreError> {
         for table in TABLES {
             let all = self.from.count(table)?;
             let mark = format!("rows of {}", table.name);
@@ -145,7 +145,7 @@ impl Move {
                 None => (None, 0),
             };
             loop {
-                told(Step { what: table.name, compared: false, done, all });
+                report(Step { what: table.name, compared: false, done, all });
                 let page = self.from.page(table, after.as_deref(), PAGE)?;
                 let Some(last) = page.last() else { break };
                 let key = last.key.clone();
@@ -162,14 +162,14 @@ impl Move {
     ///
     /// # Errors
     /// They differ, or one end failed.
-    pub fn finish(&self, told: &mut dyn FnMut(Step)) -> Result<Vec<Total>, StoreError> {
+    pub fn finish(&self, report: &mut dyn FnMut(Step)) -> Result<Vec<Total>, StoreError> {
         let mut totals = Vec::new();
         for table in TABLES {
             let all = self.from.count(table)? * 2;
             let mut done = 0;
             let mut count = |rows: usize| {
                 done += rows as u64;
-                told(Step { what: table.name, compared: true, done, all });
+                report(Step { what: table.name, compared: true, done, all });
             };
             let old = total(self.from.as_ref(), table, &mut count)?;
             let new = total(self.to.as_ref(), table, &mut count)?;

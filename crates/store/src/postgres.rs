@@ -35,7 +35,7 @@ use crate::months::Months;
 use crate::store::batch::{Routing, arrivals};
 use crate::{Alarm, Entry, StoreError};
 
-/// How long a call is tried anew before its sender is told to come again.
+/// How long a call is tried anew before its sender is asked to come again.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long one attempt at a person's question may take: a list of conflicts may pass by everything.
 const QUESTION_MAX: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ const MIGRATION_MAX: Duration = Duration::from_secs(60 * 60);
 /// The first pause between attempts; each is twice the one before, up to the last.
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
-/// Batches in flight if nothing else is set, at most: while one waits for its commit, another is judged.
+/// Batches in flight if nothing else is set, at most: while one waits for its commit, another is decided.
 const LANES_MAX: usize = 4;
 /// However many are set: each has a connection, and a server has a hundred.
 const LANES_SET_MAX: usize = 64;
@@ -120,7 +120,7 @@ impl PostgresBackend {
 }
 
 /// Does the work on a connection of the pool, again and again while that may help, for no longer than `all_max` in all. The
-/// work is told how often it was tried.
+/// work receives the number of attempts so far.
 fn attempt<T>(
     pool: &Pool,
     twice: Twice,
@@ -130,7 +130,7 @@ fn attempt<T>(
     tried_again(twice, all_max, |left, tried| pool.on_link(left, async |link| work(link, tried).await))
 }
 
-/// Does the work, which is told how long it may take and how often it was tried, again and again while that may help.
+/// Does the work again and again while that may help. It receives how long it may take, and the number of attempts so far.
 fn tried_again<T>(
     twice: Twice,
     all_max: Duration,

@@ -113,7 +113,7 @@ pub struct ConflictFilter {
 pub struct Conflicting {
     /// The ignored push's row.
     pub id: i64,
-    /// The key of the numbering it is ignored in.
+    /// The key of the epoch it is ignored in.
     pub epoch: ParkId,
     /// Whose.
     pub park_uuid: String,

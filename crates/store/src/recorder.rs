@@ -1,12 +1,12 @@
 //! The queue in front of the store: what is in flight becomes one batch, one commit, and then the replies. One for
-//! pushes that are recorded, another for those set aside.
+//! pushes that are recorded, another for those that are quarantined.
 //!
 //! A lane is a queue with a thread that takes everything that waits in it, up to a bound, and nothing waits for a timer:
 //! under load batches grow by themselves, and a single push is committed at once. SQLite has one writer and so one lane.
 //! PostgreSQL has several; the pushes of one park go by one of them, for batches of one park would wait for each other.
 //! Where somebody holds a park, its pushes alone come to nothing. No park's pushes fill a queue: see [`Waiting`].
 //! Only a committed batch gives a [`Recorded`]. If a thread or the task that answers ends by a fault of ours, whoever waits
-//! is told so, and the alarm is raised; from an alarm on, whoever raised it, nothing is acknowledged.
+//! gets an error, and the alarm is raised; from an alarm on, whoever raised it, nothing is acknowledged.
 
 mod waiting;
 
@@ -63,7 +63,7 @@ type Answer<V> = Result<Recorded<V>, StoreError>;
 type Taken<E, V> = (Vec<E>, Vec<oneshot::Sender<Answer<V>>>);
 
 /// A batch on its way back: answered, and only then forgotten, away from the writer's thread.
-struct Judged<E, V> {
+struct DecidedBatch<E, V> {
     entries: Vec<E>,
     senders: Vec<oneshot::Sender<Answer<V>>>,
     answers: Vec<Answer<V>>,
@@ -146,8 +146,8 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
             threads: Mutex::default(),
         });
         // Waking a task from outside the runtime is dear, so a batch's answers go over in one piece.
-        let (answers, judged) = mpsc::unbounded_channel::<Judged<E, V>>();
-        let answering = tokio::spawn(answer_all(alarm.clone(), judged));
+        let (answers, decided) = mpsc::unbounded_channel::<DecidedBatch<E, V>>();
+        let answering = tokio::spawn(answer_all(alarm.clone(), decided));
         let mine = Arc::clone(&shared);
         tokio::spawn(async move {
             // It ends with the threads, or with the runtime.
@@ -242,11 +242,11 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
 }
 
 /// Answers batches until all threads ended. Whatever was recorded: once the alarm is raised, what is on disk is in doubt.
-async fn answer_all<E, V>(alarm: Alarm, mut judged: mpsc::UnboundedReceiver<Judged<E, V>>) {
-    while let Some(Judged { entries, senders, answers }) = judged.recv().await {
+async fn answer_all<E, V>(alarm: Alarm, mut decided: mpsc::UnboundedReceiver<DecidedBatch<E, V>>) {
+    while let Some(DecidedBatch { entries, senders, answers }) = decided.recv().await {
         for (sender, answer) in senders.into_iter().zip(answers) {
             let answer = if alarm.is_raised() { Err(ending()) } else { answer };
-            // Who gave up waiting sends the push again, and is told then.
+            // Who gave up waiting sends the push again, and gets its answer then.
             drop(sender.send(answer));
         }
         drop(entries);
@@ -267,7 +267,7 @@ impl<E, V> RecorderState<E, V> {
             let waiting: Vec<_> = queue.waiting.take(usize::MAX).collect();
             lane.filled.notify_all();
             drop(queue);
-            // Without their senders those who wait are told that the store is away.
+            // Dropping the senders answers those who wait: the store is away.
             drop(waiting);
         }
     }
@@ -287,15 +287,15 @@ impl<E, V> RecorderState<E, V> {
         &self,
         lane: &Lane<E, V>,
         record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>,
-        judged: &mpsc::UnboundedSender<Judged<E, V>>,
+        decided: &mpsc::UnboundedSender<DecidedBatch<E, V>>,
     ) {
         while let Some(taken) = lane.take(self.batch_max) {
             let mut left = Some(taken);
             while let Some((entries, senders)) = left.take() {
                 let answers = self.record_counted(record, &entries);
                 let done;
-                (done, left) = self.without_free(Judged { entries, senders, answers });
-                if judged.send(done).is_err() {
+                (done, left) = self.without_free(DecidedBatch { entries, senders, answers });
+                if decided.send(done).is_err() {
                     // The runtime ended, and all who waited with it.
                     lock(&lane.queue).stopping = true;
                 }
@@ -317,14 +317,14 @@ impl<E, V> RecorderState<E, V> {
     }
 
     /// Of a batch that came to nothing for parks that somebody holds, what is of other parks is left to be recorded.
-    fn without_free(&self, all: Judged<E, V>) -> (Judged<E, V>, Option<Taken<E, V>>) {
+    fn without_free(&self, all: DecidedBatch<E, V>) -> (DecidedBatch<E, V>, Option<Taken<E, V>>) {
         let is_free = |entry: &E, answer: &Answer<V>| matches!(answer, Err(StoreError::Held(parks)) if !parks.contains(&self.park(entry)));
         let free = all.entries.iter().zip(&all.answers).filter(|(entry, answer)| is_free(entry, answer)).count();
         // None to leave out, or all: then the same would come of it again.
         if free == 0 || free == all.entries.len() {
             return (all, None);
         }
-        let mut done = Judged { entries: Vec::new(), senders: Vec::new(), answers: Vec::new() };
+        let mut done = DecidedBatch { entries: Vec::new(), senders: Vec::new(), answers: Vec::new() };
         let (mut entries, mut senders) = (Vec::new(), Vec::new());
         for ((entry, sender), answer) in all.entries.into_iter().zip(all.senders).zip(all.answers) {
             if is_free(&entry, &answer) {
@@ -378,12 +378,12 @@ fn record_once<E, V>(
     record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>,
     entries: &[E],
 ) -> Result<Vec<Recorded<V>>, StoreError> {
-    let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| record(entries)))
+    let verdicts = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| record(entries)))
         .map_err(|_| StoreError::Broken("the store panicked".into()))??;
-    if judged.len() != entries.len() {
-        return Err(StoreError::Broken("the store judged another number of pushes".into()));
+    if verdicts.len() != entries.len() {
+        return Err(StoreError::Broken("the store answered for another number of pushes".into()));
     }
-    Ok(judged.into_iter().map(|verdict| Recorded { verdict }).collect())
+    Ok(verdicts.into_iter().map(|verdict| Recorded { verdict }).collect())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -53,12 +53,12 @@ impl Park {
         records_key(self.id, &self.epochs, enter_time)
     }
 
-    /// The keys of all its numberings, the oldest first.
-    pub fn numberings(&self) -> impl Iterator<Item = ParkId> + '_ {
+    /// The keys its records stand under, one for each epoch, the oldest first.
+    pub fn record_keys(&self) -> impl Iterator<Item = ParkId> + '_ {
         std::iter::once(self.id).chain(self.epochs.iter().rev().map(|epoch| epoch.records))
     }
 
-    /// The key under which its spaces are counted now: that of the newest numbering.
+    /// The key under which its spaces are counted now: that of the newest epoch.
     #[must_use]
     pub fn counted(&self) -> ParkId {
         counted_key(self.id, &self.epochs)

@@ -1,5 +1,5 @@
 //! Room kept for a full disk: a file that is given up so that what is there can be cleaned, and made again once there is
-//! room. Pushes never use it up: while it is given up they are told that the disk is full.
+//! room. Pushes never use it up: while it is given up, their answer is that the disk is full.
 
 use std::io;
 use std::path::{Path, PathBuf};

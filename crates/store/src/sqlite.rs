@@ -262,7 +262,7 @@ impl ConnectionRole {
 fn connect(path: &Path, role: ConnectionRole) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    tell_statements(&mut connection)?;
+    log_statements(&mut connection)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -272,7 +272,7 @@ fn connect(path: &Path, role: ConnectionRole) -> Result<Connection, StoreError> 
     }
     connection.pragma_update(None, "synchronous", "full")?;
     assert_durable(&connection)?;
-    // Whoever ends last would copy what it was told was not copied yet, and take the WAL away.
+    // The last connection to close would copy what is marked as not copied yet, and delete the WAL.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cache_size", -role.cache_kib())?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -282,16 +282,16 @@ fn connect(path: &Path, role: ConnectionRole) -> Result<Connection, StoreError> 
     Ok(connection)
 }
 
-/// Statements, without their values, are told in the log where it is asked for them: `parkgate_store::sql=trace`.
-fn tell_statements(connection: &mut Connection) -> Result<(), StoreError> {
+/// Logs statements, without their values, if asked to: `parkgate_store::sql=trace`.
+fn log_statements(connection: &mut Connection) -> Result<(), StoreError> {
     const TARGET: &str = "parkgate_store::sql";
     if tracing::enabled!(target: TARGET, tracing::Level::TRACE) {
-        let tell = |event: TraceEvent<'_>| {
+        let log = |event: TraceEvent<'_>| {
             if let TraceEvent::Stmt(statement, _) = event {
                 tracing::trace!(target: TARGET, sql = %statement.sql(), "a statement");
             }
         };
-        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(tell))?;
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(log))?;
     }
     Ok(())
 }
@@ -320,7 +320,7 @@ fn for_want_of_room(path: &Path, error: StoreError) -> StoreError {
     }
 }
 
-/// Only who writes is told of a quota.
+/// Only a write finds out about a quota.
 fn quota_is_used(path: &Path) -> bool {
     let probe = path.with_extension("probe");
     let written = make_file(&probe).and_then(|()| std::fs::write(&probe, vec![0; ROOM_BYTES_MIN as usize]));

@@ -46,7 +46,7 @@ impl Store {
         Store { backend }
     }
 
-    /// Judges a batch in order and commits it durably. When this returns verdicts, what they say is on disk.
+    /// Decides a batch in order and commits it durably. When this returns verdicts, what they say is on disk.
     ///
     /// # Errors
     /// Nothing of the batch was recorded. [`StoreError::Held`]: without those parks it may be.
@@ -145,7 +145,7 @@ impl Store {
         records::space_of(self.backend.as_ref(), park)
     }
 
-    /// Makes the count of a park's newest numbering anew from the records of all of them, beside whoever records meanwhile,
+    /// Makes the count of a park's newest epoch anew from the records of all of them, beside whoever records meanwhile,
     /// and writes it.
     ///
     /// # Errors
@@ -216,7 +216,7 @@ impl Store {
         listing::gathered(|take| self.each_conflict(filter, take))
     }
 
-    /// Takes ignored pushes away that were recorded under another numbering; how many.
+    /// Takes ignored pushes away that were recorded under another epoch; how many.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -241,7 +241,7 @@ impl Store {
         epochs::serial_reuse(self.backend.as_ref(), park_uuid)
     }
 
-    /// Begins a new numbering for vehicles that entered at or after `entered_from`; its count of spaces goes on.
+    /// Begins a new epoch for vehicles that entered at or after `entered_from`; its count of spaces goes on.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -389,7 +389,7 @@ impl Store {
         registry::old_secrets_used(self.backend.as_ref(), used)
     }
 
-    /// How this store is cut by months, if it can be.
+    /// The monthly partitions of this store, if it can have them.
     #[must_use]
     pub fn months(&self) -> Option<&dyn Months> {
         self.backend.months()

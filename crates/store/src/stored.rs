@@ -18,7 +18,7 @@ pub(crate) const KEY_PLACE: &str = "master_key";
 /// What a row of the quarantine takes beside its sealed text.
 const ROW_BYTES: u64 = 200;
 
-/// Told of a delivery whose record is no more.
+/// The answer of a delivery whose record is gone.
 pub(crate) const GONE: &str = "记录已不在 (the record is gone)";
 
 /// A record with what only the stores need of it.

@@ -124,7 +124,7 @@ impl IncomingImage {
     }
 }
 
-/// Told by its first bytes, never by what the sender says: it is shown in a browser one day.
+/// Recognized by the first bytes, whatever the sender says: one day a browser shows the picture.
 pub(super) fn content_type(head: &[u8]) -> &'static str {
     match infer::get(head).map(|kind| kind.mime_type()) {
         Some(image @ ("image/jpeg" | "image/png" | "image/gif" | "image/bmp" | "image/webp")) => image,

@@ -84,27 +84,27 @@ impl Bucket {
         }
     }
 
-    /// Can a picture be put now? Nothing less tells: to ask for an object that is not there is answered alike without a
-    /// bucket, and allowed to whoever may not write.
+    /// Can a picture be put now? Only a real write shows it: a request for a missing object gets the same answer if there is
+    /// no bucket, and is allowed without the right to write.
     pub(super) async fn probe(&self) -> Result<(), ImageError> {
         // Whoever asks meanwhile waits for this answer.
         let mut probed = self.probed.lock().await;
-        let told = match probed.take() {
-            Some((at, told)) if at.elapsed() < PROBE_KEPT => (at, told),
+        let outcome = match probed.take() {
+            Some((at, result)) if at.elapsed() < PROBE_KEPT => (at, result),
             Some(_) | None => {
                 let put = self.objects.put(&object_store::path::Path::from(PROBE), "probe".into()).await;
                 (Instant::now(), put.map(drop).map_err(|error| error.to_string()))
             }
         };
-        *probed = Some(told.clone());
-        told.1.map_err(ImageError::Away)
+        *probed = Some(outcome.clone());
+        outcome.1.map_err(ImageError::Away)
     }
 }
 
 /// Of `AWS_CHECKSUM_ALGORITHM`: for a server that knows no checksums.
 const NO_CHECKSUM: &str = "off";
 
-/// Unless a variable says otherwise: ours, or the one by which other clients are told (`WHEN_REQUIRED`).
+/// Unless a variable says otherwise: ours, or the one that other clients follow (`WHEN_REQUIRED`).
 fn takes_checksums(variables: &[(String, String)]) -> bool {
     let is = |name: &str, wanted: &str| {
         let said = variables.iter().rev().find(|(other, _)| other.eq_ignore_ascii_case(name));

@@ -1,4 +1,4 @@
-//! Where pictures are written aside: in a folder of each process, which a lock tells from those of processes that ended.
+//! Where incoming pictures are written: each process has its own folder, and a lock shows that the process still runs.
 //!
 //! Several gates may share one folder of pictures. A process makes the file of its lock, takes the lock, and then makes the
 //! folder; whoever cleans up takes the lock first, removes the folder, and the file of the lock last. So nothing is removed

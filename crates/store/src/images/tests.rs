@@ -175,7 +175,7 @@ async fn a_picture_cut_short_is_replaced_and_a_folder_taken_away_is_made_again()
 }
 
 #[test]
-fn want_of_room_is_told_from_other_faults_and_types_by_the_first_bytes() {
+fn a_full_disk_differs_from_other_faults_and_types_come_from_the_first_bytes() {
     for (kind, full) in [
         (io::ErrorKind::StorageFull, true),
         (io::ErrorKind::QuotaExceeded, true),

@@ -12,12 +12,12 @@ pub(crate) const TO: &str = "to";
 pub(crate) const FROM: &str = "from";
 /// All of it was compared there: this store's move cannot be given up any more.
 pub(crate) const MOVED: &str = "moved";
-/// A number of the database's own, since its name does not tell it from others: two servers may be called alike, and one
-/// server by two names. The only mark that stays.
+/// A number of the database's own, since its name does not identify it: two servers may have the same name, and one server
+/// two names. The only mark that stays.
 pub(crate) const ID: &str = "id";
-/// What a write is told from then on, and where everything went.
+/// The error that writes get once the store is frozen; it ends with where everything went.
 pub(crate) const FROZEN: &str = "this store moves or has moved to ";
-/// What a write to the new store is told until all is there.
+/// The error that writes to the new store get until everything is there.
 pub(crate) const UNFINISHED: &str = "a move to this store is unfinished";
 
 /// One value of a row.
@@ -52,7 +52,7 @@ pub(crate) trait MovableStore: Send + Sync {
     /// Its name and, in brackets, the number of its own.
     fn name(&self) -> Result<String, StoreError>;
     fn mark(&self, what: &str) -> Result<Option<String>, StoreError>;
-    fn set_mark(&self, what: &str, told: &str) -> Result<(), StoreError>;
+    fn set_mark(&self, what: &str, value: &str) -> Result<(), StoreError>;
     /// Refuses every write from now on, whoever asks.
     fn freeze(&self, to: &str) -> Result<(), StoreError>;
     /// Takes writes again. Refused once it has moved.
@@ -71,7 +71,7 @@ pub(crate) trait MovableStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<MovedRow>, StoreError>;
     /// Writes rows, and how far the table is with them.
-    fn put(&self, table: &'static Table, rows: &[MovedRow], mark: &str, told: &str) -> Result<(), StoreError>;
+    fn put(&self, table: &'static Table, rows: &[MovedRow], mark: &str, value: &str) -> Result<(), StoreError>;
     /// Pictures of a table with images, by their address.
     fn pictures(&self, table: &str, after: &[u8], limit: usize) -> Result<Vec<(ImageKey, u64)>, StoreError>;
     /// Empties every table, that of the marks, too, but for [`ID`].

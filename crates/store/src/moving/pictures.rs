@@ -29,7 +29,7 @@ pub async fn move_pictures(
     from: &Images,
     to: &Images,
     missing: MissingPictures,
-    told: &mut (dyn FnMut(Step) + Send),
+    report: &mut (dyn FnMut(Step) + Send),
 ) -> Result<u64, StoreError> {
     let (mut gone, mut done, mut all) = (0, 0, 0);
     // At most: records may share one.
@@ -56,7 +56,7 @@ pub async fn move_pictures(
                     Err(error) => return Err(unmoved(key, &error)),
                 }
                 done += 1;
-                told(Step { what: "pictures", compared: false, done, all });
+                report(Step { what: "pictures", compared: false, done, all });
             }
             drop(copies);
             moving.to.set_mark(&mark, &hex::encode(last))?;

@@ -17,7 +17,7 @@ pub(crate) enum Kind {
 pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// How SQLite tells it, where it has no such column.
+    /// How SQLite finds the value, where it has no such column.
     pub(crate) sqlite: Option<&'static str>,
 }
 
@@ -34,7 +34,7 @@ const fn column(name: &'static str, kind: Kind) -> Column {
     Column { name, kind, sqlite: None }
 }
 
-const fn told(name: &'static str, sqlite: &'static str) -> Column {
+const fn looked_up(name: &'static str, sqlite: &'static str) -> Column {
     Column { name, kind: Kind::Big, sqlite: Some(sqlite) }
 }
 
@@ -148,7 +148,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "images",
         columns: &[
-            told("park_id", "(SELECT r.park_id FROM records r WHERE r.id = record_id)"),
+            looked_up("park_id", "(SELECT r.park_id FROM records r WHERE r.id = record_id)"),
             column("record_id", Big),
             column("name", Text),
             column("sha256", Bytes),
@@ -180,7 +180,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "quarantine_images",
         columns: &[
-            told("park_id", "(SELECT q.park_id FROM quarantine q WHERE q.id = quarantine_id)"),
+            looked_up("park_id", "(SELECT q.park_id FROM quarantine q WHERE q.id = quarantine_id)"),
             column("quarantine_id", Big),
             column("part", Text),
             column("sha256", Bytes),

@@ -208,8 +208,8 @@ mod tests {
         let odd =
             ["user:hidden@host/gate?hid=1", "user:hid/den@host/gate", "user:h@hid@host/gate", "user:%zzhid@host/gate"];
         for url in odd {
-            let told = name(&format!("postgres://{url}")).unwrap_or_else(|error| error.to_string());
-            assert!(!told.contains("hid"), "{url}: {told}");
+            let shown = name(&format!("postgres://{url}")).unwrap_or_else(|error| error.to_string());
+            assert!(!shown.contains("hid"), "{url}: {shown}");
         }
     }
 
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(address.roots, Some(PathBuf::from("/etc/a ca.pem")));
         assert_eq!(address.config.get_connect_timeout(), Some(&Duration::from_secs(2)));
         assert!(read("").tls().unwrap().is_none());
-        let told = read("?sslrootcert=/nowhere.pem").tls().err().map(|fault| format!("{fault:?}")).unwrap();
-        assert!(told.contains("sslrootcert") && told.contains("/nowhere.pem"), "{told}");
+        let fault = read("?sslrootcert=/nowhere.pem").tls().err().map(|fault| format!("{fault:?}")).unwrap();
+        assert!(fault.contains("sslrootcert") && fault.contains("/nowhere.pem"), "{fault}");
     }
 }

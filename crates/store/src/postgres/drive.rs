@@ -26,7 +26,7 @@ impl Driver {
     /// Sees what came in while nobody waited: that the server closed the connection.
     pub(super) fn catch_up(&self) -> Result<(), StoreError> {
         self.wait(async {
-            // The first lets the socket tell, the second lets the connection read.
+            // The first lets the socket report, the second lets the connection read.
             for _ in 0..2 {
                 yield_now().await;
             }

@@ -12,18 +12,18 @@ pub(super) async fn warnings(link: &Link, hosts: usize) -> Result<Vec<String>, F
     let Some(row) = link.query_opt(SETTINGS, &[]).await? else { return Ok(Vec::new()) };
     let setting = |column: usize| row.try_get::<_, Option<String>>(column);
     let (fsync, full_page_writes, standbys) = (setting(0)?, setting(1)?, setting(2)?);
-    let mut told = Vec::new();
+    let mut warnings = Vec::new();
     if hosts > 1 && standbys.is_some_and(|names| names.trim().is_empty()) {
-        told.push(format!(
+        warnings.push(format!(
             "the URL names {hosts} hosts and synchronous_standby_names is empty: what was answered may be on one of them only, and \
              is lost if another takes over before it has it"
         ));
     }
     if fsync.is_some_and(|set| set == "off") {
-        told.push("fsync is off: what was answered is lost with the server's power".to_owned());
+        warnings.push("fsync is off: what was answered is lost with the server's power".to_owned());
     }
     if full_page_writes.is_some_and(|set| set == "off") {
-        told.push("full_page_writes is off: a page half written when the power goes is not mended".to_owned());
+        warnings.push("full_page_writes is off: a page half written when the power goes is not mended".to_owned());
     }
-    Ok(told)
+    Ok(warnings)
 }

@@ -1,4 +1,4 @@
-//! What a failure of PostgreSQL means: whether another attempt may do, and what the caller is told.
+//! What a failure of PostgreSQL means: whether another attempt may do, and what the caller gets.
 
 use parkgate_seal::SealError;
 use tokio_postgres::Error;
@@ -44,7 +44,7 @@ impl From<StoreError> for Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        let Some(told) = error.as_db_error() else {
+        let Some(reported) = error.as_db_error() else {
             let text = causes(&error);
             // What is no word of the server's is the line's, but for values of ours that cannot be converted.
             return if has_cause(&error, is_conversion) {
@@ -56,8 +56,8 @@ impl From<Error> for Fault {
             };
         };
         // Not its detail, which may hold what was sent.
-        let text = format!("{} ({})", told.message(), told.code().code());
-        match told.code().code() {
+        let text = format!("{} ({})", reported.message(), reported.code().code());
+        match reported.code().code() {
             "40001" | "40P01" | "55P03" | "57014" => Fault::Again(StoreError::Busy(text)),
             "PM001" => Fault::Final(StoreError::Busy(text)),
             "53100" => Fault::Final(StoreError::Full(text)),

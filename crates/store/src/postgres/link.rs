@@ -214,7 +214,7 @@ impl Link {
         self.plain("BEGIN").await
     }
 
-    /// When this is done the transaction is durable, on the standbys, too, that the server was told to wait for.
+    /// When this is done the transaction is durable, also on the standbys that the server is configured to wait for.
     pub(super) async fn commit(&self) -> Result<(), Fault> {
         self.plain("COMMIT").await.map_err(|error| {
             let undone = [&SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];

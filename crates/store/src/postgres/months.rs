@@ -163,15 +163,15 @@ async fn list(link: &Link) -> Result<Vec<Month>, Fault> {
         let sizes: Vec<String> =
             CUT.iter().map(|(table, _)| format!("pg_total_relation_size('{table}_{number}')")).collect();
         let sql = format!("SELECT count(*), max(received_at), {} FROM records_{number}", sizes.join(" + "));
-        let Some(told) = link.query_opt(&sql, &[]).await? else { continue };
+        let Some(totals) = link.query_opt(&sql, &[]).await? else { continue };
         months.push(Month {
             number,
             begun_at: row.try_get(1)?,
             is_open: false,
             redacted_at: row.try_get(2)?,
-            records: told.try_get::<_, i64>(0)?.unsigned_abs(),
-            newest_at: told.try_get(1)?,
-            bytes: told.try_get::<_, i64>(2)?.unsigned_abs(),
+            records: totals.try_get::<_, i64>(0)?.unsigned_abs(),
+            newest_at: totals.try_get(1)?,
+            bytes: totals.try_get::<_, i64>(2)?.unsigned_abs(),
         });
     }
     if let Some(newest) = months.last_mut() {

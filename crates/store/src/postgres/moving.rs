@@ -69,9 +69,9 @@ async fn mark(link: &Link, what: &str) -> Result<Option<String>, Fault> {
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-async fn set_mark(link: &Link, what: &str, told: &str) -> Result<(), Fault> {
+async fn set_mark(link: &Link, what: &str, value: &str) -> Result<(), Fault> {
     let sql = "INSERT INTO moving VALUES ($1, $2) ON CONFLICT (what) DO UPDATE SET told = excluded.told";
-    link.execute(sql, &[&what, &told]).await?;
+    link.execute(sql, &[&what, &value]).await?;
     Ok(())
 }
 
@@ -89,16 +89,16 @@ impl MovableStore for MovablePostgres {
         self.ask(async |link| mark(link, what).await)
     }
 
-    fn set_mark(&self, what: &str, told: &str) -> Result<(), StoreError> {
-        self.ask(async |link| set_mark(link, what, told).await)
+    fn set_mark(&self, what: &str, value: &str) -> Result<(), StoreError> {
+        self.ask(async |link| set_mark(link, what, value).await)
     }
 
     fn freeze(&self, to: &str) -> Result<(), StoreError> {
-        let told = to.replace('\'', "''");
+        let target = to.replace('\'', "''");
         // PM001: a code of ours, see `link`.
         let mut sql = format!(
             "CREATE OR REPLACE FUNCTION parkgate_frozen() RETURNS trigger LANGUAGE plpgsql AS $frozen$ BEGIN \
-             RAISE EXCEPTION '{FROZEN}%', '{told}' USING ERRCODE = 'PM001'; END $frozen$;"
+             RAISE EXCEPTION '{FROZEN}%', '{target}' USING ERRCODE = 'PM001'; END $frozen$;"
         );
         for Table { name, .. } in TABLES {
             sql.push_str(&format!(
@@ -186,7 +186,7 @@ impl MovableStore for MovablePostgres {
         })
     }
 
-    fn put(&self, table: &'static Table, rows: &[MovedRow], what: &str, told: &str) -> Result<(), StoreError> {
+    fn put(&self, table: &'static Table, rows: &[MovedRow], what: &str, value: &str) -> Result<(), StoreError> {
         let (mut columns, mut kinds, mut arrays) = (names(table), Vec::new(), Vec::new());
         for (index, column) in table.columns.iter().enumerate() {
             kinds.push(sql_name(column.kind));
@@ -209,7 +209,7 @@ impl MovableStore for MovablePostgres {
             link.begin().await?;
             link.plain(&format!("SET LOCAL {IS_THE_MOVE} = 'on'")).await?;
             link.execute(&sql, &arrays).await?;
-            set_mark(link, what, told).await?;
+            set_mark(link, what, value).await?;
             link.commit().await
         })
     }
@@ -301,14 +301,14 @@ async fn number(link: &Link, sql: &str) -> Result<i64, Fault> {
     Ok(row.map_or(Ok(0), |row| row.try_get(0))?)
 }
 
-/// Rows whose predecessors fill no page yet. Sizes are as they are kept, and told without reading what is kept apart.
+/// Rows whose predecessors fill no page yet. Sizes are those on disk, found without reading values that are stored apart.
 fn page_sql(table: &Table, is_later: bool, limit: usize) -> String {
-    let told = |name: &str| match (table.name, name) {
+    let whole = |name: &str| match (table.name, name) {
         ("records", "parking_serial") => "coalesce(long_serial, parking_serial)".to_owned(),
         (_, name) => name.to_owned(),
     };
     let keys = table.postgres_key.join(", ");
-    let kept = table.postgres_key.iter().map(|name| (*name).to_owned()).chain(names(table).into_iter().map(told));
+    let kept = table.postgres_key.iter().map(|name| (*name).to_owned()).chain(names(table).into_iter().map(whole));
     let kept: Vec<_> = (0..).zip(kept).map(|(index, column)| format!("{column} AS c{index}")).collect();
     let (outer, outer_keys) = (columns(kept.len()), columns(table.postgres_key.len()));
     let sizes: Vec<_> = names(table).into_iter().map(|name| format!("coalesce(pg_column_size({name}), 0)")).collect();

@@ -46,7 +46,7 @@ const ORDERS: &str = "SELECT k.slot FROM UNNEST($1::bigint[], $2::text[], $3::te
     AS k (park_id, parking_order, pay_type, slot) \
     CROSS JOIN LATERAL (SELECT 1 FROM payments p WHERE p.park_id = k.park_id AND p.parking_order = k.parking_order \
     AND p.pay_type = k.pay_type OFFSET 0) AS p";
-/// With some that count as of an earlier time than theirs: the ledger tells.
+/// With some that count as of an earlier time than theirs: the ledger decides.
 const COUNTED: &str = "SELECT k.slot, r.event_time, r.received_at, r.counted::bigint \
     FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) AS k (slot, park_id, after) \
     CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.counted IS NOT NULL \
@@ -259,8 +259,8 @@ fn bytes<const N: usize>(row: &Row, column: usize) -> Result<[u8; N], Fault> {
 
 fn read_space(row: &Row) -> Result<Space, Fault> {
     let count = |column| -> Result<u32, Fault> {
-        let told: Option<i64> = row.try_get(column)?;
-        Ok(u32::try_from(told.unwrap_or(0)).unwrap_or(u32::MAX))
+        let stored: Option<i64> = row.try_get(column)?;
+        Ok(u32::try_from(stored.unwrap_or(0)).unwrap_or(u32::MAX))
     };
     let snapshot = match row.try_get(3)? {
         None => None,

@@ -306,9 +306,11 @@ impl<'a> ImageColumns<'a> {
 async fn put_spaces(link: &Link, spaces: &[(ParkId, Space)]) -> Result<(), Fault> {
     let parks: Vec<i64> = spaces.iter().map(|(park, _)| park.0).collect();
     let snapshots: Vec<_> = spaces.iter().map(|(_, space)| space.snapshot).collect();
-    let totals: Vec<Option<i64>> = snapshots.iter().map(|told| told.map(|told| told.total.into())).collect();
-    let remains: Vec<Option<i64>> = snapshots.iter().map(|told| told.map(|told| told.remain.into())).collect();
-    let as_of: Vec<Option<i64>> = snapshots.iter().map(|told| told.map(|told| told.as_of.0)).collect();
+    let totals: Vec<Option<i64>> =
+        snapshots.iter().map(|snapshot| snapshot.map(|report| report.total.into())).collect();
+    let remains: Vec<Option<i64>> =
+        snapshots.iter().map(|snapshot| snapshot.map(|report| report.remain.into())).collect();
+    let as_of: Vec<Option<i64>> = snapshots.iter().map(|snapshot| snapshot.map(|report| report.as_of.0)).collect();
     let later: Vec<i64> = spaces.iter().map(|(_, space)| space.later).collect();
     let latest: Vec<Option<i64>> = spaces.iter().map(|(_, space)| space.latest_counted.map(|time| time.0)).collect();
     link.execute(PUT_SPACES, &[&parks, &totals, &remains, &as_of, &later, &latest]).await?;

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_of_one_place_takes_one_and_where_parks_are_not_told_apart_all_is_taken() {
+    fn a_queue_of_one_place_takes_one_and_where_parks_are_not_distinguished_all_is_taken() {
         assert_eq!(fill(&mut Waiting::new(1), 1), 1);
         let mut waiting = Waiting::new(3);
         let taken = (0..5).filter(|_| waiting.push(1, None::<fn(&i64) -> ParkId>).is_ok()).count();

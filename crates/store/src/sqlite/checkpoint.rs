@@ -172,8 +172,8 @@ pub(super) fn unmade(path: &Path, error: StoreError) -> Result<(), StoreError> {
     }
 }
 
-/// Has the system write what was copied, so that the writer's own sync, at the end, finds little to do; and tells at once
-/// of what it could not write.
+/// Has the system write what was copied, so that the writer's own sync, at the end, finds little to do; and reports at
+/// once what it could not write.
 ///
 /// Of the whole file system: a second handle on the database would drop the process's locks on it when it is closed.
 fn flush(path: &Path) -> Result<(), StoreError> {

@@ -56,9 +56,9 @@ fn mark(connection: &Connection, what: &str) -> Result<Option<String>, StoreErro
     Ok(connection.query_row("SELECT told FROM moving WHERE what = ?1", [what], |row| row.get(0)).optional()?)
 }
 
-fn set_mark(connection: &Connection, what: &str, told: &str) -> Result<(), StoreError> {
+fn set_mark(connection: &Connection, what: &str, value: &str) -> Result<(), StoreError> {
     let sql = "INSERT INTO moving VALUES (?1, ?2) ON CONFLICT DO UPDATE SET told = excluded.told";
-    connection.prepare_cached(sql)?.execute([what, told])?;
+    connection.prepare_cached(sql)?.execute([what, value])?;
     Ok(())
 }
 
@@ -73,18 +73,18 @@ impl MovableStore for MovableSqlite {
         mark(&lock(&self.connection), what)
     }
 
-    fn set_mark(&self, what: &str, told: &str) -> Result<(), StoreError> {
-        set_mark(&lock(&self.connection), what, told)
+    fn set_mark(&self, what: &str, value: &str) -> Result<(), StoreError> {
+        set_mark(&lock(&self.connection), what, value)
     }
 
     fn freeze(&self, to: &str) -> Result<(), StoreError> {
         let mut connection = lock(&self.connection);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let told = format!("{FROZEN}{to}").replace('\'', "''");
+        let message = format!("{FROZEN}{to}").replace('\'', "''");
         for Table { name, .. } in TABLES {
             for change in ["INSERT", "UPDATE", "DELETE"] {
                 transaction.execute_batch(&format!(
-                    "CREATE TRIGGER frozen_{name}_{change} BEFORE {change} ON {name} BEGIN SELECT RAISE(ABORT, '{told}'); END"
+                    "CREATE TRIGGER frozen_{name}_{change} BEFORE {change} ON {name} BEGIN SELECT RAISE(ABORT, '{message}'); END"
                 ))?;
             }
         }
@@ -165,7 +165,7 @@ impl MovableStore for MovableSqlite {
         Ok(found)
     }
 
-    fn put(&self, table: &'static Table, rows: &[MovedRow], what: &str, told: &str) -> Result<(), StoreError> {
+    fn put(&self, table: &'static Table, rows: &[MovedRow], what: &str, value: &str) -> Result<(), StoreError> {
         let mut connection = lock(&self.connection);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let is_own = |index: &usize| table.columns.get(*index).is_some_and(|column| column.sqlite.is_none());
@@ -184,7 +184,7 @@ impl MovableStore for MovableSqlite {
                 statement.execute(rusqlite::params_from_iter(own.iter().filter_map(|index| row.get(*index))))?;
             }
         }
-        set_mark(&transaction, what, told)?;
+        set_mark(&transaction, what, value)?;
         transaction.commit()?;
         // No checkpointer runs beside it, and SQLite's own keeps its failures to itself.
         if checkpoint::looked(&connection)?.frames() > COPIED_FROM_FRAMES {

@@ -26,7 +26,7 @@ const PIECE_BYTES: usize = 1024 * 1024;
 
 /// The caller alone copies pages of this database: no other gate has the folder.
 pub(super) fn write_anew(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
-    // Another connection looks: within a transaction SQLite tells nothing of the WAL.
+    // Another connection looks: within a transaction SQLite reports nothing about the WAL.
     let other = connect(path, ConnectionRole::Checkpointer)?;
     {
         // While this is open nobody else adds to the WAL or begins it anew.

@@ -31,7 +31,7 @@ const SPACE: &str = "SELECT total, remain, as_of, later, latest_counted FROM spa
 /// Records of this many following numbers are a run: what was counted is found by the run and then by the park, so that a
 /// batch touches few pages of that index, and a late report reads its own park's events only, of the runs since.
 const RUN_BITS: u32 = 9;
-/// With some that count as of an earlier time than theirs: the ledger tells. Runs that were summed up and hold nothing so
+/// With some that count as of an earlier time than theirs: the ledger decides. Runs that were summed up and hold nothing so
 /// late are left out; those after them are found one by one.
 const COUNTED: &str = "WITH RECURSIVE tail (run) AS (SELECT (SELECT coalesce(max(run), -1) FROM counted_runs) \
     UNION ALL SELECT (SELECT id >> 9 FROM records WHERE counted IS NOT NULL AND id >> 9 > run ORDER BY id >> 9 LIMIT 1) \

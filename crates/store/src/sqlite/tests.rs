@@ -85,7 +85,7 @@ fn after_a_failed_write_the_writer_is_opened_anew() {
 }
 
 #[test]
-fn what_failed_tells_a_failed_sync_from_want_of_room() {
+fn what_failed_separates_a_failed_sync_from_a_full_disk() {
     let of = |extended_code| {
         let code = ffi::Error::new(extended_code);
         StoreError::from(rusqlite::Error::SqliteFailure(code, None))
@@ -129,8 +129,8 @@ fn after_a_failed_sync_nothing_is_written_any_more_and_nothing_is_copied_at_the_
     assert_eq!(opened(folder.path()).parks().unwrap().len(), 1);
 }
 
-/// Parks that were written while `other` had the database open, so that what was copied is told to whoever comes next; and
-/// the main file as it was before that.
+/// Parks that were written while `other` had the database open, so that the next connection learns what was copied; and the
+/// main file as it was before that.
 fn copied_in_part(folder: &Path) -> (Connection, Vec<u8>) {
     let store = opened(folder);
     store.begin_serving().unwrap();
@@ -162,9 +162,9 @@ fn pages_that_were_copied_but_not_synced_are_copied_once_more_though_another_pro
     store.close().unwrap();
     assert_eq!(std::fs::metadata(folder.path().join("parkgate.db-wal")).unwrap().len(), 0);
     let whole = Connection::open(&path).unwrap();
-    let told: String = whole.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let checked: String = whole.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     let parks: i64 = whole.query_row("SELECT count(*) FROM parks", [], |row| row.get(0)).unwrap();
-    assert_eq!((told.as_str(), parks), ("ok", 52));
+    assert_eq!((checked.as_str(), parks), ("ok", 52));
 }
 
 #[test]

@@ -17,7 +17,7 @@ const NEWEST: i64 = 100;
 pub(crate) fn confirm(backend: &dyn Backend, ran: Option<i64>, now: i64) -> Result<i64, StoreError> {
     let evidence = backend.transaction(Access::Read, |transaction| {
         let row = transaction.query_opt("SELECT told FROM moving WHERE what = $1", &[CLOCK.into()])?;
-        let stored = row.map(|row| row.text(0)).transpose()?.and_then(|told| told.parse().ok()).map(UnixMillis);
+        let stored = row.map(|row| row.text(0)).transpose()?.and_then(|text| text.parse().ok()).map(UnixMillis);
         let newest = "SELECT received_at, event_time FROM records ORDER BY id DESC LIMIT $1";
         let mut pushed = None;
         for row in transaction.query(newest, &[NEWEST.into()])? {

@@ -8,7 +8,7 @@ use parkgate_ledger::{ParkId, RecordId};
 use parkgate_wire::{Digest, PushKind, UnixMillis};
 
 use super::conflicts::{beside, forget_beside};
-use super::record_pages::{NUMBERINGS, first_since};
+use super::record_pages::{KEYS_OF_PARK, first_since};
 use super::records::keys_of;
 use super::recount::lock_parks;
 use super::registry::{changed, epochs};
@@ -17,7 +17,7 @@ use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::stored::{kind_of, listed_in, object, original_place, personal_place};
 use parkgate_seal::Seal;
 
-/// By the newest of each numbering, so that no more is read however many there are.
+/// By the newest of each epoch, so that no more is read however many there are.
 const NEWEST_CONFLICTS: &str = "SELECT c.id, c.enter_time, c.plate, s.enter_time, s.plate \
     FROM records c {sqlite INDEXED BY records_conflicts_by_park} \
     JOIN records s ON {postgres s.park_id = c.park_id AND} s.id = c.conflict_with \
@@ -25,11 +25,11 @@ const NEWEST_CONFLICTS: &str = "SELECT c.id, c.enter_time, c.plate, s.enter_time
 
 /// Did this park's serials start anew?
 pub(crate) fn serial_reuse(backend: &dyn Backend, park_uuid: &str) -> Result<Option<SerialReuse>, StoreError> {
-    let numberings = format!("SELECT n.id FROM {NUMBERINGS} AS n");
+    let keys = format!("SELECT n.id FROM {KEYS_OF_PARK} AS n");
     let mut newest = backend.transaction(Access::Read, |transaction| {
         let mut newest = Vec::new();
-        for numbering in transaction.query(&numberings, &[park_uuid.into()])? {
-            let values = [numbering.int(0)?.into(), Value::limit(CONFLICTS_LOOKED_AT)];
+        for key in transaction.query(&keys, &[park_uuid.into()])? {
+            let values = [key.int(0)?.into(), Value::limit(CONFLICTS_LOOKED_AT)];
             for row in transaction.query(NEWEST_CONFLICTS, &values)? {
                 newest.push((row.int(0)?, conflict_pair(&row)?));
             }
@@ -62,7 +62,7 @@ const ADD: &str = "INSERT INTO park_epochs (id, park_id, entered_from) VALUES ($
 const COPY_SPACE: &str = "INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted) \
     SELECT $1::bigint, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = $2";
 
-/// Begins a new numbering. Whoever records for the park meanwhile has committed before it begins, or sees it.
+/// Begins a new epoch. Whoever records for the park meanwhile has committed before it begins, or sees it.
 pub(crate) fn begin(backend: &dyn Backend, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError> {
     backend.transaction(Access::WriteOnce, |transaction| {
         // First, so that epochs begin one after the other.
@@ -77,7 +77,7 @@ pub(crate) fn begin(backend: &dyn Backend, park: ParkId, entered_from: UnixMilli
     })
 }
 
-/// A record of the new numbering under the old one, as it stands there.
+/// A record of the new epoch under the old one, as it stands there.
 struct MisplacedRecord {
     misplaced: Misplaced,
     serial: String,
@@ -96,7 +96,7 @@ const IGNORED: &str = "FROM {keys $1 $2} AS k \
     {step records m: {postgres m.park_id = k.park_id AND} m.id = k.record_id} \
     {step records r: {postgres r.park_id = m.park_id AND r.parking_serial = m.parking_serial AND} r.conflict_with = m.id}";
 
-/// Those of the new numbering under the old one, and what was ignored for them, in the order they came.
+/// Those of the new epoch under the old one, and what was ignored for them, in the order they came.
 fn misplaced(
     transaction: &mut dyn Transaction,
     before: ParkId,
@@ -214,14 +214,14 @@ fn move_all(
 const MOVE_IMAGES: &str = "{postgres UPDATE images SET park_id = $3 WHERE park_id {in $1} AND record_id {in $2}}\
     {sqlite SELECT 1 WHERE false AND $1 IS $2 AND $3}";
 
-/// An order that is taken in the new numbering, too, stays where it is.
+/// An order that is taken in the new epoch, too, stays where it is.
 const MOVE_PAYMENTS: &str = "UPDATE payments AS p SET park_id = $5 WHERE p.parking_order {in $1} AND p.park_id = $2 \
     AND p.pay_type {in $3} AND p.record_id {in $4} AND NOT EXISTS (SELECT 1 FROM payments o \
     WHERE o.parking_order = p.parking_order AND o.park_id = $5 AND o.pay_type = p.pay_type)";
 const FORGET_PAYMENTS: &str = "DELETE FROM payments WHERE parking_order {in $1} AND park_id = $2 \
     AND pay_type {in $3} AND record_id {in $4}";
 
-/// Payments are found by their orders, which the records tell: no index holds them by record.
+/// Payments are found by their orders, which the records name: no index holds them by record.
 fn payments(
     transaction: &mut dyn Transaction,
     sql: &str,

@@ -30,7 +30,7 @@ impl Store {
         subscribers::subscribers(self.backend.as_ref(), &self.backend.keys().seal)
     }
 
-    /// Adds a subscriber: it is told of what is recorded from now on.
+    /// Adds a subscriber: it receives what is recorded from now on.
     ///
     /// # Errors
     /// [`StoreError::Exists`] if its name is taken; [`StoreError::Broken`] names a park that is not there.
@@ -46,7 +46,7 @@ impl Store {
         deliveries::pause(self.backend.as_ref(), name, paused, UnixMillis::from(SystemTime::now()).0)
     }
 
-    /// Tells a subscriber otherwise from now on; what waits for it stays. False if there is no such subscriber.
+    /// Changes a subscriber from now on; what waits for it stays. False if there is no such subscriber.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -139,8 +139,8 @@ impl Store {
         deliveries::give_up(self.backend.as_ref(), ids, now)
     }
 
-    /// Tells a subscriber again of what was received since a time (ms since 1970) and is for it; how many records. `None` if
-    /// there is no such subscriber.
+    /// Queues for a subscriber again what was received since a time (ms since 1970) and is for it; how many records.
+    /// `None` if there is no such subscriber.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -243,7 +243,7 @@ fn outgoing(backend: &dyn Backend, seal: &Seal, due: Vec<Due>) -> Result<Claimed
     let sql = format!("SELECT {COLUMNS}, {OUTGOING}");
     let (rows, mut pictures, spaces) = backend.transaction(Access::ReadKeys, |transaction| {
         let rows = transaction.query(&sql, &values)?;
-        // Of the newest numbering, whichever the record is of.
+        // Of the newest epoch, whichever the record is of.
         let counted = rows.iter().map(|row| row.int(COLUMN_COUNT + 6)).collect::<Result<Vec<_>, _>>()?;
         Ok((rows, pictures(transaction, &keys)?, spaces(transaction, Value::Ints(counted))?))
     })?;

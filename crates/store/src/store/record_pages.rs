@@ -7,15 +7,15 @@
 use crate::StoreError;
 use crate::backend::{Transaction, Value};
 
-/// Records of all parks, and what tells whose they are: an epoch's key stands for its park.
+/// Records of all parks, and whose they are: an epoch's key stands for its park.
 pub(super) const RECORDS_OF_PARKS: &str = "records r LEFT JOIN park_epochs e ON e.id = r.park_id \
     {sqlite CROSS} JOIN parks p ON p.id = coalesce(e.park_id, r.park_id)";
 /// The keys that records of the park `$1` stand under: its own, and those of its epochs.
-pub(super) const NUMBERINGS: &str = "(SELECT id FROM parks WHERE park_uuid = $1 UNION ALL \
+pub(super) const KEYS_OF_PARK: &str = "(SELECT id FROM parks WHERE park_uuid = $1 UNION ALL \
     SELECT e.id FROM park_epochs e JOIN parks p ON p.id = e.park_id WHERE p.park_uuid = $1)";
 /// To be walked in the order of `r.park_id, r.id`. Not `r.park_id = n.id`, by which the park would drop out of that order: the
 /// planner, who knows of the average park only, would then pass by all records for the few of a small one.
-pub(super) const OF_NUMBERING: &str = "r.park_id = ANY (ARRAY[n.id])";
+pub(super) const OF_KEY: &str = "r.park_id = ANY (ARRAY[n.id])";
 
 const DOWNWARDS: &str = "{sqlite SELECT id FROM records WHERE id < $1 ORDER BY id DESC LIMIT 1 OFFSET $2}\
     {postgres SELECT $1::bigint WHERE $2::bigint < 0}";
@@ -43,7 +43,7 @@ pub(super) fn newest(t: &mut dyn Transaction) -> Result<i64, StoreError> {
 }
 
 /// The first record that may have been received since then. Received times rise with numbers, but for the clocks of nodes and
-/// for batches of one moment: an hour before. Halved until it is found, since no index tells it.
+/// for batches of one moment: an hour before. Halved until it is found, since no index holds it.
 pub(super) fn first_since(t: &mut dyn Transaction, received_from: i64) -> Result<i64, StoreError> {
     const HOUR_MS: i64 = 60 * 60 * 1000;
     const ENDS: &str = "SELECT coalesce((SELECT min(id) FROM records), 0), coalesce((SELECT max(id) FROM records), 0)";

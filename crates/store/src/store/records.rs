@@ -102,7 +102,7 @@ fn space(row: &Row) -> Result<Space, StoreError> {
     Ok(Space { snapshot, later: row.int(4)?, latest_counted: row.opt_int(5)?.map(UnixMillis) })
 }
 
-/// The count of a park's newest numbering.
+/// The count of a park's newest epoch.
 pub(crate) fn space_of(backend: &dyn Backend, park: ParkId) -> Result<Space, StoreError> {
     let found = backend.transaction(Access::Read, |transaction| spaces(transaction, [park.0].into_iter().collect()))?;
     Ok(found.get(&park.0).copied().unwrap_or_default())

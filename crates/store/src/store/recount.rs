@@ -11,7 +11,7 @@ use crate::stored::CountedRecord;
 
 /// Records read in one transaction: few, so that it ends soon. SQLite passes by other parks' records meanwhile.
 const PAGE: usize = 4096;
-/// In PostgreSQL in the order of the park's own index, see [`OF_NUMBERING`](super::record_pages::OF_NUMBERING).
+/// In PostgreSQL in the order of the park's own index, see [`OF_KEY`](super::record_pages::OF_KEY).
 const RECORDS: &str = "SELECT id, event_time, received_at, counted::bigint, params FROM records \
     WHERE {sqlite park_id = $1}{postgres park_id = ANY (ARRAY[$1::bigint])} AND id > $2 AND id <= $3 \
     AND conflict_with IS NULL ORDER BY {postgres park_id,} id LIMIT $4";
@@ -27,22 +27,22 @@ pub(super) fn lock_parks(transaction: &mut dyn Transaction, parks: Value) -> Res
     transaction.query(LOCK, &parks).map(drop)
 }
 
-/// A count under way: of each numbering the records up to one of them.
+/// A count under way: of each epoch the records up to one of them.
 #[derive(Clone)]
 struct Counting {
     recount: Recount,
     /// Key and last number.
-    numberings: Vec<(ParkId, i64)>,
+    epochs: Vec<(ParkId, i64)>,
 }
 
 impl Counting {
-    /// Counts another page of each numbering; is there more?
+    /// Counts another page of each epoch; is there more?
     fn page(&mut self, transaction: &mut dyn Transaction) -> Result<bool, StoreError> {
         let newest = newest(transaction)?;
         let mut is_more = false;
-        for (numbering, after) in &mut self.numberings {
+        for (key, after) in &mut self.epochs {
             let end = end_after(transaction, *after, PAGE)?.unwrap_or(newest);
-            let values = [numbering.0.into(), (*after).into(), end.into(), Value::limit(PAGE)];
+            let values = [key.0.into(), (*after).into(), end.into(), Value::limit(PAGE)];
             let rows = transaction.query(RECORDS, &values)?;
             for row in &rows {
                 let (event_time, received_at, counted) = (row.int(1)?, row.int(2)?, row.opt_int(3)?);
@@ -61,8 +61,8 @@ impl Counting {
 
 /// Beside whoever records meanwhile; the last records with the park locked, so that none comes in between.
 pub(crate) fn recount(backend: &dyn Backend, park: &Park) -> Result<Space, StoreError> {
-    let numberings = park.numberings().map(|numbering| (numbering, 0)).collect();
-    let mut counting = Counting { recount: Recount::default(), numberings };
+    let epochs = park.record_keys().map(|key| (key, 0)).collect();
+    let mut counting = Counting { recount: Recount::default(), epochs };
     loop {
         let (next, is_more) = backend.transaction(Access::ReadLong, |transaction| {
             let mut next = counting.clone();
@@ -75,7 +75,7 @@ pub(crate) fn recount(backend: &dyn Backend, park: &Park) -> Result<Space, Store
         }
     }
     backend.transaction(Access::Write, |transaction| {
-        lock_parks(transaction, park.numberings().map(|numbering| numbering.0).collect())?;
+        lock_parks(transaction, park.record_keys().map(|key| key.0).collect())?;
         let mut last = counting.clone();
         while last.page(transaction)? {}
         let space = last.recount.space();

@@ -2,21 +2,21 @@
 
 use parkgate_ledger::ParkId;
 
-use super::record_pages::{NUMBERINGS, OF_NUMBERING, end_after, first_since};
+use super::record_pages::{KEYS_OF_PARK, OF_KEY, end_after, first_since};
 use super::records::{COLUMN_COUNT, COLUMNS, pictures, unopened};
 use crate::StoreError;
 use crate::backend::{Access, Backend, Value};
 use crate::listing::{PAGE, Page};
 use crate::survey::{RefusedCounts, Surveyed};
 
-/// In PostgreSQL each numbering by itself walks its index; one list over them all would be sorted anew for each page.
+/// In PostgreSQL each epoch by itself walks its index; one list over them all would be sorted anew for each page.
 fn statement() -> String {
     format!(
-        "{{postgres SELECT v.* FROM {NUMBERINGS} AS n CROSS JOIN LATERAL (}}SELECT {COLUMNS}, r.conflict_with IS NOT NULL AS ignored, \
+        "{{postgres SELECT v.* FROM {KEYS_OF_PARK} AS n CROSS JOIN LATERAL (}}SELECT {COLUMNS}, r.conflict_with IS NOT NULL AS ignored, \
          EXISTS (SELECT 1 FROM records o WHERE o.park_id = r.park_id AND o.parking_serial = r.parking_serial \
          AND o.kind = 1 - r.kind AND o.conflict_with IS NULL) AS has_other FROM records r \
          WHERE r.received_at >= $2 AND r.id > $3 AND r.id <= $4 \
-         AND {{sqlite r.park_id IN {NUMBERINGS}}}{{postgres {OF_NUMBERING}}} ORDER BY {{postgres r.park_id,}} r.id LIMIT $5\
+         AND {{sqlite r.park_id IN {KEYS_OF_PARK}}}{{postgres {OF_KEY}}} ORDER BY {{postgres r.park_id,}} r.id LIMIT $5\
          {{postgres ) AS v ORDER BY v.id LIMIT $5}}"
     )
 }

@@ -5,9 +5,7 @@ use std::collections::{HashMap, HashSet};
 use parkgate_ledger::ParkId;
 use parkgate_ledger::visit::VisitHalves;
 
-use super::record_pages::{
-    NUMBERINGS, OF_NUMBERING, RECORDS_OF_PARKS, SearchStatement, end_below, first_since, newest,
-};
+use super::record_pages::{KEYS_OF_PARK, OF_KEY, RECORDS_OF_PARKS, SearchStatement, end_below, first_since, newest};
 use super::records::{COLUMN_COUNT, COLUMNS, keys_of, pictures, record};
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
@@ -34,10 +32,10 @@ impl Chosen {
     }
 }
 
-const NEWEST_NUMBERING_FIRST: &str = "SELECT e.id, e.entered_from FROM park_epochs e JOIN parks p ON p.id = e.park_id \
+const NEWEST_EPOCH_FIRST: &str = "SELECT e.id, e.entered_from FROM park_epochs e JOIN parks p ON p.id = e.park_id \
     WHERE p.park_uuid = $1 UNION ALL SELECT id, NULL FROM parks WHERE park_uuid = $1 ORDER BY 2 DESC NULLS LAST";
 
-/// The visits under a serial, those of the newest numbering first.
+/// The visits under a serial, those of the newest epoch first.
 pub(crate) fn of_serial(
     backend: &dyn Backend,
     seal: &Seal,
@@ -49,7 +47,7 @@ pub(crate) fn of_serial(
     );
     backend.transaction(Access::ReadLong, |transaction| {
         let mut chosen = Vec::new();
-        for row in transaction.query(NEWEST_NUMBERING_FIRST, &[park_uuid.into()])? {
+        for row in transaction.query(NEWEST_EPOCH_FIRST, &[park_uuid.into()])? {
             let park = ParkId(row.int(0)?);
             let rows = transaction.query(&halves, &[park.0.into(), Value::key(serial)])?;
             let found = rows.iter().map(|row| record(row, seal, serial)).collect::<Result<_, _>>()?;
@@ -92,7 +90,7 @@ pub(crate) fn page(
 
 fn beginning(transaction: &mut dyn Transaction, filter: &VisitFilter) -> Result<VisitCursor, StoreError> {
     let newest = newest(transaction)?;
-    // A push is received after what it tells of.
+    // A push is received after what it reports.
     let oldest = filter.since.map_or(Ok(i64::MIN), |since| first_since(transaction, since.0))?;
     Ok(VisitCursor::beginning(newest, oldest))
 }
@@ -106,7 +104,7 @@ fn other_half(of: &str) -> String {
 }
 
 /// A visit stands where the newer of its records stands. SQLite passes by the records of the page. In PostgreSQL each search
-/// walks an index from its newest entry down: of a park each of its numberings' own (one list over them all would be
+/// walks an index from its newest entry down: of a park each of its epochs' own (one list over them all would be
 /// sorted anew for each page), of a plate that of plates, else that of all records.
 fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> SearchStatement {
     let columns = "{serial r} AS serial, r.id FROM";
@@ -115,7 +113,7 @@ fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> S
         None => search.push(&format!("SELECT r.park_id, p.park_uuid, {columns} {RECORDS_OF_PARKS}")),
         Some(park_uuid) => {
             let of_park = format!(
-                "{{sqlite SELECT r.park_id, p.park_uuid, {columns} {RECORDS_OF_PARKS}}}{{postgres SELECT v.* FROM {NUMBERINGS} \
+                "{{sqlite SELECT r.park_id, p.park_uuid, {columns} {RECORDS_OF_PARKS}}}{{postgres SELECT v.* FROM {KEYS_OF_PARK} \
                  AS n CROSS JOIN LATERAL (SELECT r.park_id, $?::text, {columns} records r}}"
             );
             search.with(&of_park, park_uuid);
@@ -137,7 +135,7 @@ fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> S
     search.with(&format!(" LEFT JOIN {} AND o.id <= $?", other_half("r")), cursor.newest);
     search.push(" WHERE r.conflict_with IS NULL AND (o.id IS NULL OR o.id < r.id)");
     if filter.park_uuid.is_some() {
-        search.push(&format!(" AND {{sqlite p.park_uuid = $1}}{{postgres {OF_NUMBERING}}}"));
+        search.push(&format!(" AND {{sqlite p.park_uuid = $1}}{{postgres {OF_KEY}}}"));
     }
     if let Some(plate) = &filter.plate {
         let either = " AND CASE r.kind WHEN 1 THEN coalesce(r.plate, o.plate) ELSE coalesce(o.plate, r.plate) END = $?";

@@ -130,10 +130,10 @@ fn a_late_snapshot_keeps_what_was_counted_after_it(store: &Store) {
         [enter("1", 1, T + 10), enter("2", 2, T + 20), leave("3", 3, T, T + 30), enter("x", 9, T + 40).park(2)];
     store.record(&counted).unwrap();
     assert_eq!(shown().remain, None);
-    // Told late: two enters and a leave happened after it, one of the enters at its very moment.
+    // Reported late: two enters and a leave happened after it, one of the enters at its very moment.
     store.record(&[leave("4", 4, T, T + 10).space(100, 50)]).unwrap();
     assert_eq!((shown().total, shown().remain), (Some(100), Some(50)));
-    // Told later still, and older: it changes nothing.
+    // Reported later still, and older: it changes nothing.
     store.record(&[leave("5", 5, T, T + 5).space(100, 1)]).unwrap();
     assert_eq!(shown().remain, Some(50));
     store.record(&[enter("6", 6, T + 9), enter("7", 7, T + 25)]).unwrap();
@@ -153,10 +153,10 @@ fn a_snapshot_that_is_days_late_keeps_what_its_own_park_counted_since(store: &St
     }
     store.record(&batch).unwrap();
     // Each as of one of the enters, the first nine days late.
-    for (told, as_of) in times.iter().enumerate() {
-        let serial = format!("t{told}");
-        store.record(&[leave(&serial, 200 + told as u64, T, T + as_of).space(100, 50)]).unwrap();
-        let later = times.len() - 1 - told;
+    for (reported, as_of) in times.iter().enumerate() {
+        let serial = format!("t{reported}");
+        store.record(&[leave(&serial, 200 + reported as u64, T, T + as_of).space(100, 50)]).unwrap();
+        let later = times.len() - 1 - reported;
         assert_eq!(store.space(ParkId(1)).unwrap().shown(None).remain, Some(50 - later as u32), "{as_of}");
     }
     assert_eq!(store.space(ParkId(2)).unwrap().shown(None).remain, None);
@@ -170,8 +170,8 @@ fn a_snapshot_that_is_late_by_many_records_keeps_what_was_counted_since(store: &
     };
     let events: Vec<_> = (0..times.len()).flat_map(|number| [enter(number, 1), enter(number, 2)]).collect();
     events.chunks(70).for_each(|batch| assert_eq!(store.record(batch).unwrap().len(), batch.len()));
-    for (told, as_of) in (0_u64..).zip([-400, 0, 300, 899]) {
-        let report = leave(&format!("t{told}"), 90_000 + told, T - 1000, T + as_of).space(2000, 1000);
+    for (reported, as_of) in (0_u64..).zip([-400, 0, 300, 899]) {
+        let report = leave(&format!("t{reported}"), 90_000 + reported, T - 1000, T + as_of).space(2000, 1000);
         store.record(&[report]).unwrap();
         let later = times.iter().filter(|at| **at > as_of).count();
         assert_eq!(store.space(ParkId(1)).unwrap().later, -(later as i64), "{as_of}");
@@ -206,7 +206,7 @@ fn a_recount_is_made_of_the_records_alone(store: &Store) {
     let before = store.space(ParkId(1)).unwrap();
     assert_eq!((before.snapshot.unwrap().remain, before.later), (40, -599));
     assert_eq!(store.recount(&park()).unwrap(), before);
-    // In a new numbering the count goes on, whichever numbering a record is of.
+    // In a new epoch the count goes on, whichever epoch a record is of.
     let epoch = store.begin_epoch(ParkId(1), UnixMillis(T + 5000)).unwrap();
     store.record(&[leave("new", 3, T + 5000, T + 6000).park(epoch.records.0)]).unwrap();
     store.record(&[leave("late", 4, T, T + 7000)]).unwrap();

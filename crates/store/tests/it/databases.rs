@@ -25,16 +25,16 @@ fn tls_is_used_where_asked_for_and_a_server_that_cannot_prove_who_it_is_is_refus
         assert!(matches!(error, StoreError::Away(_)), "{error}");
         error.to_string()
     };
-    let told = refused(url("localhost", by(&another)));
-    assert!(told.contains("certificate"), "{told}");
-    let told = refused(url("127.0.0.1", by(&trusted)));
-    assert!(told.contains("certificate") && told.contains("127.0.0.1"), "{told}");
+    let error = refused(url("localhost", by(&another)));
+    assert!(error.contains("certificate"), "{error}");
+    let error = refused(url("127.0.0.1", by(&trusted)));
+    assert!(error.contains("certificate") && error.contains("127.0.0.1"), "{error}");
     // Of this machine's own authorities none has signed it.
-    let told = refused(url("localhost", "sslmode=require".into()));
-    assert!(told.contains("certificate") || told.contains("authority"), "{told}");
+    let error = refused(url("localhost", "sslmode=require".into()));
+    assert!(error.contains("certificate") || error.contains("authority"), "{error}");
     // The server takes no connection that is not encrypted.
-    let told = refused(url("localhost", "connect_timeout=3".into()));
-    assert!(told.contains("no encryption"), "{told}");
+    let error = refused(url("localhost", "connect_timeout=3".into()));
+    assert!(error.contains("no encryption"), "{error}");
 }
 
 #[test]
@@ -60,10 +60,10 @@ fn a_newer_node_may_add_to_the_database_while_older_ones_go_on() {
     assert_eq!(listed(first.as_ref()), 4);
     // What an older program must not see any more.
     cluster.sql(&url, "UPDATE parkgate_schema SET works_from = version");
-    let told = first.probe().unwrap_err().to_string();
-    assert!(told.contains("start a newer parkgate"), "{told}");
-    let told = parkgate_store::open(two.path(), Some(&url)).err().unwrap().to_string();
-    assert!(told.contains("start a newer parkgate"), "{told}");
+    let error = first.probe().unwrap_err().to_string();
+    assert!(error.contains("start a newer parkgate"), "{error}");
+    let error = parkgate_store::open(two.path(), Some(&url)).err().unwrap().to_string();
+    assert!(error.contains("start a newer parkgate"), "{error}");
 }
 
 /// `docs/scale.md`: a schema for each cell, on one server or, with an extension that spreads schemas, on many.

@@ -11,11 +11,11 @@ use parkgate_wire::{PushKind, Secret, UnixMillis};
 use crate::push::{T, With, enter, leave};
 
 on_every_store! {
-    each_is_told_of_what_it_subscribed_to_and_of_nothing_twice,
+    each_receives_what_it_subscribed_to_and_nothing_twice,
     what_is_taken_is_its_takers_for_a_time_and_gone_once_it_arrived,
     a_leave_waits_for_its_enter_however_that_ends,
     what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried,
-    a_replay_tells_again_what_is_for_the_subscriber_and_nobody_else,
+    a_replay_delivers_again_what_is_for_the_subscriber_and_nobody_else,
     a_paused_subscriber_keeps_what_comes_and_a_removed_one_nothing,
     a_subscriber_is_added_whole_or_not_at_all,
     what_is_sent_is_what_came,
@@ -76,7 +76,7 @@ fn pending_and_dead(store: &Store, name: &str) -> (u64, u64) {
     (backlog.pending, backlog.dead)
 }
 
-fn each_is_told_of_what_it_subscribed_to_and_of_nothing_twice(store: &Store) {
+fn each_receives_what_it_subscribed_to_and_nothing_twice(store: &Store) {
     store.record(&[leave("before", 1, T, T)]).unwrap();
     store.add_subscriber(&subscriber("all")).unwrap();
     store.add_subscriber(&NewSubscriber { enters: false, ..subscriber("leaves") }).unwrap();
@@ -143,9 +143,9 @@ fn what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried(st
     assert_eq!(pending_and_dead(store, "city"), (1, 1));
 
     let listed = store.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).unwrap();
-    let told: Vec<_> =
+    let shown: Vec<_> =
         listed.iter().map(|one| (one.parking_serial.as_str(), one.dead, one.answer.as_deref())).collect();
-    assert_eq!(told, [("1", false, Some("500")), ("2", true, Some("拒收 410"))]);
+    assert_eq!(shown, [("1", false, Some("500")), ("2", true, Some("拒收 410"))]);
     assert_eq!((listed[0].next_at, listed[0].attempts, listed[0].subscriber.as_str()), (T + 60_000, 1, "city"));
     let dead = DeliveryFilter { dead: Some(true), limit: 10, ..DeliveryFilter::default() };
     assert_eq!(store.deliveries(&dead).unwrap().len(), 1);
@@ -162,7 +162,7 @@ fn what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried(st
     assert_eq!(ids[0].to_string().parse(), Ok(ids[0]));
 }
 
-fn a_replay_tells_again_what_is_for_the_subscriber_and_nobody_else(store: &Store) {
+fn a_replay_delivers_again_what_is_for_the_subscriber_and_nobody_else(store: &Store) {
     store.record(&[enter("1", 1, T), leave("1", 2, T, T + 1), leave("2", 3, T, T + 5000).park(2)]).unwrap();
     store.add_subscriber(&NewSubscriber { parks: Some(vec!["a".into()]), ..subscriber("a") }).unwrap();
     store.add_subscriber(&NewSubscriber { enters: false, ..subscriber("leaves") }).unwrap();
@@ -194,8 +194,8 @@ fn a_subscriber_is_added_whole_or_not_at_all(store: &Store) {
     let error = store.add_subscriber(&NewSubscriber { parks, ..subscriber("city") }).unwrap_err();
     assert!(matches!(&error, StoreError::Broken(text) if text.contains("nowhere")), "{error}");
     assert!(store.subscribers().unwrap().is_empty());
-    let told = NewSubscriber { parks: Some(vec!["a".into()]), leaves: false, ..subscriber("city") };
-    store.add_subscriber(&told).unwrap();
+    let added = NewSubscriber { parks: Some(vec!["a".into()]), leaves: false, ..subscriber("city") };
+    store.add_subscriber(&added).unwrap();
     assert!(matches!(store.add_subscriber(&subscriber("city")), Err(StoreError::Exists(_))));
     let kept = of(store, "city").registered;
     assert_eq!((kept.settings, kept.secret.expose()), (settings(), "secret-of-city"));
@@ -215,7 +215,7 @@ fn what_is_sent_is_what_came(store: &Store) {
     assert_eq!(sent.record.params["idcard_no"], "4403");
     assert_eq!(sent.original, Some(vec![("plate".to_owned(), "%E7%B2%A4B12345".to_owned())]));
     assert_eq!(sent.location.as_deref(), Some(r#"{"address":"深圳"}"#));
-    assert_eq!(sent.space.snapshot.map(|told| (told.total, told.remain)), Some((100, 40)));
+    assert_eq!(sent.space.snapshot.map(|report| (report.total, report.remain)), Some((100, 40)));
     let id = of(store, "city").id;
     let due = store.delivery_of(id, ParkId(1), "1", PushKind::Leave).unwrap().unwrap();
     assert_eq!(due.id, sent.due.id);
@@ -250,8 +250,8 @@ fn what_was_ignored_goes_to_other_platforms_of_the_protocol_only(store: &Store) 
     store.add_subscriber(&relay("vendor")).unwrap();
     store.record(&[leave("1", 1, T, T), leave("1", 2, T, T).content(9)]).unwrap();
     assert_eq!(serials(&claim(store, "hook")), ["leave 1"]);
-    let told = claim(store, "vendor");
-    assert_eq!(told.iter().map(|one| one.record.seqno.0).collect::<Vec<_>>(), [1, 2]);
+    let claimed = claim(store, "vendor");
+    assert_eq!(claimed.iter().map(|one| one.record.seqno.0).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(store.replay("hook", 0, T).unwrap(), Some(1));
     assert_eq!(store.replay("vendor", 0, T).unwrap(), Some(2));
 }
@@ -277,8 +277,8 @@ fn what_was_taken_and_not_sent_is_as_if_it_had_not_been_taken(store: &Store) {
     let away = |due| Settled::Unsent { due, next_at: T + 30_000, answer: Some("away".into()) };
     settle(store, "city", &[away(taken[0].due), away(taken[1].due)]);
     let listed = store.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).unwrap();
-    let told: Vec<_> = listed.iter().map(|one| (one.attempts, one.answer.as_deref(), one.next_at)).collect();
-    assert_eq!(told, [(1, Some("HTTP 500"), T + 30_000), (0, Some("away"), T + 30_000)]);
+    let shown: Vec<_> = listed.iter().map(|one| (one.attempts, one.answer.as_deref(), one.next_at)).collect();
+    assert_eq!(shown, [(1, Some("HTTP 500"), T + 30_000), (0, Some("away"), T + 30_000)]);
 }
 
 fn the_time_of_a_delivery_begins_when_it_could_first_be_sent(store: &Store) {

@@ -60,7 +60,7 @@ async fn a_park_that_somebody_holds_keeps_no_other_park_waiting_for_it() {
 }
 
 #[test]
-fn a_first_subscriber_is_told_of_what_waited_for_its_park_meanwhile() {
+fn a_first_subscriber_receives_what_waited_for_its_park_meanwhile() {
     let cluster = cluster_that_holds();
     let (_one, _two, url, [store, other]) = two_nodes(&cluster);
     store.record(&[leave("1", 1, T, T)]).unwrap();

@@ -25,12 +25,12 @@ macro_rules! on_every_store {
 mod bucket;
 mod conformance;
 mod databases;
+mod epochs;
 mod forwarding;
 mod held;
 mod listing;
 mod months;
 mod moving;
-mod numberings;
 mod plans;
 mod postgres;
 mod push;

@@ -1,4 +1,4 @@
-//! A PostgreSQL store cut by months: begun while it is used, turned, redacted and dropped.
+//! A PostgreSQL store with monthly partitions: begun while it is used, turned, redacted and dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -161,7 +161,7 @@ fn what_is_still_to_be_delivered_arrives_whole_before_its_month_is_redacted_or_d
     store.add_subscriber(&NewSubscriber { parks: None, ..relay }).unwrap();
     store.record(&[leave("1", 1, T, T).plate("粤B1"), leave("2", 2, T, T).plate("粤B2"), leave("3", 3, T, T)]).unwrap();
     cut.months().begin().unwrap();
-    // Ignored for one of the first month, and on its way to a platform that judges for itself.
+    // Ignored for one of the first month, and on its way to a platform that decides for itself.
     store.record(&[leave("3", 4, T, T).content(9).plate("粤B4")]).unwrap();
     cut.pass(40);
     cut.months().turn().unwrap().unwrap();

@@ -26,9 +26,9 @@ fn fill(store: &Store, first: u64, records: u64) {
 fn visits(data: &Path, url: Option<&str>) -> String {
     let all = VisitFilter { park_uuid: None, plate: None, since: None, limit: 100_000 };
     let store = open(data, url).unwrap();
-    let told = store.visits(&all).unwrap().iter().map(|visit| format!("{visit:?}\n")).collect();
+    let shown = store.visits(&all).unwrap().iter().map(|visit| format!("{visit:?}\n")).collect();
     store.close().unwrap();
-    told
+    shown
 }
 
 fn begun(from: At<'_>, to: At<'_>) -> Move {

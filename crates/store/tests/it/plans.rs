@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::push::{on_sqlite, opened, store};
-use crate::{conformance, forwarding, listing, numberings, registry};
+use crate::{conformance, epochs, forwarding, listing, registry};
 
 /// As large as an installation is, not as old.
 const SMALL: [&str; 15] = [
@@ -60,7 +60,7 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
 ];
 
 fn promises() -> impl Iterator<Item = &'static fn(&Store)> {
-    [conformance::PROMISES, forwarding::PROMISES, listing::PROMISES, numberings::PROMISES, registry::PROMISES]
+    [conformance::PROMISES, forwarding::PROMISES, listing::PROMISES, epochs::PROMISES, registry::PROMISES]
         .into_iter()
         .flatten()
 }
@@ -102,11 +102,11 @@ fn no_statement_on_sqlite_passes_by_a_table_that_grows() {
         let steps: Vec<String> = steps.mapped(|row| row.get(3)).collect::<Result<_, _>>().unwrap();
         faults.extend(steps.iter().filter(|step| passes_by(step, sql)).map(|step| format!("{step}\n    {sql}")));
     }
-    judge(faults, MEANT_ON_SQLITE);
+    assert_only(faults, MEANT_ON_SQLITE);
 }
 
 /// What is not meant is a fault, and so is what is meant and never asked.
-fn judge(mut faults: Vec<String>, meant: &[(&str, &str)]) {
+fn assert_only(mut faults: Vec<String>, meant: &[(&str, &str)]) {
     for (part, why) in meant {
         let before = faults.len();
         faults.retain(|fault| !fault.contains(part));
@@ -198,7 +198,7 @@ fn no_statement_on_postgres_passes_by_a_table_that_grows() {
         all_steps(plan, &mut steps);
         faults.extend(steps.iter().map(|step| format!("{step}\n    {sql}")));
     }
-    judge(faults.into_iter().collect(), MEANT_ON_POSTGRES);
+    assert_only(faults.into_iter().collect(), MEANT_ON_POSTGRES);
 }
 
 /// Statements and their plans, as the server logged them.
@@ -206,8 +206,8 @@ fn plans(log: &str) -> Vec<(String, Value)> {
     let mut plans = std::collections::BTreeMap::new();
     for logged in log.split("plan:\n").skip(1) {
         let json: String = logged.lines().take_while(|line| line.starts_with('\t')).collect();
-        let told: Value = serde_json::from_str(&json).unwrap();
-        plans.insert(told["Query Text"].as_str().unwrap().to_owned(), told["Plan"].clone());
+        let entry: Value = serde_json::from_str(&json).unwrap();
+        plans.insert(entry["Query Text"].as_str().unwrap().to_owned(), entry["Plan"].clone());
     }
     plans.into_iter().collect()
 }

@@ -285,7 +285,7 @@ fn a_standby_that_takes_over_has_all_that_was_acknowledged() {
 }
 
 #[test]
-fn a_server_that_is_away_is_told_and_found_again() {
+fn a_server_that_is_away_is_reported_and_found_again() {
     let cluster = Postgres::start(&["fsync=off"]);
     let (_one, _two, _url, [store, _]) = two_nodes(&cluster);
     store.probe().unwrap();
@@ -364,7 +364,7 @@ async fn lanes_record_at_once_and_answer_each_in_order() {
         )
     };
     let pushes = (0..400_u64).map(|number| {
-        // Each comes twice: the second is told of the first.
+        // Each comes twice: the second is answered with the first.
         let entry = leave(&(number / 2).to_string(), number, T, T).content(7).park(number as i64 / 2 % 8 + 1);
         recorder.record(entry)
     });
@@ -410,7 +410,7 @@ fn generated(seed: u64) -> Vec<Vec<Entry>> {
 }
 
 /// All that a store says of what it was given.
-fn told(store: &Store, seed: u64) -> String {
+fn shown(store: &Store, seed: u64) -> String {
     let mut all = String::new();
     for batch in generated(seed) {
         all += &format!("{:?}\n", store.record(&batch).unwrap());
@@ -427,8 +427,8 @@ fn whatever_is_recorded_both_stores_say_the_same() {
     for seed in 0..12 {
         let data = tempfile::tempdir().unwrap();
         let store = opened(data.path(), Some(&cluster.database()));
-        let on_postgres = told(store.as_ref(), seed);
-        on_sqlite(|store| assert_eq!(told(store, seed), on_postgres, "seed {seed}"));
+        let on_postgres = shown(store.as_ref(), seed);
+        on_sqlite(|store| assert_eq!(shown(store, seed), on_postgres, "seed {seed}"));
     }
 }
 
@@ -443,7 +443,7 @@ fn a_batch_looks_at_its_own_keys_only_though_the_planner_knows_nothing_of_the_ta
         let batch: Vec<Entry> = numbers.map(|n| leave(&n.to_string(), n, T, T).payments(&paid(n))).collect();
         store.record(&batch).unwrap();
     }
-    // A session tells its figures when it ends.
+    // A session reports its figures when it ends.
     store.close().unwrap();
     other.close().unwrap();
     while cluster.sql(&url, "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE relname = 'records'") != "2560" {

@@ -37,7 +37,7 @@ pub(crate) fn on_postgres(promise: impl Fn(&Store)) {
     promise(store.as_ref());
 }
 
-/// Cut by months, the second of which is the one that is open.
+/// With monthly partitions, the second of which is open.
 pub(crate) fn on_postgres_by_months(promise: impl Fn(&Store)) {
     let (cluster, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
     let url = cluster.database();
@@ -77,7 +77,7 @@ pub(crate) fn leave(serial: &str, seqno: u64, enter_time: i64, leave_time: i64) 
     entry(PushKind::Leave, serial, seqno, enter_time, leave_time)
 }
 
-/// Its content is told by its seqno, unless `With::content` says otherwise.
+/// Its content follows from its seqno, unless `With::content` says otherwise.
 fn entry(kind: PushKind, serial: &str, seqno: u64, enter_time: i64, event_time: i64) -> Entry {
     let mut digest = [0; 16];
     digest[..8].copy_from_slice(&seqno.to_le_bytes());

@@ -12,7 +12,7 @@ use parkgate_wire::Seqno;
 
 use crate::push::{T, leave, store};
 
-/// Tells the size of each batch as it begins, waits to be let on, and answers with each push's own seqno.
+/// Reports the size of each batch as it begins, waits to be let on, and answers with each push's own seqno.
 struct Scripted {
     began: Sender<usize>,
     go_on: Mutex<Receiver<()>>,

@@ -44,7 +44,7 @@ fn a_search_looks_at_what_it_finds_and_not_at_all_records() {
         assert_eq!(store.visits(&asked).unwrap().len(), found, "{asked:?}");
         assert_eq!(surveyed(store.as_ref()), 0);
         store.close().unwrap();
-        // A session tells its figures when it ends.
+        // A session reports its figures when it ends.
         let looked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'parkgate' AND datname = current_database()";
         while cluster.sql(&url, looked) != "0" {}
         let read: u64 = cluster.sql(&url, read).parse().unwrap();

@@ -97,16 +97,16 @@ fn forwarding_looks_at_its_own_keys_only_though_the_planner_knows_nothing_of_the
     let pushes: Vec<Entry> = (0..VISITS).flat_map(pair).collect();
     pushes.chunks(100).for_each(|some| drop(node.record(some).unwrap()));
     // Enters first, each waking its leave; then these.
-    let mut told = 0;
-    while told < 2 * VISITS {
+    let mut delivered = 0;
+    while delivered < 2 * VISITS {
         let claim = Claim { subscriber: city.id, now: T + 10_000, until: T + 20_000, max: 100, per_second: None };
         let taken = node.claim(&claim).unwrap().outgoing;
-        assert!(!taken.is_empty(), "{told}");
-        told += taken.len() as u64;
+        assert!(!taken.is_empty(), "{delivered}");
+        delivered += taken.len() as u64;
         let settled: Vec<Settled> = taken.into_iter().map(|one| Settled::Delivered(one.due)).collect();
         node.settle(city.id, &settled, T + 10_000).unwrap();
     }
-    // A session tells its figures when it ends.
+    // A session reports its figures when it ends.
     node.close().unwrap();
     other.close().unwrap();
     let gone = format!("{}", 2 * VISITS);

@@ -1,4 +1,4 @@
-//! Serials that start anew: what every store promises of a new numbering.
+//! Serials that start anew: what every store promises of a new epoch.
 
 use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::{
@@ -10,9 +10,9 @@ use parkgate_wire::{Secret, Seqno, UnixMillis};
 use crate::push::{T, With, leave};
 
 on_every_store! {
-    a_new_numbering_takes_what_is_of_it,
-    what_goes_over_to_a_new_numbering_is_told_of_and_known_as_before,
-    a_serial_of_both_numberings_is_there_once,
+    a_new_epoch_takes_what_is_of_it,
+    what_goes_over_to_a_new_epoch_is_delivered_and_known_as_before,
+    a_serial_of_both_epochs_is_there_once,
     an_epoch_holds_for_whoever_does_not_know_of_it,
 }
 
@@ -26,7 +26,7 @@ fn one(store: &Store, serial: &str) -> Visit {
     found.remove(0)
 }
 
-fn a_new_numbering_takes_what_is_of_it(store: &Store) {
+fn a_new_epoch_takes_what_is_of_it(store: &Store) {
     const DAY: i64 = 24 * 60 * 60 * 1000;
     let far = T + 10 * DAY;
     for number in 0..6_u64 {
@@ -56,13 +56,13 @@ fn a_new_numbering_takes_what_is_of_it(store: &Store) {
     assert!(store.serial_reuse("a").unwrap().is_none());
     let both = store.visit("a", "5").unwrap();
     assert_eq!(both.iter().map(|visit| visit.enter_time.0).collect::<Vec<_>>(), [far, T]);
-    // The newest told count, one leave settled after it and one recorded.
+    // The newest reported count, one leave settled after it and one recorded.
     store.recount(&store.parks().unwrap()[0]).unwrap();
     let space = store.space(epoch.records).unwrap();
     assert_eq!((space.shown(None).remain, space.latest_counted), (Some(42), Some(UnixMillis(far + 5))));
 }
 
-/// A park whose serials start anew at T, and what was recorded of the new numbering before it began.
+/// A park whose serials start anew at T, and what was recorded of the new epoch before it began.
 fn late(store: &Store, entries: Vec<Entry>) -> Epoch {
     store.record(&entries).unwrap();
     store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap()
@@ -88,7 +88,7 @@ fn claimed(store: &Store, now: i64) -> Claimed {
     store.claim(&claim).unwrap()
 }
 
-fn what_goes_over_to_a_new_numbering_is_told_of_and_known_as_before(store: &Store) {
+fn what_goes_over_to_a_new_epoch_is_delivered_and_known_as_before(store: &Store) {
     store.add_subscriber(&subscriber("vendor")).unwrap();
     let mut signed = leave("1", 1, T, T + 5).personal(r#"{"idcard_no":"L"}"#);
     signed.original = Some(r#"[["plate","%E7%B2%A4"]]"#.into());
@@ -97,22 +97,22 @@ fn what_goes_over_to_a_new_numbering_is_told_of_and_known_as_before(store: &Stor
     store.settle_epoch(ParkId(1), &epoch).unwrap();
     let claimed = claimed(store, T + 10_000);
     assert_eq!(claimed.unreadable, []);
-    let told = claimed.outgoing;
-    assert_eq!(told.iter().map(|one| one.record.params["idcard_no"].clone()).collect::<Vec<_>>(), ["L", "M"]);
-    assert_eq!(told[0].original, Some(vec![("plate".into(), "%E7%B2%A4".into())]));
-    assert_eq!(told[0].due.park, epoch.records);
-    let settled = [Settled::Delivered(told[0].due)];
-    store.settle(told[0].due.id.subscriber, &settled, T).unwrap();
+    let outgoing = claimed.outgoing;
+    assert_eq!(outgoing.iter().map(|one| one.record.params["idcard_no"].clone()).collect::<Vec<_>>(), ["L", "M"]);
+    assert_eq!(outgoing[0].original, Some(vec![("plate".into(), "%E7%B2%A4".into())]));
+    assert_eq!(outgoing[0].due.park, epoch.records);
+    let settled = [Settled::Delivered(outgoing[0].due)];
+    store.settle(outgoing[0].due.id.subscriber, &settled, T).unwrap();
     // What was ignored for it went with it.
     let conflicts = store.conflicts(&ConflictFilter { park_uuid: None, limit: 9 }).unwrap();
     assert_eq!((conflicts.len(), &conflicts[0].ignored.params["idcard_no"]), (1, &"M".into()));
     assert_eq!(one(store, "1").conflicts.len(), 1);
     assert_eq!(store.forget_conflicts(&[conflicts[0].id]).unwrap(), 1);
     let left = DeliveryFilter { limit: 9, ..DeliveryFilter::default() };
-    assert!(store.deliveries(&left).unwrap().is_empty(), "and nobody is told of what was forgotten");
+    assert!(store.deliveries(&left).unwrap().is_empty(), "and what was forgotten is not delivered");
 }
 
-fn a_serial_of_both_numberings_is_there_once(store: &Store) {
+fn a_serial_of_both_epochs_is_there_once(store: &Store) {
     let paid = |order: &str| format!(r#"[{{"parking_order":"{order}","pay_type":"1"}}]"#);
     let same = || leave("same", 1, T, T + 5).payments(&paid("o1"));
     let old = vec![same(), leave("other", 2, T, T + 5).payments(&paid("o2")), leave("other", 3, T, T + 5).content(8)];
@@ -125,7 +125,7 @@ fn a_serial_of_both_numberings_is_there_once(store: &Store) {
     assert_eq!((found.conflicts.len(), found.payments.len()), (0, 1), "the same push is there once");
     let found = one(store, "other");
     let ignored: Vec<u64> = found.conflicts.iter().map(|conflict| conflict.record.seqno.0).collect();
-    assert_eq!((found.leave.unwrap().seqno, ignored), (Seqno(4), vec![2, 3]), "the first of the new numbering stands");
+    assert_eq!((found.leave.unwrap().seqno, ignored), (Seqno(4), vec![2, 3]), "the first of the new epoch stands");
     assert!(found.payments.is_empty(), "what is ignored pays nothing");
     store.recount(&store.parks().unwrap()[0]).unwrap();
     // Two leaves counted, not four.
@@ -149,6 +149,6 @@ fn an_epoch_holds_for_whoever_does_not_know_of_it(store: &Store) {
     let stays = store.visit("a", "1").unwrap();
     assert_eq!(stays.iter().map(|visit| visit.enter_time.0).collect::<Vec<_>>(), [T, T - 9]);
     assert_eq!(stays[0].leave.as_ref().unwrap().params["idcard_no"], "L");
-    let parks: Vec<ParkId> = claimed(store, T + 10_000).outgoing.iter().map(|told| told.due.park).collect();
+    let parks: Vec<ParkId> = claimed(store, T + 10_000).outgoing.iter().map(|one| one.due.park).collect();
     assert_eq!(parks, [ParkId(1), epoch.records, ParkId(1)]);
 }
