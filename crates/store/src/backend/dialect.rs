@@ -8,7 +8,7 @@
 //! | `x::bigint` | `x::bigint` | `x` |
 //! | `{in $1}` | `= ANY($1)` | `IN (SELECT value FROM json_each(?1))` |
 //! | `{in blobs $1}` | `= ANY($1)` | `IN (SELECT unhex(value) FROM json_each(?1))` |
-//! | `{rows $1 bigint a, $2 text b}` | `UNNEST($1::bigint[], $2::text[])` with those names | the same of two JSON arrays |
+//! | `{rows $1 bigint a, $2 text b}` | `UNNEST($1::bigint[], $2::text[])` with those names | one row of two values: a statement that changes rows runs once for each |
 //! | `{keys $1 $2} AS k` | records' keys, of their parks and numbers: `park_id` and `record_id` | `record_id` alone |
 //! | `{step records r: …}` | `CROSS JOIN LATERAL (SELECT * FROM records r WHERE … OFFSET 0) AS r` | `CROSS JOIN records r ON …` |
 //! | `{lock d}`, `{lock skip}` | `FOR UPDATE OF d`, `FOR UPDATE SKIP LOCKED` | nothing: there is one writer |
@@ -29,6 +29,11 @@ use crate::StoreError;
 pub(crate) enum Dialect {
     Sqlite,
     Postgres,
+}
+
+/// Does a statement have `{rows …}`: rows that are given as columns?
+pub(crate) fn has_rows(sql: &str) -> bool {
+    sql.contains("{rows ")
 }
 
 /// A statement in the words of one database.
@@ -105,7 +110,7 @@ fn mark(mark: &str, dialect: Dialect, out: &mut String) -> Result<(), StoreError
             let (parks, records) = argument.split_once(' ').ok_or_else(|| unknown(mark))?;
             let (parks, records) = (parks.trim_start_matches('$'), records.trim_start_matches('$'));
             match dialect {
-                // Two arrays are matched by nested loops there, and a record's number is unique by itself.
+                // A record's number is unique by itself there, and two arrays would be matched by nested loops.
                 Dialect::Sqlite => push(out, format_args!("(SELECT value AS record_id FROM json_each(?{records}))")),
                 Dialect::Postgres => rows(&format!("{parks} bigint park_id, {records} bigint record_id"), dialect, out),
             }
@@ -158,18 +163,8 @@ fn rows(columns: &str, dialect: Dialect, out: &mut String) -> Result<(), StoreEr
             push(out, format_args!("(SELECT {names} FROM UNNEST({}) AS arrays ({names}))", unnested.join(", ")))
         }
         Dialect::Sqlite => {
-            let values: Vec<String> =
-                arrays.iter().map(|(number, _, name)| format!("j{number}.value AS {name}")).collect();
-            push(out, format_args!("(SELECT {} FROM ", values.join(", ")))?;
-            let first = arrays.first().map_or("", |(number, ..)| *number);
-            for (index, (number, ..)) in arrays.iter().enumerate() {
-                if index == 0 {
-                    push(out, format_args!("json_each(?{number}) AS j{number}"))?;
-                } else {
-                    push(out, format_args!(" JOIN json_each(?{number}) AS j{number} ON j{number}.key = j{first}.key"))?;
-                }
-            }
-            push(out, format_args!(")"))
+            let values: Vec<String> = arrays.iter().map(|(number, _, name)| format!("?{number} AS {name}")).collect();
+            push(out, format_args!("(SELECT {})", values.join(", ")))
         }
     }
 }
@@ -212,8 +207,7 @@ mod tests {
             ("{serial r} AS s", "r.parking_serial AS s", "coalesce(r.long_serial, r.parking_serial) AS s"),
             (
                 "FROM {rows $1 bigint a, $3 text b} AS k",
-                "FROM (SELECT j1.value AS a, j3.value AS b FROM json_each(?1) AS j1 \
-                 JOIN json_each(?3) AS j3 ON j3.key = j1.key) AS k",
+                "FROM (SELECT ?1 AS a, ?3 AS b) AS k",
                 "FROM (SELECT a, b FROM UNNEST($1::bigint[], $3::text[]) AS arrays (a, b)) AS k",
             ),
         ] {

@@ -25,6 +25,17 @@ impl Value {
         Value::Key(text.to_owned())
     }
 
+    /// Of a column: how many rows it has.
+    pub(crate) fn rows(&self) -> Option<usize> {
+        match self {
+            Value::Ints(column) => Some(column.len()),
+            Value::Texts(column) => Some(column.len()),
+            Value::Keys(column) => Some(column.len()),
+            Value::Blobs(column) => Some(column.len()),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Key(_) | Value::Blob(_) => None,
+        }
+    }
+
     /// A count of rows, where all are meant too.
     pub(crate) fn limit(rows: usize) -> Value {
         Value::Int(i64::try_from(rows).unwrap_or(i64::MAX))

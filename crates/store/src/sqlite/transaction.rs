@@ -4,7 +4,7 @@ use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, ToSql, TransactionBehavior, params_from_iter};
 
 use crate::StoreError;
-use crate::backend::dialect::{Dialect, translate};
+use crate::backend::dialect::{Dialect, has_rows, translate};
 use crate::backend::{Row, Transaction, Value, Work};
 
 /// On a connection that has a transaction open.
@@ -19,6 +19,9 @@ pub(super) fn write(connection: &mut Connection, work: &mut Work<'_>) -> Result<
 
 impl Transaction for SqliteTransaction<'_> {
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        if has_rows(sql) {
+            return Err(StoreError::Broken("rows are given to statements that change some, keys to questions".into()));
+        }
         let mut statement = self.0.prepare_cached(&translate(sql, Dialect::Sqlite)?)?;
         let columns = statement.column_count();
         let mut rows = statement.query(params_from_iter(values))?;
@@ -35,7 +38,15 @@ impl Transaction for SqliteTransaction<'_> {
 
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
         let mut statement = self.0.prepare_cached(&translate(sql, Dialect::Sqlite)?)?;
-        Ok(statement.execute(params_from_iter(values)).map_err(exists)? as u64)
+        if !has_rows(sql) {
+            return Ok(statement.execute(params_from_iter(values)).map_err(exists)? as u64);
+        }
+        let mut changed = 0;
+        for row in 0..values.iter().filter_map(Value::rows).max().unwrap_or(0) {
+            let of_row = values.iter().map(|value| ValueOfRow { value, row });
+            changed += statement.execute(params_from_iter(of_row)).map_err(exists)? as u64;
+        }
+        Ok(changed)
     }
 
     fn execute_each(&mut self, sql: &str, rows: &[Vec<Value>]) -> Result<u64, StoreError> {
@@ -89,4 +100,33 @@ impl ToSql for Value {
             Value::Blobs(values) => json(serde_json::to_string(&values.iter().map(hex::encode).collect::<Vec<_>>())),
         }
     }
+}
+
+/// What a column has in one row; a single value is the same in all.
+struct ValueOfRow<'a> {
+    value: &'a Value,
+    row: usize,
+}
+
+impl ToSql for ValueOfRow<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self.value {
+            Value::Ints(column) => {
+                Ok(ToSqlOutput::Owned(column.get(self.row).copied().map_or(Sql::Null, Sql::Integer)))
+            }
+            Value::Texts(column) => Ok(text(column.get(self.row).and_then(Option::as_deref))),
+            Value::Keys(column) => Ok(text(column.get(self.row).map(String::as_str))),
+            Value::Blobs(column) => {
+                let bytes = column.get(self.row).map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes));
+                Ok(ToSqlOutput::Borrowed(bytes))
+            }
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Key(_) | Value::Blob(_) => {
+                self.value.to_sql()
+            }
+        }
+    }
+}
+
+fn text(text: Option<&str>) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())))
 }

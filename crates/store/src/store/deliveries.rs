@@ -1,6 +1,6 @@
 //! Deliveries: claimed for a time, settled, listed, retried. What each step changes, the ledger decides.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use parkgate_ledger::delivery::{
     AttemptOutcome, ClaimStep, DeliveryState, Turns, claim, freed, frees_leave, replayed, resumed, retried, settle,
@@ -51,15 +51,15 @@ fn key_columns(keys: &[Key]) -> (Value, Value) {
     (keys.iter().map(|(park, _)| park.0).collect(), keys.iter().map(|(_, record)| *record).collect())
 }
 
-/// Those of a subscriber that are there, locked.
+/// Those of a subscriber that are there, locked: each looked up by its key, whatever the planner thinks of a backlog.
 fn load(transaction: &mut dyn Transaction, subscriber: i64, keys: &[Key]) -> Result<Vec<Stored>, StoreError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let (parks, records) = key_columns(keys);
     let sql = format!(
-        "SELECT {STATE} FROM {{rows $2 bigint park_id, $3 bigint record_id}} AS k JOIN deliveries d \
-         ON d.park_id = k.park_id AND d.subscriber_id = $1 AND d.record_id = k.record_id {{lock d}}"
+        "SELECT {STATE} FROM {{keys $2 $3}} AS k {{sqlite CROSS}} JOIN deliveries d \
+         ON {{postgres d.park_id = k.park_id AND}} d.subscriber_id = $1 AND d.record_id = k.record_id {{lock d}}"
     );
     all_stored(&transaction.query(&sql, &[subscriber.into(), parks, records])?)
 }
@@ -92,8 +92,8 @@ fn delete(transaction: &mut dyn Transaction, subscriber: i64, keys: &[Key]) -> R
         return Ok(0);
     }
     let (parks, records) = key_columns(keys);
-    let sql = "DELETE FROM deliveries WHERE subscriber_id = $1 AND (park_id, record_id) IN \
-        (SELECT park_id, record_id FROM {rows $2 bigint park_id, $3 bigint record_id} AS k)";
+    let sql = "DELETE FROM deliveries WHERE subscriber_id = $1 AND {postgres (park_id, record_id) IN \
+        (SELECT park_id, record_id FROM {keys $2 $3} AS k)}{sqlite record_id IN (SELECT record_id FROM {keys $2 $3} AS k)}";
     transaction.execute(sql, &[subscriber.into(), parks, records])
 }
 
@@ -103,14 +103,14 @@ const DUE: &str = "FROM deliveries d WHERE d.subscriber_id = $1 AND NOT d.dead A
     ORDER BY d.next_at, d.record_id LIMIT $3 {lock skip}";
 /// Of leaves whose enter is pending: when that one is tried next. The dead are left out last, so that no index is walked
 /// that holds a subscriber's whole backlog.
-const PENDING_ENTERS: &str = "SELECT k.record_id, d.next_at FROM {rows $2 bigint park_id, $3 bigint record_id} AS k \
-    {step records l: l.park_id = k.park_id AND l.id = k.record_id AND l.kind = 1} \
-    {step records e: e.park_id = k.park_id AND e.parking_serial = l.parking_serial AND e.kind = 0 AND e.conflict_with IS NULL} \
-    {step deliveries d: d.park_id = k.park_id AND d.subscriber_id = $1 AND d.record_id = e.id} WHERE NOT d.dead";
+const PENDING_ENTERS: &str = "SELECT k.record_id, d.next_at FROM {keys $2 $3} AS k \
+    {step records l: {postgres l.park_id = k.park_id AND} l.id = k.record_id AND l.kind = 1} \
+    {step records e: e.park_id = l.park_id AND e.parking_serial = l.parking_serial AND e.kind = 0 AND e.conflict_with IS NULL} \
+    {step deliveries d: {postgres d.park_id = k.park_id AND} d.subscriber_id = $1 AND d.record_id = e.id} WHERE NOT d.dead";
 /// The leaves of enters.
-const LEAVES: &str = "SELECT l.park_id, l.id FROM {rows $1 bigint park_id, $2 bigint record_id} AS k \
-    {step records e: e.park_id = k.park_id AND e.id = k.record_id AND e.kind = 0} \
-    {step records l: l.park_id = k.park_id AND l.parking_serial = e.parking_serial AND l.kind = 1 AND l.conflict_with IS NULL}";
+const LEAVES: &str = "SELECT l.park_id, l.id FROM {keys $1 $2} AS k \
+    {step records e: {postgres e.park_id = k.park_id AND} e.id = k.record_id AND e.kind = 0} \
+    {step records l: l.park_id = e.park_id AND l.parking_serial = e.parking_serial AND l.kind = 1 AND l.conflict_with IS NULL}";
 
 /// What was claimed, how many were looked at, and when the first may be sent.
 pub(crate) struct Claims {
@@ -307,13 +307,17 @@ fn page_of(
 
 /// Those that people named, whichever park they are of; locked.
 fn load_named(transaction: &mut dyn Transaction, ids: &[DeliveryId]) -> Result<Vec<Stored>, StoreError> {
-    let sql = format!(
-        "SELECT {STATE} FROM {{rows $1 bigint subscriber_id, $2 bigint record_id}} AS k JOIN deliveries d \
-         ON d.subscriber_id = k.subscriber_id AND d.record_id = k.record_id {{lock d}}"
-    );
-    let ids: HashSet<DeliveryId> = ids.iter().copied().collect();
-    let values = [ids.iter().map(|id| id.subscriber).collect(), ids.iter().map(|id| id.record).collect()];
-    all_stored(&transaction.query(&sql, &values)?)
+    let sql =
+        format!("SELECT {STATE} FROM deliveries d WHERE d.subscriber_id = $1 AND d.record_id {{in $2}} {{lock d}}");
+    let mut by_subscriber: BTreeMap<i64, HashSet<i64>> = BTreeMap::new();
+    for id in ids {
+        by_subscriber.entry(id.subscriber).or_default().insert(id.record);
+    }
+    let mut found = Vec::new();
+    for (subscriber, records) in by_subscriber {
+        found.extend(all_stored(&transaction.query(&sql, &[subscriber.into(), records.into_iter().collect()])?)?);
+    }
+    Ok(found)
 }
 
 pub(crate) fn retry(backend: &dyn Backend, ids: &[DeliveryId], now: i64) -> Result<usize, StoreError> {

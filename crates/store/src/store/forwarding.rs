@@ -229,7 +229,7 @@ pub(super) fn subscriptions(transaction: &mut dyn Transaction) -> Result<Vec<Sub
 
 const OUTGOING: &str = "p.park_uuid, p.name, p.location, {serial r}, r.original, p.total_parking_space, \
     coalesce((SELECT max(n.id) FROM park_epochs n WHERE n.park_id = p.id), p.id) \
-    FROM {rows $1 bigint park_id, $2 bigint id} AS k {step records r: r.park_id = k.park_id AND r.id = k.id} \
+    FROM {keys $1 $2} AS k {step records r: {postgres r.park_id = k.park_id AND} r.id = k.record_id} \
     LEFT JOIN park_epochs e ON e.id = r.park_id JOIN parks p ON p.id = coalesce(e.park_id, r.park_id)";
 
 /// Everything needed to send what was claimed.
