@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use parkgate_ledger::Arrival;
 use parkgate_store::{Entry, Inline};
-use parkgate_wire::push::check_required;
+use parkgate_wire::call::{Call, ReplyStyle};
+use parkgate_wire::push::{check_required, check_times};
 use parkgate_wire::refusal::Reason;
 use parkgate_wire::signature::accept_unsigned;
-use parkgate_wire::{Form, Mismatch, Push, PushKind, Refusal, Secret, Seqno, UnixMillis, Variant, Verified, verify};
+use parkgate_wire::{
+    Form, Mismatch, Params, Push, PushKind, Refusal, Secret, Seqno, UnixMillis, Variant, Verified, verify,
+};
 
 use crate::pictures::StoredPictures;
 use crate::registry::{KnownPark, Registry};
@@ -50,10 +53,10 @@ pub enum Rejection {
 impl Rejection {
     /// As the reply says it.
     #[must_use]
-    pub fn hint(&self) -> String {
+    pub fn hint(&self, style: ReplyStyle) -> String {
         match self {
             Rejection::Refused(refusal) => refusal.hint(),
-            Rejection::Mismatched(mismatch) => mismatch.hint(),
+            Rejection::Mismatched(mismatch) => mismatch.hint(style),
         }
     }
 
@@ -67,10 +70,14 @@ impl Rejection {
     }
 }
 
-/// The hint of a push that is ignored for its serial (`leave.md`, note 1).
+/// The hint of a push that is ignored for its key (`leave.md`, note 1): its serial, of an update `flow_no`.
 #[must_use]
-pub fn serial_taken(parking_serial: &str) -> String {
-    format!("重复的停车流水`{parking_serial}`")
+pub fn key_taken(kind: PushKind, key: &str) -> String {
+    match kind {
+        PushKind::Enter | PushKind::Leave => format!("重复的停车流水`{key}`"),
+        PushKind::Release => format!("重复的放行记录`{key}`"),
+        PushKind::Update => format!("重复的变更流水`{key}`"),
+    }
 }
 
 /// Admits a form that came from `address` at `now`, or says why not.
@@ -92,11 +99,11 @@ pub fn admit(
         }
     };
     let rejected = |form, rejection| Box::new(Rejected { park: Some(Arc::clone(&access.park)), form, rejection });
-    let checked = check_required(&form, kind, access.park.park.strict).and_then(|()| check_sign_type(&form));
+    let checked = check_required(&form, kind.call(), access.park.park.strict).and_then(|()| check_sign_type(&form));
     if let Err(refusal) = checked {
         return Err(rejected(form, Rejection::Refused(refusal)));
     }
-    let (verified, by_old_secret) = match verified(&access, form, kind) {
+    let (verified, by_old_secret) = match verified(&access, form, kind.call()) {
         (Verified::Matched(verified), by_old_secret) => (verified, by_old_secret),
         (Verified::Mismatched(mismatch, form), _) => return Err(rejected(form, Rejection::Mismatched(mismatch))),
         (Verified::Refused(refusal, form), _) => return Err(rejected(form, Rejection::Refused(refusal))),
@@ -112,15 +119,35 @@ pub fn admit(
     }
 }
 
-/// The park that a signed query names, if whoever signed it and sent it from `address` may know of it.
+/// A question that may be asked, and of which park.
+#[derive(Debug)]
+pub struct Asked {
+    /// The park it is about.
+    pub park: Arc<KnownPark>,
+    /// What is asked.
+    pub params: Params,
+}
+
+/// The park that a signed question names, if whoever signed it and sent it from `address` may know of it, and what it says. Of a
+/// call with a page (`call`), its parameters are checked, too.
 ///
 /// # Errors
-/// The query is not admitted.
-pub fn may_ask(registry: &Registry, form: Form, address: IpAddr, now: UnixMillis) -> Result<Arc<KnownPark>, Rejection> {
+/// The question is not admitted.
+pub fn may_ask(
+    registry: &Registry,
+    form: Form,
+    call: Option<&Call>,
+    address: IpAddr,
+    now: UnixMillis,
+) -> Result<Asked, Rejection> {
     let access = authorise(registry, &form, address, now).map_err(|denied| Rejection::Refused(denied.refusal))?;
-    check_sign_type(&form).map_err(Rejection::Refused)?;
-    match verified(&access, form, PushKind::Enter) {
-        (Verified::Matched(_), _) => Ok(access.park),
+    let required = call.map_or(Ok(()), |call| check_required(&form, call, access.park.park.strict));
+    required.and_then(|()| check_sign_type(&form)).map_err(Rejection::Refused)?;
+    match verified(&access, form, call.unwrap_or(PushKind::Enter.call())) {
+        (Verified::Matched(verified), _) => {
+            call.map_or(Ok(()), |call| check_times(&verified, call)).map_err(Rejection::Refused)?;
+            Ok(Asked { park: access.park, params: verified.into_params() })
+        }
         (Verified::Mismatched(mismatch, _), _) => Err(Rejection::Mismatched(mismatch)),
         (Verified::Refused(refusal, _), _) => Err(Rejection::Refused(refusal)),
     }
@@ -130,7 +157,7 @@ pub fn may_ask(registry: &Registry, form: Form, address: IpAddr, now: UnixMillis
 #[must_use]
 pub fn may_push(registry: &Registry, form: Form, kind: PushKind, address: IpAddr, now: UnixMillis) -> bool {
     let access = authorise(registry, &form, address, now);
-    access.is_ok_and(|access| matches!(verified(&access, form, kind), (Verified::Matched(_), _)))
+    access.is_ok_and(|access| matches!(verified(&access, form, kind.call()), (Verified::Matched(_), _)))
 }
 
 /// Who may push for a park, and with which secret.
@@ -198,12 +225,12 @@ fn check_sign_type(form: &Form) -> Result<(), Refusal> {
 }
 
 /// Check 5: by the secret that is meant, else by the one before it while that is still good. True for the latter.
-fn verified(access: &PushAccess, form: Form, kind: PushKind) -> (Verified, bool) {
+fn verified(access: &PushAccess, form: Form, call: &Call) -> (Verified, bool) {
     if access.may_be_unsigned && form.get("sign").is_none() {
-        return (accept_unsigned(form, kind), false);
+        return (accept_unsigned(form, call), false);
     }
-    match (verify(form, kind, &access.secret), &access.old_secret) {
-        (Verified::Mismatched(mismatch, form), Some(old)) => match verify(form, kind, old) {
+    match (verify(form, call, &access.secret), &access.old_secret) {
+        (Verified::Mismatched(mismatch, form), Some(old)) => match verify(form, call, old) {
             // The hint is the same, whichever secret.
             Verified::Mismatched(_, form) => (Verified::Mismatched(mismatch, form), false),
             verified => (verified, true),
@@ -238,13 +265,15 @@ impl Admitted {
             pictures: context.pictures,
             plate: push.plate.take(),
             arrival: Arrival {
-                park: park.park.records_of(push.enter_time),
+                park: park.park.records_of(push.entered_by(context.received_at)),
                 kind: push.kind,
+                gives_leave: push.kind == PushKind::Update && push.leave_time.is_some(),
                 digest: push.params.digest(push.kind, content_key),
                 seqno: context.seqno,
-                event_time: push.event_time(),
+                event_time: push.event_time(context.received_at),
                 received_at: context.received_at,
-                enter_time: push.enter_time,
+                enter_time: push.entered_by(context.received_at),
+                own_key: push.own_key.take(),
                 parking_serial: std::mem::take(&mut push.parking_serial),
                 payments: std::mem::take(&mut push.payments),
                 space: push.space,

@@ -91,10 +91,14 @@ fn entry(
     // As it is meant: an `encoding` that was undone is not to be undone again, nor are files looked for.
     let params = params.filter(|(name, _)| *name != "encoding" && !name.ends_with("_hash"));
     let form = Form::restored(params.map(|(name, value)| (name, value, None)), Vec::new());
-    let Verified::Matched(verified) = accept_unsigned(form, record.kind) else { return None };
-    let push = Push::read(verified, record.kind, usize::MAX).ok().filter(|push| push.enter_time >= entered_from)?;
+    let Verified::Matched(verified) = accept_unsigned(form, record.kind.call()) else { return None };
+    let push = Push::read(verified, record.kind, usize::MAX).ok()?;
+    let entered = push.entered_by(UnixMillis(record.received_at));
+    if entered < entered_from {
+        return None;
+    }
     // It went over with the record that has its serial: it would be found its own repeat, and then be forgotten.
-    if park.park.records_of(push.enter_time) == conflict.epoch {
+    if park.park.records_of(entered) == conflict.epoch {
         return None;
     }
     let pictures = record.pictures.iter().map(|picture| (picture.name.clone(), Arc::new(StoredImage::kept(picture))));

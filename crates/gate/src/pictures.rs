@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parkgate_store::StoredImage;
 use parkgate_store::images::FinishedImage;
+use parkgate_wire::field::CAPTURE_IMAGE;
 use parkgate_wire::push::image_of_part;
 
 /// Files that came with a push, not durable yet, by part name.
@@ -14,5 +15,10 @@ pub type StoredPictures = Vec<(String, Arc<StoredImage>)>;
 
 /// The parameter that a picture is stored under, of the part it came in.
 pub(crate) fn parameter_of(part: &str) -> &str {
-    image_of_part(part).unwrap_or(part)
+    image_of_part(part, true).unwrap_or(part)
+}
+
+/// The part that a picture comes in, of the parameter it is stored under.
+pub(crate) fn part_of(parameter: &str) -> String {
+    if parameter == CAPTURE_IMAGE { parameter.to_owned() } else { format!("{parameter}_file") }
 }

@@ -194,7 +194,7 @@ impl Quarantine {
     ) -> Result<QuarantineOutcome, GateFault> {
         let code = finding.as_ref().map(|finding| finding.code);
         let content = refused.content;
-        let kept = content.kept(refused.cause.hint(), finding.map(|finding| finding.sentence));
+        let kept = content.kept(refused.cause.hint(refused.kind), finding.map(|finding| finding.sentence));
         let entry = NewQuarantined {
             park,
             kind: refused.kind,

@@ -30,9 +30,11 @@ pub enum Recording {
     },
     /// Checked, in a gate that records nothing.
     Verified,
-    /// Ignored for its serial, like so many others before it that it is no conflict of the visit any more. It belongs in
-    /// the quarantine.
+    /// Ignored for its key, like so many others before it that it is not kept as a conflict any more. It belongs in the
+    /// quarantine.
     Overflowing {
+        /// The key that is taken, as its sender knows it.
+        key: String,
         /// As it came.
         form: Form,
         /// Durable already.
@@ -77,7 +79,7 @@ impl PushRecorder {
         let pictures = self.store_pictures(files).await?;
         let context = EntryContext { seqno, received_at, inline, pictures: pictures.clone() };
         let (entry, form) = admitted.into_entry(context, &self.content_key);
-        let epoch = entry.arrival.park;
+        let (epoch, key) = (entry.arrival.park, entry.arrival.shown_key().to_owned());
         let recorded = self.recorder.record(entry).await?;
         match recorded.verdict() {
             Verdict::Recorded { .. } => {
@@ -90,7 +92,7 @@ impl PushRecorder {
             Verdict::Conflict { .. } => self.notes.conflict(&park),
             Verdict::Overflowing => {
                 self.notes.conflict(&park);
-                return Ok(Recording::Overflowing { form, pictures });
+                return Ok(Recording::Overflowing { key, form, pictures });
             }
         }
         Ok(Recording::Recorded { recorded, epoch })

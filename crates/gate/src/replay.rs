@@ -9,7 +9,7 @@ use parkgate_wire::UnixMillis;
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::refusal::Reason;
 
-use crate::admit::{EntryContext, admit, serial_taken};
+use crate::admit::{EntryContext, admit, key_taken};
 use crate::pictures::parameter_of;
 use crate::quarantine::restored;
 use crate::registry::Registry;
@@ -24,7 +24,7 @@ pub enum Replayed {
     Recorded,
     /// It had been recorded before; it left the quarantine.
     Repeated,
-    /// Its serial is taken by another push: kept as a conflict of that visit; it left the quarantine.
+    /// Its key is taken by another push: kept as a conflict of that one; it left the quarantine.
     Conflict,
     /// Still not taken, and why; it stays.
     Stays {
@@ -88,9 +88,11 @@ fn anew(
         restored(quarantined, limits).map_err(|hint| Replayed::Stays { reason: quarantined.reason.clone(), hint })?;
     let address = quarantined.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let (kind, at) = (quarantined.kind, UnixMillis(quarantined.received_at));
-    let admitted = admit(registry, form, kind, address, at, limits.payments_max).map_err(|rejected| {
-        Replayed::Stays { reason: rejected.rejection.reason().to_owned(), hint: rejected.rejection.hint() }
-    })?;
+    let admitted =
+        admit(registry, form, kind, address, at, limits.payments_max).map_err(|rejected| Replayed::Stays {
+            reason: rejected.rejection.reason().to_owned(),
+            hint: rejected.rejection.hint(kind.call().replies),
+        })?;
     let pictures = quarantined.pictures.iter().map(|picture| {
         let name = parameter_of(&picture.name).to_owned();
         (name, Arc::new(StoredImage::kept(picture)))
@@ -106,8 +108,8 @@ fn outcome(verdict: Option<Verdict>, quarantined: &Quarantined) -> Replayed {
         Some(Verdict::Repeated { .. }) => Replayed::Repeated,
         Some(Verdict::Conflict { .. }) => Replayed::Conflict,
         Some(Verdict::Overflowing) | None => {
-            let parking_serial = quarantined.sent("parking_serial").unwrap_or_default();
-            Replayed::Stays { reason: Reason::Conflict.name().to_owned(), hint: serial_taken(parking_serial) }
+            let hint = key_taken(quarantined.kind, quarantined.key());
+            Replayed::Stays { reason: Reason::Conflict.name().to_owned(), hint }
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) enum MultipartEvent {
 pub(crate) struct PartHead {
     /// `name` of its `Content-Disposition`.
     pub(crate) name: Option<String>,
+    /// It has a `filename`, empty or not.
+    pub(crate) has_file_name: bool,
     /// `Content-Type`, empty if there is none.
     pub(crate) content_type: String,
     /// `Content-Transfer-Encoding`, empty if there is none.
@@ -269,7 +271,10 @@ impl Multipart {
                 return Err(MultipartError::HeaderLine { part: self.parts });
             };
             match name.trim().to_ascii_lowercase().as_str() {
-                "content-disposition" => read.name = parameter(value, "name").map(std::borrow::Cow::into_owned),
+                "content-disposition" => {
+                    read.name = parameter(value, "name").map(std::borrow::Cow::into_owned);
+                    read.has_file_name = ["filename", "filename*"].iter().any(|name| parameter(value, name).is_some());
+                }
                 "content-type" => read.content_type = value.trim().to_owned(),
                 "content-transfer-encoding" => read.transfer_encoding = value.trim().to_owned(),
                 _ => {}

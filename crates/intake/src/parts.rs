@@ -123,7 +123,8 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
         };
         let decoder = TransferDecoder::named(&name, &head.transfer_encoding)?;
         // Decided by the name: some clients send files without a file name, and texts with one.
-        if image_of_part(&name).is_some() {
+        let is_typed = !head.content_type.is_empty() && !head.content_type.to_ascii_lowercase().starts_with("text/");
+        if image_of_part(&name, head.has_file_name || is_typed).is_some() {
             self.take_file(name, decoder).await
         } else {
             self.take_text(name, decoder, &head.content_type).await

@@ -15,6 +15,8 @@ fn arrival(number: u64) -> Arrival {
         park: ParkId(i64::try_from(number % 500).unwrap()),
         kind: PushKind::Leave,
         parking_serial: format!("20210602{number:010}"),
+        own_key: None,
+        gives_leave: false,
         enter_time: UnixMillis(event_time.0 - 3_600_000),
         event_time,
         received_at: event_time,
@@ -38,7 +40,7 @@ fn touches_and_decide(bencher: Bencher<'_, '_>, batch: u64) {
     bencher.bench_local(|| {
         let keys = touches(black_box(&batch));
         let mut loaded = Loaded::default();
-        loaded.serials.resize_with(keys.serials.len(), Default::default);
+        loaded.records.resize_with(keys.records.len(), Default::default);
         loaded.orders.resize(keys.orders.len(), false);
         loaded.parks.resize_with(keys.parks.len(), || ParkSpace { space: Space::default(), later_events: Vec::new() });
         decide(&batch, &keys, loaded)

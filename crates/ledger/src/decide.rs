@@ -1,15 +1,15 @@
 //! Decides a batch: every arrival in order, on the state that those before it left.
 //!
-//! An order is accepted once (`leave.md`, `parking_order`), a serial once for each kind (note 1), and a repeat is
-//! answered as the first time. Repeats within one batch are no different from repeats across batches.
+//! An order is accepted once (`leave.md`, `parking_order`), a serial once for each kind (note 1), a release and an update
+//! once under its own key, and a repeat is answered as the first time. Repeats within one batch are no different from repeats across batches.
 
 use parkgate_wire::PushKind;
 
-use crate::touch::{Half, Halves, Keys, Loaded, ParkSpace, Slots};
+use crate::touch::{Keys, Loaded, ParkSpace, Slots, StandingRecord, StandingRecords};
 use crate::{Arrival, ParkId, RecordId, Space, SpaceEvent, Verdict};
 
-/// How many other contents are kept under one serial as conflicts of its visit: with more, a person would not find what
-/// they look for, and all are read with every push of that serial. Any further ones go to the quarantine.
+/// How many other contents are kept under one key as conflicts of its record: with more, a person would not find what
+/// they look for, and all are read with every push of that key. Any further ones go to the quarantine.
 pub const CONFLICTS_MAX: usize = 64;
 
 /// The verdicts on a batch, and what to write.
@@ -30,9 +30,10 @@ pub struct Decision {
 pub struct NewRecord {
     /// Its index in the batch.
     pub arrival: usize,
-    /// The record that has the serial, if this one is kept as a conflict of it.
+    /// The record that has the key, if this one is kept as a conflict of it.
     pub conflict_with: Option<RecordRef>,
-    /// −1 or +1, if it counts: a push that reported no snapshot of its own.
+    /// −1 or +1, if it counts for free spaces: an enter or a leave that reported no snapshot of its own, or the first update
+    /// that says that a vehicle left.
     pub counted: Option<i64>,
     /// Orders not accepted.
     pub refused_orders: Vec<String>,
@@ -61,7 +62,8 @@ pub struct NewPayment {
 pub fn decide(batch: &[&Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
     let mut parks = Vec::with_capacity(loaded.parks.len());
     parks.extend(loaded.parks.into_iter().map(|park| ParkState { was: park.space, now: park }));
-    let mut state = BatchState { serials: loaded.serials, orders: loaded.orders, parks, decision: Decision::default() };
+    let mut state =
+        BatchState { standing: loaded.records, orders: loaded.orders, parks, decision: Decision::default() };
     state.decision.verdicts.reserve(batch.len());
     for (index, (arrival, slots)) in batch.iter().zip(&keys.slots).enumerate() {
         let verdict = state.decide(index, arrival, slots);
@@ -74,7 +76,7 @@ pub fn decide(batch: &[&Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
 
 /// The state while the batch is decided.
 struct BatchState {
-    serials: Vec<Halves>,
+    standing: Vec<StandingRecords>,
     orders: Vec<bool>,
     parks: Vec<ParkState>,
     decision: Decision,
@@ -87,9 +89,8 @@ struct ParkState {
 
 impl BatchState {
     fn decide(&mut self, index: usize, arrival: &Arrival, slots: &Slots) -> Verdict {
-        let standing = self.serials.get_mut(slots.serial).map(|halves| halves.of_mut(arrival.kind));
-        if let Some(Some(half)) = standing {
-            return against(half, index, arrival, &mut self.decision.records);
+        if let Some(record) = self.standing.get_mut(slots.own).and_then(|standing| standing.of_mut(arrival.kind)) {
+            return against(record, index, arrival, &mut self.decision.records);
         }
         let record = self.decision.records.len();
         let refused_orders = self.take_orders(record, arrival, slots);
@@ -100,14 +101,15 @@ impl BatchState {
             counted,
             refused_orders: refused_orders.clone(),
         });
-        if let Some(halves) = self.serials.get_mut(slots.serial) {
-            *halves.of_mut(arrival.kind) = Some(Half {
+        if let Some(standing) = self.standing.get_mut(slots.own) {
+            let record = StandingRecord {
                 record: RecordRef::New(record),
                 digest: arrival.digest,
                 seqno: arrival.seqno,
                 refused_orders: refused_orders.clone(),
                 conflicts: Vec::new(),
-            });
+            };
+            standing.set(arrival.kind, record);
         }
         Verdict::Recorded { refused_orders }
     }
@@ -135,10 +137,10 @@ impl BatchState {
             park.now.space.report(report, as_of, &park.now.later_events);
             return None;
         }
-        let delta = match arrival.kind {
-            PushKind::Enter => -1,
-            PushKind::Leave => 1,
-        };
+        let delta = self.standing.get_mut(slots.stay).map_or(0, |stay| delta(arrival, stay));
+        if delta == 0 {
+            return None;
+        }
         let event = SpaceEvent { as_of, delta };
         park.now.space.count(event);
         park.now.later_events.push(event);
@@ -146,33 +148,36 @@ impl BatchState {
     }
 }
 
-/// The verdict on an arrival whose serial is taken: the same push again, or another one.
-fn against(half: &mut Half, index: usize, arrival: &Arrival, records: &mut Vec<NewRecord>) -> Verdict {
-    if half.digest == arrival.digest {
-        return Verdict::Repeated { seqno: half.seqno, refused_orders: half.refused_orders.clone() };
+/// What an arrival that reports no free spaces adds to them. A vehicle leaves once, whether a leave says so or an update.
+fn delta(arrival: &Arrival, stay: &mut StandingRecords) -> i64 {
+    match arrival.kind {
+        PushKind::Enter => -1,
+        PushKind::Leave => i64::from(!stay.left_by_update),
+        PushKind::Update if arrival.gives_leave && stay.of(PushKind::Leave).is_none() => {
+            i64::from(!std::mem::replace(&mut stay.left_by_update, true))
+        }
+        PushKind::Update | PushKind::Release => 0,
     }
-    let conflict = |seqno| Verdict::Conflict { seqno, parking_serial: arrival.parking_serial.clone() };
-    if let Some((_, seqno)) = half.conflicts.iter().find(|(digest, _)| *digest == arrival.digest) {
+}
+
+/// The verdict on an arrival whose key is taken: the same push again, or another one.
+fn against(standing: &mut StandingRecord, index: usize, arrival: &Arrival, records: &mut Vec<NewRecord>) -> Verdict {
+    if standing.digest == arrival.digest {
+        return Verdict::Repeated { seqno: standing.seqno, refused_orders: standing.refused_orders.clone() };
+    }
+    let conflict = |seqno| Verdict::Conflict { seqno, key: arrival.shown_key().to_owned() };
+    if let Some((_, seqno)) = standing.conflicts.iter().find(|(digest, _)| *digest == arrival.digest) {
         return conflict(*seqno);
     }
-    if half.conflicts.len() >= CONFLICTS_MAX {
+    if standing.conflicts.len() >= CONFLICTS_MAX {
         return Verdict::Overflowing;
     }
-    half.conflicts.push((arrival.digest, arrival.seqno));
+    standing.conflicts.push((arrival.digest, arrival.seqno));
     records.push(NewRecord {
         arrival: index,
-        conflict_with: Some(half.record),
+        conflict_with: Some(standing.record),
         counted: None,
         refused_orders: Vec::new(),
     });
     conflict(arrival.seqno)
-}
-
-impl Halves {
-    fn of_mut(&mut self, kind: PushKind) -> &mut Option<Half> {
-        match kind {
-            PushKind::Enter => &mut self.enter,
-            PushKind::Leave => &mut self.leave,
-        }
-    }
 }

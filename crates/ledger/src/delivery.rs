@@ -1,7 +1,7 @@
 //! The life of a delivery: due, claimed, settled, or a dead letter until a person acts.
 //!
-//! A delivery is claimed for a time and is due again after it, whatever happens to its claimer. A leave is not claimed
-//! while its enter is still waiting. Every function here turns what is stored into what to store; nothing reads a
+//! A delivery is claimed for a time and is due again after it, whatever happens to its claimer. A leave, a release and an
+//! update are not claimed while their enter is still waiting. Every function here turns what is stored into what to store; nothing reads a
 //! clock.
 
 use parkgate_wire::UnixMillis;
@@ -100,19 +100,19 @@ pub fn settle(state: DeliveryState, outcome: AttemptOutcome, now: UnixMillis) ->
     }
 }
 
-/// Does this outcome of an enter's delivery let its leave go out?
+/// Does this outcome of an enter's delivery let its leave, releases and updates go out?
 #[must_use]
-pub fn frees_leave(outcome: &AttemptOutcome) -> bool {
+pub fn frees_dependents(outcome: &AttemptOutcome) -> bool {
     match outcome {
         AttemptOutcome::Delivered | AttemptOutcome::Dead { .. } => true,
         AttemptOutcome::Later { .. } | AttemptOutcome::Unsent { .. } => false,
     }
 }
 
-/// A leave's delivery once the delivery of its enter has arrived or was given up.
+/// The delivery of a leave, a release or an update once that of its enter has arrived or was given up.
 #[must_use]
-pub fn freed(leave: DeliveryState, now: UnixMillis) -> DeliveryState {
-    if leave.is_dead { leave } else { DeliveryState { next_at: leave.next_at.min(now), ..leave } }
+pub fn freed(dependent: DeliveryState, now: UnixMillis) -> DeliveryState {
+    if dependent.is_dead { dependent } else { DeliveryState { next_at: dependent.next_at.min(now), ..dependent } }
 }
 
 /// A person retries it: due now, with all its time ahead of it.

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use parkgate_wire::{PushKind, UnixMillis};
+use parkgate_wire::{KindSet, PushKind, UnixMillis};
 
 use crate::ParkId;
 
@@ -21,11 +21,9 @@ pub struct Subscription {
     pub subscriber: SubscriberId,
     /// Which parks, by their own keys; `None` for every park, also future ones.
     pub parks: Option<HashSet<ParkId>>,
-    /// Vehicles that entered.
-    pub enters: bool,
-    /// Vehicles that left.
-    pub leaves: bool,
-    /// Also pushes that were ignored because their serial is taken.
+    /// Which pushes.
+    pub kinds: KindSet,
+    /// Also pushes that were ignored because their key is taken.
     pub conflicts: bool,
 }
 
@@ -34,9 +32,9 @@ pub struct Subscription {
 pub struct Published {
     /// The park's own key, whichever epoch the record is of.
     pub park: ParkId,
-    /// Enter or leave.
+    /// Which call it came by.
     pub kind: PushKind,
-    /// Ignored because its serial is taken.
+    /// Ignored because its key is taken.
     pub is_conflict: bool,
     /// When the push was received.
     pub received_at: UnixMillis,
@@ -67,11 +65,8 @@ pub struct NewDelivery {
 /// Does this subscriber get this record?
 #[must_use]
 pub fn wants(subscription: &Subscription, record: &Published) -> bool {
-    let kind = match record.kind {
-        PushKind::Enter => subscription.enters,
-        PushKind::Leave => subscription.leaves,
-    };
-    kind && (subscription.conflicts || !record.is_conflict)
+    subscription.kinds.has(record.kind)
+        && (subscription.conflicts || !record.is_conflict)
         && subscription.parks.as_ref().is_none_or(|parks| parks.contains(&record.park))
 }
 

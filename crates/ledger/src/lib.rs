@@ -5,7 +5,8 @@
 //! same batch on the same state gives the same verdicts.
 //!
 //! A *record* is one accepted push, kept as it came. A *visit* is one stay and is read from its records:
-//! [`visit::join`] puts an enter and a leave of one serial together (`leave.md`, notes 1, 8 and 9).
+//! [`visit::join`] puts an enter and a leave of one serial together (`leave.md`, notes 1, 8 and 9), with the releases and
+//! updates that name it, and [`visit::correct`] reads it through its updates.
 
 #![forbid(unsafe_code)]
 
@@ -22,7 +23,7 @@ pub mod visit;
 
 pub use decide::{CONFLICTS_MAX, Decision, NewPayment, NewRecord, RecordRef, decide};
 pub use space::{AHEAD_MAX_MS, Recount, ShownSpace, Snapshot, Space, SpaceEvent, counts_as_of};
-pub use touch::{Half, Halves, Keys, Loaded, OrderKey, ParkKey, ParkSpace, SerialKey, touches};
+pub use touch::{Keys, Loaded, OrderKey, ParkKey, ParkSpace, RecordKey, StandingRecord, StandingRecords, touches};
 pub use verdict::Verdict;
 
 use parkgate_wire::{Digest, Payment, PushKind, Seqno, SpaceReport, UnixMillis};
@@ -36,6 +37,21 @@ pub struct ParkId(pub i64);
 pub struct RecordId(pub i64);
 
 impl Arrival {
+    /// What makes it unique among its kind.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.own_key.as_deref().unwrap_or(&self.parking_serial)
+    }
+
+    /// The key as its sender knows it: `flow_no` of an update, else the serial.
+    #[must_use]
+    pub fn shown_key(&self) -> &str {
+        match self.kind {
+            PushKind::Update => self.key(),
+            PushKind::Enter | PushKind::Leave | PushKind::Release => &self.parking_serial,
+        }
+    }
+
     /// The time as of which it counts for free spaces.
     #[must_use]
     pub fn counts_as_of(&self) -> UnixMillis {
@@ -48,14 +64,18 @@ impl Arrival {
 pub struct Arrival {
     /// The park whose push it is, by its epoch's key.
     pub park: ParkId,
-    /// Enter or leave.
+    /// Which call.
     pub kind: PushKind,
     /// The car park's own serial of the stay.
     pub parking_serial: String,
-    /// When the vehicle entered, as this push says.
+    /// What makes it unique among its kind, where the serial does not (a release, an update).
+    pub own_key: Option<String>,
+    /// When the vehicle entered, as this push says; else when it happened.
     pub enter_time: UnixMillis,
-    /// When it happened: `enter_time` of an enter, `leave_time` of a leave.
+    /// When it happened: `enter_time` of an enter, `leave_time` of a leave and of an update that gives one.
     pub event_time: UnixMillis,
+    /// An update that says that the vehicle left.
+    pub gives_leave: bool,
     /// When the request was received: free spaces do not believe a time far later than that ([`counts_as_of`]).
     pub received_at: UnixMillis,
     /// Equal for two pushes of the same content.

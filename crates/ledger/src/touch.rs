@@ -9,35 +9,35 @@ use crate::{Arrival, ParkId, RecordRef, Space, SpaceEvent};
 /// The distinct keys of a batch, and which of them each arrival uses. The store fills a [`Loaded`] in the same order.
 #[derive(Debug, Default)]
 pub struct Keys<'a> {
-    /// Every `(park, parking_serial)`.
-    pub serials: Vec<SerialKey<'a>>,
+    /// Every key that records stand under, and every serial of a stay that an update ends.
+    pub records: Vec<RecordKey<'a>>,
     /// Every `(park, parking_order, pay_type)`.
     pub orders: Vec<OrderKey<'a>>,
     /// Every park.
     pub parks: Vec<ParkKey>,
-    /// For each arrival: the indexes of its serial, its payments' orders and its park in the lists above.
+    /// For each arrival: the indexes of its keys, its payments' orders and its park in the lists above.
     pub(crate) slots: Vec<Slots>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Slots {
-    pub(crate) serial: usize,
+    /// Where records of its kind and key stand.
+    pub(crate) own: usize,
+    /// Where the halves of its stay stand.
+    pub(crate) stay: usize,
     /// One for each payment of the arrival; `None` where the payment has no order.
     pub(crate) orders: Vec<Option<usize>>,
     pub(crate) park: usize,
 }
 
 impl Keys<'_> {
-    /// Does a push of the batch come with a serial that a stored record of its kind has, and with other content? Only then
-    /// must the store load the conflicts of what it found ([`Half::conflicts`]).
+    /// Does a push of the batch come with a key that a stored record of its kind has, and with other content? Only then
+    /// must the store load the conflicts of what it found ([`StandingRecord::conflicts`]).
     #[must_use]
     pub fn needs_conflicts(&self, batch: &[&Arrival], loaded: &Loaded) -> bool {
         batch.iter().zip(&self.slots).any(|(arrival, slots)| {
-            let half = loaded.serials.get(slots.serial).and_then(|halves| match arrival.kind {
-                PushKind::Enter => halves.enter.as_ref(),
-                PushKind::Leave => halves.leave.as_ref(),
-            });
-            half.is_some_and(|half| half.digest != arrival.digest)
+            let standing = loaded.records.get(slots.own).and_then(|standing| standing.of(arrival.kind));
+            standing.is_some_and(|record| record.digest != arrival.digest)
         })
     }
 }
@@ -46,12 +46,13 @@ impl Keys<'_> {
 #[must_use]
 pub fn touches<'a>(batch: &[&'a Arrival]) -> Keys<'a> {
     let mut keys = Keys { slots: Vec::with_capacity(batch.len()), ..Keys::default() };
-    let mut serials = HashMap::with_capacity(batch.len());
+    let mut records = HashMap::with_capacity(batch.len());
     let mut orders = HashMap::with_capacity(batch.len());
     let mut parks = HashMap::with_capacity(batch.len());
     for arrival in batch {
-        let serial = SerialKey { park: arrival.park, parking_serial: &arrival.parking_serial };
-        let serial = slot(&mut serials, &mut keys.serials, serial);
+        let mut slot_of = |key| slot(&mut records, &mut keys.records, RecordKey { park: arrival.park, key });
+        let own = slot_of(arrival.key());
+        let stay = if arrival.gives_leave { slot_of(&arrival.parking_serial) } else { own };
         let order_slots = arrival
             .payments
             .iter()
@@ -69,7 +70,7 @@ pub fn touches<'a>(batch: &[&'a Arrival]) -> Keys<'a> {
             let as_of = arrival.counts_as_of();
             key.earliest_snapshot = Some(key.earliest_snapshot.map_or(as_of, |earliest| earliest.min(as_of)));
         }
-        keys.slots.push(Slots { serial, orders: order_slots, park });
+        keys.slots.push(Slots { own, stay, orders: order_slots, park });
     }
     keys
 }
@@ -81,13 +82,13 @@ fn slot<K: Copy + Eq + std::hash::Hash>(seen: &mut HashMap<K, usize>, list: &mut
     })
 }
 
-/// A serial within its park.
+/// What a record stands under within its park.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SerialKey<'a> {
+pub struct RecordKey<'a> {
     /// The park.
     pub park: ParkId,
-    /// The car park's serial.
-    pub parking_serial: &'a str,
+    /// The car park's serial, or a key of the record's own ([`Arrival::key`]).
+    pub key: &'a str,
 }
 
 /// What makes a payment unique: the document's own signed example pays one order in two ways.
@@ -126,37 +127,50 @@ impl ParkKey {
 /// What the store found, each list in the order of the [`Keys`].
 #[derive(Debug, Default, Clone)]
 pub struct Loaded {
-    /// The records under each serial.
-    pub serials: Vec<Halves>,
+    /// The records under each key.
+    pub records: Vec<StandingRecords>,
     /// Is the order taken?
     pub orders: Vec<bool>,
     /// The state of each park's count.
     pub parks: Vec<ParkSpace>,
 }
 
-/// Under each serial there is at most one enter and one leave; the first wins.
+/// Under each key stands at most one record of each kind; the first wins.
 #[derive(Debug, Default, Clone)]
-pub struct Halves {
-    /// The recorded enter.
-    pub enter: Option<Half>,
-    /// The recorded leave.
-    pub leave: Option<Half>,
+pub struct StandingRecords {
+    records: [Option<StandingRecord>; PushKind::ALL.len()],
+    /// An update counted that the vehicle of this serial left.
+    pub left_by_update: bool,
 }
 
-impl Halves {
-    /// The half of that kind.
+impl StandingRecords {
+    /// The record of that kind.
     #[must_use]
-    pub fn of(&self, kind: PushKind) -> Option<&Half> {
-        match kind {
-            PushKind::Enter => self.enter.as_ref(),
-            PushKind::Leave => self.leave.as_ref(),
+    pub fn of(&self, kind: PushKind) -> Option<&StandingRecord> {
+        self.records.get(kind as usize)?.as_ref()
+    }
+
+    /// The record of that kind, to be changed.
+    pub fn of_mut(&mut self, kind: PushKind) -> Option<&mut StandingRecord> {
+        self.records.get_mut(kind as usize)?.as_mut()
+    }
+
+    /// This record stands from now on.
+    pub fn set(&mut self, kind: PushKind, record: StandingRecord) {
+        if let Some(place) = self.records.get_mut(kind as usize) {
+            *place = Some(record);
         }
+    }
+
+    /// Every record, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut StandingRecord> {
+        self.records.iter_mut().flatten()
     }
 }
 
 /// A recorded push, reduced to what later ones are compared with.
 #[derive(Debug, Clone)]
-pub struct Half {
+pub struct StandingRecord {
     /// Its row.
     pub record: RecordRef,
     /// Its content.
@@ -165,7 +179,7 @@ pub struct Half {
     pub seqno: Seqno,
     /// The orders that were refused: a repeat is answered as the first time.
     pub refused_orders: Vec<String>,
-    /// The other contents that were pushed under this serial.
+    /// The other contents that were pushed under this key.
     pub conflicts: Vec<(Digest, Seqno)>,
 }
 

@@ -17,14 +17,14 @@ pub enum Verdict {
         /// The first one's.
         refused_orders: Vec<String>,
     },
-    /// The serial is taken by other content (`leave.md`, note 1): ignored, and kept as a conflict.
+    /// Its key is taken by other content (`leave.md`, note 1): ignored, and kept as a conflict.
     Conflict {
         /// This request's, or that of the first push with this other content.
         seqno: Seqno,
-        /// The serial that is taken.
-        parking_serial: String,
+        /// The key that is taken, as its sender knows it: the serial, of an update `flow_no`.
+        key: String,
     },
-    /// There are already too many other contents under this serial to keep another one as a conflict of its visit.
+    /// There are already too many other contents under this key to keep another one as a conflict.
     /// Nothing is recorded, so the push must be quarantined before it is answered as a conflict.
     Overflowing,
 }

@@ -1,28 +1,51 @@
-//! An enter and a leave become one visit (`leave.md`, notes 8 and 9).
+//! An enter and a leave become one visit (`leave.md`, notes 8 and 9), with the releases that name it, read through its updates.
 //!
-//! Records are never changed: a visit is read from the enter and the leave recorded under one serial. So a late enter
-//! fills its half simply by being recorded, and a visit's advisories follow from its records.
+//! Records are never changed: a visit is read from the records under one serial. So a late enter fills its half simply by being
+//! recorded, an update corrects the visit whenever it comes, and a visit's advisories follow from its records.
 
 use parkgate_wire::UnixMillis;
 
 use crate::RecordId;
 
-/// What the rules look at in a recorded half.
+/// What the rules look at in a record of a stay.
 #[derive(Debug, Clone, Copy)]
-pub struct HalfFacts {
+pub struct RecordFacts {
     /// Its row; later arrivals have higher ones.
     pub record: RecordId,
-    /// `enter_time` as that push says.
-    pub enter_time: UnixMillis,
+    /// `enter_time`, if the push gives one.
+    pub enter_time: Option<UnixMillis>,
+    /// `operate_time` or `release_time`; when it was received, if there is none.
+    pub done_at: UnixMillis,
+    /// When it was received.
+    pub received_at: UnixMillis,
+    /// A release at the entrance.
+    pub is_at_entrance: bool,
 }
 
-/// One visit: at least one of the halves is there.
+/// All records under one serial.
 #[derive(Debug, Clone)]
-pub struct VisitHalves<R> {
+pub struct SerialRecords<R> {
     /// The enter push.
     pub enter: Option<R>,
     /// The leave push.
     pub leave: Option<R>,
+    /// The releases.
+    pub releases: Vec<R>,
+    /// The updates.
+    pub updates: Vec<R>,
+}
+
+impl<R> Default for SerialRecords<R> {
+    fn default() -> Self {
+        SerialRecords { enter: None, leave: None, releases: Vec::new(), updates: Vec::new() }
+    }
+}
+
+/// One visit: at least one record is there.
+#[derive(Debug, Clone)]
+pub struct VisitRecords<R> {
+    /// Its records; updates in the order in which they apply, releases in the order in which they happened.
+    pub records: SerialRecords<R>,
     /// What looks wrong about it.
     pub notes: Vec<VisitNote>,
 }
@@ -67,34 +90,80 @@ impl VisitNote {
     }
 }
 
-impl<R> VisitHalves<R> {
-    /// A vehicle is inside as long as no leave is recorded.
-    #[must_use]
-    pub fn state(&self) -> VisitState {
-        if self.leave.is_some() { VisitState::Left } else { VisitState::Inside }
-    }
-}
-
-/// The visits of one serial: one if the enter times agree, else two, the leave's first.
-pub fn join<R>(enter: Option<R>, leave: Option<R>, facts: impl Fn(&R) -> HalfFacts) -> Vec<VisitHalves<R>> {
+/// The visits of one serial: one, if the enter times of its halves agree or an update gives the enter time of the stay; else
+/// two, the leave's first. Updates of a serial with two visits hold for both. Releases and updates whose enter and leave never
+/// came are a visit by themselves.
+pub fn join<R: Clone>(records: SerialRecords<R>, facts: impl Fn(&R) -> RecordFacts) -> Vec<VisitRecords<R>> {
+    let SerialRecords { enter, leave, mut releases, mut updates } = records;
+    let order = |record: &R| {
+        let facts = facts(record);
+        (facts.done_at, facts.received_at, facts.record)
+    };
+    releases.sort_by_key(order);
+    updates.sort_by_key(order);
+    let is_corrected = updates.iter().any(|update| facts(update).enter_time.is_some());
+    let visit = |enter, leave, releases, updates, notes| VisitRecords {
+        records: SerialRecords { enter, leave, releases, updates },
+        notes,
+    };
     match (enter, leave) {
-        (None, None) => Vec::new(),
-        (Some(enter), None) => vec![VisitHalves { enter: Some(enter), leave: None, notes: Vec::new() }],
-        (None, Some(leave)) => {
-            vec![VisitHalves { enter: None, leave: Some(leave), notes: vec![VisitNote::LeaveWithoutEnter] }]
-        }
+        (None, None) if releases.is_empty() && updates.is_empty() => Vec::new(),
+        (enter, None) => vec![visit(enter, None, releases, updates, Vec::new())],
+        (None, leave) => vec![visit(None, leave, releases, updates, vec![VisitNote::LeaveWithoutEnter])],
         (Some(enter), Some(leave)) => {
             let (entered, left) = (facts(&enter), facts(&leave));
-            if entered.enter_time == left.enter_time {
+            if entered.enter_time == left.enter_time || is_corrected {
                 let late = entered.record > left.record;
                 let notes = if late { vec![VisitNote::LeaveWithoutEnter] } else { Vec::new() };
-                return vec![VisitHalves { enter: Some(enter), leave: Some(leave), notes }];
+                return vec![visit(Some(enter), Some(leave), releases, updates, notes)];
             }
+            let (at_entrance, at_exit) = releases.into_iter().partition(|release| facts(release).is_at_entrance);
             let notes = vec![VisitNote::EnterTimeMismatch];
             vec![
-                VisitHalves { enter: None, leave: Some(leave), notes: notes.clone() },
-                VisitHalves { enter: Some(enter), leave: None, notes },
+                visit(None, Some(leave), at_exit, updates.clone(), notes.clone()),
+                visit(Some(enter), None, at_entrance, updates, notes),
             ]
         }
     }
+}
+
+/// What an update can correct, by protocol name; times are compared as milliseconds.
+pub const CORRECTABLE: [&str; 6] = ["plate", "plate_color", "car_type", "car_desc", "enter_time", "leave_time"];
+
+/// The value of each of [`CORRECTABLE`], as far as it is given.
+pub type CorrectableValues = [Option<String>; CORRECTABLE.len()];
+
+/// One value that an update changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    /// Its protocol name.
+    pub name: &'static str,
+    /// What it was before, if it was given.
+    pub before: Option<String>,
+    /// What the update says.
+    pub after: String,
+}
+
+/// Reads values through updates, in the order of [`join`]: what they say in the end, and what each update changed.
+#[must_use]
+pub fn correct(
+    mut values: CorrectableValues,
+    updates: &[CorrectableValues],
+) -> (CorrectableValues, Vec<Vec<Correction>>) {
+    let mut apply = |update: &CorrectableValues| {
+        let mut changed = Vec::new();
+        for ((name, value), given) in CORRECTABLE.into_iter().zip(&mut values).zip(update) {
+            let Some(after) = given.clone().filter(|given| Some(given) != value.as_ref()) else { continue };
+            changed.push(Correction { name, before: value.replace(after.clone()), after });
+        }
+        changed
+    };
+    let corrections = updates.iter().map(&mut apply).collect();
+    (values, corrections)
+}
+
+/// Is the vehicle inside? As long as nothing says when it left.
+#[must_use]
+pub fn state(leave_time: Option<UnixMillis>) -> VisitState {
+    if leave_time.is_some() { VisitState::Left } else { VisitState::Inside }
 }

@@ -79,6 +79,8 @@ fn entry((number, parks): (u64, u64), kind: PushKind, pictures: Vec<(String, Arc
             payments,
             space: None,
             parking_serial: serial,
+            own_key: None,
+            gives_leave: false,
         },
         params: format!(r#"{{"plate":"{plate}","car_desc":"临时车","car_type":"1","total_value":"500"}}"#),
         plate: Some(plate),

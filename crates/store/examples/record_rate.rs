@@ -132,6 +132,8 @@ fn entry(number: u64, has_space: bool) -> Entry {
             park: ParkId(i64::try_from(park).unwrap_or(1)),
             kind: PushKind::Leave,
             parking_serial: serial,
+            own_key: None,
+            gives_leave: false,
             enter_time: UnixMillis(event_time - 3_600_000),
             event_time: UnixMillis(event_time),
             received_at: UnixMillis(event_time),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use parkgate_ledger::{ParkId, Space};
-use parkgate_wire::{PushKind, Secret, UnixMillis};
+use parkgate_wire::{KindSet, PushKind, Secret, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::query::RecordView;
@@ -57,10 +57,8 @@ pub struct NewSubscriber {
     pub secret: Secret,
     /// Of which parks, by `park_uuid`; `None` for all, also those to come.
     pub parks: Option<Vec<String>>,
-    /// Of vehicles entering?
-    pub enters: bool,
-    /// Of vehicles leaving?
-    pub leaves: bool,
+    /// Which pushes.
+    pub kinds: KindSet,
 }
 
 /// Who receives what.
@@ -244,7 +242,7 @@ pub struct Delivery {
     pub park_uuid: String,
     /// Of which stay.
     pub parking_serial: String,
-    /// Enter or leave.
+    /// Which call.
     pub kind: PushKind,
     /// Given up, until somebody retries it.
     pub dead: bool,
@@ -265,7 +263,7 @@ pub struct Difference {
     pub subscriber: i64,
     /// Of which park.
     pub park_uuid: String,
-    /// Enter or leave.
+    /// Which call.
     pub kind: PushKind,
     /// Of which stay, as sent.
     pub parking_serial: String,

@@ -41,7 +41,9 @@ pub use parkgate_ledger::fanout::{Inline, SubscriberId};
 pub use parkgate_seal::disk::make_folder;
 pub use parkgate_seal::{KeyError, MasterKey};
 pub use quarantine::{NO_PARK, NewQuarantined, QuarantineContent, QuarantineFilter, QuarantineOutcome, Quarantined};
-pub use query::{Conflict, ConflictFilter, Conflicting, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter};
+pub use query::{
+    Conflict, ConflictFilter, Conflicting, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter, VisitUpdate,
+};
 pub use recorder::{Recorded, Recorder};
 pub use registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use reserve::disk_room;

@@ -1,7 +1,7 @@
 //! What may be asked of the store, and the rows it answers with.
 
 use parkgate_ledger::ParkId;
-use parkgate_ledger::visit::VisitNote;
+use parkgate_ledger::visit::{Correction, VisitNote};
 use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
 use serde_json::{Map, Value};
 
@@ -46,11 +46,11 @@ pub struct Visit {
     pub park_uuid: String,
     /// The car park's serial.
     pub parking_serial: String,
-    /// `plate`: the leave's, else the enter's.
+    /// `plate`, as the last update has it; else the leave's, else the enter's.
     pub plate: Option<String>,
-    /// When it entered.
+    /// When it entered, as the last update has it. Of a release whose vehicle is not known otherwise: when it happened.
     pub enter_time: UnixMillis,
-    /// When it left, if it has.
+    /// When it left, if it has: as the last update has it, else the leave.
     pub leave_time: Option<UnixMillis>,
     /// The enter push.
     pub enter: Option<RecordView>,
@@ -58,16 +58,29 @@ pub struct Visit {
     pub leave: Option<RecordView>,
     /// The payments taken, in the order of the list.
     pub payments: Vec<TakenPayment>,
+    /// Barriers opened by hand for it, in the order in which that happened.
+    pub releases: Vec<RecordView>,
+    /// What corrected it, in the order in which it applies.
+    pub updates: Vec<VisitUpdate>,
     /// What the ledger found odd about it.
     pub notes: Vec<VisitNote>,
     /// Ignored pushes that came with the same serial.
     pub conflicts: Vec<Conflict>,
 }
 
+/// An update of a visit.
+#[derive(Debug, Clone)]
+pub struct VisitUpdate {
+    /// The push: who, when and why.
+    pub record: RecordView,
+    /// What it changed.
+    pub corrections: Vec<Correction>,
+}
+
 /// One recorded push.
 #[derive(Debug, Clone)]
 pub struct RecordView {
-    /// Enter or leave.
+    /// Which call it came by.
     pub kind: PushKind,
     /// The name of its request.
     pub seqno: Seqno,

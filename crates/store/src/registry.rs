@@ -31,6 +31,8 @@ pub struct Park {
     pub old_secret: Option<OldSecret>,
     /// Pushes must be signed (`leave.md` marks `sign` as optional).
     pub require_sign: bool,
+    /// A vehicle that asks whether it may enter is refused while no space is free.
+    pub refuse_when_full: bool,
     /// Where its serials started anew, the newest first; empty for nearly all parks.
     pub epochs: Vec<Epoch>,
 }
@@ -103,6 +105,8 @@ pub struct ParkChange {
     pub allow: Option<Vec<String>>,
     /// See [`Park::require_sign`].
     pub require_sign: Option<bool>,
+    /// See [`Park::refuse_when_full`].
+    pub refuse_when_full: Option<bool>,
     /// With a new secret: the one before stays good until then.
     pub old_secret_until: Option<i64>,
 }

@@ -1,14 +1,15 @@
 //! What stored rows mean, whichever database they are in: codes, the places that sealed texts are bound to, and how a visit
 //! is put together.
 
-use parkgate_ledger::visit::{HalfFacts, VisitHalves, join};
+use parkgate_ledger::visit::{CORRECTABLE, CorrectableValues, RecordFacts, SerialRecords, VisitRecords, correct, join};
 use parkgate_ledger::{Arrival, ParkId, RecordId, Recount, SpaceEvent, counts_as_of};
 use parkgate_wire::push::{entry_text, payment_entries};
+use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, TRANSPORT_NAMES, UnixMillis};
 use serde_json::{Map, Value};
 
 use crate::quarantine::NewQuarantined;
-use crate::query::{Conflict, RecordView, TakenPayment, Visit};
+use crate::query::{Conflict, RecordView, TakenPayment, Visit, VisitUpdate};
 use crate::{Entry, StoreError};
 use parkgate_seal::Seal;
 
@@ -22,6 +23,7 @@ const ROW_BYTES: u64 = 200;
 pub(crate) const GONE: &str = "记录已不在 (the record is gone)";
 
 /// A record with what only the stores need of it.
+#[derive(Clone)]
 pub(crate) struct StoredRecord {
     pub(crate) id: i64,
     pub(crate) enter_time: UnixMillis,
@@ -48,11 +50,19 @@ pub(crate) fn kind_code(kind: PushKind) -> i64 {
     match kind {
         PushKind::Enter => 0,
         PushKind::Leave => 1,
+        PushKind::Release => 2,
+        PushKind::Update => 3,
     }
 }
 
 pub(crate) fn kind_of(code: i64) -> PushKind {
-    if code == 0 { PushKind::Enter } else { PushKind::Leave }
+    let known = PushKind::ALL.into_iter().find(|kind| kind_code(*kind) == code);
+    known.unwrap_or(PushKind::Leave)
+}
+
+/// The serial of the stay that a release or an update is about; an enter and a leave stand under theirs.
+pub(crate) fn visit_serial(arrival: &Arrival) -> Option<&str> {
+    arrival.own_key.as_ref().map(|_| arrival.parking_serial.as_str())
 }
 
 /// What the personal fields of a record are bound to.
@@ -156,37 +166,87 @@ pub(crate) fn object(json: &[u8]) -> Result<Map<String, Value>, StoreError> {
     serde_json::from_slice(json).map_err(|error| StoreError::Broken(format!("stored parameters: {error}")))
 }
 
-/// The stays under one serial, the leave's first.
-pub(crate) fn stays_of(found: Vec<StoredRecord>) -> Vec<VisitHalves<StoredRecord>> {
-    let (mut enter, mut leave) = (None, None);
+/// The visits under one serial, the leave's first.
+pub(crate) fn visits_of_serial(found: Vec<StoredRecord>) -> Vec<VisitRecords<StoredRecord>> {
+    let mut records = SerialRecords::default();
     for found in found {
         match found.view.kind {
-            PushKind::Enter => enter = Some(found),
-            PushKind::Leave => leave = Some(found),
+            PushKind::Enter => records.enter = Some(found),
+            PushKind::Leave => records.leave = Some(found),
+            PushKind::Release => records.releases.push(found),
+            PushKind::Update => records.updates.push(found),
         }
     }
-    join(enter, leave, |found: &StoredRecord| HalfFacts { record: RecordId(found.id), enter_time: found.enter_time })
+    join(records, facts)
+}
+
+fn facts(found: &StoredRecord) -> RecordFacts {
+    let params = &found.view.params;
+    let given = |name: &str| params.get(name).and_then(Value::as_str).and_then(UnixMillis::parse_iso);
+    let received_at = UnixMillis(found.view.received_at);
+    RecordFacts {
+        record: RecordId(found.id),
+        enter_time: if found.view.kind.is_half() { Some(found.enter_time) } else { given("enter_time") },
+        done_at: given("operate_time").or_else(|| given("release_time")).unwrap_or(received_at),
+        received_at,
+        is_at_entrance: params.get("release_type").and_then(Value::as_str) == Some("1"),
+    }
+}
+
+/// What a record says of the values that updates correct: of an update only what it gives.
+fn correctable(found: &StoredRecord) -> CorrectableValues {
+    CORRECTABLE.map(|name| {
+        let given = || found.view.params.get(name).and_then(Value::as_str).filter(|text| !says_nothing(text));
+        match (name, found.view.kind) {
+            ("plate", _) => found.plate.clone(),
+            ("enter_time", PushKind::Enter | PushKind::Leave) => Some(found.enter_time.to_string()),
+            ("leave_time", PushKind::Leave) => Some(found.event_time.to_string()),
+            ("leave_time", PushKind::Enter) => None,
+            ("enter_time" | "leave_time", _) => Some(UnixMillis::parse_iso(given()?)?.to_string()),
+            _ => given().map(str::to_owned),
+        }
+    })
 }
 
 pub(crate) fn visit_of(
     park_uuid: &str,
     parking_serial: &str,
-    stay: VisitHalves<StoredRecord>,
+    visit: VisitRecords<StoredRecord>,
     payments: Vec<TakenPayment>,
     conflicts: Vec<Conflict>,
 ) -> Visit {
-    let newest = stay.leave.as_ref().or(stay.enter.as_ref());
+    let VisitRecords { records: SerialRecords { enter, leave, releases, updates }, notes } = visit;
+    // What a leave says goes before what its enter said.
+    let mut values = enter.as_ref().map(correctable).unwrap_or_default();
+    for (value, given) in values.iter_mut().zip(leave.as_ref().map(correctable).unwrap_or_default()) {
+        *value = given.or(value.take());
+    }
+    if enter.is_none() && leave.is_none() {
+        // By itself: as its release has it, whose times are no enter's.
+        let given = releases.first().map(correctable).unwrap_or_default();
+        values = given;
+    }
+    let (values, corrections) = correct(values, &updates.iter().map(correctable).collect::<Vec<_>>());
+    let [plate, _, _, _, enter_time, leave_time] = &values;
+    let time = |text: &Option<String>| text.as_deref().and_then(UnixMillis::parse);
+    let first = leave.iter().chain(&enter).chain(&updates).chain(&releases).next();
     Visit {
         park_uuid: park_uuid.to_owned(),
         parking_serial: parking_serial.to_owned(),
-        plate: stay.leave.iter().chain(&stay.enter).find_map(|half| half.plate.clone()),
-        enter_time: newest.map_or(UnixMillis(0), |half| half.enter_time),
-        leave_time: stay.leave.as_ref().map(|leave| leave.event_time),
+        plate: plate.clone(),
+        enter_time: time(enter_time).or(first.map(|first| first.enter_time)).unwrap_or(UnixMillis(0)),
+        leave_time: time(leave_time).or(leave.as_ref().map(|leave| leave.event_time)),
         payments,
-        notes: stay.notes,
+        notes,
         conflicts,
-        enter: stay.enter.map(|half| half.view),
-        leave: stay.leave.map(|half| half.view),
+        enter: enter.map(|found| found.view),
+        leave: leave.map(|found| found.view),
+        releases: releases.into_iter().map(|found| found.view).collect(),
+        updates: updates
+            .into_iter()
+            .zip(corrections)
+            .map(|(found, corrections)| VisitUpdate { record: found.view, corrections })
+            .collect(),
     }
 }
 

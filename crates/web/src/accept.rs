@@ -22,6 +22,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use parkgate_gate::{Gate, Supervised};
 use parkgate_store::StoreError;
+use parkgate_wire::call::ReplyStyle;
 use parkgate_wire::reply::ReplyCode;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -222,7 +223,7 @@ impl Entrance {
     fn turn_away(&self, stream: TcpStream, address: IpAddr) {
         self.note_turned_away(address);
         let (seqno, node) = (self.server.gate.next_seqno(), &self.server.gate.settings.node);
-        let json = ReplyCode::Unavailable.to_json(Some(TOO_MANY), seqno, node, "");
+        let json = ReplyCode::Unavailable.to_json(ReplyStyle::Ignoring, Some(TOO_MANY), seqno, node, "");
         let reply = format!(
             "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=UTF-8\r\n\
              retry-after: {RETRY_AFTER_SECONDS}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{json}",

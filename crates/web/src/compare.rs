@@ -53,7 +53,7 @@ async fn theirs(
     compared: Compared,
 ) -> Option<Response> {
     // What could not be kept here must come again, whatever others say of it.
-    let summary = compared_summary(outcome, received.seqno)?;
+    let summary = compared_summary(received.kind, outcome, received.seqno)?;
     let park = outcome.park.as_deref();
     match (forwarder.ask(compared, epoch_of(outcome), &summary).await, &outcome.result) {
         (Some(upstream), _) => Some(of_upstream(upstream, park)),

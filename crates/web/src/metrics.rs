@@ -46,8 +46,8 @@ const RESULTS: [CountedAs; 9] = [
 /// All figures, the gate's among them.
 pub(crate) struct Metrics {
     registry: Registry,
-    enters: Vec<Counter>,
-    leaves: Vec<Counter>,
+    /// Of each kind, by result.
+    pushes: [Vec<Counter>; PushKind::ALL.len()],
     seconds: Histogram,
     pub(crate) connections: Gauge,
     pub(crate) turned_away: Counter,
@@ -58,7 +58,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("parkgate");
         let pushes = Family::<PushLabels, Counter>::default();
         let held = |kind| RESULTS.map(|result| pushes.get_or_create_owned(&PushLabels { kind, result })).to_vec();
-        let (enters, leaves) = (held("enter"), held("leave"));
+        let held = PushKind::ALL.map(|kind| held(kind.name()));
         // From a tenth of a millisecond to half a minute.
         let bounds = [0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 5.0, 30.0];
         let seconds = Histogram::new(bounds);
@@ -71,15 +71,11 @@ impl Metrics {
         let help = "Connections, and requests through a proxy, beyond what one address may have";
         registry.register("turned_away", help, turned_away.clone());
         register_gate(&mut registry, figures);
-        Metrics { registry, enters, leaves, seconds, connections, turned_away }
+        Metrics { registry, pushes: held, seconds, connections, turned_away }
     }
 
     pub(crate) fn count(&self, kind: PushKind, result: CountedAs, seconds: f64) {
-        let held = match kind {
-            PushKind::Enter => &self.enters,
-            PushKind::Leave => &self.leaves,
-        };
-        if let Some(counter) = held.get(result as usize) {
+        if let Some(counter) = self.pushes.get(kind as usize).and_then(|held| held.get(result as usize)) {
             counter.inc();
         }
         self.seconds.observe(seconds);

@@ -47,8 +47,8 @@ pub(crate) enum PushResult {
     Verified,
     /// Not admitted.
     Refused { rejection: Rejection, kept: Quarantining },
-    /// Ignored for its serial, like so many others before it that it is no conflict of the visit any more.
-    Overflowed { parking_serial: String, kept: Quarantining },
+    /// Ignored for its key, like so many others before it that it is not kept as a conflict any more.
+    Overflowed { key: String, kept: Quarantining },
     /// Its pictures were not received: the disk is nearly full, and the push had not proved to be a good one when they came.
     DiskLow,
     /// Bodies keep as much in memory as they may, or as this sender may.

@@ -96,14 +96,13 @@ async fn record(
     let result = match recording {
         Ok(Recording::Recorded { recorded, epoch }) => PushResult::Recorded { recorded, epoch },
         Ok(Recording::Verified) => PushResult::Verified,
-        // Nobody gets stuck on a serial, however often it was sent with other content.
-        Ok(Recording::Overflowing { form, pictures }) => {
-            let parking_serial = form.get("parking_serial").unwrap_or_default().to_owned();
+        // Nobody gets stuck on a key, however often it was sent with other content.
+        Ok(Recording::Overflowing { key, form, pictures }) => {
             let (content, files) = (RefusedContent::Form(form), RefusedFiles::of_admitted(pictures));
-            let cause = RefusalCause::SerialTaken(&parking_serial);
+            let cause = RefusalCause::KeyTaken(&key);
             let refused = refused_push(received, Some(&park), cause, content, files);
             match server.gate.quarantine.keep(refused).await {
-                Ok(kept) => PushResult::Overflowed { parking_serial, kept },
+                Ok(kept) => PushResult::Overflowed { key, kept },
                 Err(fault) => PushResult::Failed(fault),
             }
         }

@@ -3,12 +3,13 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
-use parkgate_gate::admit::{Rejection, serial_taken};
+use parkgate_gate::admit::{Rejection, key_taken};
 use parkgate_gate::{GateFault, KnownPark, Quarantining, summary};
 use parkgate_ledger::Verdict;
-use parkgate_wire::Seqno;
+use parkgate_wire::call::ReplyStyle;
 use parkgate_wire::refusal::RefusalClass;
 use parkgate_wire::reply::ReplyCode;
+use parkgate_wire::{PushKind, Seqno};
 
 use crate::metrics::CountedAs;
 use crate::outcome::{PushOutcome, PushResult, Received};
@@ -29,7 +30,7 @@ struct ReplyRow {
 
 /// Answers, logs and counts.
 pub(crate) fn reply(server: &Server, received: &Received, outcome: &PushOutcome) -> Response {
-    let row = row(&outcome.result, received.seqno);
+    let row = row(received.kind, &outcome.result, received.seqno);
     push_log::log(server, received, outcome, row.status);
     server.metrics.count(received.kind, row.counted, received.started.elapsed().as_secs_f64());
     response(server, received, outcome.park.as_deref(), &row)
@@ -42,7 +43,8 @@ pub(crate) fn unavailable(server: &Server, received: &Received, park: Option<&Kn
 
 fn response(server: &Server, received: &Received, park: Option<&KnownPark>, row: &ReplyRow) -> Response {
     let node = &server.gate.settings.node;
-    let json = row.code.to_json(row.hint.as_deref(), row.seqno, node, received.kind.path());
+    let call = received.kind.call();
+    let json = row.code.to_json(call.replies, row.hint.as_deref(), row.seqno, node, call.path);
     let always_200 = park.is_some_and(|park| park.park.http_200_always);
     let mut response = json_response(if always_200 { StatusCode::OK } else { row.status }, json);
     if row.code == ReplyCode::Unavailable {
@@ -53,31 +55,29 @@ fn response(server: &Server, received: &Received, park: Option<&KnownPark>, row:
 
 /// What would have been answered, as far as it is compared with another platform's reply. None where the sender must come
 /// again, or may not send from where it does.
-pub(crate) fn compared_summary(outcome: &PushOutcome, seqno: Seqno) -> Option<String> {
-    let row = row(&outcome.result, seqno);
+pub(crate) fn compared_summary(kind: PushKind, outcome: &PushOutcome, seqno: Seqno) -> Option<String> {
+    let row = row(kind, &outcome.result, seqno);
     let is_turned_away = matches!(outcome.result, PushResult::Refused { kept: Quarantining::NotKept, .. });
     let is_kept = !is_turned_away && !matches!(row.code, ReplyCode::Unavailable | ReplyCode::Internal);
-    is_kept.then(|| summary(row.code.to_json(row.hint.as_deref(), row.seqno, "", "").as_bytes()))
+    is_kept.then(|| summary(row.code.to_json(kind.call().replies, row.hint.as_deref(), row.seqno, "", "").as_bytes()))
 }
 
 /// The reply to a request that is turned away unread, since there are too many.
 pub(crate) fn busy(server: &Server, path: &str, hint: &str) -> Response {
     let (seqno, node) = (server.gate.next_seqno(), &server.gate.settings.node);
-    let json = ReplyCode::Unavailable.to_json(Some(hint), seqno, node, path);
+    let json = ReplyCode::Unavailable.to_json(ReplyStyle::Ignoring, Some(hint), seqno, node, path);
     let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, json);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-fn row(result: &PushResult, seqno: Seqno) -> ReplyRow {
+fn row(kind: PushKind, result: &PushResult, seqno: Seqno) -> ReplyRow {
     match result {
         PushResult::Verified => ok_row(None, seqno, CountedAs::Recorded),
-        PushResult::Recorded { recorded, .. } => verdict_row(recorded.verdict(), seqno),
-        PushResult::Refused { rejection, kept } => refusal_row(rejection, kept, seqno),
-        PushResult::Overflowed { parking_serial, kept: Quarantining::Kept { first, .. } } => {
-            conflict_row(parking_serial, *first)
-        }
+        PushResult::Recorded { recorded, .. } => verdict_row(kind, recorded.verdict(), seqno),
+        PushResult::Refused { rejection, kept } => refusal_row(kind.call().replies, rejection, kept, seqno),
+        PushResult::Overflowed { key, kept: Quarantining::Kept { first, .. } } => conflict_row(kind, key, *first),
         PushResult::Overflowed { kept: Quarantining::Full | Quarantining::NotKept, .. } | PushResult::DiskLow => {
             unavailable_row(seqno, CountedAs::QuarantineFull)
         }
@@ -89,19 +89,19 @@ fn row(result: &PushResult, seqno: Seqno) -> ReplyRow {
     }
 }
 
-fn verdict_row(verdict: &Verdict, seqno: Seqno) -> ReplyRow {
+fn verdict_row(kind: PushKind, verdict: &Verdict, seqno: Seqno) -> ReplyRow {
     match verdict {
         Verdict::Recorded { refused_orders } => ok_row(refused_hint(refused_orders), seqno, CountedAs::Recorded),
         Verdict::Repeated { seqno, refused_orders } => {
             ok_row(refused_hint(refused_orders), *seqno, CountedAs::Repeated)
         }
-        Verdict::Conflict { seqno, parking_serial } => conflict_row(parking_serial, *seqno),
+        Verdict::Conflict { seqno, key } => conflict_row(kind, key, *seqno),
         // Kept nowhere.
         Verdict::Overflowing => unavailable_row(seqno, CountedAs::Unavailable),
     }
 }
 
-fn refusal_row(rejection: &Rejection, kept: &Quarantining, seqno: Seqno) -> ReplyRow {
+fn refusal_row(style: ReplyStyle, rejection: &Rejection, kept: &Quarantining, seqno: Seqno) -> ReplyRow {
     let (seqno, finding) = match kept {
         Quarantining::Kept { first, finding } => (*first, finding.as_deref()),
         Quarantining::NotKept => (seqno, None),
@@ -110,10 +110,14 @@ fn refusal_row(rejection: &Rejection, kept: &Quarantining, seqno: Seqno) -> Repl
     match rejection {
         Rejection::Mismatched(mismatch) => {
             let hint = match finding {
-                None => mismatch.hint(),
-                Some(finding) => format!("{} 可能原因: {finding}", mismatch.hint()),
+                None => mismatch.hint(style),
+                Some(finding) => format!("{} 可能原因: {finding}", mismatch.hint(style)),
             };
-            ReplyRow { code: ReplyCode::Ignored, ..ok_row(Some(hint), seqno, CountedAs::BadSignature) }
+            let (status, code) = match style {
+                ReplyStyle::Ignoring => (StatusCode::OK, ReplyCode::Ignored),
+                ReplyStyle::Refusing => (StatusCode::UNAUTHORIZED, ReplyCode::WrongSignature),
+            };
+            ReplyRow { status, code, hint: Some(hint), seqno, counted: CountedAs::BadSignature }
         }
         Rejection::Refused(refusal) => {
             let (status, code, counted) = of_refusal(refusal.class());
@@ -126,8 +130,8 @@ fn ok_row(hint: Option<String>, seqno: Seqno, counted: CountedAs) -> ReplyRow {
     ReplyRow { status: StatusCode::OK, code: ReplyCode::Ok, hint, seqno, counted }
 }
 
-fn conflict_row(parking_serial: &str, seqno: Seqno) -> ReplyRow {
-    ReplyRow { code: ReplyCode::Ignored, ..ok_row(Some(serial_taken(parking_serial)), seqno, CountedAs::Conflict) }
+fn conflict_row(kind: PushKind, key: &str, seqno: Seqno) -> ReplyRow {
+    ReplyRow { code: ReplyCode::Ignored, ..ok_row(Some(key_taken(kind, key)), seqno, CountedAs::Conflict) }
 }
 
 fn unavailable_row(seqno: Seqno, counted: CountedAs) -> ReplyRow {

@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
+use parkgate_wire::call::ReplyStyle;
 use parkgate_wire::reply::ReplyCode;
 use parkgate_wire::{SPACE_PATH, call_at};
 
@@ -58,7 +59,7 @@ impl Routes {
         client: ClientAddress,
         request: http::Request<Incoming>,
     ) -> Result<Response, Infallible> {
-        if let Some(kind) = call_at(request.uri().path()) {
+        if let Some(kind) = call_at(request.uri().path()).and_then(|call| call.kind) {
             let is_compared = self.server.gate.registry.load().is_compared();
             return Ok(if is_compared {
                 compare::receive(&self.server, kind, client, request).await
@@ -81,6 +82,7 @@ impl Routes {
 async fn not_a_get(State(server): State<Arc<Server>>, request: Request) -> Response {
     let hint = "请用GET, 参数在地址中 (use GET, parameters in the address)";
     let json = ReplyCode::BadRequest.to_json(
+        ReplyStyle::Ignoring,
         Some(hint),
         server.gate.next_seqno(),
         &server.gate.settings.node,
@@ -92,6 +94,7 @@ async fn not_a_get(State(server): State<Arc<Server>>, request: Request) -> Respo
 async fn unknown_path(State(server): State<Arc<Server>>, request: Request) -> Response {
     let hint = "没有这个接口, 请检查推送地址 (no such call: check the URL)";
     let json = ReplyCode::BadRequest.to_json(
+        ReplyStyle::Ignoring,
         Some(hint),
         server.gate.next_seqno(),
         &server.gate.settings.node,
@@ -103,6 +106,12 @@ async fn unknown_path(State(server): State<Arc<Server>>, request: Request) -> Re
 /// Figures name parks and subscribers, and everybody reaches this address.
 async fn elsewhere(State(server): State<Arc<Server>>) -> Response {
     let hint = "指标在管理地址, 见启动时的`admin on` (figures are at the admin address: --admin-listen)";
-    let json = ReplyCode::BadRequest.to_json(Some(hint), server.gate.next_seqno(), &server.gate.settings.node, METRICS);
+    let json = ReplyCode::BadRequest.to_json(
+        ReplyStyle::Ignoring,
+        Some(hint),
+        server.gate.next_seqno(),
+        &server.gate.settings.node,
+        METRICS,
+    );
     json_response(StatusCode::NOT_FOUND, json)
 }

@@ -13,7 +13,9 @@ use http::StatusCode;
 use parkgate_client::now;
 use parkgate_gate::admit::{Rejection, may_ask};
 use parkgate_gate::{Gate, GateFault, KnownPark};
+use parkgate_wire::call::ReplyStyle;
 use parkgate_wire::form::FormLimits;
+use parkgate_wire::reply::ReplyCode;
 use parkgate_wire::{Form, Refusal, SPACE_PATH, Seqno};
 use serde_json::{Map, Value, json};
 
@@ -55,7 +57,13 @@ fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<Kn
     let refuse = |refusal: &Refusal| {
         let (status, answer, _) = of_refusal(refusal.class());
         let hint = Some(refusal.hint());
-        Box::new(SpaceReply { status, code: answer.code(), message: answer.message(), hint, payload: None })
+        Box::new(SpaceReply {
+            status,
+            code: answer.code(ReplyStyle::Refusing),
+            message: answer.message(),
+            hint,
+            payload: None,
+        })
     };
     let query = request.uri().query().unwrap_or_default();
     let form = Form::from_urlencoded(query.as_bytes(), UTF_8, FormLimits::default()).map_err(|why| refuse(&why))?;
@@ -64,13 +72,13 @@ fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<Kn
             return Err(refuse(&Refusal::Missing { name }));
         }
     }
-    may_ask(&gate.registry.load(), form, client.0, now()).map_err(|why| match why {
+    may_ask(&gate.registry.load(), form, None, client.0, now()).map(|asked| asked.park).map_err(|why| match why {
         Rejection::Refused(refusal) => refuse(&refusal),
         // As the sibling calls say it: a query that is not answered cannot count as success.
         Rejection::Mismatched(mismatch) => Box::new(SpaceReply {
             status: StatusCode::UNAUTHORIZED,
-            code: "401",
-            message: "请求签名校验不通过",
+            code: ReplyCode::WrongSignature.code(ReplyStyle::Refusing),
+            message: ReplyCode::WrongSignature.message(),
             hint: Some(mismatch.masked),
             payload: None,
         }),
@@ -105,7 +113,7 @@ async fn found(gate: &Gate, known: &KnownPark) -> SpaceReply {
 fn failed(fault: &GateFault) -> SpaceReply {
     tracing::error!(error = %fault, "free spaces could not be read");
     let (status, answer, _) = of_fault(fault);
-    SpaceReply { status, code: answer.code(), message: answer.message(), hint: None, payload: None }
+    SpaceReply { status, code: answer.code(ReplyStyle::Refusing), message: answer.message(), hint: None, payload: None }
 }
 
 impl SpaceReply {

@@ -53,7 +53,7 @@ fn body() -> Vec<u8> {
 
 fn verified(body: &[u8], secret: &Secret) -> Push {
     let form = Form::from_urlencoded(body, UTF_8, FormLimits::default()).unwrap();
-    match verify(form, PushKind::Leave, secret) {
+    match verify(form, PushKind::Leave.call(), secret) {
         Verified::Matched(form) => Push::read(form, PushKind::Leave, usize::MAX).unwrap(),
         other => panic!("{other:?}"),
     }

@@ -5,7 +5,8 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::field::{FIELDS, Field, Need};
+use crate::call::{CALLS, Call, TimeForm};
+use crate::field::{Field, Need};
 use crate::lost_text::lost_text;
 use crate::params::Params;
 use crate::push::amount;
@@ -21,10 +22,10 @@ pub struct Advisory {
     pub message: String,
 }
 
-/// The fields whose own value can look wrong.
-static ADVISED: LazyLock<Vec<&Field>> = LazyLock::new(|| {
+/// The fields whose own value can look wrong, of each call's page.
+static ADVISED: LazyLock<[Vec<&Field>; CALLS.len()]> = LazyLock::new(|| {
     let strict = |field: &Field| matches!(field.need, Need::Strict | Need::StrictWithApp);
-    FIELDS.iter().filter(|field| strict(field) || !field.listed.is_empty()).collect()
+    CALLS.map(|call| call.fields.iter().filter(|field| strict(field) || !field.listed.is_empty()).collect())
 });
 
 /// Clocks of car parks run ahead by minutes; anything later is a wrong time.
@@ -34,10 +35,12 @@ const AHEAD_MAX: Duration = Duration::from_secs(10 * 60);
 #[must_use]
 pub fn advise(kind: PushKind, params: &Params, received_at: UnixMillis) -> Vec<Advisory> {
     let mut found = Vec::new();
-    advise_fields(params, &mut found);
-    advise_times(kind, params, received_at, &mut found);
-    advise_total(params, &mut found);
-    advise_space(params, &mut found);
+    advise_fields(kind.call(), params, &mut found);
+    advise_times(kind.call(), params, received_at, &mut found);
+    if kind.is_half() {
+        advise_total(params, &mut found);
+        advise_space(params, &mut found);
+    }
     advise_text(params, &mut found);
     found
 }
@@ -61,8 +64,8 @@ pub fn in_words(code: &str) -> String {
     words.map_or_else(|| code.to_owned(), |(_, zh, en)| format!("{zh} ({en})"))
 }
 
-fn advise_fields(params: &Params, found: &mut Vec<Advisory>) {
-    for field in ADVISED.iter() {
+fn advise_fields(call: &Call, params: &Params, found: &mut Vec<Advisory>) {
+    for field in ADVISED.get(call.index()).into_iter().flatten() {
         match params.get(field.name) {
             None => {
                 let expected = match field.need {
@@ -86,16 +89,19 @@ fn advise_fields(params: &Params, found: &mut Vec<Advisory>) {
     }
 }
 
-fn advise_times(kind: PushKind, params: &Params, received_at: UnixMillis, found: &mut Vec<Advisory>) {
-    let time = |name: &str| params.get(name).and_then(UnixMillis::parse);
-    let (enter, leave) = (time("enter_time"), time("leave_time"));
-    for (name, time) in [("enter_time", enter), ("leave_time", leave)] {
-        if time.is_some_and(|time| time > received_at.after(AHEAD_MAX)) {
+fn advise_times(call: &Call, params: &Params, received_at: UnixMillis, found: &mut Vec<Advisory>) {
+    let time = |name: &str| {
+        let text = params.get(name)?;
+        if call.time_form == TimeForm::Iso { UnixMillis::parse_iso(text) } else { UnixMillis::parse(text) }
+    };
+    for name in call.times {
+        if time(name).is_some_and(|time| time > received_at.after(AHEAD_MAX)) {
             let message = format!("参数`{name}`在未来, 请检查车场时钟 ({name} is in the future)");
             found.push(Advisory { code: "time_in_future", message });
         }
     }
-    if kind == PushKind::Leave && leave.zip(enter).is_some_and(|(leave, enter)| leave < enter) {
+    let leaves = call.times.contains(&"leave_time");
+    if leaves && time("leave_time").zip(time("enter_time")).is_some_and(|(leave, enter)| leave < enter) {
         found.push(Advisory {
             code: "leave_before_enter",
             message: "离场时间早于入场时间 (leave_time is before enter_time)".into(),

@@ -14,12 +14,13 @@
 //! parameters, and any further name that only one has lies in order between those, where rule 2 refuses the reading
 //! without it.
 
+use crate::call::Call;
 use crate::canonical::Canonical;
-use crate::field;
+use crate::field::is_name;
 
 /// The parameter whose value can be read as another parameter, and that other name; `None` if there is only one
-/// reading.
-pub(crate) fn other_reading(canonical: &Canonical) -> Option<(String, String)> {
+/// reading. A documented name is one of this call's own page.
+pub(crate) fn other_reading(canonical: &Canonical, call: &Call) -> Option<(String, String)> {
     let text = canonical.text.as_str();
     if memchr::memchr_iter(b'&', text.as_bytes()).count() < canonical.starts.len() {
         // Every `&` separates two parameters: by far the most common case.
@@ -33,17 +34,17 @@ pub(crate) fn other_reading(canonical: &Canonical) -> Option<(String, String)> {
         let position = ampersand + 1;
         if starts.next_if_eq(&position).is_some() {
             holder = name_at(text, position)?;
-            if field::known(holder).is_some() {
+            if call.documents(holder) {
                 documented_before = holder;
             }
             continue;
         }
         let Some(inner) = name_at(text, position) else { continue };
-        let refused = if field::known(inner).is_some() {
+        let refused = if call.documents(inner) {
             inner > first
         } else {
             // The first parameter counts like a documented one: every reading starts with it.
-            inner >= documented_before && next_documented(text, starts.clone()).is_none_or(|next| inner <= next)
+            inner >= documented_before && next_documented(text, starts.clone(), call).is_none_or(|next| inner <= next)
         };
         if refused {
             return Some((holder.to_owned(), inner.to_owned()));
@@ -52,15 +53,15 @@ pub(crate) fn other_reading(canonical: &Canonical) -> Option<(String, String)> {
     None
 }
 
-fn next_documented(text: &str, mut starts: impl Iterator<Item = usize>) -> Option<&str> {
-    starts.find_map(|start| name_at(text, start).filter(|name| field::known(name).is_some()))
+fn next_documented<'a>(text: &'a str, mut starts: impl Iterator<Item = usize>, call: &Call) -> Option<&'a str> {
+    starts.find_map(|start| name_at(text, start).filter(|name| call.documents(name)))
 }
 
 /// `NAME` of `NAME=…`, if one starts here.
 fn name_at(text: &str, position: usize) -> Option<&str> {
     let rest = text.get(position..)?;
     let (name, _) = rest.get(..rest.len().min(65)).unwrap_or_else(|| floor(rest, 65)).split_once('=')?;
-    field::is_name(name.as_bytes()).then_some(name)
+    is_name(name.as_bytes()).then_some(name)
 }
 
 fn floor(text: &str, bytes: usize) -> &str {

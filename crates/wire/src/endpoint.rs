@@ -1,15 +1,18 @@
 //! The address of each call of the protocol, however the platform was named.
 
 use crate::PushKind;
+use crate::call::{CALLS, Call};
 
-/// All calls of the protocol are below this path.
-const CALLS: &str = "/gate/1.0";
+/// All calls of this version of the protocol are below this path.
+const VERSION: &str = "/gate/1.0";
+/// All calls of every version.
+const GATE: &str = "gate";
 
 /// The path of a query for a park's free spaces.
 pub const SPACE_PATH: &str = "/gate/1.0/parking/realtime/space";
 
 /// The address of a call at a platform that was named by its root (`https://city.example`, behind a proxy
-/// `https://city.example/parking`) or by the full address of any call. `{event}` stands for `enter` or `leave`. The
+/// `https://city.example/parking`) or by the full address of any call. `{event}` stands for `enter`, `leave`, `release` or `update`. The
 /// query string is kept.
 #[must_use]
 pub fn endpoint(url: &str, kind: PushKind) -> String {
@@ -22,7 +25,7 @@ pub fn endpoint(url: &str, kind: PushKind) -> String {
     let path = match (prefix(path), path.rsplit_once('/')) {
         (Some(prefix), _) => format!("{prefix}{}", kind.path()),
         // The calls of another version, or under the platform's own path.
-        (None, Some((folder, "enter" | "leave"))) => format!("{folder}/{}", kind.name()),
+        (None, Some((folder, call))) if PushKind::named(call).is_some() => format!("{folder}/{}", kind.name()),
         (None, _) => format!("{path}{}", kind.path()),
     };
     format!("{}{path}{query}", authority.trim_end_matches('/'))
@@ -31,15 +34,21 @@ pub fn endpoint(url: &str, kind: PushKind) -> String {
 /// The call that a request's path asks for. Whoever sets a platform's root as `http://gate/` asks for `//gate/1.0/…`, and
 /// some add a `/` at the end: servers in the field take both for the same.
 #[must_use]
-pub fn call_at(path: &str) -> Option<PushKind> {
-    let kinds = [PushKind::Leave, PushKind::Enter];
-    if let Some(exact) = kinds.into_iter().find(|kind| kind.path() == path) {
+pub fn call_at(path: &str) -> Option<&'static Call> {
+    if let Some(exact) = CALLS.into_iter().find(|call| call.path == path) {
         return Some(exact);
     }
     if !path.contains("//") && !path.ends_with('/') {
         return None;
     }
-    kinds.into_iter().find(|kind| segments(path).eq(segments(kind.path())))
+    CALLS.into_iter().find(|call| segments(path).eq(segments(call.path)))
+}
+
+/// Is it the path of a call, known or not?
+#[must_use]
+pub fn is_below_gate(path: &str) -> bool {
+    let mut segments = segments(path);
+    segments.next() == Some(GATE) && segments.next().is_some()
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
@@ -48,9 +57,9 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 
 /// The part of the path before the calls.
 fn prefix(path: &str) -> Option<&str> {
-    let at = path.rfind(CALLS)?;
+    let at = path.rfind(VERSION)?;
     let (prefix, call) = path.split_at(at);
-    let rest = call.strip_prefix(CALLS)?;
+    let rest = call.strip_prefix(VERSION)?;
     (rest.is_empty() || rest.starts_with('/')).then_some(prefix)
 }
 
@@ -62,14 +71,16 @@ mod tests {
     fn slashes_too_many_ask_for_the_same_call() {
         let leave = PushKind::Leave.path();
         for path in [leave.to_owned(), format!("/{leave}"), format!("{leave}/"), leave.replace('/', "//")] {
-            assert_eq!(call_at(&path), Some(PushKind::Leave), "{path}");
+            assert_eq!(call_at(&path).and_then(|call| call.kind), Some(PushKind::Leave), "{path}");
         }
-        assert_eq!(call_at("//gate/1.0/parking/internal/enter/"), Some(PushKind::Enter));
+        let enter = call_at("//gate/1.0/parking/internal/enter/").and_then(|call| call.kind);
+        assert_eq!(enter, Some(PushKind::Enter));
+        assert_eq!(call_at("/gate/1.0/parking/internal/enter/before").map(|call| call.name), Some("before"));
         let others = ["", "/", "//", "/gate//leave", "/gate/1.0/parking/internal", "/GATE/1.0/parking/internal/leave/"];
         for path in
             others.into_iter().chain(["/x//gate/1.0/parking/internal/leave", "/gate/1.0/parking/./internal/leave/"])
         {
-            assert_eq!(call_at(path), None, "{path}");
+            assert!(call_at(path).is_none(), "{path}");
         }
     }
 

@@ -3,8 +3,6 @@
 
 use std::sync::LazyLock;
 
-use crate::push_kind::PushKind;
-
 /// Must a parameter be sent?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -39,7 +37,7 @@ const fn listed(name: &'static str, need: Need, listed: &'static [&'static str])
     Field { name, need, listed }
 }
 
-/// Every documented parameter, in the order of the document's table, then those of later versions.
+/// Every parameter of enter and leave, in the order of the document's table, then those of later versions.
 pub const FIELDS: &[Field] = &[
     field("app_id", Need::Optional),
     field("sign", Need::Optional),
@@ -100,6 +98,90 @@ pub const FIELDS: &[Field] = &[
     field("app_secret", Need::Optional),
 ];
 
+/// What may come with every call.
+macro_rules! with_common {
+    ($($row:expr),* $(,)?) => {
+        &[
+            field("app_id", Need::Optional),
+            field("sign", Need::Optional),
+            field("park_uuid", Need::Optional),
+            field("api_type", Need::StrictWithApp),
+            $($row,)*
+            field("encoding", Need::Optional),
+            field("timestamp", Need::Optional),
+            field("sign_type", Need::Optional),
+            field("merchant", Need::Optional),
+            field("app_secret", Need::Optional),
+        ]
+    };
+}
+
+/// The parameters of a release (人工放行).
+pub const RELEASE_FIELDS: &[Field] = with_common![
+    listed("release_type", Need::Required, &["1", "2"]),
+    field("parking_serial", Need::Required),
+    field("plate", Need::Required),
+    listed("plate_color", Need::Optional, &["1", "2", "3", "4", "5", "-1"]),
+    field("release_time", Need::Optional),
+    field("capture_image", Need::Optional),
+    field("gate_name", Need::Optional),
+    field("gate_id", Need::Optional),
+    listed("car_type", Need::Optional, &["1", "2", "3", "4", "0"]),
+    field("car_desc", Need::Optional),
+    field("operator", Need::Optional),
+    field("reason", Need::Optional),
+    listed("release_method", Need::Optional, &["0", "1", "2", "3"]),
+    field("release_method_desc", Need::Optional),
+];
+
+/// The parameters of an update (记录变更).
+pub const UPDATE_FIELDS: &[Field] = with_common![
+    field("flow_no", Need::Required),
+    field("parking_serial", Need::Required),
+    field("plate", Need::Required),
+    listed("plate_color", Need::Optional, &["1", "2", "3", "4", "5", "-1"]),
+    listed("car_type", Need::Optional, &["1", "2", "3", "4", "0"]),
+    field("car_desc", Need::Optional),
+    field("enter_time", Need::Optional),
+    field("leave_time", Need::Optional),
+    // Marked Y, and missing from the page's own sample.
+    field("operate_time", Need::Strict),
+    field("operator", Need::Required),
+    field("reason", Need::Required),
+];
+
+/// The parameters of the question before the barrier opens (入场前查询).
+pub const BEFORE_FIELDS: &[Field] = with_common![
+    field("plate", Need::Required),
+    listed("plate_color", Need::Required, &["1", "2", "3", "4", "5", "-1"]),
+    field("gate_time", Need::Required),
+    field("gate_id", Need::Required),
+    field("gate_name", Need::Required),
+    field("capture_image", Need::Optional),
+    listed("vehicle_type", Need::Optional, &["1", "2", "3", "-1"]),
+];
+
+/// Names that only the later pages have.
+const LATER_NAMES: [&str; 12] = [
+    "release_type",
+    "release_time",
+    "capture_image",
+    "gate_name",
+    "gate_id",
+    "operator",
+    "reason",
+    "release_method",
+    "release_method_desc",
+    "flow_no",
+    "operate_time",
+    "gate_time",
+];
+
+/// How many names any page documents.
+pub(crate) const NAME_COUNT: usize = FIELDS.len() + LATER_NAMES.len();
+/// Every name that any page documents.
+pub(crate) const NAMES: [&str; NAME_COUNT] = all_names();
+
 /// The amounts of a leave, each in fen.
 pub const AMOUNTS: [&str; 6] =
     ["total_value", "free_value", "online_value", "balance_value", "cash_value", "prepaid_value"];
@@ -107,8 +189,12 @@ pub const AMOUNTS: [&str; 6] =
 /// Personal data: sealed at rest (`DESIGN.md` 8).
 pub const PERSONAL: [&str; 3] = ["idcard_name", "idcard_no", "idcard_image"];
 
-/// The fields a picture can be uploaded for: part `X_file`, hash `X_hash`, URL `X`.
-pub const IMAGES: [&str; 4] = ["enter_image", "enter_plate_image", "leave_image", "leave_plate_image"];
+/// The fields a picture can be uploaded for: part `X_file`, hash `X_hash`, URL `X`; of a release `capture_image`, which is
+/// the URL or the file itself.
+pub const IMAGES: [&str; 5] = ["enter_image", "enter_plate_image", "leave_image", "leave_plate_image", CAPTURE_IMAGE];
+
+/// The picture of a release: a URL, or the bytes in a part of the same name, without a hash.
+pub const CAPTURE_IMAGE: &str = "capture_image";
 
 /// Part, hash and URL of each picture that can be uploaded, by their names.
 pub const IMAGE_FIELDS: [(&str, &str, &str); 4] = [
@@ -118,17 +204,22 @@ pub const IMAGE_FIELDS: [(&str, &str, &str); 4] = [
     ("leave_plate_image_file", "leave_plate_image_hash", "leave_plate_image"),
 ];
 
-/// The documented field of that name.
+/// Does any page document this name?
 #[must_use]
-pub fn known(name: &str) -> Option<&'static Field> {
-    FIELDS.get(index_of(name)?)
+pub fn known(name: &str) -> bool {
+    index_of(name).is_some()
 }
 
-/// Its position in [`FIELDS`], by one look-up and one comparison: this is asked several times for every name of every
-/// push.
+/// Where a name stands among those that any page documents, by one look-up and one comparison: this is asked several times
+/// for every name of every push.
 pub(crate) fn index_of(name: &str) -> Option<usize> {
     let index = usize::from(*PLACES.get(slot_of(name.as_bytes()))?);
-    FIELDS.get(index).filter(|field| field.name == name).map(|_| index)
+    NAMES.get(index).filter(|known| **known == name).map(|_| index)
+}
+
+/// The name that stands there.
+pub(crate) fn name_at(index: u8) -> Option<&'static str> {
+    NAMES.get(usize::from(index)).copied()
 }
 
 /// Slots of the look-up table: as many as a byte has values.
@@ -137,13 +228,13 @@ const SLOTS: usize = 256;
 const NOBODY: u8 = u8::MAX;
 /// With this factor every documented name has a slot of its own. If the list of names changes, search for another by
 /// trying random factors.
-const FACTOR: u32 = 0x469A_8A21;
+const FACTOR: u32 = 0x0A72_2A05;
 const PLACES: [u8; SLOTS] = places();
 
 /// From a name's length and three of its bytes.
 const fn slot_of(name: &[u8]) -> usize {
     let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
-    let (_, rest) = name.split_at(name.len() * 2 / 3);
+    let (_, rest) = name.split_at(name.len() * 3 / 4);
     let inner = match rest.first() {
         Some(inner) => *inner,
         None => 0,
@@ -155,13 +246,23 @@ const fn slot_of(name: &[u8]) -> usize {
 #[expect(clippy::indexing_slicing, reason = "a slot is below SLOTS; out of bounds, it would not compile")]
 const fn places() -> [u8; SLOTS] {
     let (mut places, mut index) = ([NOBODY; SLOTS], 0);
-    while index < FIELDS.len() {
-        let slot = slot_of(FIELDS[index].name.as_bytes());
+    while index < NAMES.len() {
+        let slot = slot_of(NAMES[index].as_bytes());
         assert!(places[slot] == NOBODY, "two names fall into one slot: another FACTOR is needed");
         places[slot] = index as u8;
         index += 1;
     }
     places
+}
+
+#[expect(clippy::indexing_slicing, reason = "out of bounds, it would not compile")]
+const fn all_names() -> [&'static str; NAME_COUNT] {
+    let (mut names, mut index) = ([""; NAME_COUNT], 0);
+    while index < NAME_COUNT {
+        names[index] = if index < FIELDS.len() { FIELDS[index].name } else { LATER_NAMES[index - FIELDS.len()] };
+        index += 1;
+    }
+    names
 }
 
 /// A field's rank in byte order: comparing two ranks compares their names.
@@ -170,7 +271,7 @@ pub(crate) fn alphabetical(field: u8) -> u8 {
 }
 
 /// Some fields, as a set.
-pub(crate) struct FieldSet(u64);
+pub(crate) struct FieldSet(u128);
 
 impl FieldSet {
     pub(crate) fn of(names: &[&str]) -> FieldSet {
@@ -182,7 +283,7 @@ impl FieldSet {
     }
 }
 
-const _: () = assert!(FIELDS.len() <= 64, "a FieldSet has a bit for each");
+const _: () = assert!(NAME_COUNT <= 128, "a FieldSet has a bit for each");
 
 /// Is it a name by the protocol's rule: `[a-z0-9_]{1,64}`?
 #[must_use]
@@ -190,15 +291,9 @@ pub fn is_name(name: &[u8]) -> bool {
     (1..=64).contains(&name.len()) && name.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_')
 }
 
-/// Does this parameter belong to the other call? The path is not signed, so a leave could be replayed as an enter.
-#[must_use]
-pub fn is_foreign(name: &str, kind: PushKind) -> bool {
-    kind == PushKind::Enter && name == "leave_time"
-}
-
 static ALPHABETICAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let before = |name: &str| FIELDS.iter().filter(|other| other.name < name).count();
-    FIELDS.iter().filter_map(|field| u8::try_from(before(field.name)).ok()).collect()
+    let before = |name: &str| NAMES.iter().filter(|other| **other < name).count();
+    NAMES.iter().filter_map(|name| u8::try_from(before(name)).ok()).collect()
 });
 
 #[cfg(test)]
@@ -206,18 +301,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_is_found_and_named_once() {
-        for (index, field) in FIELDS.iter().enumerate() {
-            assert!(is_name(field.name.as_bytes()));
-            assert_eq!(known(field.name).map(|f| f.name), Some(field.name));
-            for (other_index, other) in FIELDS.iter().enumerate() {
+    fn every_name_is_found_and_named_once() {
+        for (index, name) in NAMES.iter().enumerate() {
+            assert!(is_name(name.as_bytes()));
+            assert_eq!(index_of(name), Some(index));
+            for (other_index, other) in NAMES.iter().enumerate() {
                 let ordered = alphabetical(index as u8).cmp(&alphabetical(other_index as u8));
-                assert_eq!(ordered, field.name.cmp(other.name));
+                assert_eq!(ordered, name.cmp(other));
             }
-            assert!(FIELDS.iter().skip(index + 1).all(|other| other.name != field.name), "{}", field.name);
+            assert!(NAMES.iter().skip(index + 1).all(|other| other != name), "{name}");
         }
-        assert!(known("fm").is_none());
-        assert!(known("").is_none());
-        assert!(known(&"x".repeat(200)).is_none());
+        assert!(!known("fm"));
+        assert!(!known(""));
+        assert!(!known(&"x".repeat(200)));
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod advisory;
 mod ambiguity;
+pub mod call;
 pub mod canonical;
 pub mod content_type;
 pub mod doctor;
@@ -26,14 +27,15 @@ pub mod signature;
 pub mod value;
 
 pub use advisory::Advisory;
+pub use call::Call;
 pub use canonical::Variant;
-pub use endpoint::{SPACE_PATH, call_at, endpoint};
+pub use endpoint::{SPACE_PATH, call_at, endpoint, is_below_gate};
 pub use form::{Form, FormBuilder, UploadedFile};
 pub use naming::Naming;
 pub use params::{Params, TRANSPORT_NAMES};
 pub use personal::{is_personal, without_personal};
 pub use push::{Payment, Push, SpaceReport};
-pub use push_kind::PushKind;
+pub use push_kind::{KindSet, PushKind};
 pub use refusal::Refusal;
 pub use reply::Reply;
 pub use signature::{Mismatch, Secret, Verified, VerifiedForm, sign, verify};

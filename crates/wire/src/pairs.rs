@@ -14,7 +14,7 @@ pub struct Param<'a> {
     pub value: &'a str,
     /// Its value as it stood on the wire.
     pub raw: &'a str,
-    /// Where its name stands in [`field::FIELDS`].
+    /// Where its name stands among those that any page documents.
     pub(crate) field: Option<u8>,
 }
 
@@ -28,6 +28,9 @@ impl Param<'_> {
     }
 }
 
+/// Marks a documented field that was not sent.
+const ABSENT: u8 = u8::MAX;
+
 /// The list behind a form and behind the parameters as meant.
 #[derive(Debug, Clone)]
 pub(crate) struct Pairs {
@@ -35,7 +38,7 @@ pub(crate) struct Pairs {
     text: String,
     list: Vec<Pair>,
     /// For each documented field, the index in `list` of its first pair.
-    first: [Option<u8>; field::FIELDS.len()],
+    first: [u8; field::NAME_COUNT],
     /// The first documented field that was sent twice.
     repeated: Option<u8>,
 }
@@ -66,7 +69,7 @@ impl Pairs {
         Pairs {
             text: String::with_capacity(bytes),
             list: Vec::with_capacity(params),
-            first: [None; field::FIELDS.len()],
+            first: [ABSENT; field::NAME_COUNT],
             repeated: None,
         }
     }
@@ -98,8 +101,8 @@ impl Pairs {
         let raw = raw.map_or(value.clone(), |raw| self.add(raw));
         if let Some(field) = name.field {
             match self.first.get_mut(usize::from(field)) {
-                Some(first @ None) => *first = u8::try_from(self.list.len()).ok(),
-                Some(Some(_)) | None => self.repeated = self.repeated.or(Some(field)),
+                Some(first) if *first == ABSENT => *first = u8::try_from(self.list.len()).unwrap_or(ABSENT),
+                Some(_) | None => self.repeated = self.repeated.or(Some(field)),
             }
         }
         self.list.push(Pair { name: name.text, value, raw, field: name.field });
@@ -117,7 +120,10 @@ impl Pairs {
     /// The first value of that name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let found = match field::index_of(name) {
-            Some(field) => self.list.get(usize::from((*self.first.get(field)?)?)),
+            Some(field) => {
+                let first = self.first.get(field).filter(|first| **first != ABSENT)?;
+                self.list.get(usize::from(*first))
+            }
             None => self.list.iter().find(|pair| self.slice(&pair.name) == name),
         };
         found.map(|pair| self.slice(&pair.value))
@@ -125,7 +131,7 @@ impl Pairs {
 
     /// The first documented name that was sent more than once.
     pub(crate) fn repeated(&self) -> Option<&'static str> {
-        field::FIELDS.get(usize::from(self.repeated?)).map(|field| field.name)
+        field::name_at(self.repeated?)
     }
 
     /// Bodies are limited to far below 4 GiB, so positions fit.

@@ -6,8 +6,11 @@
 
 mod payment;
 
+use sha2::{Digest as _, Sha256};
+
 pub use self::payment::{entry_text, payment_entries};
-use crate::field::{self, AMOUNTS, FIELDS, IMAGE_FIELDS, Need};
+use crate::call::{Call, TimeForm};
+use crate::field::{self, AMOUNTS, CAPTURE_IMAGE, IMAGE_FIELDS, Need};
 use crate::form::{Form, UploadedFile};
 use crate::params::Params;
 use crate::push_kind::PushKind;
@@ -18,16 +21,20 @@ use crate::value::{Fen, Md5Hash, UnixMillis};
 /// A push whose values all have the documented form.
 #[derive(Debug, Clone)]
 pub struct Push {
-    /// Enter or leave.
+    /// Which call.
     pub kind: PushKind,
     /// `parking_serial`: the car park's own serial of the stay.
     pub parking_serial: String,
+    /// What makes a release or an update unique among its kind ([`own_key`]); an enter and a leave have the serial.
+    pub own_key: Option<String>,
     /// `plate`, if sent.
     pub plate: Option<String>,
-    /// `enter_time`.
-    pub enter_time: UnixMillis,
-    /// `leave_time`; only a leave has one.
+    /// `enter_time`; an enter and a leave have one.
+    pub enter_time: Option<UnixMillis>,
+    /// `leave_time`; a leave has one, an update may.
     pub leave_time: Option<UnixMillis>,
+    /// `release_time` or `operate_time`, if sent.
+    pub done_time: Option<UnixMillis>,
     /// `payment_list`, in its order.
     pub payments: Vec<Payment>,
     /// `total_parking_space` and `remain_parking_space`, if both were sent and the total is over 0.
@@ -40,10 +47,18 @@ pub struct Push {
 }
 
 impl Push {
-    /// When it happened: `enter_time` of an enter, `leave_time` of a leave.
+    /// When it happened: `leave_time`, `release_time` or `operate_time`, of an enter `enter_time`; an update or a release that
+    /// says nothing of it happened when it was received.
     #[must_use]
-    pub fn event_time(&self) -> UnixMillis {
-        self.leave_time.unwrap_or(self.enter_time)
+    pub fn event_time(&self, received_at: UnixMillis) -> UnixMillis {
+        let entered = self.enter_time.filter(|_| self.kind == PushKind::Enter);
+        self.leave_time.or(entered).or(self.done_time).unwrap_or(received_at)
+    }
+
+    /// When the vehicle entered, as far as this push says; else when it happened.
+    #[must_use]
+    pub fn entered_by(&self, received_at: UnixMillis) -> UnixMillis {
+        self.enter_time.unwrap_or_else(|| self.event_time(received_at))
     }
 
     /// The form as it was received.
@@ -51,6 +66,33 @@ impl Push {
     pub fn into_form(self) -> Form {
         as_received(self.received, self.params, self.files)
     }
+}
+
+/// What makes a push unique among its kind: of an update `flow_no`, of a release its type, time and serial. None where the
+/// serial does.
+#[must_use]
+pub fn own_key<'a>(kind: PushKind, get: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let text = |name: &str| get(name).unwrap_or_default();
+    match kind {
+        PushKind::Enter | PushKind::Leave => None,
+        PushKind::Update => Some(shortened_key(text("flow_no").to_owned())),
+        PushKind::Release => {
+            // However the time is written, it is the same one.
+            let time = get("release_time").and_then(UnixMillis::parse_iso).map(|time| time.to_string());
+            let (release_type, time) = (text("release_type"), time.unwrap_or_default());
+            Some(shortened_key(format!("{release_type}/{time}/{}", text("parking_serial"))))
+        }
+    }
+}
+
+/// A key of its own is never long: what would be is its beginning and its digest, which no short one equals.
+fn shortened_key(key: String) -> String {
+    const BYTES_MAX: usize = 256;
+    if key.len() <= BYTES_MAX {
+        return key;
+    }
+    let end = (0..=BYTES_MAX).rev().find(|end| key.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}#{}", key.get(..end).unwrap_or_default(), hex::encode(Sha256::digest(key.as_bytes())))
 }
 
 /// The free spaces that a push reports (`leave.md`, note 5).
@@ -91,6 +133,7 @@ pub struct Payment {
 }
 
 const MILLIS: &str = "13位毫秒时间戳 (13-digit milliseconds)";
+const ISO: &str = "UTC时间如2023-03-27T08:00:00Z (ISO 8601 with its zone)";
 const FEN: &str = "不小于0的整数, 单位分 (whole fen, 0 or more)";
 const MD5: &str = "32位十六进制MD5 (32 hex digits)";
 const FILE: &str = "multipart文件 (a multipart file part)";
@@ -102,12 +145,12 @@ const FILE: &str = "multipart文件 (a multipart file part)";
 ///
 /// # Errors
 /// [`Refusal::Missing`].
-pub fn check_required(form: &Form, kind: PushKind, strict: bool) -> Result<(), Refusal> {
-    for field in FIELDS {
+pub fn check_required(form: &Form, call: &Call, strict: bool) -> Result<(), Refusal> {
+    for field in call.fields {
         let required = match field.need {
             Need::Optional => false,
             Need::Required => true,
-            Need::RequiredForLeave => kind == PushKind::Leave,
+            Need::RequiredForLeave => call.kind == Some(PushKind::Leave),
             Need::Strict => strict,
             Need::StrictWithApp => strict && form.get("app_id").is_some(),
         };
@@ -133,11 +176,13 @@ impl Push {
                 Ok(Push {
                     kind,
                     parking_serial: params.get("parking_serial").unwrap_or_default().to_owned(),
+                    own_key: own_key(kind, |name| params.get(name)),
                     plate: params.get("plate").map(str::to_owned),
                     enter_time: values.enter_time,
                     leave_time: values.leave_time,
+                    done_time: values.done_time,
                     payments: values.payments,
-                    space: SpaceReport::read(|name| params.get(name)),
+                    space: if kind.is_half() { SpaceReport::read(|name| params.get(name)) } else { None },
                     params,
                     files,
                     received,
@@ -147,38 +192,58 @@ impl Push {
     }
 }
 
+#[derive(Default)]
 struct PushValues {
-    enter_time: UnixMillis,
+    enter_time: Option<UnixMillis>,
     leave_time: Option<UnixMillis>,
+    done_time: Option<UnixMillis>,
     payments: Vec<Payment>,
 }
 
 fn read_values(verified: &VerifiedForm, kind: PushKind, payments_max: usize) -> Result<PushValues, Refusal> {
     let params = &verified.params;
-    let enter_time = time(params, "enter_time")?.ok_or(Refusal::Missing { name: "enter_time" })?;
-    let leave_time = match kind {
-        PushKind::Enter => None,
-        PushKind::Leave => Some(time(params, "leave_time")?.ok_or(Refusal::Missing { name: "leave_time" })?),
-    };
-    for name in AMOUNTS {
-        amount(params, name)?;
+    let mut values = PushValues::default();
+    for name in kind.call().times {
+        let time = time(params, name, kind.call().time_form)?;
+        match *name {
+            "enter_time" => values.enter_time = time,
+            "leave_time" => values.leave_time = time,
+            _ => values.done_time = time,
+        }
     }
-    let payments = match params.get("payment_list") {
-        None => Vec::new(),
-        Some(list) => payment::read_list(list, payments_max)?,
-    };
+    if kind.is_half() {
+        if values.enter_time.is_none() {
+            return Err(Refusal::Missing { name: "enter_time" });
+        }
+        if kind == PushKind::Leave && values.leave_time.is_none() {
+            return Err(Refusal::Missing { name: "leave_time" });
+        }
+        for name in AMOUNTS {
+            amount(params, name)?;
+        }
+        if let Some(list) = params.get("payment_list") {
+            values.payments = payment::read_list(list, payments_max)?;
+        }
+    }
     check_files(&verified.files, params)?;
-    Ok(PushValues { enter_time, leave_time, payments })
+    Ok(values)
 }
 
-fn time(params: &Params, name: &str) -> Result<Option<UnixMillis>, Refusal> {
-    match params.get(name) {
-        None => Ok(None),
-        Some(text) => match UnixMillis::parse(text) {
-            Some(time) => Ok(Some(time)),
-            None => Err(wrong(name, text, MILLIS)),
-        },
-    }
+/// The question before the barrier opens: checks the values of a verified form.
+///
+/// # Errors
+/// The first time that does not have the documented form.
+pub fn check_times(verified: &VerifiedForm, call: &Call) -> Result<(), Refusal> {
+    call.times.iter().try_for_each(|name| time(&verified.params, name, call.time_form).map(drop))
+}
+
+fn time(params: &Params, name: &str, form: TimeForm) -> Result<Option<UnixMillis>, Refusal> {
+    let Some(text) = params.get(name) else { return Ok(None) };
+    let (read, expected) = match form {
+        TimeForm::Millis => (UnixMillis::parse(text), MILLIS),
+        TimeForm::Iso => (UnixMillis::parse_iso(text), ISO),
+    };
+    read.map(Some).ok_or_else(|| wrong(name, text, expected))
 }
 
 /// An amount of that name, in fen.
@@ -208,7 +273,8 @@ fn check_files(files: &[UploadedFile], params: &Params) -> Result<(), Refusal> {
             return Err(Refusal::FileMissing { name: hash.into(), file: file.into() });
         }
     }
-    for part in files {
+    // The picture of a release comes without a hash.
+    for part in files.iter().filter(|part| part.name != CAPTURE_IMAGE) {
         let hash = format!("{}_hash", part.name.strip_suffix("_file").unwrap_or(&part.name));
         let Some(text) = params.get(&hash) else {
             return Err(Refusal::HashMissing { name: hash, file: part.name.clone() });
@@ -226,9 +292,13 @@ fn check_files(files: &[UploadedFile], params: &Params) -> Result<(), Refusal> {
 }
 
 /// `X` of a part named `X_file`, if the part is a file at all: recognised by its name, since clients send files without
-/// a file name and texts with one.
+/// a file name and texts with one. `looks_like_file` says what its head lets expect, which only counts for
+/// [`CAPTURE_IMAGE`]: that name holds a URL or the file itself.
 #[must_use]
-pub fn image_of_part(part_name: &str) -> Option<&str> {
+pub fn image_of_part(part_name: &str, looks_like_file: bool) -> Option<&str> {
+    if part_name == CAPTURE_IMAGE {
+        return looks_like_file.then_some(part_name);
+    }
     part_name.strip_suffix("_file").filter(|image| field::is_name(image.as_bytes()))
 }
 

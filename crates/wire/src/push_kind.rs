@@ -1,30 +1,48 @@
-//! The two calls that push a record.
+//! The calls that push a record.
 
-/// Which call: each has its own page in the document.
+/// Which call: each has its own page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PushKind {
     /// `POST …/enter`
     Enter,
     /// `POST …/leave`
     Leave,
+    /// `POST …/release`: the barrier was opened by hand.
+    Release,
+    /// `POST …/update`: a stay was corrected.
+    Update,
 }
 
 impl PushKind {
-    /// The path of the call, as replies name it.
+    /// Each of them, in the order in which a stay's records are sent on.
+    pub const ALL: [PushKind; 4] = [PushKind::Enter, PushKind::Leave, PushKind::Release, PushKind::Update];
+
+    /// Is it one half of a visit? The others are about a visit.
     #[must_use]
-    pub fn path(self) -> &'static str {
-        match self {
-            PushKind::Enter => "/gate/1.0/parking/internal/enter",
-            PushKind::Leave => "/gate/1.0/parking/internal/leave",
-        }
+    pub fn is_half(self) -> bool {
+        matches!(self, PushKind::Enter | PushKind::Leave)
+    }
+}
+
+/// Some kinds of pushes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KindSet(u8);
+
+impl KindSet {
+    /// These kinds.
+    #[must_use]
+    pub fn of(kinds: impl IntoIterator<Item = PushKind>) -> KindSet {
+        KindSet(kinds.into_iter().fold(0, |set, kind| set | 1 << kind as u8))
     }
 
-    /// `enter` or `leave`.
+    /// Is it one of them?
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            PushKind::Enter => "enter",
-            PushKind::Leave => "leave",
-        }
+    pub fn has(self, kind: PushKind) -> bool {
+        self.0 >> kind as u8 & 1 == 1
+    }
+
+    /// Each of them, in the order of [`PushKind::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = PushKind> {
+        PushKind::ALL.into_iter().filter(move |kind| self.has(*kind))
     }
 }

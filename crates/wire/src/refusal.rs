@@ -126,6 +126,8 @@ pub enum Refusal {
     Foreign {
         /// The name.
         name: String,
+        /// The call that was made, in Chinese and English.
+        call: (&'static str, &'static str),
     },
     // 6. values
     /// A value not of the documented form.
@@ -265,7 +267,7 @@ impl Refusal {
                 "参数`{name}`的值含有`&{inner}=`, 签名字符串存在歧义 (the signed string can be read in two ways)"
             ),
             Refusal::Repeated { name } => format!("参数`{name}`重复传递 (sent more than once)"),
-            Refusal::Foreign { name } => format!("参数`{name}`不属于入场推送 (not a parameter of an enter push)"),
+            Refusal::Foreign { name, call: (zh, en) } => format!("参数`{name}`不属于{zh} (not a parameter of {en})"),
             Refusal::Value { name, found, expected } => format!("参数`{name}`应为{expected}, 收到`{found}`"),
             Refusal::TooManyPayments { found, max } => {
                 format!("参数`payment_list`有{found}条支付记录, 超过上限{max}条 (payments over their limit)")

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::call::ReplyStyle;
 use crate::value::Seqno;
 
 /// One reply. `code` is text in every documented example; clients must accept a number, too.
@@ -32,6 +33,8 @@ pub enum ReplyCode {
     Ignored,
     /// `400 请求参数错误`
     BadRequest,
+    /// `401 请求签名校验不通过`: of the calls that refuse.
+    WrongSignature,
     /// `403 访问被拦截`
     Forbidden,
     /// `500 服务器内部错误`
@@ -43,10 +46,11 @@ pub enum ReplyCode {
 impl ReplyCode {
     /// The code as sent.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub fn code(self, style: ReplyStyle) -> &'static str {
         match self {
-            ReplyCode::Ok | ReplyCode::Ignored => "200",
+            ReplyCode::Ok | ReplyCode::Ignored => style.success(),
             ReplyCode::BadRequest => "400",
+            ReplyCode::WrongSignature => "401",
             ReplyCode::Forbidden => "403",
             ReplyCode::Internal => "500",
             ReplyCode::Unavailable => "503",
@@ -60,6 +64,7 @@ impl ReplyCode {
             ReplyCode::Ok => "OK",
             ReplyCode::Ignored => "已忽略当前请求",
             ReplyCode::BadRequest => "请求参数错误",
+            ReplyCode::WrongSignature => "请求签名校验不通过",
             ReplyCode::Forbidden => "访问被拦截",
             ReplyCode::Internal => "服务器内部错误",
             ReplyCode::Unavailable => "服务暂不可用",
@@ -68,10 +73,10 @@ impl ReplyCode {
 
     /// The reply as JSON, in the document's order. A plain OK has no `path`.
     #[must_use]
-    pub fn to_json(self, hint: Option<&str>, seqno: Seqno, data_node: &str, path: &str) -> String {
+    pub fn to_json(self, style: ReplyStyle, hint: Option<&str>, seqno: Seqno, data_node: &str, path: &str) -> String {
         let mut out = String::with_capacity(160 + hint.map_or(0, str::len));
         out.push_str("{\"code\":\"");
-        out.push_str(self.code());
+        out.push_str(self.code(style));
         out.push_str("\",\"message\":\"");
         out.push_str(self.message());
         out.push('"');
@@ -89,6 +94,17 @@ impl ReplyCode {
         }
         out.push('}');
         out
+    }
+}
+
+impl ReplyStyle {
+    /// The code of success.
+    #[must_use]
+    pub fn success(self) -> &'static str {
+        match self {
+            ReplyStyle::Ignoring => "200",
+            ReplyStyle::Refusing => "1001",
+        }
     }
 }
 
@@ -225,14 +241,15 @@ mod tests {
 
     #[test]
     fn an_ok_is_the_documents_own() {
-        let json = ReplyCode::Ok.to_json(None, Seqno(0x47ac_4e61_5fa7_d439), "CN-South/HS3-3", "/x");
+        let json =
+            ReplyCode::Ok.to_json(ReplyStyle::Ignoring, None, Seqno(0x47ac_4e61_5fa7_d439), "CN-South/HS3-3", "/x");
         assert_eq!(json, r#"{"code":"200","message":"OK","seqno":"47ac4e615fa7d439","data_node":"CN-South/HS3-3"}"#);
         assert_eq!(Reply::from_json(&json).map(|r| r.is_success()), Some(true));
     }
 
     #[test]
     fn a_hint_is_escaped_and_has_its_path() {
-        let json = ReplyCode::BadRequest.to_json(Some("\"a\"\\\n"), Seqno(1), "n", "/leave");
+        let json = ReplyCode::BadRequest.to_json(ReplyStyle::Ignoring, Some("\"a\"\\\n"), Seqno(1), "n", "/leave");
         assert_eq!(
             json,
             r#"{"code":"400","message":"请求参数错误","hint":"\"a\"\\\n","seqno":"0000000000000001","data_node":"n","path":"POST /leave"}"#

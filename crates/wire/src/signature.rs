@@ -8,11 +8,10 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::ambiguity;
+use crate::call::{Call, ReplyStyle};
 use crate::canonical::{Canonical, SignedText, Variant, is_url_encoded};
-use crate::field;
 use crate::form::{Form, Param, UploadedFile, url_decoded};
 use crate::params::Params;
-use crate::push_kind::PushKind;
 use crate::refusal::Refusal;
 use crate::value;
 
@@ -99,6 +98,12 @@ impl VerifiedForm {
         &self.params
     }
 
+    /// The parameters, values as meant.
+    #[must_use]
+    pub fn into_params(self) -> Params {
+        self.params
+    }
+
     /// The form as it was received.
     #[must_use]
     pub fn into_form(self) -> Form {
@@ -119,10 +124,13 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    /// The document's hint, to the letter.
+    /// The hint of the call's page, to the letter.
     #[must_use]
-    pub fn hint(&self) -> String {
-        format!("签名验证不通过[{}]", self.masked)
+    pub fn hint(&self, style: ReplyStyle) -> String {
+        match style {
+            ReplyStyle::Ignoring => format!("签名验证不通过[{}]", self.masked),
+            ReplyStyle::Refusing => self.masked.clone(),
+        }
     }
 }
 
@@ -139,19 +147,19 @@ pub enum Verified {
 
 /// Checks a form's signature with the secret it must be signed with.
 #[must_use]
-pub fn verify(form: Form, kind: PushKind, secret: &Secret) -> Verified {
+pub fn verify(form: Form, call: &Call, secret: &Secret) -> Verified {
     let (variant, canonical) = match matching_variant(&form, secret) {
         Ok(matching) => matching,
         Err(mismatch) => return Verified::Mismatched(mismatch, form),
     };
-    let refused = ambiguity::other_reading(&canonical).map(|(name, inner)| Refusal::Ambiguous { name, inner });
-    accept(form, kind, variant, refused)
+    let refused = ambiguity::other_reading(&canonical, call).map(|(name, inner)| Refusal::Ambiguous { name, inner });
+    accept(form, call, variant, refused)
 }
 
 /// Accepts a form without any signature, for a park that need not sign; a `sign` that is sent must match all the same.
 #[must_use]
-pub fn accept_unsigned(form: Form, kind: PushKind) -> Verified {
-    accept(form, kind, Variant::UNSIGNED, None)
+pub fn accept_unsigned(form: Form, call: &Call) -> Verified {
+    accept(form, call, Variant::UNSIGNED, None)
 }
 
 fn matching_variant(form: &Form, secret: &Secret) -> Result<(Variant, Canonical), Mismatch> {
@@ -171,14 +179,14 @@ fn matching_variant(form: &Form, secret: &Secret) -> Result<(Variant, Canonical)
     Err(Mismatch { masked: shown.unwrap_or_default() })
 }
 
-fn accept(form: Form, kind: PushKind, variant: Variant, ambiguous: Option<Refusal>) -> Verified {
+fn accept(form: Form, call: &Call, variant: Variant, ambiguous: Option<Refusal>) -> Verified {
     // Decided by what was signed, as for empty values everywhere: nothing meaningful can be added to a captured push.
     let says_nothing = |param: &Param<'_>| value::says_nothing(variant.signed(param));
-    let foreign = || form.params().find(|param| field::is_foreign(param.name, kind) && !says_nothing(param));
+    let foreign = || form.params().find(|param| call.foreign.contains(&param.name) && !says_nothing(param));
     let refused = refuse_repeats(&form)
         .err()
         .or(ambiguous)
-        .or_else(|| foreign().map(|param| Refusal::Foreign { name: param.name.to_owned() }));
+        .or_else(|| foreign().map(|param| Refusal::Foreign { name: param.name.to_owned(), call: (call.zh, call.en) }));
     if let Some(refusal) = refused {
         return Verified::Refused(refusal, form);
     }

@@ -44,6 +44,17 @@ impl UnixMillis {
         i64::try_from(value).ok().map(UnixMillis)
     }
 
+    /// Reads `"2023-03-27T08:00:00Z"`, with or without a fraction, with `Z` or an offset such as `+08:00`; and 13 digits, as
+    /// [`UnixMillis::parse`]. A time without its zone could be any of 24: it is not read.
+    #[must_use]
+    pub fn parse_iso(text: &str) -> Option<UnixMillis> {
+        UnixMillis::parse(text).or_else(|| {
+            let time: jiff::Timestamp = text.parse().ok()?;
+            // Within the years that 13 digits can write.
+            UnixMillis::parse(&time.as_millisecond().to_string())
+        })
+    }
+
     /// This instant and `wait` more.
     #[must_use]
     pub fn after(self, wait: Duration) -> UnixMillis {
@@ -149,6 +160,36 @@ mod tests {
         assert_eq!(UnixMillis::parse("1552976318722"), Some(UnixMillis(1_552_976_318_722)));
         for wrong in ["", "1552976318", "15529763187220", "155297631872a", "-155297631872", "0552976318722"] {
             assert_eq!(UnixMillis::parse(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn iso_times_have_their_zone() {
+        let time = UnixMillis(1_679_904_000_000);
+        for text in [
+            "2023-03-27T08:00:00Z",
+            "2023-03-27T08:00:00.000Z",
+            "2023-03-27 08:00:00Z",
+            "2023-03-27T16:00:00+08:00",
+            "2023-03-27T16:00:00+0800",
+            "1679904000000",
+        ] {
+            assert_eq!(UnixMillis::parse_iso(text), Some(time), "{text}");
+        }
+        assert_eq!(UnixMillis::parse_iso("2023-03-27T08:00:00.123Z"), Some(UnixMillis(time.0 + 123)));
+        for wrong in [
+            "",
+            "2023-03-27T08:00:00",
+            "2023-03-27",
+            "20230327080000",
+            "1679904000",
+            "1970-01-01T00:00:00Z",
+            "9999-12-31T00:00:00Z",
+            "2023-02-30T08:00:00Z",
+            "2023-03-27T25:00:00Z",
+            "now",
+        ] {
+            assert_eq!(UnixMillis::parse_iso(wrong), None, "{wrong}");
         }
     }
 

@@ -62,11 +62,10 @@ impl Compared {
 fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscriber>, String)> {
     let is_compared = |subscriber: &&Arc<Subscriber>| {
         let registered = &subscriber.registered;
-        let of_kind = match kind {
-            PushKind::Enter => registered.enters,
-            PushKind::Leave => registered.leaves,
-        };
-        registered.settings.compare && registered.settings.format == Format::Relay && of_kind && !subscriber.paused
+        registered.settings.compare
+            && registered.settings.format == Format::Relay
+            && registered.kinds.has(kind)
+            && !subscriber.paused
     };
     let mut asked = registry.subscribers().iter().filter(is_compared).peekable();
     // There is none, nearly always.

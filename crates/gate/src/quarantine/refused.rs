@@ -8,15 +8,15 @@ use parkgate_wire::refusal::{Reason, RefusalClass};
 use parkgate_wire::{PushKind, Refusal, Seqno, UnixMillis};
 
 use super::content::RefusedContent;
-use crate::admit::{Rejection, serial_taken};
-use crate::pictures::{ArrivedFiles, StoredPictures};
+use crate::admit::{Rejection, key_taken};
+use crate::pictures::{ArrivedFiles, StoredPictures, part_of};
 use crate::registry::KnownPark;
 
 /// A refused push.
 pub struct RefusedPush<'a> {
     /// The park it is of, if that is known.
     pub park: Option<&'a KnownPark>,
-    /// Enter or leave.
+    /// Which call.
     pub kind: PushKind,
     /// The name of the push.
     pub seqno: Seqno,
@@ -37,22 +37,22 @@ pub struct RefusedPush<'a> {
 pub enum RefusalCause<'a> {
     /// It is not admitted.
     Rejected(&'a Rejection),
-    /// It is genuine, but so many others came with its serial that it is no conflict of the visit any more.
-    SerialTaken(&'a str),
+    /// It is genuine, but so many others came with its key that it is not kept as a conflict any more.
+    KeyTaken(&'a str),
 }
 
 impl RefusalCause<'_> {
-    pub(super) fn hint(self) -> String {
+    pub(super) fn hint(self, kind: PushKind) -> String {
         match self {
-            RefusalCause::Rejected(rejection) => rejection.hint(),
-            RefusalCause::SerialTaken(parking_serial) => serial_taken(parking_serial),
+            RefusalCause::Rejected(rejection) => rejection.hint(kind.call().replies),
+            RefusalCause::KeyTaken(key) => key_taken(kind, key),
         }
     }
 
     pub(super) fn reason(self) -> &'static str {
         match self {
             RefusalCause::Rejected(rejection) => rejection.reason(),
-            RefusalCause::SerialTaken(_) => Reason::Conflict.name(),
+            RefusalCause::KeyTaken(_) => Reason::Conflict.name(),
         }
     }
 
@@ -60,7 +60,7 @@ impl RefusalCause<'_> {
     /// address that may not push: it would take the room of those that may.
     pub(super) fn is_worth_keeping(self) -> bool {
         match self {
-            RefusalCause::SerialTaken(_) | RefusalCause::Rejected(Rejection::Mismatched(_)) => true,
+            RefusalCause::KeyTaken(_) | RefusalCause::Rejected(Rejection::Mismatched(_)) => true,
             RefusalCause::Rejected(Rejection::Refused(refusal)) => match refusal {
                 Refusal::Method { .. } | Refusal::QuerySent | Refusal::AddressNotAllowed => false,
                 // Genuine, and over a limit of ours: the limit can be raised, and the push replayed.
@@ -83,7 +83,7 @@ impl RefusedFiles {
     /// Of an admitted push whose pictures were stored by parameter.
     #[must_use]
     pub fn of_admitted(pictures: StoredPictures) -> RefusedFiles {
-        RefusedFiles::Stored(pictures.into_iter().map(|(name, picture)| (format!("{name}_file"), picture)).collect())
+        RefusedFiles::Stored(pictures.into_iter().map(|(name, picture)| (part_of(&name), picture)).collect())
     }
 
     /// Bytes that are not durable yet.

@@ -1,8 +1,8 @@
 //! The life of deliveries under random events, next to a plain list of what happened to each.
 
 use parkgate_ledger::delivery::{
-    AttemptOutcome, ClaimStep, DeliveryState, Turns, claim, freed, frees_leave, is_due, replayed, resumed, retried,
-    settle,
+    AttemptOutcome, ClaimStep, DeliveryState, Turns, claim, freed, frees_dependents, is_due, replayed, resumed,
+    retried, settle,
 };
 use parkgate_wire::UnixMillis;
 use proptest::prelude::*;
@@ -99,7 +99,7 @@ impl Desk {
             outcome => outcome,
         };
         if place.is_multiple_of(2)
-            && frees_leave(&outcome)
+            && frees_dependents(&outcome)
             && let Some(leave) = self.states[place + 1].take()
         {
             self.states[place + 1] = Some(freed(leave, UnixMillis(self.now)));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use parkgate_ledger::ParkId;
 use parkgate_ledger::fanout::{Inline, Published, SubscriberId, Subscription, fan_out, wants};
-use parkgate_wire::{PushKind, UnixMillis};
+use parkgate_wire::{KindSet, PushKind, UnixMillis};
 use proptest::prelude::*;
 
 const RECORD: Published = Published {
@@ -16,7 +16,12 @@ const RECORD: Published = Published {
 };
 
 fn everything(subscriber: i64) -> Subscription {
-    Subscription { subscriber: SubscriberId(subscriber), parks: None, enters: true, leaves: true, conflicts: false }
+    Subscription {
+        subscriber: SubscriberId(subscriber),
+        parks: None,
+        kinds: KindSet::of([PushKind::Enter, PushKind::Leave]),
+        conflicts: false,
+    }
 }
 
 #[test]
@@ -27,15 +32,15 @@ fn a_subscriber_gets_what_it_asked_for_and_nothing_else() {
     let parks = |keys: &[i64]| Some(keys.iter().map(|key| ParkId(*key)).collect::<HashSet<_>>());
     for (subscription, record, expected) in [
         (all.clone(), RECORD, true),
-        (Subscription { enters: false, ..all.clone() }, RECORD, false),
-        (Subscription { enters: false, ..all.clone() }, leave, true),
-        (Subscription { leaves: false, ..all.clone() }, leave, false),
+        (Subscription { kinds: KindSet::of([PushKind::Leave]), ..all.clone() }, RECORD, false),
+        (Subscription { kinds: KindSet::of([PushKind::Leave]), ..all.clone() }, leave, true),
+        (Subscription { kinds: KindSet::of([PushKind::Enter]), ..all.clone() }, leave, false),
         (Subscription { parks: parks(&[1, 2]), ..all.clone() }, RECORD, true),
         (Subscription { parks: parks(&[2]), ..all.clone() }, RECORD, false),
         (Subscription { parks: parks(&[]), ..all.clone() }, RECORD, false),
         (all.clone(), conflict, false),
         (Subscription { conflicts: true, ..all.clone() }, conflict, true),
-        (Subscription { conflicts: true, enters: false, ..all }, conflict, false),
+        (Subscription { conflicts: true, kinds: KindSet::of([PushKind::Leave]), ..all }, conflict, false),
     ] {
         assert_eq!(wants(&subscription, &record), expected, "{subscription:?} {record:?}");
     }
@@ -56,11 +61,11 @@ fn only_the_subscriber_that_is_asked_inline_has_the_delivery_to_itself_for_a_tim
 
 fn subscription() -> impl Strategy<Value = Subscription> {
     let parks = proptest::option::of(proptest::collection::hash_set((0..4_i64).prop_map(ParkId), 0..4));
-    (0..9_i64, parks, any::<[bool; 3]>()).prop_map(|(subscriber, parks, [enters, leaves, conflicts])| Subscription {
+    let asked = (any::<[bool; 4]>(), any::<bool>());
+    (0..9_i64, parks, asked).prop_map(|(subscriber, parks, (kinds, conflicts))| Subscription {
         subscriber: SubscriberId(subscriber),
         parks,
-        enters,
-        leaves,
+        kinds: KindSet::of(PushKind::ALL.into_iter().zip(kinds).filter(|(_, is)| *is).map(|(kind, _)| kind)),
         conflicts,
     })
 }
@@ -69,16 +74,16 @@ proptest! {
     /// Every subscription is decided alone: others neither add nor remove a delivery.
     #[test]
     fn each_subscription_is_asked_by_itself(
-        subscriptions in proptest::collection::vec(subscription(), 0..8), park in 0..4_i64, enters in any::<bool>(),
+        subscriptions in proptest::collection::vec(subscription(), 0..8), park in 0..4_i64, kind in 0..4_usize,
         is_conflict in any::<bool>()
     ) {
-        let kind = if enters { PushKind::Enter } else { PushKind::Leave };
+        let kind = PushKind::ALL[kind];
         let record = Published { park: ParkId(park), kind, is_conflict, ..RECORD };
         let together: Vec<_> = fan_out(&subscriptions, record).collect();
         let alone: Vec<_> = subscriptions.iter().flat_map(|one| fan_out([one], record)).collect();
         prop_assert_eq!(&together, &alone);
         let refused = |one: &&Subscription| {
-            (enters && !one.enters) || (!enters && !one.leaves) || (is_conflict && !one.conflicts)
+            one.kinds.iter().all(|wanted| wanted != kind) || (is_conflict && !one.conflicts)
                 || matches!(&one.parks, Some(parks) if !parks.contains(&ParkId(park)))
         };
         prop_assert_eq!(together.len() + subscriptions.iter().filter(refused).count(), subscriptions.len());

@@ -7,3 +7,4 @@ mod fanout;
 mod memory_store;
 mod model;
 mod properties;
+mod visits;

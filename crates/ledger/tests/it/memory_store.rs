@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parkgate_ledger::{
-    Arrival, Half, Halves, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Recount, Space, SpaceEvent, Verdict,
-    decide, touches,
+    Arrival, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordKey, RecordRef, Recount, Space, SpaceEvent,
+    StandingRecord, StandingRecords, Verdict, decide, touches,
 };
 use parkgate_wire::PushKind;
 
@@ -18,6 +18,8 @@ pub(crate) struct MemoryStore {
     pub(crate) taken: Vec<(String, usize)>,
     pub(crate) spaces: BTreeMap<i64, Space>,
     counted: Vec<(i64, SpaceEvent)>,
+    /// What each record counts.
+    deltas: Vec<Option<i64>>,
 }
 
 impl MemoryStore {
@@ -36,6 +38,7 @@ impl MemoryStore {
                 self.counted.push((arrival.park.0, SpaceEvent { as_of: arrival.counts_as_of(), delta }));
             }
             self.records.push((arrival.clone(), conflict_with, new.refused_orders.clone()));
+            self.deltas.push(new.counted);
         }
         for payment in &decision.payments {
             let arrival = batch[decision.records[payment.record].arrival];
@@ -53,25 +56,33 @@ impl MemoryStore {
     /// A park's count, recounted from its records.
     pub(crate) fn recounted(&self, park: i64) -> Space {
         let mut recount = Recount::default();
-        let standing =
-            self.records.iter().filter(|(arrival, conflict, _)| arrival.park.0 == park && conflict.is_none());
-        for (arrival, ..) in standing {
+        let standing = self.records.iter().zip(&self.deltas);
+        let standing = standing.filter(|((arrival, conflict, _), _)| arrival.park.0 == park && conflict.is_none());
+        for ((arrival, ..), counted) in standing {
             let as_of = arrival.counts_as_of();
-            match arrival.space {
-                Some(report) => recount.report(report, as_of),
-                None => {
-                    recount.count(SpaceEvent { as_of, delta: if arrival.kind == PushKind::Enter { -1 } else { 1 } })
-                }
+            match (arrival.space, counted) {
+                (Some(report), _) => recount.report(report, as_of),
+                (None, Some(delta)) => recount.count(SpaceEvent { as_of, delta: *delta }),
+                (None, None) => {}
             }
         }
         recount.space()
     }
 
     fn load(&self, keys: &Keys<'_>) -> Loaded {
-        let serials = keys.serials.iter().map(|key| Halves {
-            enter: self.half(key.park, key.parking_serial, PushKind::Enter),
-            leave: self.half(key.park, key.parking_serial, PushKind::Leave),
-        });
+        let standing = |key: &RecordKey<'_>| {
+            let mut standing = StandingRecords::default();
+            for kind in PushKind::ALL {
+                if let Some(record) = self.standing(key.park, key.key, kind) {
+                    standing.set(kind, record);
+                }
+            }
+            standing.left_by_update = self.records.iter().zip(&self.deltas).any(|((arrival, conflict, _), counted)| {
+                let is_update = conflict.is_none() && arrival.kind == PushKind::Update && counted.is_some();
+                is_update && arrival.park == key.park && arrival.parking_serial == key.key
+            });
+            standing
+        };
         let taken = |park: ParkId, order: &str, pay_type: &str| {
             self.orders.contains(&(park.0, order.to_owned(), pay_type.to_owned()))
         };
@@ -85,20 +96,20 @@ impl MemoryStore {
             ParkSpace { space, later_events }
         });
         Loaded {
-            serials: serials.collect(),
+            records: keys.records.iter().map(standing).collect(),
             orders: keys.orders.iter().map(|key| taken(key.park, key.parking_order, key.pay_type)).collect(),
             parks: parks.collect(),
         }
     }
 
-    fn half(&self, park: ParkId, serial: &str, kind: PushKind) -> Option<Half> {
+    fn standing(&self, park: ParkId, key: &str, kind: PushKind) -> Option<StandingRecord> {
         let found = self.records.iter().position(|(arrival, conflict, _)| {
-            conflict.is_none() && arrival.park == park && arrival.parking_serial == serial && arrival.kind == kind
+            conflict.is_none() && arrival.park == park && arrival.key() == key && arrival.kind == kind
         })?;
         let (arrival, _, refused_orders) = &self.records[found];
         let id = RecordId(found as i64);
         let conflicts = self.records.iter().filter(|(_, conflict, _)| *conflict == Some(id));
-        Some(Half {
+        Some(StandingRecord {
             record: RecordRef::Stored(id),
             digest: arrival.digest,
             seqno: arrival.seqno,

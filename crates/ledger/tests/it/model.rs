@@ -10,9 +10,8 @@ pub(crate) fn verdicts(arrivals: &[Arrival]) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = Vec::new();
     for (index, arrival) in arrivals.iter().enumerate() {
         let before = &arrivals[..index];
-        let same_key = |other: &&Arrival| {
-            other.park == arrival.park && other.kind == arrival.kind && other.parking_serial == arrival.parking_serial
-        };
+        let same_key =
+            |other: &&Arrival| other.park == arrival.park && other.kind == arrival.kind && key(other) == key(arrival);
         let verdict = match before.iter().position(|other| same_key(&other)) {
             None => Verdict::Recorded { refused_orders: refused(arrivals, index) },
             Some(first) if arrivals[first].digest == arrival.digest => {
@@ -21,7 +20,7 @@ pub(crate) fn verdicts(arrivals: &[Arrival]) -> Vec<Verdict> {
             Some(_) => {
                 let same_content = |other: &&Arrival| same_key(other) && other.digest == arrival.digest;
                 let seqno = before.iter().find(same_content).map_or(arrival.seqno, |other| other.seqno);
-                Verdict::Conflict { seqno, parking_serial: arrival.parking_serial.clone() }
+                Verdict::Conflict { seqno, key: shown(arrival) }
             }
         };
         verdicts.push(verdict);
@@ -29,12 +28,33 @@ pub(crate) fn verdicts(arrivals: &[Arrival]) -> Vec<Verdict> {
     verdicts
 }
 
+/// What makes it unique among its kind.
+fn key(arrival: &Arrival) -> String {
+    arrival.own_key.clone().unwrap_or_else(|| arrival.parking_serial.clone())
+}
+
+/// The key as hints name it.
+fn shown(arrival: &Arrival) -> String {
+    if arrival.kind == PushKind::Update { key(arrival) } else { arrival.parking_serial.clone() }
+}
+
+/// Does it say that a vehicle left, and is it the first record of its stay that does?
+fn leaves_first(arrivals: &[Arrival], index: usize) -> bool {
+    let says_so = |other: &Arrival| other.kind == PushKind::Leave || other.gives_leave;
+    let arrival = &arrivals[index];
+    says_so(arrival)
+        && !(0..index).filter(|other| is_first(arrivals, *other)).any(|other| {
+            let other = &arrivals[other];
+            says_so(other) && other.park == arrival.park && other.parking_serial == arrival.parking_serial
+        })
+}
+
 /// Is it the first of its kind under its serial?
 fn is_first(arrivals: &[Arrival], index: usize) -> bool {
     let arrival = &arrivals[index];
-    !arrivals[..index].iter().any(|other| {
-        other.park == arrival.park && other.kind == arrival.kind && other.parking_serial == arrival.parking_serial
-    })
+    !arrivals[..index]
+        .iter()
+        .any(|other| other.park == arrival.park && other.kind == arrival.kind && key(other) == key(arrival))
 }
 
 /// The orders of this first arrival that were taken before it, or earlier in its own list.
@@ -64,13 +84,18 @@ pub(crate) fn spaces(arrivals: &[Arrival]) -> BTreeMap<i64, (Option<u32>, i64)> 
             .filter(|index| arrivals[*index].park == park && is_first(arrivals, *index))
             .map(|index| &arrivals[index])
             .collect();
+        let leaves: Vec<bool> = (0..arrivals.len())
+            .filter(|index| arrivals[*index].park == park && is_first(arrivals, *index))
+            .map(|index| leaves_first(arrivals, index))
+            .collect();
         // Of two snapshots of the same moment, the one that arrived later.
         let newest = firsts.iter().filter(|arrival| arrival.space.is_some()).max_by_key(|arrival| as_of(arrival));
         let later = firsts
             .iter()
-            .filter(|arrival| arrival.space.is_none())
-            .filter(|arrival| newest.is_none_or(|newest| as_of(arrival) > as_of(newest)))
-            .map(|arrival| if arrival.kind == PushKind::Enter { -1 } else { 1 })
+            .zip(leaves)
+            .filter(|(arrival, _)| arrival.space.is_none())
+            .filter(|(arrival, _)| newest.is_none_or(|newest| as_of(arrival) > as_of(newest)))
+            .map(|(arrival, leaves)| if arrival.kind == PushKind::Enter { -1 } else { i64::from(leaves) })
             .sum();
         spaces.insert(park.0, (newest.and_then(|newest| newest.space).map(|space| space.remain), later));
     }

@@ -17,15 +17,22 @@ fn arrival() -> impl Strategy<Value = Arrival> {
     let space = proptest::option::of((0..120_u32).prop_map(|remain| SpaceReport { total: 100, remain }));
     // Received ten minutes before the moments that events are of, or at the end of them: some clocks are ahead.
     let received_at = prop_oneof![Just(30_i64), -600_000..-599_970_i64, -600_030..-600_000_i64];
-    (0..2_i64, any::<bool>(), 0..8_u8, (0..30_i64, received_at), proptest::collection::vec(payment, 0..3), space)
-        .prop_map(|(park, enters, serial, (event_time, received_at), payments, space)| {
-            let kind = if enters { PushKind::Enter } else { PushKind::Leave };
-            let payments = if enters { Vec::new() } else { payments };
-            let text = format!("{event_time} {payments:?} {space:?}");
+    let kind = (0..PushKind::ALL.len(), 0..4_u8, any::<bool>());
+    (0..2_i64, kind, 0..8_u8, (0..30_i64, received_at), proptest::collection::vec(payment, 0..3), space).prop_map(
+        |(park, (kind, key, leaves), serial, (event_time, received_at), payments, space)| {
+            let kind = PushKind::ALL[kind];
+            let payments = if kind == PushKind::Leave { payments } else { Vec::new() };
+            let space = space.filter(|_| kind.is_half());
+            // Keys of their own look like serials, too.
+            let own_key = (!kind.is_half()).then(|| format!("S{key}"));
+            let gives_leave = leaves && kind == PushKind::Update;
+            let text = format!("{event_time} {payments:?} {space:?} {serial} {gives_leave}");
             Arrival {
                 park: ParkId(park),
                 kind,
                 parking_serial: format!("S{serial}"),
+                own_key,
+                gives_leave,
                 enter_time: UnixMillis(event_time),
                 event_time: UnixMillis(event_time),
                 received_at: UnixMillis(received_at),
@@ -34,7 +41,8 @@ fn arrival() -> impl Strategy<Value = Arrival> {
                 payments,
                 space,
             }
-        })
+        },
+    )
 }
 
 fn stream() -> impl Strategy<Value = Vec<Arrival>> {
@@ -51,6 +59,7 @@ fn distinct_stream() -> impl Strategy<Value = Vec<Arrival>> {
     stream().prop_map(|mut arrivals| {
         for (index, arrival) in arrivals.iter_mut().enumerate() {
             arrival.parking_serial = format!("S{index}");
+            arrival.own_key = arrival.own_key.take().map(|_| format!("K{index}"));
             arrival.event_time = UnixMillis(arrival.event_time.0 * 100 + index as i64);
             arrival.received_at = UnixMillis(arrival.received_at.0 * 100 + index as i64);
         }
@@ -111,14 +120,14 @@ proptest! {
         prop_assert_eq!(before, (store.records.len(), store.orders.clone(), counts(&store)));
     }
 
-    /// At most one enter and one leave stand under a serial.
+    /// At most one record of a kind stands under a key.
     #[test]
-    fn a_serial_has_one_enter_and_one_leave(arrivals in stream()) {
+    fn a_key_has_one_record_of_each_kind(arrivals in stream()) {
         let (store, _) = in_batches(&arrivals, &[5]);
         let mut seen = std::collections::BTreeSet::new();
         for (arrival, conflict, _) in &store.records {
             if conflict.is_none() {
-                prop_assert!(seen.insert((arrival.park, arrival.kind, arrival.parking_serial.clone())));
+                prop_assert!(seen.insert((arrival.park, arrival.kind, arrival.key().to_owned())));
             }
         }
     }
@@ -189,6 +198,8 @@ fn conflicts_are_bounded() {
         park: ParkId(1),
         kind: PushKind::Leave,
         parking_serial: "S".into(),
+        own_key: None,
+        gives_leave: false,
         enter_time: UnixMillis(1),
         event_time: UnixMillis(1),
         received_at: UnixMillis(1),
@@ -212,6 +223,8 @@ fn a_snapshot_from_the_future_counts_as_of_its_receipt() {
         park: ParkId(1),
         kind: PushKind::Leave,
         parking_serial: serial.into(),
+        own_key: None,
+        gives_leave: false,
         enter_time: UnixMillis(1),
         event_time: UnixMillis(event_time),
         received_at: UnixMillis(received_at),

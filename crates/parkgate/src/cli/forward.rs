@@ -23,6 +23,8 @@ pub(crate) enum DeliveryFormat {
 pub(crate) enum SubscribedEvent {
     Enter,
     Leave,
+    Release,
+    Update,
 }
 
 /// Which deliveries.
@@ -128,8 +130,8 @@ pub(crate) struct AddSubscriberArgs {
     /// Of all parks, also those to come
     #[arg(long)]
     pub(crate) all: bool,
-    /// Of these events
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "enter,leave", value_name = "enter,leave")]
+    /// Of these events; unless named, of all that its format has (openapi: enter,leave)
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "enter,leave,release,update")]
     pub(crate) events: Vec<SubscribedEvent>,
     /// It may know ID data (idcard_*); a relay always does, the signature covers it
     #[arg(long)]
@@ -168,6 +170,9 @@ pub(crate) struct SetSubscriberArgs {
     /// Requests a second at most, of all nodes together; 0 for no bound
     #[arg(long, value_name = "N")]
     pub(crate) per_second: Option<u32>,
+    /// Of these events from now on
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "enter,leave,release,update")]
+    pub(crate) events: Vec<SubscribedEvent>,
     /// Settings file of the gate: may a subscriber be at a private address? [default: ./parkgate.toml, if there]
     #[arg(long, env = "PARKGATE_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

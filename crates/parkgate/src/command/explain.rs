@@ -3,12 +3,13 @@
 mod request;
 
 use anyhow::Context;
+use parkgate_wire::call::{BEFORE, ENTER, LEAVE, RELEASE, UPDATE};
 use parkgate_wire::canonical::Canonical;
 use parkgate_wire::doctor::{
     Budget, Candidate, Finding, FindingKind, FirstDifference, SecretRole, diagnose, first_difference, from_hint,
 };
 use parkgate_wire::lost_text::{described, lost_text};
-use parkgate_wire::{Form, PushKind, Secret, Variant, Verified, VerifiedForm, sign, verify};
+use parkgate_wire::{Call, Form, Secret, Variant, Verified, VerifiedForm, sign, verify};
 use serde_json::{Value, json};
 
 use super::{pairs, secret};
@@ -130,8 +131,8 @@ fn compared(form: &Form, platform: &str) -> Explanation {
 }
 
 fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<Explanation> {
-    let kind = if form.has("leave_time") { PushKind::Leave } else { PushKind::Enter };
-    let form = match verify(form, kind, secret) {
+    let call = call_of(&form);
+    let form = match verify(form, call, secret) {
         Verified::Matched(verified) => return Ok(matching(&verified)),
         Verified::Refused(refusal, _) => {
             let zh = format!("签名正确, 但推送会被拒绝: {}", refusal.hint());
@@ -151,6 +152,12 @@ fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<E
     let others = others.iter().map(|secret| Candidate { secret, role: SecretRole::OtherPark });
     let candidates: Vec<_> = std::iter::once(Candidate { secret, role }).chain(others).collect();
     Ok(found(diagnose(&form, &candidates, Budget::default()).finding))
+}
+
+/// The call that a form is meant for, by the parameters that only one page has.
+fn call_of(form: &Form) -> &'static Call {
+    let by = [("release_type", &RELEASE), ("flow_no", &UPDATE), ("gate_time", &BEFORE), ("leave_time", &LEAVE)];
+    by.into_iter().find(|(name, _)| form.has(name)).map_or(&ENTER, |(_, call)| call)
 }
 
 fn matching(verified: &VerifiedForm) -> Explanation {

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use parkgate_gate::Reach;
 use parkgate_store::{Backlog, Format, NewSubscriber, Store, Subscriber, SubscriberSettings};
-use parkgate_wire::{Naming, Secret};
+use parkgate_wire::{KindSet, Naming, PushKind, Secret};
 use serde_json::{Value, json};
 
 use super::{named, open, open_by, secret};
@@ -80,8 +80,7 @@ fn add(args: AddSubscriberArgs) -> anyhow::Result<()> {
         },
         secret,
         parks: (!args.all).then_some(args.park),
-        enters: args.events.contains(&SubscribedEvent::Enter),
-        leaves: args.events.contains(&SubscribedEvent::Leave),
+        kinds: kinds(format, &args.events)?,
     };
     open_by(&args.place, args.config.as_deref())?
         .add_subscriber(&subscriber)
@@ -93,10 +92,31 @@ fn add(args: AddSubscriberArgs) -> anyhow::Result<()> {
     output::line(&format!("{} 已添加 added{made}", args.name))
 }
 
+/// The kinds that these events name; without any, all that the format has.
+fn kinds(format: Format, events: &[SubscribedEvent]) -> anyhow::Result<KindSet> {
+    let known = KindSet::of(PushKind::ALL.into_iter().filter(|kind| format != Format::OpenApi || kind.is_half()));
+    if events.is_empty() {
+        return Ok(known);
+    }
+    let named = events.iter().map(|event| match event {
+        SubscribedEvent::Enter => PushKind::Enter,
+        SubscribedEvent::Leave => PushKind::Leave,
+        SubscribedEvent::Release => PushKind::Release,
+        SubscribedEvent::Update => PushKind::Update,
+    });
+    let named = KindSet::of(named);
+    if named.iter().all(|kind| known.has(kind)) {
+        Ok(named)
+    } else {
+        Err(misuse("openapi 只有 enter 和 leave (that format knows only enter and leave): --events"))
+    }
+}
+
 fn set(args: SetSubscriberArgs) -> anyhow::Result<()> {
     let secret = secret::given(&args.secret)?;
-    if args.url.is_none() && args.app_id.is_none() && secret.is_none() && args.per_second.is_none() {
-        return Err(misuse("没有要修改的 (nothing to change): --url, --secret, --app-id, --per-second"));
+    let is_same = args.url.is_none() && args.app_id.is_none() && args.per_second.is_none() && args.events.is_empty();
+    if is_same && secret.is_none() {
+        return Err(misuse("没有要修改的 (nothing to change): --url, --secret, --app-id, --per-second, --events"));
     }
     args.app_id.as_deref().map_or(Ok(()), |given| named("--app-id", Naming::Id, given))?;
     let store = open_by(&args.place, args.config.as_deref())?;
@@ -115,7 +135,8 @@ fn set(args: SetSubscriberArgs) -> anyhow::Result<()> {
     if let Some(per_second) = args.per_second {
         settings.per_second = Some(per_second).filter(|rate| *rate > 0);
     }
-    if !store.change_subscriber(&args.name, &settings, secret.as_ref())? {
+    let kinds = if args.events.is_empty() { None } else { Some(kinds(settings.format, &args.events)?) };
+    if !store.change_subscriber(&args.name, &settings, secret.as_ref(), kinds)? {
         return Err(unknown(&args.name));
     }
     output::line(&format!("{} 已修改 changed", args.name))
@@ -227,11 +248,7 @@ fn format_name(format: Format) -> &'static str {
 
 fn value(subscriber: &Subscriber, waits: &Backlog, oldest: Option<i64>) -> Value {
     let registered = &subscriber.registered;
-    let events: Vec<&str> = [("enter", registered.enters), ("leave", registered.leaves)]
-        .iter()
-        .filter(|(_, is)| *is)
-        .map(|(name, _)| *name)
-        .collect();
+    let events: Vec<&str> = registered.kinds.iter().map(PushKind::name).collect();
     json!({
         "name": registered.name,
         "url": registered.settings.url,

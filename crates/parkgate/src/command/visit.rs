@@ -3,9 +3,10 @@
 use std::time::SystemTime;
 
 use anyhow::bail;
-use parkgate_store::{RecordView, TakenPayment, Visit, VisitFilter};
+use parkgate_ledger::visit::Correction;
+use parkgate_store::{RecordView, TakenPayment, Visit, VisitFilter, VisitUpdate};
 use parkgate_wire::advisory::advise;
-use parkgate_wire::{Fen, Params, PushKind, UnixMillis};
+use parkgate_wire::{Fen, Params, TRANSPORT_NAMES, UnixMillis};
 use serde_json::{Map, Value, json};
 
 use super::open;
@@ -110,19 +111,26 @@ fn whole(visit: &Visit) -> Value {
     for half in halves() {
         params.extend(half.params.clone());
     }
+    if params.is_empty() {
+        // By itself: there is nothing else to show it by.
+        let first = visit.releases.iter().chain(visit.updates.iter().map(|update| &update.record)).next();
+        params = first.map(|record| record.params.clone()).unwrap_or_default();
+    }
     json!({
         "park_uuid": visit.park_uuid,
         "parking_serial": visit.parking_serial,
         "plate": visit.plate,
         "enter_time": visit.enter_time.0,
         "leave_time": visit.leave_time.map(|time| time.0),
-        "state": if visit.leave.is_some() { "left" } else { "inside" },
+        "state": if visit.leave_time.is_some() { "left" } else { "inside" },
         "params": params,
         "payments": visit.payments.iter().map(|payment| Value::Object(payment.fields.clone())).collect::<Vec<_>>(),
         "images": images(&params, halves()),
         "advisories": advisories(visit),
         "enter_seqno": visit.enter.as_ref().map(|half| half.seqno.to_string()),
         "leave_seqno": visit.leave.as_ref().map(|half| half.seqno.to_string()),
+        "releases": visit.releases.iter().map(release).collect::<Vec<_>>(),
+        "updates": visit.updates.iter().map(update).collect::<Vec<_>>(),
         "conflicts": visit.conflicts.iter().map(|conflict| json!({
             "seqno": conflict.record.seqno.to_string(),
             "kind": conflict.record.kind.name(),
@@ -130,6 +138,41 @@ fn whole(visit: &Visit) -> Value {
             "differing": conflict.differing,
             "params": conflict.record.params,
         })).collect::<Vec<_>>(),
+    })
+}
+
+/// A barrier that was opened by hand: what was sent of it, and its picture.
+fn release(record: &RecordView) -> Value {
+    let mut value = record.params.clone();
+    value.retain(|name, _| !TRANSPORT_NAMES.contains(&name.as_str()) && name != "park_uuid");
+    value.insert("seqno".into(), record.seqno.to_string().into());
+    value.insert("received_at".into(), record.received_at.into());
+    value.insert("images".into(), images(&record.params, std::iter::once(record)));
+    Value::Object(value)
+}
+
+/// Who corrected what, when and why.
+fn update(update: &VisitUpdate) -> Value {
+    let sent = |name: &str| update.record.params.get(name).cloned().unwrap_or(Value::Null);
+    let mut changed = Map::new();
+    for Correction { name, before, after } in &update.corrections {
+        let shown = |text: &str| match (name.ends_with("_time"), text.parse::<i64>()) {
+            (true, Ok(ms)) => Value::from(ms),
+            _ => Value::from(text),
+        };
+        changed.insert(
+            (*name).into(),
+            json!({ "before": before.as_deref().map_or(Value::Null, shown), "after": shown(after) }),
+        );
+    }
+    json!({
+        "flow_no": sent("flow_no"),
+        "operate_time": sent("operate_time"),
+        "operator": sent("operator"),
+        "reason": sent("reason"),
+        "changed": changed,
+        "seqno": update.record.seqno.to_string(),
+        "received_at": update.record.received_at,
     })
 }
 
@@ -156,7 +199,8 @@ fn images<'a>(params: &Map<String, Value>, halves: impl Iterator<Item = &'a Reco
 fn advisories(visit: &Visit) -> Vec<Value> {
     let mut found: Vec<(String, String)> =
         visit.notes.iter().map(|note| (note.code().to_owned(), note.message().to_owned())).collect();
-    for half in visit.enter.iter().chain(&visit.leave) {
+    let updates = visit.updates.iter().map(|update| &update.record);
+    for half in visit.enter.iter().chain(&visit.leave).chain(&visit.releases).chain(updates) {
         let advised = advise(half.kind, &sent(half), UnixMillis(half.received_at));
         found.extend(advised.into_iter().map(|advisory| (advisory.code.to_owned(), advisory.message)));
     }
@@ -171,7 +215,6 @@ fn advisories(visit: &Visit) -> Vec<Value> {
 }
 
 pub(super) fn sent(half: &RecordView) -> Params {
-    debug_assert!(matches!(half.kind, PushKind::Enter | PushKind::Leave));
     let mut params = Params::default();
     for (name, value) in &half.params {
         params.push(name, value.as_str().unwrap_or_default());

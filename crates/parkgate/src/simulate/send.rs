@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use parkgate_agent::config::{AgentConfig, Platform};
 use parkgate_client::{Backoff, Client, Draft, Outcome};
 use parkgate_wire::PushKind;
+use parkgate_wire::field::CAPTURE_IMAGE;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -160,6 +161,7 @@ fn part(kind: PushKind) -> &'static str {
     match kind {
         PushKind::Enter => "enter_image_file",
         PushKind::Leave => "leave_image_file",
+        PushKind::Release | PushKind::Update => CAPTURE_IMAGE,
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) fn entered(number: i64) -> Entry {
             park: ParkId(1),
             kind: PushKind::Enter,
             parking_serial: format!("S{number}"),
+            own_key: None,
+            gives_leave: false,
             enter_time: at,
             event_time: at,
             received_at: UnixMillis(T + number),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use parkgate_store::{Format, NewSubscriber, SubscriberSettings};
 use parkgate_testbed::{Postgres, parkgate};
-use parkgate_wire::Secret;
+use parkgate_wire::{KindSet, PushKind, Secret};
 use serde_json::{Value, json};
 
 use crate::PARKGATE;
@@ -21,7 +21,13 @@ fn city() -> NewSubscriber {
         compare: false,
     };
     let secret = Secret::new("123".to_owned());
-    NewSubscriber { name: "city".into(), settings, secret, parks: None, enters: true, leaves: true }
+    NewSubscriber {
+        name: "city".into(),
+        settings,
+        secret,
+        parks: None,
+        kinds: KindSet::of([PushKind::Enter, PushKind::Leave]),
+    }
 }
 
 #[test]

@@ -29,6 +29,22 @@ fn data_folder(name: &str, store: &str) -> tempfile::TempDir {
     folder
 }
 
+/// An answer without what later programs say beside it, where that says nothing.
+fn as_then(mut answer: Value) -> Value {
+    match &mut answer {
+        Value::Array(list) => list.iter_mut().for_each(|one| *one = as_then(one.take())),
+        Value::Object(fields) => {
+            let is_new = |name: &str| ["releases", "updates", "refuse_when_full"].contains(&name);
+            let says_nothing =
+                |value: &Value| value == &Value::Bool(false) || value.as_array().is_some_and(Vec::is_empty);
+            fields.retain(|name, value| !(is_new(name) && says_nothing(value)));
+            fields.values_mut().for_each(|value| *value = as_then(value.take()));
+        }
+        _ => {}
+    }
+    answer
+}
+
 /// All that was asked then is answered as then, and what was sent then is known when it comes again.
 fn answers_as_then(name: &str, store: &str, mut gate: TestGate) {
     let answers: Value = serde_json::from_slice(&std::fs::read(kept(name, store, "answers.json")).unwrap()).unwrap();
@@ -36,7 +52,7 @@ fn answers_as_then(name: &str, store: &str, mut gate: TestGate) {
     assert!(answers.len() > 20, "{}", answers.len());
     for (question, answer) in answers {
         let args: Vec<&str> = question.split(' ').collect();
-        assert_eq!(&gate.json(&args), answer, "{question}");
+        assert_eq!(&as_then(gate.json(&args)), answer, "{question}");
     }
     gate.start();
     let (_, first) = answers.iter().find(|(question, _)| question.ends_with(" S1")).unwrap();

@@ -12,7 +12,7 @@
 //! | `{keys $1 $2} AS k` | records' keys, of their parks and numbers: `park_id` and `record_id` | `record_id` alone |
 //! | `{step records r: …}` | `CROSS JOIN LATERAL (SELECT * FROM records r WHERE … OFFSET 0) AS r` | `CROSS JOIN records r ON …` |
 //! | `{lock d}`, `{lock skip}` | `FOR UPDATE OF d`, `FOR UPDATE SKIP LOCKED` | nothing: there is one writer |
-//! | `{serial r}` | the whole `parking_serial` of `r` | `r.parking_serial` |
+//! | `{serial r}` | the whole serial of the stay of `r` | the same |
 //! | `{postgres …}`, `{sqlite …}` | the text, for one of them | |
 //!
 //! A step looks up the rows of one table by the keys of the rows before it, in this order and no other: with the figures of
@@ -127,10 +127,13 @@ fn mark(mark: &str, dialect: Dialect, out: &mut String) -> Result<(), StoreError
             push(out, format_args!("{text}"))
         }
         ("postgres" | "sqlite", _) => Ok(()),
-        ("serial", Dialect::Postgres) => {
-            push(out, format_args!("coalesce({argument}.long_serial, {argument}.parking_serial)"))
+        ("serial", Dialect::Postgres) => push(
+            out,
+            format_args!("coalesce({argument}.long_serial, {argument}.visit_serial, {argument}.parking_serial)"),
+        ),
+        ("serial", Dialect::Sqlite) => {
+            push(out, format_args!("coalesce({argument}.visit_serial, {argument}.parking_serial)"))
         }
-        ("serial", Dialect::Sqlite) => push(out, format_args!("{argument}.parking_serial")),
         _ => Err(unknown(mark)),
     }
 }
@@ -204,7 +207,11 @@ mod tests {
                 "FROM (SELECT value AS record_id FROM json_each(?3)) AS k",
                 "FROM (SELECT park_id, record_id FROM UNNEST($2::bigint[], $3::bigint[]) AS arrays (park_id, record_id)) AS k",
             ),
-            ("{serial r} AS s", "r.parking_serial AS s", "coalesce(r.long_serial, r.parking_serial) AS s"),
+            (
+                "{serial r} AS s",
+                "coalesce(r.visit_serial, r.parking_serial) AS s",
+                "coalesce(r.long_serial, r.visit_serial, r.parking_serial) AS s",
+            ),
             (
                 "FROM {rows $1 bigint a, $3 text b} AS k",
                 "FROM (SELECT ?1 AS a, ?3 AS b) AS k",

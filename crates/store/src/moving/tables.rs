@@ -65,6 +65,7 @@ pub(crate) const TABLES: &[Table] = &[
             column("allow", Text),
             column("created_at", Big),
             column("location", Text),
+            column("refuse_when_full", Bool),
         ],
         &["id"],
     ),
@@ -74,6 +75,11 @@ pub(crate) const TABLES: &[Table] = &[
         &["app_id"],
     ),
     table("app_parks", &[column("app_id", Text), column("park_id", Big)], &["app_id", "park_id"]),
+    table(
+        "park_plates",
+        &[column("park_id", Big), column("plate", Text), column("allowed", Bool), column("note", Text)],
+        &["park_id", "plate"],
+    ),
     table("park_epochs", &[column("id", Big), column("park_id", Big), column("entered_from", Big)], &["id"]),
     table(
         "subscribers",
@@ -89,6 +95,8 @@ pub(crate) const TABLES: &[Table] = &[
             column("paused", Bool),
             column("delivered", Big),
             column("delivered_at", Big),
+            column("releases", Bool),
+            column("updates", Bool),
         ],
         &["id"],
     ),
@@ -113,6 +121,7 @@ pub(crate) const TABLES: &[Table] = &[
             column("params", Text),
             column("personal", Bytes),
             column("original", Bytes),
+            column("visit_serial", Key),
         ],
         &["id"],
     ),
@@ -225,6 +234,17 @@ pub(crate) const TABLES: &[Table] = &[
             column("theirs", Text),
         ],
         &["id"],
+    ),
+    table(
+        "passed_calls",
+        &[
+            column("subscriber_id", Big),
+            column("path", Text),
+            column("count", Big),
+            column("last_status", Int),
+            column("last_at", Big),
+        ],
+        &["subscriber_id", "path"],
     ),
 ];
 

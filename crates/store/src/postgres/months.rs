@@ -25,12 +25,13 @@ const MONTH_MIN_MS: i64 = 20 * 24 * 60 * 60 * 1000;
 const WORK_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 /// What stays of a redacted record's parameters: sums, and what they are of.
 const STAY: &str = "'park_uuid', 'car_type', 'vehicle_type', 'charge_type', 'payment_list', 'total_value', 'free_value', \
-    'online_value', 'balance_value', 'cash_value', 'prepaid_value', 'total_parking_space', 'remain_parking_space'";
+    'online_value', 'balance_value', 'cash_value', 'prepaid_value', 'total_parking_space', 'remain_parking_space', \
+    'release_type', 'release_time', 'release_method', 'flow_no', 'operate_time', 'enter_time', 'leave_time'";
 const REDACTED: &str = "SELECT park_id, id, kind, parking_serial, long_serial, enter_time, event_time, counted, NULL, digest, \
-    seqno, received_at, variant, conflict_with, refused_orders, coalesce((SELECT json_object_agg(key, value)::text \
+    seqno, received_at, variant, conflict_with, refused_orders, visit_serial, coalesce((SELECT json_object_agg(key, value)::text \
     FROM json_each(params::json) WHERE key IN (";
 const COLUMNS: &str = "park_id, id, kind, parking_serial, long_serial, enter_time, event_time, counted, plate, digest, \
-    seqno, received_at, variant, conflict_with, refused_orders, params";
+    seqno, received_at, variant, conflict_with, refused_orders, visit_serial, params";
 /// As the whole table is looked after.
 const SETTINGS: &str = "autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05";
 

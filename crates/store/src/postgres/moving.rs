@@ -1,5 +1,6 @@
 //! PostgreSQL as one end of a move.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use tokio_postgres::Row;
@@ -192,10 +193,15 @@ impl MovableStore for MovablePostgres {
             kinds.push(sql_name(column.kind));
             arrays.push(array(column.kind, rows, index));
         }
-        if let Some(index) = columns.iter().position(|name| table.name == "records" && *name == "parking_serial") {
+        if table.name == "records" {
+            let place = |wanted| columns.iter().position(|name| *name == wanted).unwrap_or(usize::MAX);
+            let long_of = |column| texts(rows, place(column), |serial| text::long(serial).map(Cow::into_owned));
+            // Of a release or an update the serial of its stay: a key of its own is never long.
+            let longs = long_of("visit_serial").into_iter().zip(long_of("parking_serial"));
+            let longs: Vec<Option<String>> = longs.map(|(visit, own)| visit.or(own)).collect();
             columns.push("long_serial");
             kinds.push("text");
-            arrays.push(Box::new(texts(rows, index, |serial| text::long(serial).map(std::borrow::Cow::into_owned))));
+            arrays.push(Box::new(longs));
         }
         let marks: Vec<_> = (1..).zip(&kinds).map(|(number, kind)| format!("${number}::{kind}[]")).collect();
         let sql = format!(
@@ -304,7 +310,13 @@ async fn number(link: &Link, sql: &str) -> Result<i64, Fault> {
 /// Rows whose predecessors fill no page yet. Sizes are those on disk, found without reading values that are stored apart.
 fn page_sql(table: &Table, is_later: bool, limit: usize) -> String {
     let whole = |name: &str| match (table.name, name) {
-        ("records", "parking_serial") => "coalesce(long_serial, parking_serial)".to_owned(),
+        ("records", "parking_serial") => {
+            "CASE WHEN visit_serial IS NULL THEN coalesce(long_serial, parking_serial) ELSE parking_serial END"
+                .to_owned()
+        }
+        ("records", "visit_serial") => {
+            "CASE WHEN visit_serial IS NOT NULL THEN coalesce(long_serial, visit_serial) END".to_owned()
+        }
         (_, name) => name.to_owned(),
     };
     let keys = table.postgres_key.join(", ");

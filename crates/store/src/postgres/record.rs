@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::try_join5;
 use parkgate_ledger::{
-    Decision, Half, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent, Verdict,
-    counts_as_of, decide, touches,
+    Decision, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent, StandingRecord,
+    Verdict, counts_as_of, decide, touches,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use tokio_postgres::Row;
@@ -18,6 +18,7 @@ use super::link::Link;
 use super::text;
 use super::write::{self, BLOCK, Blocks, PushBatch};
 use crate::StoreError;
+use crate::stored::kind_of;
 
 /// In the order of their keys, so that nodes never wait for each other in a circle.
 const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces \
@@ -34,13 +35,16 @@ const BLOCKS: &str =
     "SELECT nextval('record_blocks'), (SELECT version FROM registry_version) FROM generate_series(1, $1::bigint)";
 /// Each key by itself (`OFFSET 0` keeps the planner from making a join of it): with the figures of a table that was empty a
 /// moment ago it would read the whole index and compare it with every key, sixty times slower.
-const HALVES: &str = "SELECT k.slot, r.kind, r.id, r.digest, r.seqno, r.refused_orders \
-    FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, parking_serial, slot) \
-    CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.parking_serial = k.parking_serial \
-    AND r.conflict_with IS NULL OFFSET 0) AS r";
+/// And a row without a kind, if an update counted that the vehicle of this serial left.
+const STANDING: &str = "SELECT k.slot, r.kind, r.id, r.digest, r.seqno, r.refused_orders \
+    FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, record_key, slot) \
+    CROSS JOIN LATERAL (SELECT kind, id, digest, seqno, refused_orders FROM records r \
+    WHERE r.park_id = k.park_id AND r.parking_serial = k.record_key AND r.conflict_with IS NULL \
+    UNION ALL SELECT NULL, id, digest, seqno, NULL FROM records r WHERE r.park_id = k.park_id \
+    AND r.visit_serial = k.record_key AND r.conflict_with IS NULL AND r.counted IS NOT NULL OFFSET 0) AS r";
 const CONFLICTS: &str = "SELECT k.slot, r.conflict_with, r.digest, r.seqno \
-    FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, parking_serial, slot) \
-    CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.parking_serial = k.parking_serial \
+    FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, record_key, slot) \
+    CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.parking_serial = k.record_key \
     AND r.conflict_with IS NOT NULL OFFSET 0) AS r ORDER BY r.id";
 const ORDERS: &str = "SELECT k.slot FROM UNNEST($1::bigint[], $2::text[], $3::text[]) WITH ORDINALITY \
     AS k (park_id, parking_order, pay_type, slot) \
@@ -105,14 +109,14 @@ fn spaces_after(mut spaces: Vec<(ParkId, Space)>, decision: &Decision) -> Vec<(P
 /// Begins the transaction.
 async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>) -> Result<Read, Fault> {
     let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
-    let serial_parks: Vec<i64> = keys.serials.iter().map(|key| key.park.0).collect();
-    let serials: Vec<_> = keys.serials.iter().map(|key| text::key(key.parking_serial)).collect();
+    let record_parks: Vec<i64> = keys.records.iter().map(|key| key.park.0).collect();
+    let record_keys: Vec<_> = keys.records.iter().map(|key| text::key(key.key)).collect();
     let order_parks: Vec<i64> = keys.orders.iter().map(|key| key.park.0).collect();
     let orders: Vec<_> = keys.orders.iter().map(|key| text::key(key.parking_order)).collect();
     let pay_types: Vec<_> = keys.orders.iter().map(|key| text::key(key.pay_type)).collect();
     let blocks = (batch.arrivals.len() as i64).saturating_add(BLOCK - 1) / BLOCK;
     // Prepared beforehand: the first use of a statement would wait.
-    for sql in [LOCK, BLOCKS, HALVES, ORDERS] {
+    for sql in [LOCK, BLOCKS, STANDING, ORDERS] {
         link.statement(sql).await?;
     }
     let loaded = try_join5(
@@ -120,7 +124,7 @@ async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>) -> Result<Read
         link.query(LOCK, &[&parks]),
         // After the lock, so that the numbers of a park rise with the order of arrival.
         link.query(BLOCKS, &[&blocks]),
-        link.query(HALVES, &[&serial_parks, &serials]),
+        link.query(STANDING, &[&record_parks, &record_keys]),
         async {
             if orders.is_empty() {
                 Ok(Vec::new())
@@ -130,7 +134,7 @@ async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>) -> Result<Read
         },
     )
     .await;
-    let (.., locked, blocks, halves, taken) = match loaded {
+    let (.., locked, blocks, standing, taken) = match loaded {
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(held(link, &parks).await?),
         loaded => loaded?,
     };
@@ -142,11 +146,11 @@ async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>) -> Result<Read
         return Ok(Read::NewPark);
     }
     let mut loaded = Loaded { orders: vec![false; orders.len()], ..Loaded::default() };
-    loaded.serials.resize_with(serials.len(), Default::default);
-    read_halves(&mut loaded, &halves)?;
+    loaded.records.resize_with(record_keys.len(), Default::default);
+    read_standing(&mut loaded, &standing)?;
     if keys.needs_conflicts(batch.arrivals, &loaded) {
         // Seldom, so it waits for a round trip of its own.
-        read_conflicts(&mut loaded, &link.query(CONFLICTS, &[&serial_parks, &serials]).await?)?;
+        read_conflicts(&mut loaded, &link.query(CONFLICTS, &[&record_parks, &record_keys]).await?)?;
     }
     for row in &taken {
         if let Some(taken) = at(&mut loaded.orders, row.try_get(0)?) {
@@ -188,32 +192,32 @@ fn at<T>(list: &mut [T], slot: i64) -> Option<&mut T> {
     usize::try_from(slot - 1).ok().and_then(|index| list.get_mut(index))
 }
 
-fn read_halves(loaded: &mut Loaded, halves: &[Row]) -> Result<(), Fault> {
-    for row in halves {
+fn read_standing(loaded: &mut Loaded, standing: &[Row]) -> Result<(), Fault> {
+    for row in standing {
+        let Some(found) = at(&mut loaded.records, row.try_get(0)?) else { continue };
+        let Some(kind) = row.try_get::<_, Option<i16>>(1)? else {
+            found.left_by_update = true;
+            continue;
+        };
         let refused: Option<String> = row.try_get(5)?;
-        let half = Half {
+        let record = StandingRecord {
             record: RecordRef::Stored(RecordId(row.try_get(2)?)),
             digest: digest(row, 3)?,
             seqno: seqno(row, 4)?,
             refused_orders: refused.map(|text| serde_json::from_str(&text).unwrap_or_default()).unwrap_or_default(),
             conflicts: Vec::new(),
         };
-        let Some(found) = at(&mut loaded.serials, row.try_get(0)?) else { continue };
-        match row.try_get::<_, i16>(1)? {
-            0 => found.enter = Some(half),
-            _ => found.leave = Some(half),
-        }
+        found.set(kind_of(kind.into()), record);
     }
     Ok(())
 }
 
 fn read_conflicts(loaded: &mut Loaded, conflicts: &[Row]) -> Result<(), Fault> {
     for row in conflicts {
-        let Some(found) = at(&mut loaded.serials, row.try_get(0)?) else { continue };
+        let Some(found) = at(&mut loaded.records, row.try_get(0)?) else { continue };
         let standing = RecordRef::Stored(RecordId(row.try_get(1)?));
-        let half = found.enter.iter_mut().chain(&mut found.leave).find(|half| half.record == standing);
-        if let Some(half) = half {
-            half.conflicts.push((digest(row, 2)?, seqno(row, 3)?));
+        if let Some(record) = found.iter_mut().find(|record| record.record == standing) {
+            record.conflicts.push((digest(row, 2)?, seqno(row, 3)?));
         }
     }
     Ok(())

@@ -12,13 +12,13 @@ use super::link::Link;
 use super::text;
 use crate::Entry;
 use crate::store::batch::Routing;
-use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
+use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal, visit_serial};
 
 const ADD_RECORDS: &str = "INSERT INTO records (park_id, id, kind, parking_serial, long_serial, enter_time, event_time, \
-    counted, plate, digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original) \
+    counted, plate, digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original, visit_serial) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
     $8::smallint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[], $13::smallint[], $14::bigint[], $15::text[], \
-    $16::text[], $17::bytea[], $18::bytea[])";
+    $16::text[], $17::bytea[], $18::bytea[], $19::text[])";
 const ADD_PAYMENTS: &str = "INSERT INTO payments (park_id, parking_order, pay_type, record_id, position, value, free_value, \
     change_value, pay_time) SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::integer[], \
     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])";
@@ -109,6 +109,7 @@ struct RecordColumns<'a> {
     params: Vec<Cow<'a, str>>,
     personal: Vec<Option<Vec<u8>>>,
     originals: Vec<Option<Vec<u8>>>,
+    visit_serials: Vec<Option<Cow<'a, str>>>,
 }
 
 impl<'a> RecordColumns<'a> {
@@ -119,7 +120,7 @@ impl<'a> RecordColumns<'a> {
             all.parks.push(arrival.park.0);
             all.ids.push(blocks.number(RecordRef::New(index)));
             all.kinds.push(kind_code(arrival.kind) as i16);
-            all.serials.push(text::key(&arrival.parking_serial));
+            all.serials.push(text::key(arrival.key()));
             all.long_serials.push(text::long(&arrival.parking_serial));
             all.enter_times.push(arrival.enter_time.0);
             all.event_times.push(arrival.event_time.0);
@@ -134,6 +135,7 @@ impl<'a> RecordColumns<'a> {
             all.params.push(text::kept(&entry.params));
             all.personal.push(sealed_personal(batch.seal, entry, arrival)?);
             all.originals.push(sealed_original(batch.seal, entry, arrival)?);
+            all.visit_serials.push(visit_serial(arrival).map(text::key));
         }
         Ok(all)
     }
@@ -163,6 +165,7 @@ impl<'a> RecordColumns<'a> {
                 &self.params,
                 &self.personal,
                 &self.originals,
+                &self.visit_serials,
             ],
         )
         .await?;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::StoreError;
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/sqlite/0001_records.sql"),
     include_str!("../../migrations/sqlite/0002_quarantine.sql"),
     include_str!("../../migrations/sqlite/0003_forwarding.sql"),
@@ -14,6 +14,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0006_by_park.sql"),
     include_str!("../../migrations/sqlite/0007_counted.sql"),
     include_str!("../../migrations/sqlite/0008_quarantine.sql"),
+    include_str!("../../migrations/sqlite/0009_calls.sql"),
 ];
 
 /// Brings a database to the newest version.

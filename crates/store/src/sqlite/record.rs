@@ -4,8 +4,8 @@ use std::path::Path;
 
 use parkgate_ledger::fanout::NewDelivery;
 use parkgate_ledger::{
-    Arrival, Decision, Half, Halves, Keys, Loaded, ParkId, ParkKey, ParkSpace, RecordId, RecordRef, SerialKey,
-    Snapshot, Space, SpaceEvent, Verdict, counts_as_of, decide, touches,
+    Arrival, Decision, Keys, Loaded, ParkId, ParkKey, ParkSpace, RecordId, RecordKey, RecordRef, Snapshot, Space,
+    SpaceEvent, StandingRecord, StandingRecords, Verdict, counts_as_of, decide, touches,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::transaction::SqliteTransaction;
 use super::{ConnectionRole, connect, migrate};
 use crate::store::batch::{Routing, arrivals};
-use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal};
+use crate::stored::{kind_code, kind_of, orders_text, sealed_original, sealed_personal, visit_serial};
 use crate::{Entry, StoreError};
 use parkgate_seal::Seal;
 
@@ -23,8 +23,11 @@ pub(super) struct Writer {
     routing: Routing,
 }
 
-const HALVES: &str = "SELECT kind, id, digest, seqno, refused_orders FROM records \
-    WHERE parking_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL";
+/// What stands under a key; and a row without a kind, if an update counted that the vehicle of this serial left.
+const STANDING: &str = "SELECT kind, id, digest, seqno, refused_orders FROM records \
+    WHERE parking_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL UNION ALL \
+    SELECT NULL, id, digest, seqno, NULL FROM records \
+    WHERE visit_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL AND counted IS NOT NULL";
 const CONFLICTS: &str = "SELECT digest, seqno FROM records WHERE conflict_with = ?1 ORDER BY id";
 const ORDER: &str = "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3";
 const SPACE: &str = "SELECT total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ?1";
@@ -45,8 +48,8 @@ const SUM_UP_RUNS: &str = "INSERT INTO counted_runs SELECT id >> 9, max(event_ti
     AND id >> 9 > (SELECT coalesce(max(run), -1) FROM counted_runs) AND id >> 9 < ?1 GROUP BY id >> 9";
 const NEXT_ID: &str = "SELECT coalesce(max(id), 0) + 1 FROM records";
 const ADD_RECORD: &str = "INSERT INTO records (id, park_id, kind, parking_serial, enter_time, event_time, counted, plate, \
-    digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original, visit_serial) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 const ADD_PAYMENT: &str = "INSERT INTO payments (parking_order, park_id, pay_type, record_id, position, value, \
     free_value, change_value, pay_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const ADD_IMAGE: &str =
@@ -137,7 +140,7 @@ impl BatchWriter<'_> {
                 id,
                 arrival.park.0,
                 kind_code(arrival.kind),
-                arrival.parking_serial,
+                arrival.key(),
                 arrival.enter_time.0,
                 arrival.event_time.0,
                 record.counted,
@@ -151,6 +154,7 @@ impl BatchWriter<'_> {
                 entry.params,
                 sealed_personal(self.seal, entry, arrival)?,
                 sealed_original(self.seal, entry, arrival)?,
+                visit_serial(arrival),
             ])?;
             for (name, picture) in &entry.pictures {
                 let size = i64::try_from(picture.size).unwrap_or(i64::MAX);
@@ -206,13 +210,13 @@ impl BatchWriter<'_> {
 
 fn load(connection: &Connection, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
-    let mut halves = connection.prepare_cached(HALVES)?;
-    for key in &keys.serials {
-        loaded.serials.push(load_halves(&mut halves, key)?);
+    let mut standing = connection.prepare_cached(STANDING)?;
+    for key in &keys.records {
+        loaded.records.push(load_standing(&mut standing, key)?);
     }
     if keys.needs_conflicts(arrivals, &loaded) {
-        for halves in &mut loaded.serials {
-            load_conflicts(connection, halves)?;
+        for standing in &mut loaded.records {
+            load_conflicts(connection, standing)?;
         }
     }
     let mut order = connection.prepare_cached(ORDER)?;
@@ -225,33 +229,37 @@ fn load(connection: &Connection, arrivals: &[&Arrival], keys: &Keys<'_>) -> Resu
     Ok(loaded)
 }
 
-fn load_halves(halves: &mut rusqlite::CachedStatement<'_>, key: &SerialKey<'_>) -> Result<Halves, StoreError> {
-    let mut found = Halves::default();
-    let mut rows = halves.query(params![key.parking_serial, key.park.0])?;
+fn load_standing(
+    standing: &mut rusqlite::CachedStatement<'_>,
+    key: &RecordKey<'_>,
+) -> Result<StandingRecords, StoreError> {
+    let mut found = StandingRecords::default();
+    let mut rows = standing.query(params![key.key, key.park.0])?;
     while let Some(row) = rows.next()? {
+        let Some(kind) = row.get::<_, Option<i64>>(0)? else {
+            found.left_by_update = true;
+            continue;
+        };
         let id: i64 = row.get(1)?;
         let refused: Option<String> = row.get(4)?;
-        let half = Half {
+        let record = StandingRecord {
             record: RecordRef::Stored(RecordId(id)),
             digest: Digest(row.get(2)?),
             seqno: seqno(row, 3)?,
             refused_orders: refused.map(|text| serde_json::from_str(&text).unwrap_or_default()).unwrap_or_default(),
             conflicts: Vec::new(),
         };
-        match row.get::<_, i64>(0)? {
-            0 => found.enter = Some(half),
-            _ => found.leave = Some(half),
-        }
+        found.set(kind_of(kind), record);
     }
     Ok(found)
 }
 
-fn load_conflicts(connection: &Connection, halves: &mut Halves) -> Result<(), StoreError> {
-    for half in halves.enter.iter_mut().chain(&mut halves.leave) {
-        let RecordRef::Stored(RecordId(id)) = half.record else { continue };
+fn load_conflicts(connection: &Connection, standing: &mut StandingRecords) -> Result<(), StoreError> {
+    for record in standing.iter_mut() {
+        let RecordRef::Stored(RecordId(id)) = record.record else { continue };
         let mut conflicts = connection.prepare_cached(CONFLICTS)?;
         let conflicts = conflicts.query_map([id], |row| Ok((Digest(row.get(0)?), seqno(row, 1)?)))?;
-        half.conflicts = conflicts.collect::<Result<_, _>>()?;
+        record.conflicts = conflicts.collect::<Result<_, _>>()?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use parkgate_ledger::delivery::{
-    AttemptOutcome, ClaimStep, DeliveryState, Turns, claim, freed, frees_leave, replayed, resumed, retried, settle,
+    AttemptOutcome, ClaimStep, DeliveryState, Turns, claim, freed, frees_dependents, replayed, resumed, retried, settle,
 };
 use parkgate_ledger::{ParkId, fanout};
 use parkgate_wire::{PushKind, UnixMillis};
@@ -44,7 +44,7 @@ fn all_stored(rows: &[Row]) -> Result<Vec<Stored>, StoreError> {
     rows.iter().map(stored).collect()
 }
 
-/// What a leave's delivery waits for, and the leave itself, are found by these keys.
+/// What a delivery waits for, and the record itself, are found by these keys.
 type Key = (ParkId, i64);
 
 fn key_columns(keys: &[Key]) -> (Value, Value) {
@@ -101,16 +101,20 @@ const ANY_DUE: &str = "SELECT 1 FROM deliveries WHERE subscriber_id = $1 AND NOT
 /// The oldest that are due and that no other node is claiming.
 const DUE: &str = "FROM deliveries d WHERE d.subscriber_id = $1 AND NOT d.dead AND d.next_at <= $2 \
     ORDER BY d.next_at, d.record_id LIMIT $3 {lock skip}";
-/// Of leaves whose enter is pending: when that one is tried next. The dead are left out last, so that no index is walked
+/// Of records whose enter is pending: when that one is tried next. The dead are left out last, so that no index is walked
 /// that holds a subscriber's whole backlog.
 const PENDING_ENTERS: &str = "SELECT k.record_id, d.next_at FROM {keys $2 $3} AS k \
-    {step records l: {postgres l.park_id = k.park_id AND} l.id = k.record_id AND l.kind = 1} \
-    {step records e: e.park_id = l.park_id AND e.parking_serial = l.parking_serial AND e.kind = 0 AND e.conflict_with IS NULL} \
+    {step records l: {postgres l.park_id = k.park_id AND} l.id = k.record_id AND l.kind <> 0} \
+    {step records e: e.park_id = l.park_id AND e.parking_serial = coalesce(l.visit_serial, l.parking_serial) \
+    AND e.kind = 0 AND e.conflict_with IS NULL} \
     {step deliveries d: {postgres d.park_id = k.park_id AND} d.subscriber_id = $1 AND d.record_id = e.id} WHERE NOT d.dead";
-/// The leaves of enters.
-const LEAVES: &str = "SELECT l.park_id, l.id FROM {keys $1 $2} AS k \
+/// What waits for enters: their leaves, releases and updates.
+const DEPENDENTS: &str = "SELECT l.park_id, l.id FROM {keys $1 $2} AS k \
     {step records e: {postgres e.park_id = k.park_id AND} e.id = k.record_id AND e.kind = 0} \
-    {step records l: l.park_id = e.park_id AND l.parking_serial = e.parking_serial AND l.kind = 1 AND l.conflict_with IS NULL}";
+    {step records l: l.park_id = e.park_id AND l.parking_serial = e.parking_serial AND l.kind = 1 AND l.conflict_with IS NULL} \
+    UNION ALL SELECT u.park_id, u.id FROM {keys $1 $2} AS k \
+    {step records e: {postgres e.park_id = k.park_id AND} e.id = k.record_id AND e.kind = 0} \
+    {step records u: u.park_id = e.park_id AND u.visit_serial = e.parking_serial AND u.conflict_with IS NULL}";
 
 /// What was claimed, how many were looked at, and when the first may be sent.
 pub(crate) struct Claims {
@@ -203,7 +207,7 @@ pub(crate) fn settle_all(
         for one in load(transaction, subscriber, &keys)? {
             let key = (one.park, one.id.record);
             let Some(outcome) = outcomes.get(&key) else { continue };
-            if frees_leave(outcome) {
+            if frees_dependents(outcome) {
                 free.push(key);
             }
             match settle(one.state, outcome.clone(), UnixMillis(now)) {
@@ -213,7 +217,7 @@ pub(crate) fn settle_all(
         }
         put(transaction, &stay)?;
         let delivered = delete(transaction, subscriber, &gone)?;
-        free_leaves(transaction, subscriber, &free, now)?;
+        free_dependents(transaction, subscriber, &free, now)?;
         if delivered > 0 {
             let count = "UPDATE subscribers SET delivered = delivered + $2, delivered_at = $3 WHERE id = $1";
             let delivered = i64::try_from(delivered).unwrap_or(i64::MAX);
@@ -223,18 +227,23 @@ pub(crate) fn settle_all(
     })
 }
 
-/// The leaves that waited for these enters are due.
-fn free_leaves(transaction: &mut dyn Transaction, subscriber: i64, enters: &[Key], now: i64) -> Result<(), StoreError> {
+/// What waited for these enters is due.
+fn free_dependents(
+    transaction: &mut dyn Transaction,
+    subscriber: i64,
+    enters: &[Key],
+    now: i64,
+) -> Result<(), StoreError> {
     if enters.is_empty() {
         return Ok(());
     }
     let (parks, records) = key_columns(enters);
-    let rows = transaction.query(LEAVES, &[parks, records])?;
-    let leaves =
+    let rows = transaction.query(DEPENDENTS, &[parks, records])?;
+    let dependents =
         rows.iter().map(|row| Ok((ParkId(row.int(0)?), row.int(1)?))).collect::<Result<Vec<Key>, StoreError>>()?;
     let freed_at = |one: Stored| Stored { state: freed(one.state, UnixMillis(now)), ..one };
-    let leaves: Vec<Stored> = load(transaction, subscriber, &leaves)?.into_iter().map(freed_at).collect();
-    put(transaction, &leaves)
+    let dependents: Vec<Stored> = load(transaction, subscriber, &dependents)?.into_iter().map(freed_at).collect();
+    put(transaction, &dependents)
 }
 
 /// The next ones of each subscriber, along its keys, put in order.
@@ -340,7 +349,7 @@ pub(crate) fn give_up(backend: &dyn Backend, ids: &[DeliveryId], now: i64) -> Re
         }
         for (subscriber, keys) in &of_subscriber {
             delete(transaction, *subscriber, keys)?;
-            free_leaves(transaction, *subscriber, keys, now)?;
+            free_dependents(transaction, *subscriber, keys, now)?;
         }
         Ok(found.len())
     })

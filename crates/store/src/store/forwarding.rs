@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use parkgate_ledger::fanout::{Published, SubscriberId, Subscription, wants};
 use parkgate_ledger::{ParkId, Space};
-use parkgate_wire::{PushKind, Secret, UnixMillis};
+use parkgate_wire::{KindSet, PushKind, Secret, UnixMillis};
 
 use super::records::{COLUMN_COUNT, COLUMNS, pictures, record, spaces};
 use super::{Store, clock, deliveries, registry, subscribers};
@@ -55,8 +55,9 @@ impl Store {
         name: &str,
         settings: &SubscriberSettings,
         secret: Option<&Secret>,
+        kinds: Option<KindSet>,
     ) -> Result<bool, StoreError> {
-        subscribers::change(self.backend.as_ref(), &self.backend.keys().seal, name, settings, secret)
+        subscribers::change(self.backend.as_ref(), &self.backend.keys().seal, name, settings, secret, kinds)
     }
 
     /// Removes a subscriber and all that waits for it; false if there is none.
@@ -206,7 +207,8 @@ impl Store {
 
 /// What every subscriber asked for.
 pub(super) fn subscriptions(transaction: &mut dyn Transaction) -> Result<Vec<Subscription>, StoreError> {
-    let rows = transaction.query("SELECT id, all_parks, enters, leaves, relays FROM subscribers ORDER BY id", &[])?;
+    let rows = transaction
+        .query("SELECT id, all_parks, relays, enters, leaves, releases, updates FROM subscribers ORDER BY id", &[])?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -219,9 +221,8 @@ pub(super) fn subscriptions(transaction: &mut dyn Transaction) -> Result<Vec<Sub
         Ok(Subscription {
             subscriber: SubscriberId(id),
             parks: if row.bool(1)? { None } else { Some(parks.remove(&id).unwrap_or_default().into_iter().collect()) },
-            enters: row.bool(2)?,
-            leaves: row.bool(3)?,
-            conflicts: row.bool(4)?,
+            conflicts: row.bool(2)?,
+            kinds: subscribers::kinds(row, 3)?,
         })
     };
     rows.iter().map(subscription).collect()

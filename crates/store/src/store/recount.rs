@@ -14,7 +14,7 @@ const PAGE: usize = 4096;
 /// In PostgreSQL in the order of the park's own index, see [`OF_KEY`](super::record_pages::OF_KEY).
 const RECORDS: &str = "SELECT id, event_time, received_at, counted::bigint, params FROM records \
     WHERE {sqlite park_id = $1}{postgres park_id = ANY (ARRAY[$1::bigint])} AND id > $2 AND id <= $3 \
-    AND conflict_with IS NULL ORDER BY {postgres park_id,} id LIMIT $4";
+    AND conflict_with IS NULL AND (visit_serial IS NULL OR counted IS NOT NULL) ORDER BY {postgres park_id,} id LIMIT $4";
 /// Who records waits for these rows in PostgreSQL; SQLite has one writer.
 const MAKE: &str = "INSERT INTO spaces (park_id, later) SELECT k.park_id, 0 FROM {rows $1 bigint park_id} AS k \
     WHERE true ORDER BY k.park_id ON CONFLICT DO NOTHING";

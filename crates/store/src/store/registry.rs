@@ -35,7 +35,8 @@ pub(super) fn named(name: &str) -> impl Fn(StoreError) -> StoreError {
 }
 
 const PARKS: &str = "SELECT id, park_uuid, merchant, name, secret, enabled, strict, http_200_always, \
-    total_parking_space, allow, old_secret, old_secret_until, old_secret_used_at, require_sign FROM parks \
+    total_parking_space, allow, old_secret, old_secret_until, old_secret_used_at, require_sign, refuse_when_full \
+    FROM parks \
     ORDER BY name, park_uuid";
 
 pub(crate) fn parks(backend: &dyn Backend, seal: &Seal) -> Result<Vec<Park>, StoreError> {
@@ -78,6 +79,7 @@ fn park(row: &Row, seal: &Seal, epochs: &mut HashMap<i64, Vec<Epoch>>) -> Result
         allow: serde_json::from_str(&row.text(9)?).unwrap_or_default(),
         old_secret,
         require_sign: row.bool(13)?,
+        refuse_when_full: row.bool(14)?,
         epochs: epochs.remove(&id).unwrap_or_default(),
         park_uuid,
     })
@@ -142,7 +144,7 @@ const CHANGE: &str = "UPDATE parks SET secret = coalesce($2, secret), name = coa
     merchant = nullif(coalesce($4, merchant), ''), enabled = coalesce($5, enabled), strict = coalesce($6, strict), \
     http_200_always = coalesce($7, http_200_always), \
     total_parking_space = nullif(coalesce($8, total_parking_space), 0), allow = coalesce($9, allow), \
-    require_sign = coalesce($10, require_sign), \
+    require_sign = coalesce($10, require_sign), refuse_when_full = coalesce($12, refuse_when_full), \
     old_secret = CASE WHEN $2::bytea IS NULL THEN old_secret ELSE secret END, \
     old_secret_until = CASE WHEN $2::bytea IS NULL THEN old_secret_until ELSE $11 END, \
     old_secret_used_at = CASE WHEN $2::bytea IS NULL THEN old_secret_used_at END \
@@ -157,7 +159,7 @@ pub(crate) fn change_park(
     let place = park_place(park_uuid);
     let secret = change.secret.as_ref().map(|secret| seal.seal(secret.expose().as_bytes(), &place)).transpose()?;
     let allow = change.allow.as_ref().map(|allow| serde_json::to_string(allow).unwrap_or_default());
-    let values: [Value; 11] = [
+    let values: [Value; 12] = [
         park_uuid.into(),
         secret.into(),
         change.name.as_ref().into(),
@@ -169,6 +171,7 @@ pub(crate) fn change_park(
         allow.into(),
         change.require_sign.into(),
         change.old_secret_until.into(),
+        change.refuse_when_full.into(),
     ];
     let done = backend.transaction(Access::WriteOnce, |transaction| {
         let is_known = transaction.changes(CHANGE, &values)?;

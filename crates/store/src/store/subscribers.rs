@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use parkgate_wire::Secret;
+use parkgate_wire::{KindSet, PushKind, Secret};
 
 use super::registry::{changed, named, park_keys};
 use crate::StoreError;
@@ -13,8 +13,19 @@ use crate::delivery::{
 use crate::stored::{kind_code, kind_of, opened, subscriber_place};
 use parkgate_seal::Seal;
 
+/// Kinds that stand in a column each, from this one on, in the order of [`PushKind::ALL`].
+pub(super) fn kinds(row: &Row, first: usize) -> Result<KindSet, StoreError> {
+    let mut wanted = Vec::new();
+    for (column, kind) in (first..).zip(PushKind::ALL) {
+        if row.bool(column)? {
+            wanted.push(kind);
+        }
+    }
+    Ok(KindSet::of(wanted))
+}
+
 pub(crate) fn subscribers(backend: &dyn Backend, seal: &Seal) -> Result<Vec<Subscriber>, StoreError> {
-    let all = "SELECT id, name, settings, secret, all_parks, enters, leaves, paused, delivered, delivered_at \
+    let all = "SELECT id, name, settings, secret, all_parks, paused, delivered, delivered_at, enters, leaves, releases, updates \
         FROM subscribers ORDER BY name";
     let of_parks = "SELECT s.subscriber_id, p.park_uuid FROM subscriber_parks s JOIN parks p ON p.id = s.park_id \
         ORDER BY p.park_uuid";
@@ -34,13 +45,12 @@ pub(crate) fn subscribers(backend: &dyn Backend, seal: &Seal) -> Result<Vec<Subs
                 settings: settings.map_err(|error| StoreError::Broken(format!("subscriber {name}: {error}")))?,
                 secret: opened(seal, row.blob(3)?, &subscriber_place(&name))?,
                 parks: if row.bool(4)? { None } else { Some(parks.remove(&id).unwrap_or_default()) },
-                enters: row.bool(5)?,
-                leaves: row.bool(6)?,
+                kinds: kinds(row, 8)?,
                 name,
             },
-            paused: row.bool(7)?,
-            delivered: row.count(8)?,
-            delivered_at: row.opt_int(9)?,
+            paused: row.bool(5)?,
+            delivered: row.count(6)?,
+            delivered_at: row.opt_int(7)?,
         })
     };
     rows.iter().map(subscriber).collect()
@@ -53,17 +63,16 @@ fn settings_text(settings: &SubscriberSettings) -> Result<String, StoreError> {
 pub(crate) fn add(backend: &dyn Backend, seal: &Seal, subscriber: &NewSubscriber) -> Result<(), StoreError> {
     let name = &subscriber.name;
     let secret = seal.seal(subscriber.secret.expose().as_bytes(), &subscriber_place(name))?;
-    let values: [Value; 7] = [
+    let mut values: Vec<Value> = vec![
         name.into(),
         settings_text(&subscriber.settings)?.into(),
         secret.into(),
         subscriber.parks.is_none().into(),
-        subscriber.enters.into(),
-        subscriber.leaves.into(),
         (subscriber.settings.format == Format::Relay).into(),
     ];
-    let add = "INSERT INTO subscribers (name, settings, secret, all_parks, enters, leaves, relays) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
+    values.extend(PushKind::ALL.map(|kind| subscriber.kinds.has(kind).into()));
+    let add = "INSERT INTO subscribers (name, settings, secret, all_parks, relays, enters, leaves, releases, updates) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
     let added = backend.transaction(Access::WriteOnce, |transaction| {
         let id = transaction.query_opt(add, &values)?.map_or(Ok(0), |row| row.int(0))?;
         let of_park = "INSERT INTO subscriber_parks (subscriber_id, park_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
@@ -81,11 +90,14 @@ pub(crate) fn change(
     name: &str,
     settings: &SubscriberSettings,
     secret: Option<&Secret>,
+    kinds: Option<KindSet>,
 ) -> Result<bool, StoreError> {
     let place = subscriber_place(name);
     let secret = secret.map(|secret| seal.seal(secret.expose().as_bytes(), &place)).transpose()?;
-    let values: [Value; 3] = [name.into(), settings_text(settings)?.into(), secret.into()];
-    let put = "UPDATE subscribers SET settings = $2, secret = coalesce($3, secret) WHERE name = $1";
+    let mut values: Vec<Value> = vec![name.into(), settings_text(settings)?.into(), secret.into()];
+    values.extend(PushKind::ALL.map(|kind| kinds.map(|kinds| kinds.has(kind)).into()));
+    let put = "UPDATE subscribers SET settings = $2, secret = coalesce($3, secret), enters = coalesce($4, enters), \
+        leaves = coalesce($5, leaves), releases = coalesce($6, releases), updates = coalesce($7, updates) WHERE name = $1";
     backend.transaction(Access::Write, |transaction| {
         let is_known = transaction.changes(put, &values)?;
         changed(transaction)?;
@@ -111,7 +123,7 @@ pub(crate) fn remove(backend: &dyn Backend, name: &str) -> Result<bool, StoreErr
         >= REMOVED_AT_ONCE.unsigned_abs()
     {}
     backend.transaction(Access::Write, |transaction| {
-        for table in ["subscriber_parks", "deliveries", "differences"] {
+        for table in ["subscriber_parks", "deliveries", "differences", "passed_calls"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE subscriber_id = $1"), &[id.into()])?;
         }
         let is_known = transaction.changes("DELETE FROM subscribers WHERE id = $1", &[id.into()])?;

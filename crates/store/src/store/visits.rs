@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use parkgate_ledger::ParkId;
-use parkgate_ledger::visit::VisitHalves;
+use parkgate_ledger::visit::{SerialRecords, VisitRecords};
 
 use super::record_pages::{KEYS_OF_PARK, OF_KEY, RECORDS_OF_PARKS, SearchStatement, end_below, first_since, newest};
 use super::records::{COLUMN_COUNT, COLUMNS, keys_of, pictures, record};
@@ -11,25 +11,30 @@ use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::listing::{LOOKED_AT_FOR_A_PAGE, PAGE, Page};
 use crate::query::{Conflict, TakenPayment, Visit, VisitCursor, VisitFilter};
-use crate::stored::{StoredRecord, differing, listed_payments, stays_of, visit_of};
+use crate::stored::{StoredRecord, differing, listed_payments, visit_of, visits_of_serial};
 use parkgate_seal::Seal;
 
-/// A stay, and under what its records stand.
+/// A visit, and under what its records stand.
 struct Chosen {
     park: ParkId,
     park_uuid: String,
     serial: String,
-    stay: VisitHalves<StoredRecord>,
+    visit: VisitRecords<StoredRecord>,
 }
 
 impl Chosen {
-    fn halves(&self) -> impl Iterator<Item = &StoredRecord> {
-        self.stay.enter.iter().chain(&self.stay.leave)
+    fn records(&self) -> impl Iterator<Item = &StoredRecord> {
+        all(&self.visit.records)
     }
 
-    fn halves_mut(&mut self) -> impl Iterator<Item = &mut StoredRecord> {
-        self.stay.enter.iter_mut().chain(&mut self.stay.leave)
+    fn records_mut(&mut self) -> impl Iterator<Item = &mut StoredRecord> {
+        let SerialRecords { enter, leave, releases, updates } = &mut self.visit.records;
+        enter.iter_mut().chain(leave).chain(releases).chain(updates)
     }
+}
+
+fn all(records: &SerialRecords<StoredRecord>) -> impl Iterator<Item = &StoredRecord> {
+    records.enter.iter().chain(&records.leave).chain(&records.releases).chain(&records.updates)
 }
 
 const NEWEST_EPOCH_FIRST: &str = "SELECT e.id, e.entered_from FROM park_epochs e JOIN parks p ON p.id = e.park_id \
@@ -42,21 +47,23 @@ pub(crate) fn of_serial(
     park_uuid: &str,
     serial: &str,
 ) -> Result<Vec<Visit>, StoreError> {
-    let halves = format!(
-        "SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.parking_serial = $2 AND r.conflict_with IS NULL"
+    let of_visit = format!(
+        "SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.parking_serial = $2 AND r.conflict_with IS NULL \
+         AND r.visit_serial IS NULL UNION ALL \
+         SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.visit_serial = $2 AND r.conflict_with IS NULL"
     );
     backend.transaction(Access::ReadLong, |transaction| {
         let mut chosen = Vec::new();
         for row in transaction.query(NEWEST_EPOCH_FIRST, &[park_uuid.into()])? {
             let park = ParkId(row.int(0)?);
-            let rows = transaction.query(&halves, &[park.0.into(), Value::key(serial)])?;
+            let rows = transaction.query(&of_visit, &[park.0.into(), Value::key(serial)])?;
             let found = rows.iter().map(|row| record(row, seal, serial)).collect::<Result<_, _>>()?;
             let (park_uuid, serial) = (park_uuid.to_owned(), serial.to_owned());
-            chosen.extend(stays_of(found).into_iter().map(|stay| Chosen {
+            chosen.extend(visits_of_serial(found).into_iter().map(|visit| Chosen {
                 park,
                 park_uuid: park_uuid.clone(),
                 serial: serial.clone(),
-                stay,
+                visit,
             }));
         }
         visits_of(transaction, seal, chosen)
@@ -82,7 +89,7 @@ pub(crate) fn page(
             Some(last) if rows.len() == limit => last.int(3)?,
             _ => low,
         };
-        let chosen = chosen(transaction, seal, &rows)?;
+        let chosen = chosen(transaction, seal, &rows, cursor.newest)?;
         let next = (below > cursor.oldest).then_some(VisitCursor { below, ..cursor });
         Ok(Page { rows: visits_of(transaction, seal, chosen)?, next })
     })
@@ -98,12 +105,34 @@ fn beginning(transaction: &mut dyn Transaction, filter: &VisitFilter) -> Result<
 /// The record `o` that completes the stay of this one.
 fn other_half(of: &str) -> String {
     format!(
-        "records o ON o.park_id = {of}.park_id AND o.parking_serial = {of}.parking_serial AND o.kind = 1 - {of}.kind \
+        "o.park_id = {of}.park_id AND o.parking_serial = {of}.parking_serial AND o.kind = 1 - {of}.kind \
          AND o.conflict_with IS NULL AND o.enter_time = {of}.enter_time"
     )
 }
 
-/// A visit stands where the newer of its records stands. SQLite passes by the records of the page. In PostgreSQL each search
+/// Joins a record `o`, if there is one: looked up for each row, whatever the planner thinks of the whole table.
+fn left_join(which: &str, up_to: &str) -> String {
+    format!(
+        "{{sqlite  LEFT JOIN records o ON {which} AND {up_to}}}\
+         {{postgres  LEFT JOIN LATERAL (SELECT * FROM records o WHERE {which} AND {up_to} OFFSET 0) AS o ON true}}"
+    )
+}
+
+/// The number of a release or an update of the serial of `r` that fulfils a condition. No `EXISTS`, for which PostgreSQL may
+/// read the whole table once.
+fn about(condition: &str) -> String {
+    format!(
+        "(SELECT min(u.id) FROM records u WHERE u.park_id = r.park_id AND u.visit_serial = \
+         coalesce(r.visit_serial, r.parking_serial) AND u.conflict_with IS NULL AND {condition})"
+    )
+}
+
+/// Of a release or an update whose enter and leave never came, the newest stands for the visit.
+const STANDS_ALONE: &str = "r.visit_serial IS NOT NULL AND (SELECT min(h.id) FROM records h \
+    WHERE h.park_id = r.park_id AND h.parking_serial = r.visit_serial AND h.visit_serial IS NULL \
+    AND h.conflict_with IS NULL) IS NULL";
+
+/// A visit stands where the newer of its enter and its leave stands. SQLite passes by the records of the page. In PostgreSQL each search
 /// walks an index from its newest entry down: of a park each of its epochs' own (one list over them all would be
 /// sorted anew for each page), of a plate that of plates, else that of all records.
 fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> SearchStatement {
@@ -123,8 +152,10 @@ fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> S
         // By the index of plates, whichever half has it.
         let of_park = if filter.park_uuid.is_some() { " AND c.park_id = n.id" } else { "" };
         let newer = format!(
-            "{{postgres  JOIN (SELECT DISTINCT c.park_id, greatest(c.id, o.id) AS id FROM records c LEFT JOIN {} AND o.id <= $?",
-            other_half("c")
+            "{{postgres  JOIN (SELECT DISTINCT c.park_id, coalesce(greatest(h.id, o.id), c.id) AS id FROM records c \
+             LEFT JOIN records h ON h.park_id = c.park_id AND h.parking_serial = coalesce(c.visit_serial, c.parking_serial) \
+             AND h.visit_serial IS NULL AND h.conflict_with IS NULL LEFT JOIN records o ON {} AND o.id <= $?",
+            other_half("h")
         );
         search.with(&newer, cursor.newest);
         let of_plate = format!(
@@ -132,19 +163,22 @@ fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> S
         );
         search.with(&of_plate, plate);
     }
-    search.with(&format!(" LEFT JOIN {} AND o.id <= $?", other_half("r")), cursor.newest);
-    search.push(" WHERE r.conflict_with IS NULL AND (o.id IS NULL OR o.id < r.id)");
+    search.with(&left_join(&other_half("r"), "o.id <= $?"), cursor.newest);
+    let newest_alone = about("u.id > r.id AND u.id <= $?");
+    search.push(" WHERE r.conflict_with IS NULL AND (r.visit_serial IS NULL AND (o.id IS NULL OR o.id < r.id)");
+    search.with(&format!(" OR {STANDS_ALONE} AND {newest_alone} IS NULL)"), cursor.newest);
     if filter.park_uuid.is_some() {
         search.push(&format!(" AND {{sqlite p.park_uuid = $1}}{{postgres {OF_KEY}}}"));
     }
     if let Some(plate) = &filter.plate {
-        let either = " AND CASE r.kind WHEN 1 THEN coalesce(r.plate, o.plate) ELSE coalesce(o.plate, r.plate) END = $?";
-        search.with(either, plate);
+        // As its enter or leave has it, or whatever names the visit.
+        let either = "CASE r.kind WHEN 1 THEN coalesce(r.plate, o.plate) ELSE coalesce(o.plate, r.plate) END = $?";
+        search.with(&format!(" AND ({either} OR {} IS NOT NULL)", about("u.plate = $?")), plate);
     }
     if let Some(since) = filter.since {
         // The leaving: of a late enter the other half has it.
-        let leaving = " AND CASE r.kind WHEN 1 THEN r.event_time ELSE coalesce(o.event_time, r.event_time) END >= $?";
-        search.with(leaving, since.0);
+        let leaving = "CASE r.kind WHEN 1 THEN r.event_time ELSE coalesce(o.event_time, r.event_time) END >= $?";
+        search.with(&format!(" AND ({leaving} OR {} IS NOT NULL)", about("u.event_time >= $?")), since.0);
     }
     search.with(" AND r.id < $?", cursor.below);
     search.with(" AND r.id >= $?", low);
@@ -160,31 +194,42 @@ fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> S
     search
 }
 
-const HALVES: &str = "FROM {keys $1 $2} AS k \
-    {step records n: {postgres n.park_id = k.park_id AND} n.id = k.record_id} \
-    {step records r: r.park_id = n.park_id AND r.parking_serial = n.parking_serial AND r.conflict_with IS NULL}";
+const NAMED: &str = "FROM {keys $1 $2} AS k {step records n: {postgres n.park_id = k.park_id AND} n.id = k.record_id}";
+const HALVES: &str = "{step records r: r.park_id = n.park_id AND r.parking_serial = coalesce(n.visit_serial, n.parking_serial) \
+    AND r.visit_serial IS NULL AND r.conflict_with IS NULL}";
+const ABOUT: &str = "{step records r: r.park_id = n.park_id AND r.visit_serial = coalesce(n.visit_serial, n.parking_serial) \
+    AND r.conflict_with IS NULL}";
 
-/// The stays whose newest records these rows name: park, its `park_uuid`, serial and record.
-fn chosen(transaction: &mut dyn Transaction, seal: &Seal, rows: &[Row]) -> Result<Vec<Chosen>, StoreError> {
+/// The visits whose records these rows name: park, its `park_uuid`, serial and record. One whose enter and leave are only
+/// known by an update to be one visit is named by both: it stands where the newer one does.
+fn chosen(
+    transaction: &mut dyn Transaction,
+    seal: &Seal,
+    rows: &[Row],
+    newest_listed: i64,
+) -> Result<Vec<Chosen>, StoreError> {
     let mut named = Vec::with_capacity(rows.len());
     for row in rows {
         named.push((ParkId(row.int(0)?), row.text(1)?, row.text(2)?, row.int(3)?));
     }
     let keys: Vec<(ParkId, i64)> = named.iter().map(|(park, .., id)| (*park, *id)).collect();
-    let mut halves: HashMap<i64, Vec<Row>> = HashMap::new();
+    let mut records: HashMap<i64, Vec<Row>> = HashMap::new();
     if !keys.is_empty() {
-        for row in transaction.query(&format!("SELECT {COLUMNS}, n.id {HALVES}"), &keys_of(&keys))? {
-            halves.entry(row.int(COLUMN_COUNT)?).or_default().push(row);
+        let select = format!("SELECT {COLUMNS}, n.id {NAMED}");
+        for row in transaction.query(&format!("{select} {HALVES} UNION ALL {select} {ABOUT}"), &keys_of(&keys))? {
+            records.entry(row.int(COLUMN_COUNT)?).or_default().push(row);
         }
     }
     let mut chosen = Vec::with_capacity(named.len());
     for (park, park_uuid, serial, newest) in named {
-        let found = halves.remove(&newest).unwrap_or_default();
+        let found = records.remove(&newest).unwrap_or_default();
         let found = found.iter().map(|row| record(row, seal, &serial)).collect::<Result<_, _>>()?;
-        let is_it =
-            |stay: &VisitHalves<StoredRecord>| stay.enter.iter().chain(&stay.leave).any(|half| half.id == newest);
-        if let Some(stay) = stays_of(found).into_iter().find(is_it) {
-            chosen.push(Chosen { park, park_uuid, serial, stay });
+        let is_it = |visit: &VisitRecords<StoredRecord>| all(&visit.records).any(|record| record.id == newest);
+        let Some(visit) = visits_of_serial(found).into_iter().find(is_it) else { continue };
+        let halves = visit.records.enter.iter().chain(&visit.records.leave);
+        let newest_half = halves.map(|half| half.id).filter(|id| *id <= newest_listed).max();
+        if newest_half.is_none_or(|half| half == newest) {
+            chosen.push(Chosen { park, park_uuid, serial, visit });
         }
     }
     Ok(chosen)
@@ -197,7 +242,7 @@ fn visits_of(
     mut chosen: Vec<Chosen>,
 ) -> Result<Vec<Visit>, StoreError> {
     let mut keys: Vec<(ParkId, i64)> =
-        chosen.iter().flat_map(|one| one.halves().map(|half| (one.park, half.id))).collect();
+        chosen.iter().flat_map(|one| one.records().map(|record| (one.park, record.id))).collect();
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -207,24 +252,25 @@ fn visits_of(
     let mut pictures = pictures(transaction, &keys)?;
     let mut visits = Vec::with_capacity(chosen.len());
     for one in &mut chosen {
-        for half in one.halves_mut() {
-            half.view.pictures = pictures.remove(&half.id).unwrap_or_default();
+        for record in one.records_mut() {
+            // An update of a serial with two visits is shown with both.
+            record.view.pictures = pictures.get(&record.id).cloned().unwrap_or_default();
         }
     }
-    for Chosen { park_uuid, serial, stay, .. } in chosen {
+    for Chosen { park_uuid, serial, visit, .. } in chosen {
         let mut conflicts = Vec::new();
-        for half in stay.enter.iter().chain(&stay.leave) {
-            for (_, mut other) in ignored.remove(&half.id).unwrap_or_default() {
+        for record in all(&visit.records) {
+            for (_, mut other) in ignored.remove(&record.id).unwrap_or_default() {
                 other.view.pictures = pictures.remove(&other.id).unwrap_or_default();
-                conflicts
-                    .push(Conflict { differing: differing(&half.view.params, &other.view.params), record: other.view });
+                let differing = differing(&record.view.params, &other.view.params);
+                conflicts.push(Conflict { differing, record: other.view });
             }
         }
-        let payments = match &stay.leave {
+        let payments = match &visit.records.leave {
             None => Vec::new(),
             Some(leave) => taken_payments(leave, &taken)?,
         };
-        visits.push(visit_of(&park_uuid, &serial, stay, payments, conflicts));
+        visits.push(visit_of(&park_uuid, &serial, visit, payments, conflicts));
     }
     Ok(visits)
 }
@@ -248,8 +294,10 @@ fn ignored_for(
     if rows.is_empty() {
         return Ok(ignored);
     }
-    let serials: HashMap<i64, (ParkId, &str)> =
-        chosen.iter().flat_map(|one| one.halves().map(|half| (half.id, (one.park, one.serial.as_str())))).collect();
+    let serials: HashMap<i64, (ParkId, &str)> = chosen
+        .iter()
+        .flat_map(|one| one.records().map(|record| (record.id, (one.park, one.serial.as_str()))))
+        .collect();
     for row in &rows {
         let standing = row.int(COLUMN_COUNT)?;
         if let Some((park, serial)) = serials.get(&standing) {
@@ -267,7 +315,7 @@ fn taken_orders(transaction: &mut dyn Transaction, chosen: &[Chosen]) -> Result<
     let (mut orders, mut pay_types) = (Vec::new(), HashSet::new());
     let (mut parks, mut leaves) = (HashSet::new(), Vec::new());
     for one in chosen {
-        let Some(leave) = &one.stay.leave else { continue };
+        let Some(leave) = &one.visit.records.leave else { continue };
         for listed in listed_payments(&leave.view)?.into_iter().filter(|listed| !listed.order.is_empty()) {
             orders.push(listed.order);
             pay_types.insert(listed.pay_type);

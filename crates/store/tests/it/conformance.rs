@@ -66,14 +66,14 @@ fn a_repeat_is_answered_as_the_first_time_within_a_batch_and_later(store: &Store
 
 fn verdicts_come_in_the_order_of_the_batch(store: &Store) {
     let batch = [leave("x", 1, T, T), enter("x", 2, T), leave("x", 3, T, T), leave("x", 4, T, T).park(2)];
-    let conflict = Verdict::Conflict { seqno: Seqno(3), parking_serial: "x".into() };
+    let conflict = Verdict::Conflict { seqno: Seqno(3), key: "x".into() };
     assert_eq!(store.record(&batch).unwrap(), [recorded(), recorded(), conflict, recorded()]);
     assert_eq!(store.record(&[]).unwrap(), []);
 }
 
 fn another_content_is_kept_as_a_conflict_and_known_again(store: &Store) {
     store.record(&[leave("s", 1, T, T + 1)]).unwrap();
-    let conflict = [Verdict::Conflict { seqno: Seqno(2), parking_serial: "s".into() }];
+    let conflict = [Verdict::Conflict { seqno: Seqno(2), key: "s".into() }];
     assert_eq!(store.record(&[leave("s", 2, T, T + 2).content(9)]).unwrap(), conflict);
     assert_eq!(store.record(&[leave("s", 3, T, T + 2).content(9)]).unwrap(), conflict);
     let visit = one(store, "s");

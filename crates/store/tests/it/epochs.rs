@@ -5,7 +5,7 @@ use parkgate_store::{
     Claim, Claimed, ConflictFilter, DeliveryFilter, Entry, Epoch, Format, NewSubscriber, Settled, Store,
     SubscriberSettings, Visit,
 };
-use parkgate_wire::{Secret, Seqno, UnixMillis};
+use parkgate_wire::{KindSet, PushKind, Secret, Seqno, UnixMillis};
 
 use crate::push::{T, With, leave};
 
@@ -79,7 +79,7 @@ fn subscriber(name: &str) -> NewSubscriber {
         compare: false,
     };
     let (secret, parks) = (Secret::new(""), None);
-    NewSubscriber { name: name.into(), settings, secret, parks, enters: true, leaves: true }
+    NewSubscriber { name: name.into(), settings, secret, parks, kinds: KindSet::of([PushKind::Enter, PushKind::Leave]) }
 }
 
 fn claimed(store: &Store, now: i64) -> Claimed {
@@ -131,7 +131,7 @@ fn a_serial_of_both_epochs_is_there_once(store: &Store) {
     // Two leaves counted, not four.
     assert_eq!(store.space(epoch.records).unwrap().later, 2);
     let again = leave("other", 9, T, T + 5).content(8).park(epoch.records.0);
-    let known = Verdict::Conflict { seqno: Seqno(3), parking_serial: "other".into() };
+    let known = Verdict::Conflict { seqno: Seqno(3), key: "other".into() };
     assert_eq!(store.record(&[again]).unwrap(), [known]);
 }
 

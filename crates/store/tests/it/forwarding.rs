@@ -6,7 +6,7 @@ use parkgate_store::delivery::{
     SubscriberSettings,
 };
 use parkgate_store::{Inline, Store, StoreError, SubscriberId};
-use parkgate_wire::{PushKind, Secret, UnixMillis};
+use parkgate_wire::{KindSet, PushKind, Secret, UnixMillis};
 
 use crate::push::{T, With, enter, leave};
 
@@ -45,7 +45,13 @@ fn settings() -> SubscriberSettings {
 
 pub(crate) fn subscriber(name: &str) -> NewSubscriber {
     let (secret, settings) = (Secret::new(format!("secret-of-{name}")), settings());
-    NewSubscriber { name: name.into(), settings, secret, parks: None, enters: true, leaves: true }
+    NewSubscriber {
+        name: name.into(),
+        settings,
+        secret,
+        parks: None,
+        kinds: KindSet::of([PushKind::Enter, PushKind::Leave]),
+    }
 }
 
 fn of(store: &Store, name: &str) -> Subscriber {
@@ -79,7 +85,7 @@ fn pending_and_dead(store: &Store, name: &str) -> (u64, u64) {
 fn each_receives_what_it_subscribed_to_and_nothing_twice(store: &Store) {
     store.record(&[leave("before", 1, T, T)]).unwrap();
     store.add_subscriber(&subscriber("all")).unwrap();
-    store.add_subscriber(&NewSubscriber { enters: false, ..subscriber("leaves") }).unwrap();
+    store.add_subscriber(&NewSubscriber { kinds: KindSet::of([PushKind::Leave]), ..subscriber("leaves") }).unwrap();
     store.add_subscriber(&NewSubscriber { parks: Some(vec!["b".into()]), ..subscriber("b") }).unwrap();
     let pushes =
         || [enter("1", 2, T), leave("1", 3, T, T + 1), enter("2", 4, T).park(2), leave("2", 5, T, T + 1).park(2)];
@@ -165,7 +171,7 @@ fn what_failed_comes_back_when_it_is_said_and_what_is_dead_when_it_is_retried(st
 fn a_replay_delivers_again_what_is_for_the_subscriber_and_nobody_else(store: &Store) {
     store.record(&[enter("1", 1, T), leave("1", 2, T, T + 1), leave("2", 3, T, T + 5000).park(2)]).unwrap();
     store.add_subscriber(&NewSubscriber { parks: Some(vec!["a".into()]), ..subscriber("a") }).unwrap();
-    store.add_subscriber(&NewSubscriber { enters: false, ..subscriber("leaves") }).unwrap();
+    store.add_subscriber(&NewSubscriber { kinds: KindSet::of([PushKind::Leave]), ..subscriber("leaves") }).unwrap();
     assert_eq!(store.replay("nobody", 0, T).unwrap(), None);
     assert_eq!(store.replay("a", 0, T).unwrap(), Some(2));
     assert_eq!(store.replay("leaves", T + 5000, T).unwrap(), Some(1), "only what came since then");
@@ -194,12 +200,13 @@ fn a_subscriber_is_added_whole_or_not_at_all(store: &Store) {
     let error = store.add_subscriber(&NewSubscriber { parks, ..subscriber("city") }).unwrap_err();
     assert!(matches!(&error, StoreError::Broken(text) if text.contains("nowhere")), "{error}");
     assert!(store.subscribers().unwrap().is_empty());
-    let added = NewSubscriber { parks: Some(vec!["a".into()]), leaves: false, ..subscriber("city") };
+    let added =
+        NewSubscriber { parks: Some(vec!["a".into()]), kinds: KindSet::of([PushKind::Enter]), ..subscriber("city") };
     store.add_subscriber(&added).unwrap();
     assert!(matches!(store.add_subscriber(&subscriber("city")), Err(StoreError::Exists(_))));
     let kept = of(store, "city").registered;
     assert_eq!((kept.settings, kept.secret.expose()), (settings(), "secret-of-city"));
-    assert_eq!((kept.parks, kept.enters, kept.leaves), (Some(vec!["a".to_owned()]), true, false));
+    assert_eq!((kept.parks, kept.kinds), (Some(vec!["a".to_owned()]), KindSet::of([PushKind::Enter])));
 }
 
 fn what_is_sent_is_what_came(store: &Store) {
@@ -351,14 +358,14 @@ fn a_subscriber_is_changed_and_keeps_what_waits(store: &Store) {
     store.record(&[leave("1", 1, T, T)]).unwrap();
     let (moved, secret) = (SubscriberSettings { url: "https://new.example".into(), ..settings() }, Secret::new("new"));
     let version = store.registry_version().unwrap();
-    assert!(store.change_subscriber("city", &moved, None).unwrap());
+    assert!(store.change_subscriber("city", &moved, None, None).unwrap());
     assert_eq!(of(store, "city").registered.secret.expose(), "secret-of-city");
-    assert!(store.change_subscriber("city", &moved, Some(&secret)).unwrap());
+    assert!(store.change_subscriber("city", &moved, Some(&secret), None).unwrap());
     let city = of(store, "city");
     assert_eq!((city.registered.settings, city.registered.secret.expose()), (moved.clone(), "new"));
     assert!(store.registry_version().unwrap() > version, "gates see it");
     assert_eq!(claim(store, "city").len(), 1);
-    assert!(!store.change_subscriber("nobody", &moved, None).unwrap());
+    assert!(!store.change_subscriber("nobody", &moved, None, None).unwrap());
 }
 
 fn empty_personal_fields_are_kept(store: &Store) {

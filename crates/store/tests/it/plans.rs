@@ -40,11 +40,11 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
     ("INSERT INTO counted_runs", "a run that is full, once"),
     ("SELECT id FROM quarantine WHERE received_at < ?1", "by age: some of what it takes"),
     ("FROM records WHERE received_at >= ?1", "a replay from a time on, once for a person, beside the writer"),
-    ("AND r.id < ?2 AND r.id >= ?3", "a page of visits, which ends after so many records"),
+    ("AND r.id < ?3 AND r.id >= ?4", "a page of visits, which ends after so many records"),
     ("WHERE id >= ?1 ORDER BY id LIMIT 1", "one record: halving the way to a time"),
-    ("AND r.id < ?3 AND r.id >= ?4", "the same since a time or of a park"),
-    ("AND r.id < ?5 AND r.id >= ?6", "the same of a plate, beside what its index finds"),
-    ("AND r.id < ?6 AND r.id >= ?7", "the same of a plate in a park"),
+    ("AND r.id < ?4 AND r.id >= ?5", "the same since a time or of a park"),
+    ("AND r.id < ?6 AND r.id >= ?7", "the same of a plate, beside what its index finds"),
+    ("AND r.id < ?7 AND r.id >= ?8", "the same of a plate in a park"),
     ("r.enter_time >= ?4 AND r.conflict_with IS NULL", "an epoch goes over what came since it began, once"),
     ("ORDER BY id DESC LIMIT 1 OFFSET ?2", "where the next page of a listing ends: as many steps as a page has rows"),
     ("ORDER BY id LIMIT 1 OFFSET ?2", "the same of a survey"),
@@ -150,7 +150,8 @@ fn is_small(name: &str, sql: &str) -> bool {
                 .split(") AS (")
                 .any(|before| before.rsplit_once(" (").is_some_and(|(name, _)| name.rsplit(' ').next() == Some(table)))
                 || words.windows(2).any(|pair| matches!(pair[0], "WITH" | "RECURSIVE") && pair[1] == table)
-                || sql.contains(&format!(") AS {table}"))
+                // A column's name is followed by a comma.
+                || sql.contains(&format!(") AS {table}")) && !sql.contains(&format!(") AS {table},"))
                 || sql.contains(&format!(") {table}")))
     };
     let is_alias = words.iter().enumerate().any(|(at, word)| {

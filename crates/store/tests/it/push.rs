@@ -86,6 +86,8 @@ fn entry(kind: PushKind, serial: &str, seqno: u64, enter_time: i64, event_time: 
             park: ParkId(1),
             kind,
             parking_serial: serial.into(),
+            own_key: None,
+            gives_leave: false,
             enter_time: UnixMillis(enter_time),
             event_time: UnixMillis(event_time),
             received_at: UnixMillis(event_time + 1),

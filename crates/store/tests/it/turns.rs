@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parkgate_store::delivery::{Claim, DeliveryFilter, Format, NewSubscriber, Settled, SubscriberSettings};
 use parkgate_store::{ConflictFilter, Entry, Store, Subscriber};
 use parkgate_testbed::Postgres;
-use parkgate_wire::Secret;
+use parkgate_wire::{KindSet, PushKind, Secret};
 
 use crate::push::{T, With, enter, leave, new_park};
 
@@ -24,7 +24,13 @@ fn opened(cluster: &Postgres) -> (tempfile::TempDir, String, [Arc<Store>; 2], Su
         compare: false,
     };
     let secret = Secret::new("");
-    let city = NewSubscriber { name: "city".into(), settings, secret, parks: None, enters: true, leaves: true };
+    let city = NewSubscriber {
+        name: "city".into(),
+        settings,
+        secret,
+        parks: None,
+        kinds: KindSet::of([PushKind::Enter, PushKind::Leave]),
+    };
     nodes[0].add_subscriber(&city).unwrap();
     let city = nodes[0].subscribers().unwrap().remove(0);
     (folder, database, nodes, city)

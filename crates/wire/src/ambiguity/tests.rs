@@ -1,7 +1,7 @@
 use super::*;
 
 fn reading(params: &[(&str, &str)]) -> Option<(String, String)> {
-    other_reading(&Canonical::join(params.iter().copied(), 0))
+    other_reading(&Canonical::join(params.iter().copied(), 0), crate::PushKind::Leave.call())
 }
 
 #[test]

@@ -260,7 +260,7 @@ fn not_sent(request: &Request<'_>) -> Vec<Mistake> {
         .filter(|(name, _)| is_absent(name))
         .map(|(name, value)| with(name, value))
         .collect();
-    let names = field::FIELDS.iter().map(|field| field.name);
+    let names = field::NAMES.into_iter();
     for name in names.filter(|name| !["sign", "app_secret"].contains(name) && is_absent(name)) {
         signed.push(with(name, ""));
         signed.push(with(name, "null"));

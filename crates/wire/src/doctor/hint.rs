@@ -61,10 +61,10 @@ fn cut(text: &str) -> Vec<(String, String)> {
     };
     let mut params: Vec<(String, String)> = Vec::new();
     for (place, piece) in pieces.iter().enumerate() {
-        let next = || pieces.iter().skip(place + 1).filter_map(|p| named(p)).find(|p| field::known(&p.0).is_some());
+        let next = || pieces.iter().skip(place + 1).filter_map(|p| named(p)).find(|p| field::known(&p.0));
         match named(piece).filter(|(name, _)| {
             let follows = params.last().is_none_or(|(last, _)| last <= name);
-            follows && (field::known(name).is_some() || next().is_none_or(|(next, _)| *name <= next))
+            follows && (field::known(name) || next().is_none_or(|(next, _)| *name <= next))
         }) {
             Some(param) => params.push(param),
             None => match params.last_mut() {

@@ -37,7 +37,7 @@ fn rejoined<'a>(params: &[SentParam<'a>]) -> Option<Vec<SentParam<'a>>> {
     let mut whole: Vec<SentParam<'a>> = Vec::with_capacity(params.len());
     for sent in params {
         match whole.last_mut() {
-            Some(last) if field::known(sent.name).is_none() && field::known(last.name).is_some() => {
+            Some(last) if !field::known(sent.name) && field::known(last.name) => {
                 last.value.to_mut().push_str(&format!("&{}={}", sent.name, sent.value));
                 last.raw.to_mut().push_str(&format!("&{}={}", sent.name, sent.raw));
             }

@@ -29,7 +29,7 @@ fn read(kind: PushKind, changes: &[(&str, &str)], file: Option<UploadedFile>) ->
     if let Some(file) = file {
         builder.file_part(file)?;
     }
-    match verify(builder.build(), kind, &secret) {
+    match verify(builder.build(), kind.call(), &secret) {
         Verified::Matched(form) => Push::read(form, kind, 1000).map_err(|refused| refused.0),
         Verified::Refused(refusal, _) => Err(refusal),
         Verified::Mismatched(mismatch, _) => panic!("{}", mismatch.masked),
@@ -57,7 +57,7 @@ fn a_wrong_value_is_named_with_what_was_found_and_expected() {
     assert!(hint(&[("leave_image_file", "x")]).starts_with("参数`leave_image_file`应为multipart文件"));
     assert_eq!(
         read(PushKind::Enter, &[("leave_time", "1624937505093")], None).unwrap_err(),
-        Refusal::Foreign { name: "leave_time".into() }
+        Refusal::Foreign { name: "leave_time".into(), call: ("入场推送", "an enter push") }
     );
 }
 
@@ -152,9 +152,9 @@ fn a_file_needs_its_own_hash() {
 
 #[test]
 fn the_first_missing_parameter_is_named_in_the_order_of_the_table() {
-    let check = |body: &str, kind, strict| {
+    let check = |body: &str, kind: PushKind, strict| {
         let form = Form::from_urlencoded(body.as_bytes(), UTF_8, FormLimits::default()).unwrap();
-        check_required(&form, kind, strict).map_err(|refusal| refusal.hint())
+        check_required(&form, kind.call(), strict).map_err(|refusal| refusal.hint())
     };
     let mut body = String::new();
     for name in ["parking_serial", "plate_color", "enter_time", "car_type", "car_desc", "leave_time"] {

@@ -66,7 +66,7 @@ fn is_accepted(params: &[(String, String)], sign: &str, secret: &Secret) -> bool
         }
     }
     builder.text_part("sign", sign.as_bytes(), UTF_8).unwrap();
-    matches!(verify(builder.build(), PushKind::Leave, secret), Verified::Matched(_))
+    matches!(verify(builder.build(), PushKind::Leave.call(), secret), Verified::Matched(_))
 }
 
 fn canonical(params: &[(String, String)]) -> String {

@@ -76,7 +76,7 @@ fn accepted(body: &[u8], charset: &'static Encoding, sign: &str, secret: &Secret
     let mut body = body.to_vec();
     body.extend_from_slice(format!("&sign={sign}").as_bytes());
     let form = Form::from_urlencoded(&body, charset, FormLimits::default()).ok()?;
-    let Verified::Matched(verified) = verify(form, PushKind::Leave, secret) else { return None };
+    let Verified::Matched(verified) = verify(form, PushKind::Leave.call(), secret) else { return None };
     let variant = verified.variant();
     let push = Push::read(verified, PushKind::Leave, usize::MAX).ok()?;
     Some((variant, push.params.digest(PushKind::Leave, &[0; 32])))

@@ -9,7 +9,7 @@ fn check(body: &str, canonical: &str) -> Verified {
     let secret = Secret::new("123");
     let sign = hex::encode(signature::digest(canonical, &secret));
     let form = Form::from_urlencoded(format!("{body}&sign={sign}").as_bytes(), UTF_8, FormLimits::default()).unwrap();
-    verify(form, PushKind::Leave, &secret)
+    verify(form, PushKind::Leave.call(), &secret)
 }
 
 fn matched(body: &str, canonical: &str) -> VerifiedForm {
@@ -62,8 +62,11 @@ fn names_sent_twice_are_signed_by_value_and_known_ones_refused() {
 fn a_mismatch_shows_the_documents_hint() {
     let form =
         Form::from_urlencoded("park_uuid=P&plate=粤X44444&sign=00".as_bytes(), UTF_8, FormLimits::default()).unwrap();
-    let Verified::Mismatched(mismatch, _) = verify(form, PushKind::Leave, &Secret::new("123")) else { panic!() };
-    assert_eq!(mismatch.hint(), "签名验证不通过[park_uuid=P&plate=粤X44444&app_secret=***]");
+    let Verified::Mismatched(mismatch, _) = verify(form, PushKind::Leave.call(), &Secret::new("123")) else { panic!() };
+    assert_eq!(
+        mismatch.hint(parkgate_wire::call::ReplyStyle::Ignoring),
+        "签名验证不通过[park_uuid=P&plate=粤X44444&app_secret=***]"
+    );
 }
 
 #[test]
