@@ -16,6 +16,6 @@ pub use authority::Authority;
 pub use bucket::BucketServer;
 pub use gate::{TestGate, parkgate, parkgate_with};
 pub use postgres::Postgres;
-pub use push::{DEMO_PARK, MultipartBody, NamedValues, body, enter, leave, md5_hex, percent, signed};
+pub use push::{DEMO_PARK, MultipartBody, NamedValues, body, enter, leave, md5_hex, percent, release, signed, update};
 pub use scripted::{Scripted, ScriptedReply, ScriptedRequest};
 pub use subscriber::{ReceivedDelivery, SubscriberAnswer, TestSubscriber};

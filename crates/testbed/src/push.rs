@@ -33,6 +33,38 @@ pub fn enter(serial: &str, changes: &[(&str, &str)]) -> NamedValues {
     leave(serial, &all)
 }
 
+/// A release with everything that is required and its time, changed likewise.
+#[must_use]
+pub fn release(serial: &str, changes: &[(&str, &str)]) -> NamedValues {
+    let base = [
+        ("park_uuid", DEMO_PARK),
+        ("release_type", "2"),
+        ("parking_serial", serial),
+        ("plate", "粤B12345"),
+        ("release_time", "2021-06-29T03:31:45Z"),
+        ("gate_name", "南门出口"),
+        ("operator", "张三"),
+        ("reason", "设备故障"),
+        ("release_method", "1"),
+    ];
+    changed(&base, changes)
+}
+
+/// An update with everything that is required and its time, changed likewise.
+#[must_use]
+pub fn update(flow_no: &str, serial: &str, changes: &[(&str, &str)]) -> NamedValues {
+    let base = [
+        ("park_uuid", DEMO_PARK),
+        ("flow_no", flow_no),
+        ("parking_serial", serial),
+        ("plate", "粤B12345"),
+        ("operate_time", "2021-06-29T04:00:00Z"),
+        ("operator", "李四"),
+        ("reason", "识别错误"),
+    ];
+    changed(&base, changes)
+}
+
 fn changed(base: &[(&str, &str)], changes: &[(&str, &str)]) -> NamedValues {
     let mut pairs: NamedValues = base.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     for (name, value) in changes {

@@ -129,6 +129,19 @@ fn masked(plate: &str) -> String {
     letters.iter().enumerate().map(shown).collect()
 }
 
+/// When the vehicle entered and left, as far as this record says, and when a barrier was opened or something corrected.
+fn times(outgoing: &Outgoing) -> Vec<(&'static str, UnixMillis)> {
+    let given = |name: &str| outgoing.record.params.get(name).and_then(Value::as_str).and_then(UnixMillis::parse_iso);
+    match outgoing.record.kind {
+        PushKind::Enter => vec![("enter_time", outgoing.enter_time)],
+        PushKind::Leave => vec![("enter_time", outgoing.enter_time), ("leave_time", outgoing.event_time)],
+        kind @ (PushKind::Release | PushKind::Update) => {
+            let times = kind.call().times.iter();
+            times.filter_map(|name| Some((*name, given(name)?))).collect()
+        }
+    }
+}
+
 /// The event of a webhook.
 pub(super) fn event(outgoing: &Outgoing, settings: &SubscriberSettings) -> String {
     let kind = outgoing.record.kind;
@@ -164,7 +177,6 @@ pub(super) fn event(outgoing: &Outgoing, settings: &SubscriberSettings) -> Strin
         "park_name": outgoing.park_name,
         "parking_serial": outgoing.parking_serial,
         "plate": outgoing.plate.as_ref().map(|_| plate(outgoing, settings)),
-        "enter_time": outgoing.enter_time.0,
         "seqno": outgoing.record.seqno.to_string(),
         "received_at": outgoing.record.received_at,
         "total_parking_space": shown.total,
@@ -172,8 +184,10 @@ pub(super) fn event(outgoing: &Outgoing, settings: &SubscriberSettings) -> Strin
         "params": params,
         "images": images,
     });
-    if let (PushKind::Leave, Value::Object(data)) = (kind, &mut data) {
-        data.insert("leave_time".into(), outgoing.event_time.0.into());
+    if let Value::Object(data) = &mut data {
+        for (name, time) in times(outgoing) {
+            data.insert(name.into(), time.0.into());
+        }
     }
     let at = jiff::Timestamp::from_millisecond(outgoing.record.received_at).unwrap_or_default();
     json!({ "type": format!("parking.{}", kind.name()), "timestamp": at.to_string(), "data": data }).to_string()

@@ -7,6 +7,7 @@ use super::Forward;
 use super::address::{PublicOnly, refused};
 use super::message::{self, FormParams};
 use super::plan::DeliveryAnswer;
+use crate::pictures::part_of;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
@@ -123,7 +124,7 @@ impl Sender {
         let bytes = self.images.stream(&picture.key).await.map_err(|error| format!("{}: {error}", picture.name))?;
         let content_type = picture.content_type.clone();
         let body = reqwest::Body::wrap_stream(bytes);
-        Ok(PictureFile { part: format!("{}_file", picture.name), content_type, size: picture.size, body })
+        Ok(PictureFile { part: part_of(&picture.name), content_type, size: picture.size, body })
     }
 }
 

@@ -63,12 +63,25 @@ fn row(visit: &Visit) -> Vec<String> {
     vec![
         visit.plate.clone().unwrap_or_else(|| "-".into()),
         output::time(visit.enter_time.0),
-        visit.leave_time.map_or_else(|| "在场 inside".into(), |time| output::time(time.0)),
+        match (visit.leave_time, state(visit)) {
+            (Some(time), _) => output::time(time.0),
+            (None, "inside") => "在场 inside".into(),
+            (None, _) => "-".into(),
+        },
         visit.parking_serial.clone(),
         paid(visit).map_or_else(|| "-".into(), |fen| format!("{}.{:02}", fen / 100, fen % 100)),
         gates(visit),
         visit.park_uuid.clone(),
     ]
+}
+
+/// Of a release or an update alone nobody knows.
+fn state(visit: &Visit) -> &'static str {
+    match (visit.leave_time, &visit.enter) {
+        (Some(_), _) => "left",
+        (None, Some(_)) => "inside",
+        (None, None) => "unknown",
+    }
 }
 
 /// Fen paid: the sum of the accepted payments, else of the leave's totals.
@@ -122,7 +135,7 @@ fn whole(visit: &Visit) -> Value {
         "plate": visit.plate,
         "enter_time": visit.enter_time.0,
         "leave_time": visit.leave_time.map(|time| time.0),
-        "state": if visit.leave_time.is_some() { "left" } else { "inside" },
+        "state": state(visit),
         "params": params,
         "payments": visit.payments.iter().map(|payment| Value::Object(payment.fields.clone())).collect::<Vec<_>>(),
         "images": images(&params, halves()),

@@ -1,6 +1,7 @@
 //! Forwarding: what a subscriber is sent, and what becomes of it when the subscriber does not take it. On both stores.
 
 mod compared;
+mod other_kinds;
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -31,6 +31,7 @@ mod moving;
 mod nodes;
 mod park_check;
 mod quarantine;
+mod release_and_update;
 mod replies;
 mod rules;
 mod shared_images;
