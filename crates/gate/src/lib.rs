@@ -31,7 +31,7 @@ pub use forward::{Compared, Forward, Forwarder, Reach, Schedule, Upstream, reach
 pub use gate::Gate;
 pub use pictures::{ArrivedFiles, StoredPictures};
 pub use quarantine::{Quarantine, Quarantining, RefusalCause, RefusedContent, RefusedFiles, RefusedPush};
-pub use record::{PushRecorder, Recording};
+pub use record::{PushRecorder, RecordedUnder, Recording};
 pub use registry::{KnownPark, Registry};
 pub use replay::{Replayed, replay};
 pub use settings::{Limits, Mode, Settings};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use parkgate_ledger::{ParkId, Verdict};
+use parkgate_ledger::{Arrival, ParkId, Verdict};
 use parkgate_store::{Inline, Recorded, Recorder};
 use parkgate_wire::advisory::advise;
 use parkgate_wire::{Form, Seqno, UnixMillis};
@@ -25,8 +25,8 @@ pub enum Recording {
     Recorded {
         /// The proof.
         recorded: Recorded,
-        /// The key of the epoch it belongs to.
-        epoch: ParkId,
+        /// What it stands under.
+        under: RecordedUnder,
     },
     /// Checked, in a gate that records nothing.
     Verified,
@@ -40,6 +40,29 @@ pub enum Recording {
         /// Durable already.
         pictures: StoredPictures,
     },
+}
+
+/// Where a record is found.
+#[derive(Debug, Clone)]
+pub struct RecordedUnder {
+    /// The key of the epoch it belongs to.
+    pub epoch: ParkId,
+    /// What makes it unique among its kind.
+    pub key: String,
+    /// The serial of the stay it is about, where that is not the key.
+    pub visit_serial: Option<String>,
+}
+
+impl RecordedUnder {
+    fn of(arrival: &Arrival) -> RecordedUnder {
+        let visit_serial = arrival.own_key.as_ref().map(|_| arrival.parking_serial.clone());
+        RecordedUnder { epoch: arrival.park, key: arrival.key().to_owned(), visit_serial }
+    }
+
+    /// The serial of the stay it is about.
+    pub(crate) fn stay(&self) -> &str {
+        self.visit_serial.as_deref().unwrap_or(&self.key)
+    }
 }
 
 /// Records admitted pushes.
@@ -79,7 +102,7 @@ impl PushRecorder {
         let pictures = self.store_pictures(files).await?;
         let context = EntryContext { seqno, received_at, inline, pictures: pictures.clone() };
         let (entry, form) = admitted.into_entry(context, &self.content_key);
-        let (epoch, key) = (entry.arrival.park, entry.arrival.shown_key().to_owned());
+        let (under, key) = (RecordedUnder::of(&entry.arrival), entry.arrival.shown_key().to_owned());
         let recorded = self.recorder.record(entry).await?;
         match recorded.verdict() {
             Verdict::Recorded { .. } => {
@@ -95,7 +118,7 @@ impl PushRecorder {
                 return Ok(Recording::Overflowing { key, form, pictures });
             }
         }
-        Ok(Recording::Recorded { recorded, epoch })
+        Ok(Recording::Recorded { recorded, under })
     }
 
     /// Makes the pictures durable, several at a time: a record must never name a picture that is not there.

@@ -5,8 +5,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{Request, StatusCode, header};
 use hyper::body::Incoming;
-use parkgate_gate::{Compared, Forwarder, KnownPark, Upstream};
-use parkgate_ledger::{ParkId, Verdict};
+use parkgate_gate::{Compared, Forwarder, KnownPark, RecordedUnder, Upstream};
+use parkgate_ledger::Verdict;
 use parkgate_wire::PushKind;
 
 use crate::client_address::ClientAddress;
@@ -55,7 +55,7 @@ async fn theirs(
     // What could not be kept here must come again, whatever others say of it.
     let summary = compared_summary(received.kind, outcome, received.seqno)?;
     let park = outcome.park.as_deref();
-    match (forwarder.ask(compared, epoch_of(outcome), &summary).await, &outcome.result) {
+    match (forwarder.ask(compared, recorded_under(outcome), &summary).await, &outcome.result) {
         (Some(upstream), _) => Some(of_upstream(upstream, park)),
         // It is delivered later.
         (None, PushResult::Recorded { .. }) => None,
@@ -69,11 +69,11 @@ async fn theirs(
     }
 }
 
-/// The key of the epoch the push is recorded in, if it is.
-fn epoch_of(outcome: &PushOutcome) -> Option<ParkId> {
+/// Where the push is recorded, if it is.
+fn recorded_under(outcome: &PushOutcome) -> Option<RecordedUnder> {
     match &outcome.result {
-        PushResult::Recorded { recorded, epoch } => match recorded.verdict() {
-            Verdict::Recorded { .. } | Verdict::Repeated { .. } => Some(*epoch),
+        PushResult::Recorded { recorded, under } => match recorded.verdict() {
+            Verdict::Recorded { .. } | Verdict::Repeated { .. } => Some(under.clone()),
             Verdict::Conflict { .. } | Verdict::Overflowing => None,
         },
         _ => None,

@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use parkgate_client::now;
 use parkgate_gate::admit::Rejection;
-use parkgate_gate::{GateFault, KnownPark, Quarantining};
-use parkgate_ledger::ParkId;
+use parkgate_gate::{GateFault, KnownPark, Quarantining, RecordedUnder};
 use parkgate_store::Recorded;
 use parkgate_wire::{PushKind, Seqno, UnixMillis};
 
@@ -41,8 +40,8 @@ pub(crate) struct PushOutcome {
 
 #[derive(Debug)]
 pub(crate) enum PushResult {
-    /// The ledger decided it under this key of an epoch, and that is on disk.
-    Recorded { recorded: Recorded, epoch: ParkId },
+    /// The ledger decided it, and that is on disk.
+    Recorded { recorded: Recorded, under: RecordedUnder },
     /// Admitted, in a gate that records nothing.
     Verified,
     /// Not admitted.

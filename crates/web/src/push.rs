@@ -94,7 +94,7 @@ async fn record(
     let park = Arc::clone(&admitted.park);
     let recording = server.gate.pushes.record(admitted, files, received.seqno, received.received_at, inline).await;
     let result = match recording {
-        Ok(Recording::Recorded { recorded, epoch }) => PushResult::Recorded { recorded, epoch },
+        Ok(Recording::Recorded { recorded, under }) => PushResult::Recorded { recorded, under },
         Ok(Recording::Verified) => PushResult::Verified,
         // Nobody gets stuck on a key, however often it was sent with other content.
         Ok(Recording::Overflowing { key, form, pictures }) => {

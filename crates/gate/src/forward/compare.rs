@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use parkgate_client::{classify, now};
-use parkgate_ledger::ParkId;
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber, SubscriberId};
 use parkgate_wire::{Form, PushKind, Reply};
@@ -15,6 +14,7 @@ use super::plan::{DeliveryAnswer, Now, settle};
 use super::request::{PictureFile, PictureFiles, ReceivedReply};
 use super::{Forwarder, Parts, SEND_GRACE, joined};
 use crate::fault::GateFault;
+use crate::record::RecordedUnder;
 use crate::registry::Registry;
 
 /// A push that is also sent to the compared platform.
@@ -86,11 +86,11 @@ impl Forwarder {
         (!self.parts.circuits.is_away(subscriber)).then_some(inline)
     }
 
-    /// Asks the other platform. `recorded` is the key under which the push was recorded, if it was; `ours` is our own reply. `None`
+    /// Asks the other platform. `recorded` is where the push was recorded, if it was; `ours` is our own reply. `None`
     /// if it gave no answer: the push is delivered later if it was recorded.
-    pub async fn ask(&self, compared: Compared, recorded: Option<ParkId>, ours: &str) -> Option<Upstream> {
+    pub async fn ask(&self, compared: Compared, recorded: Option<RecordedUnder>, ours: &str) -> Option<Upstream> {
         let parts = &self.parts;
-        if parts.circuits.is_away(compared.subscriber.id) || self.must_wait(&compared, recorded).await {
+        if parts.circuits.is_away(compared.subscriber.id) || self.must_wait(&compared, recorded.as_ref()).await {
             return None;
         }
         let Compared { subscriber, kind, park_uuid, parking_serial, params, files } = compared;
@@ -110,27 +110,28 @@ impl Forwarder {
             subscriber: subscriber.id,
             park_uuid,
             kind,
-            parking_serial: parking_serial.clone(),
+            parking_serial,
             at: now().0,
             ours: ours.to_owned(),
             theirs,
         });
-        let recorded = recorded.map(|park| (park, parking_serial, kind));
+        let recorded = recorded.map(|under| (under, kind));
         if let Err(error) = note(parts, subscriber.id, recorded, answer, difference).await {
             tracing::warn!(subscriber = subscriber.registered.name, %error, "what was answered could not be noted");
         }
         upstream
     }
 
-    /// Must this leave wait because its enter has not arrived there? The subscriber's loop then delivers both in order.
-    async fn must_wait(&self, compared: &Compared, recorded: Option<ParkId>) -> bool {
-        let (PushKind::Leave, Some(park)) = (compared.kind, recorded) else { return false };
-        let (subscriber, serial) = (compared.subscriber.id, compared.parking_serial.clone());
+    /// Must this leave, release or update wait because its enter has not arrived there? The subscriber's loop then delivers both in
+    /// order.
+    async fn must_wait(&self, compared: &Compared, recorded: Option<&RecordedUnder>) -> bool {
+        let (subscriber, kind) = (compared.subscriber.id, compared.kind);
+        let Some(under) = recorded.filter(|_| kind != PushKind::Enter).cloned() else { return false };
         let looked = self.parts.in_store(move |store| {
-            if store.delivery_of(subscriber, park, &serial, PushKind::Enter)?.is_none() {
+            if store.delivery_of(subscriber, under.epoch, under.stay(), PushKind::Enter)?.is_none() {
                 return Ok(false);
             }
-            if let Some(due) = store.delivery_of(subscriber, park, &serial, PushKind::Leave)? {
+            if let Some(due) = store.delivery_of(subscriber, under.epoch, &under.key, kind)? {
                 let now = now().0;
                 store.settle(subscriber, &[Settled::Unsent { due, next_at: now, answer: None }], now)?;
             }
@@ -158,7 +159,7 @@ pub fn summary(body: &[u8]) -> String {
 async fn note(
     parts: &Parts,
     subscriber: i64,
-    recorded: Option<(ParkId, String, PushKind)>,
+    recorded: Option<(RecordedUnder, PushKind)>,
     answer: DeliveryAnswer,
     difference: Option<Difference>,
 ) -> Result<(), StoreError> {
@@ -166,8 +167,8 @@ async fn note(
     let clock = Arc::clone(&parts.clock);
     let noted = parts.in_store(move |store: &Store| {
         let now = now();
-        if let Some((park, parking_serial, kind)) = recorded
-            && let Some(due) = store.delivery_of(subscriber, park, &parking_serial, kind)?
+        if let Some((under, kind)) = recorded
+            && let Some(due) = store.delivery_of(subscriber, under.epoch, &under.key, kind)?
         {
             store.settle(
                 subscriber,

@@ -399,10 +399,10 @@ pub(crate) fn delivery_of(
     backend: &dyn Backend,
     subscriber: i64,
     park: ParkId,
-    parking_serial: &str,
+    key: &str,
     kind: PushKind,
 ) -> Result<Option<Due>, StoreError> {
-    let values = [subscriber.into(), park.0.into(), Value::key(parking_serial), kind_code(kind).into()];
+    let values = [subscriber.into(), park.0.into(), Value::key(key), kind_code(kind).into()];
     let row = backend.transaction(Access::ReadKeys, |transaction| transaction.query_opt(DELIVERY_OF, &values))?;
     let Some(row) = row else { return Ok(None) };
     let id = DeliveryId { subscriber, record: row.int(0)? };

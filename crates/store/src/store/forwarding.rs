@@ -166,7 +166,7 @@ impl Store {
         deliveries::oldest(self.backend.as_ref(), subscriber)
     }
 
-    /// The delivery of a push that its receiver sends on by itself, unless it is gone.
+    /// The delivery of a push that its receiver sends on by itself, by what makes the push unique among its kind, unless it is gone.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -174,10 +174,10 @@ impl Store {
         &self,
         subscriber: i64,
         park: ParkId,
-        parking_serial: &str,
+        key: &str,
         kind: PushKind,
     ) -> Result<Option<Due>, StoreError> {
-        deliveries::delivery_of(self.backend.as_ref(), subscriber, park, parking_serial, kind)
+        deliveries::delivery_of(self.backend.as_ref(), subscriber, park, key, kind)
     }
 
     /// Notes a difference.

@@ -2,6 +2,8 @@
 
 use super::*;
 
+use parkgate_testbed::{release, update};
+
 #[test]
 fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
     each_store(|store| {
@@ -103,4 +105,69 @@ fn what_we_refuse_is_not_answered_while_the_compared_platform_is_away() {
     );
     vendor.turns(SubscriberAnswer::TAKES);
     until("it is asked again", || wrong().1["code"] == "1001");
+}
+
+#[test]
+fn releases_and_updates_are_answered_by_the_compared_platform_and_delivered_by_that() {
+    each_store(|store| {
+        let vendor = TestSubscriber::start(SubscriberAnswer::TAKES);
+        // What is not settled at once would be sent again only after the test.
+        let front = Forwarding::on(store, &[("RETRY_FIRST", "1h"), ("RETRY_MAX", "1h")]);
+        compared(&front, &vendor);
+        front.drained("vendor");
+        let before = vendor.received().len();
+        front.gate.push("enter", enter("K1", &[]));
+        let picture: &[u8] = b"\xff\xd8\xff\xe0 a barrier";
+        vendor.turns(SubscriberAnswer::Says(200, r#"{"code":"1001","message":"theirs"}"#));
+        let (status, reply) = front.gate.push_files("release", release("K1", &[]), &[("capture_image", picture)]);
+        assert_eq!((status, &reply["code"], &reply["message"]), (200, &"1001".into(), &"theirs".into()), "{reply}");
+        let (_, reply) = front.gate.push("update", update("F1", "K1", &[("plate", "粤B88888")]));
+        assert_eq!((&reply["code"], &reply["message"]), (&"1001".into(), &"theirs".into()), "{reply}");
+        let shown = front.json(&["subscriber", "show", "vendor"]);
+        assert_eq!((&shown["pending"], &shown["dead"]), (&0.into(), &0.into()), "settled by the answer: {shown}");
+        let received = vendor.received().split_off(before);
+        let calls: Vec<&str> = received.iter().filter_map(|one| one.path.rsplit('/').next()).collect();
+        assert_eq!(calls, ["enter", "release", "update"], "each of them once");
+        assert!(received[1].body.windows(picture.len()).any(|part| part == picture));
+        assert_eq!(
+            front.json(&["subscriber", "differences", "vendor"]),
+            serde_json::json!([]),
+            "1001 is what we say, too"
+        );
+        // That platform has another secret: it refuses, in the style of these calls.
+        vendor.turns(SubscriberAnswer::Says(
+            401,
+            r#"{"code":"401","message":"请求签名校验不通过","hint":"a=1&app_secret=***"}"#,
+        ));
+        let (status, reply) = front.gate.push("update", update("F2", "K1", &[]));
+        assert_eq!((status, &reply["code"]), (401, &"401".into()), "their answer, to the letter: {reply}");
+        let found = front.json(&["subscriber", "differences", "vendor"]);
+        assert_eq!((&found[0]["event"], &found[0]["parking_serial"]), (&"update".into(), &"K1".into()), "{found}");
+        assert!(found[0]["theirs"].as_str().unwrap().starts_with("401"), "{found}");
+        assert_eq!(front.json(&["subscriber", "show", "vendor"])["pending"], 1, "it is tried again");
+    });
+}
+
+#[test]
+fn what_is_about_a_stay_waits_for_its_enter_at_the_compared_platform() {
+    each_store(|store| {
+        let vendor = TestSubscriber::start(SubscriberAnswer::TAKES);
+        let front = Forwarding::on(store, &[("RETRY_FIRST", "2s"), ("RETRY_MAX", "2s")]);
+        compared(&front, &vendor);
+        vendor.turns(SubscriberAnswer::Says(500, "<html>"));
+        front.gate.push("enter", enter("K2", &[]));
+        vendor.turns(SubscriberAnswer::Says(200, r#"{"code":"1001","message":"theirs"}"#));
+        for (call, push) in [("release", release("K2", &[])), ("update", update("F2", "K2", &[]))] {
+            let (_, reply) = front.gate.push(call, push);
+            assert_eq!(reply["message"], "OK", "ours, since theirs would have come too early: {reply}");
+        }
+        front.drained("vendor");
+        let of_stay: Vec<String> = vendor
+            .received()
+            .into_iter()
+            .filter(|one| one.field("parking_serial").as_deref() == Some("K2"))
+            .filter_map(|one| one.path.rsplit('/').next().map(str::to_owned))
+            .collect();
+        assert_eq!((of_stay.len(), of_stay[0].as_str()), (3, "enter"), "{of_stay:?}");
+    });
 }
