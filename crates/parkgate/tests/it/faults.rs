@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use parkgate_testbed::{DEMO_PARK, MultipartBody, TestGate, body, enter, leave, signed};
+use parkgate_testbed::{DEMO_PARK, MultipartBody, TestGate, body, enter, leave, release, signed, update};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -23,7 +23,8 @@ pub(crate) struct Acknowledged {
 /// A push made of its number.
 pub(crate) struct Push {
     call: &'static str,
-    serial: String,
+    /// Of the stay.
+    pub(crate) serial: String,
     fields: Vec<(String, String)>,
     picture: Option<Vec<u8>>,
     /// Wrongly signed: it is in the quarantine.
@@ -92,18 +93,47 @@ impl Push {
         let serial = format!("20210602{number:010}");
         let event_time = (1_624_937_500_000_i64 + i64::from(number)).to_string();
         let order = format!("[{{\"parking_order\":\"PO{number}\",\"pay_type\":1,\"value\":{number}}}]");
-        let (call, mut pairs) = match number % 3 {
-            0 => ("enter", enter(&serial, &[("enter_time", &event_time), ("car_desc", car)])),
-            _ => ("leave", leave(&serial, &[("leave_time", &event_time), ("payment_list", &order), ("car_desc", car)])),
+        let leave_time = [("leave_time", event_time.as_str()), ("payment_list", &order), ("car_desc", car)];
+        let (call, serial, mut pairs) = match number % 6 {
+            0 => ("enter", serial.clone(), enter(&serial, &[("enter_time", &event_time), ("car_desc", car)])),
+            3 => ("release", serial.clone(), release(&serial, &[("car_desc", car)])),
+            // Of the vehicle that entered five pushes before: every other one says that it left.
+            5 => {
+                let entered = format!("20210602{:010}", number - 5);
+                let left = if number % 4 == 1 { event_time.as_str() } else { "" };
+                let pairs = update(&format!("U{number}"), &entered, &[("leave_time", left), ("car_desc", car)]);
+                ("update", entered, pairs)
+            }
+            _ => ("leave", serial.clone(), leave(&serial, &leave_time)),
         };
-        let picture = (number % 5 == 4).then(|| format!("\u{ff}picture {number}").repeat(500).into_bytes());
-        if let Some(picture) = &picture {
+        let picture = (number % 5 == 4 && call != "update").then(|| format!("\u{ff}picture {number}").repeat(500));
+        let picture = picture.map(String::into_bytes);
+        if let Some(picture) = picture.as_ref().filter(|_| call != "release") {
             pairs.push((format!("{call}_image_hash"), md5(picture)));
         }
         // Now and then a wrong signature: quarantined, and answered only then.
         let is_wrong = number % 7 == 6;
         let fields = signed(pairs, if is_wrong { "wrong" } else { "123" });
         Push { call, serial, fields, picture, is_wrong }
+    }
+
+    /// The part that its picture comes in.
+    fn part(&self) -> String {
+        if self.call == "release" { "capture_image".into() } else { format!("{}_image_file", self.call) }
+    }
+
+    /// What is kept of it in its visit: each as often as it stands there.
+    fn kept<'a>(&self, visit: &'a Value, seqno: &str) -> Vec<&'a Value> {
+        match self.call {
+            "enter" | "leave" => {
+                let is_it = visit[format!("{}_seqno", self.call)] == seqno;
+                is_it.then_some(&visit["images"][format!("{}_image", self.call)]).into_iter().collect()
+            }
+            call => {
+                let of_kind = visit[format!("{call}s")].as_array().unwrap().iter();
+                of_kind.filter(|one| one["seqno"] == seqno).map(|one| &one["images"]["capture_image"]).collect()
+            }
+        }
     }
 
     /// Its seqno, if it was answered as it must be. No answer, and "come again", is none.
@@ -113,14 +143,19 @@ impl Push {
             None => request.header("content-type", "application/x-www-form-urlencoded").body(body(&self.fields)),
             Some(picture) => request
                 .header("content-type", MultipartBody::content_type())
-                .body(MultipartBody::of(&self.fields).file(&format!("{}_image_file", self.call), picture).end()),
+                .body(MultipartBody::of(&self.fields).file(&self.part(), picture).end()),
         };
         let text = request.send().and_then(reqwest::blocking::Response::text).ok()?;
         let reply: Value = serde_json::from_str(&text).ok()?;
         if reply["code"] == "503" {
             return None;
         }
-        assert_eq!(reply["message"], if self.is_wrong { "已忽略当前请求" } else { "OK" }, "{reply}");
+        let refused = if matches!(self.call, "enter" | "leave") {
+            "已忽略当前请求"
+        } else {
+            "请求签名校验不通过"
+        };
+        assert_eq!(reply["message"], if self.is_wrong { refused } else { "OK" }, "{reply}");
         reply["seqno"].as_str().map(str::to_owned)
     }
 }
@@ -141,29 +176,30 @@ pub(crate) fn check(
         quarantined.as_array().unwrap().iter().map(|row| row["seqno"].as_str().unwrap()).collect();
     assert!(acknowledged.iter().any(|answer| answer.push.is_wrong));
     for answer in acknowledged {
-        let (Push { call, serial, .. }, seqno) = (&answer.push, answer.seqno.as_str());
+        let (Push { serial, .. }, seqno) = (&answer.push, answer.seqno.as_str());
         if answer.push.is_wrong {
             let times = quarantined.iter().filter(|kept| **kept == seqno).count();
             assert_eq!(times, 1, "{serial} is not in the quarantine once");
             continue;
         }
         let visit = by_serial.get(serial.as_str()).unwrap_or_else(|| panic!("{serial} is lost"));
-        assert_eq!(visit[format!("{call}_seqno")], seqno, "{serial}");
+        let kept = answer.push.kept(visit, seqno);
+        assert_eq!(kept.len(), 1, "{serial}: {seqno} is not there once: {visit}");
         if let Some(sent) = &answer.push.picture {
-            let image = &visit["images"][format!("{call}_image")];
+            let image = kept[0];
             let kept = picture(image["key"].as_str().unwrap());
             assert_eq!((&kept, &image["md5"]), (sent, &Value::from(md5(sent))));
         }
     }
-    let leaves: Vec<_> = visits.iter().filter(|visit| visit["state"] == "left").collect();
-    for visit in &leaves {
+    for visit in visits.iter().filter(|visit| visit["leave_seqno"].is_string()) {
         let number: i64 = visit["parking_serial"].as_str().unwrap()[8..].parse().unwrap();
         assert_eq!(visit["payments"][0]["value"], number);
     }
     let park = json(&["park", "show", DEMO_PARK]);
     let shown = park["remain_parking_space"].as_i64().unwrap() + park["drift"].as_i64().unwrap();
-    let entered = visits.len() - leaves.len();
-    assert_eq!(shown, 100 - entered as i64 + leaves.len() as i64);
+    let entered = visits.iter().filter(|visit| visit["enter_seqno"].is_string()).count();
+    let left = visits.iter().filter(|visit| visit["state"] == "left").count();
+    assert_eq!(shown, 100 - entered as i64 + left as i64);
     visits.len()
 }
 

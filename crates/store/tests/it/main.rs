@@ -23,6 +23,7 @@ macro_rules! on_every_store {
 }
 
 mod bucket;
+mod calls;
 mod conformance;
 mod databases;
 mod epochs;

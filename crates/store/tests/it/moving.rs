@@ -8,7 +8,7 @@ use parkgate_store::{NewQuarantined, QuarantineContent, Store, StoreError, Visit
 use parkgate_testbed::Postgres;
 use parkgate_wire::{Digest, PushKind, Seqno};
 
-use crate::push::{T, enter, leave, new_park, opened};
+use crate::push::{T, With, enter, leave, new_park, opened, release, update};
 
 /// More than two pages.
 const RECORDS: u64 = 4500;
@@ -19,7 +19,14 @@ fn fill(store: &Store, first: u64, records: u64) {
         let event_time = T + number as i64;
         [enter(&serial, number * 2, event_time), leave(&serial, number * 2 + 1, event_time, event_time + 1)]
     });
-    let entries: Vec<_> = entries.collect();
+    let mut entries: Vec<_> = entries.collect();
+    // What is about stays, one of them with a serial that is too long for an index.
+    let long = format!("{first}{}", "x".repeat(3000));
+    for (number, serial) in [first.to_string(), long].iter().enumerate() {
+        let seqno = 1_000_000 + first * 10 + number as u64;
+        entries.push(update(&format!("U{seqno}"), serial, seqno, T + 5, &[("leave_time", T + 9)]).plate("corrected"));
+        entries.push(release(serial, seqno + 5, T + 7));
+    }
     entries.chunks(500).for_each(|batch| assert_eq!(store.record(batch).unwrap().len(), batch.len()));
 }
 
@@ -65,7 +72,7 @@ fn moves(from: At<'_>, to: At<'_>) {
     moving.copy(&mut |step| assert!(step.done >= step.all, "{step:?}")).unwrap();
     let totals = moving.finish(&mut |_| {}).unwrap();
     let records = totals.iter().find(|total| total.table == "records").unwrap();
-    assert_eq!(records.rows, RECORDS + 100);
+    assert_eq!(records.rows, RECORDS + 100 + 8);
     assert_eq!(visits(to.data, to.url), visits(from.data, from.url));
     let store = open(to.data, to.url).unwrap();
     fill(store.as_ref(), 2 * RECORDS, 10);

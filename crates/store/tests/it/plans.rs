@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::push::{on_sqlite, opened, store};
-use crate::{conformance, epochs, forwarding, listing, registry};
+use crate::{calls, conformance, epochs, forwarding, listing, registry};
 
 /// As large as an installation is, not as old.
 const SMALL: [&str; 15] = [
@@ -60,9 +60,16 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
 ];
 
 fn promises() -> impl Iterator<Item = &'static fn(&Store)> {
-    [conformance::PROMISES, forwarding::PROMISES, listing::PROMISES, epochs::PROMISES, registry::PROMISES]
-        .into_iter()
-        .flatten()
+    [
+        conformance::PROMISES,
+        calls::PROMISES,
+        forwarding::PROMISES,
+        listing::PROMISES,
+        epochs::PROMISES,
+        registry::PROMISES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Statements as they are logged.

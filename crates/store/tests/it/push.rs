@@ -77,6 +77,38 @@ pub(crate) fn leave(serial: &str, seqno: u64, enter_time: i64, leave_time: i64) 
     entry(PushKind::Leave, serial, seqno, enter_time, leave_time)
 }
 
+/// A release of a stay.
+pub(crate) fn release(serial: &str, seqno: u64, released_at: i64) -> Entry {
+    let params = [("release_type", "2".to_owned()), ("release_time", released_at.to_string())];
+    // As the protocol's keys are: never long.
+    let serial_in_key: String = serial.chars().take(40).collect();
+    about(PushKind::Release, serial, &format!("2/{released_at}/{serial_in_key}"), seqno, released_at, &params)
+}
+
+/// An update of a stay, and what it gives.
+pub(crate) fn update(flow_no: &str, serial: &str, seqno: u64, operate_time: i64, given: &[(&str, i64)]) -> Entry {
+    let mut params = vec![("flow_no", flow_no.to_owned()), ("operate_time", operate_time.to_string())];
+    params.extend(given.iter().map(|(name, time)| (*name, time.to_string())));
+    let mut entry = about(PushKind::Update, serial, flow_no, seqno, operate_time, &params);
+    for (name, time) in given {
+        match *name {
+            "enter_time" => entry.arrival.enter_time = UnixMillis(*time),
+            "leave_time" => (entry.arrival.event_time, entry.arrival.gives_leave) = (UnixMillis(*time), true),
+            name => panic!("{name}"),
+        }
+    }
+    entry
+}
+
+fn about(kind: PushKind, serial: &str, key: &str, seqno: u64, at: i64, params: &[(&str, String)]) -> Entry {
+    let mut entry = entry(kind, serial, seqno, at, at);
+    entry.arrival.own_key = Some(key.into());
+    let named: serde_json::Map<_, _> =
+        params.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+    entry.params = serde_json::to_string(&named).unwrap();
+    entry
+}
+
 /// Its content follows from its seqno, unless `With::content` says otherwise.
 fn entry(kind: PushKind, serial: &str, seqno: u64, enter_time: i64, event_time: i64) -> Entry {
     let mut digest = [0; 16];
