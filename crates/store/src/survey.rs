@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use parkgate_wire::{PushKind, UnixMillis};
+use parkgate_wire::UnixMillis;
 
 use crate::query::RecordView;
 
@@ -15,7 +15,7 @@ pub struct Surveyed {
     pub event_time: UnixMillis,
     /// It was ignored: another push has its serial.
     pub is_conflict: bool,
-    /// An enter whose leave is recorded, or a leave whose enter is.
+    /// An enter whose leave is recorded or given by an update, or a leave whose enter is recorded.
     pub has_other_half: bool,
 }
 
@@ -24,12 +24,4 @@ pub struct Surveyed {
 pub struct RefusedCounts {
     /// By reason, and for wrong signatures by what the sign doctor found.
     pub by_reason: BTreeMap<(String, Option<String>), u64>,
-}
-
-impl Surveyed {
-    /// Does it end a stay?
-    #[must_use]
-    pub fn is_leave(&self) -> bool {
-        self.record.kind == PushKind::Leave
-    }
 }

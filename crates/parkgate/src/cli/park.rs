@@ -176,6 +176,9 @@ pub(crate) struct CheckArgs {
     /// This share of leaves must report free spaces, and of pushes must have a picture
     #[arg(long, value_name = "X", default_value_t = 0.9, env = "PARKGATE_CHECK_SHARE")]
     pub(crate) share: f64,
+    /// Of all stays no more than this share may be released by hand, and no more corrected
+    #[arg(long, value_name = "X", default_value_t = 0.05, env = "PARKGATE_CHECK_BY_HAND_SHARE")]
+    pub(crate) by_hand_share: f64,
     /// Silence longer than this is reported
     #[arg(long, value_name = "T", default_value = "6h", env = "PARKGATE_CHECK_SILENCE")]
     pub(crate) silence: String,

@@ -1,6 +1,6 @@
 //! `park check` sums up what was pushed, refused and looked wrong.
 
-use parkgate_testbed::{DEMO_PARK, body, enter, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, body, enter, leave, md5_hex, release, signed, update};
 use serde_json::json;
 
 use crate::demo;
@@ -25,6 +25,11 @@ fn an_integration_is_summed_up() {
     gate.post("leave", "application/x-www-form-urlencoded", wrong.into_bytes());
     assert_eq!(gate.push("leave", leave("S8", &[("enter_time", "soon")])).0, 400);
 
+    for (serial, method) in [("S1", "1"), ("S2", "3"), ("S4", "2")] {
+        gate.push("release", release(serial, &[("release_method", method)]));
+    }
+    gate.push("update", update("F1", "S5", &[("operate_time", ""), ("leave_time", &at(500))]));
+
     let report = gate.json(&["park", "check", DEMO_PARK, "--since", "1h"]);
     let read = |name: &str| report[name].clone();
     assert_eq!((read("leaves"), read("enters"), read("conflicts")), (json!(4), json!(2), json!(1)));
@@ -35,9 +40,11 @@ fn an_integration_is_summed_up() {
             { "reason": "Value", "finding": null, "count": 1 },
         ])
     );
-    assert_eq!(read("advisories"), json!({ "required_missing": 1, "value_unlisted": 1 }));
-    assert_eq!(read("variants"), json!({ "plain": 6 }));
-    assert_eq!(read("enters_without_leave"), 1);
+    assert_eq!(read("advisories"), json!({ "required_missing": 2, "value_unlisted": 1 }));
+    assert_eq!(read("variants"), json!({ "plain": 10 }));
+    assert_eq!(read("enters_without_leave"), 0, "an update says when S5 left");
+    assert_eq!((read("releases"), read("updates")), (json!(2), json!(1)), "one barrier opened by itself");
+    assert_eq!((read("releases_share"), read("updates_share")), (json!(2.0 / 6.0), json!(1.0 / 6.0)));
     assert_eq!((read("leaves_with_remain_share"), read("with_pictures_share")), (json!(0.25), json!(1.0 / 6.0)));
     assert_eq!(read("on_time_share"), json!(4.0 / 6.0));
     assert!(read("clock_ahead_ms").as_i64().unwrap() > 10_000, "S3 left in the future");

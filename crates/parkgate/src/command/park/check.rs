@@ -17,6 +17,7 @@ struct Wanted {
     on_time_ms: i64,
     on_time_share: f64,
     share: f64,
+    by_hand_share: f64,
     silence_ms: i64,
     stay_max_ms: i64,
 }
@@ -42,6 +43,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
         on_time_ms: i64::try_from(args.on_time_seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000),
         on_time_share: share(args.on_time_share)?,
         share: share(args.share)?,
+        by_hand_share: share(args.by_hand_share)?,
         silence_ms: span(&args.silence)?,
         stay_max_ms: span(&args.stay_max)?,
     };

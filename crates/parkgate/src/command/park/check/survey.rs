@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use parkgate_store::Surveyed;
 use parkgate_wire::advisory::{self, advise};
-use parkgate_wire::{UnixMillis, Variant, field, refusal};
+use parkgate_wire::{PushKind, UnixMillis, Variant, field, refusal};
 use serde_json::{Value, json};
 
 use super::{CheckLine, Wanted, line_json};
 use crate::command::visit::sent;
 use crate::output;
+
+/// `release_method`: the barrier opened by itself.
+const AUTOMATIC: &str = "2";
 
 /// Counts over a period.
 pub(super) struct Survey {
@@ -18,6 +21,10 @@ pub(super) struct Survey {
     wanted: Wanted,
     enters: u64,
     leaves: u64,
+    /// Barriers opened by hand.
+    releases: u64,
+    /// Corrections.
+    updates: u64,
     conflicts: u64,
     enters_left_open: u64,
     leaves_with_space: u64,
@@ -42,6 +49,8 @@ impl Survey {
             wanted,
             enters: 0,
             leaves: 0,
+            releases: 0,
+            updates: 0,
             conflicts: 0,
             enters_left_open: 0,
             leaves_with_space: 0,
@@ -66,18 +75,29 @@ impl Survey {
             return;
         }
         let text = |name: &str| record.params.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-        if push.is_leave() {
-            self.leaves += 1;
-            self.leaves_with_space += u64::from(text("remain_parking_space"));
-        } else {
-            self.enters += 1;
-            let long_ago = push.event_time.0 < self.now - self.wanted.stay_max_ms;
-            self.enters_left_open += u64::from(long_ago && !push.has_other_half);
+        match record.kind {
+            PushKind::Leave => {
+                self.leaves += 1;
+                self.leaves_with_space += u64::from(text("remain_parking_space"));
+            }
+            PushKind::Enter => {
+                self.enters += 1;
+                let long_ago = push.event_time.0 < self.now - self.wanted.stay_max_ms;
+                self.enters_left_open += u64::from(long_ago && !push.has_other_half);
+            }
+            PushKind::Release => {
+                let is_automatic = record.params.get("release_method").and_then(Value::as_str) == Some(AUTOMATIC);
+                self.releases += u64::from(!is_automatic);
+            }
+            PushKind::Update => self.updates += 1,
         }
-        self.with_pictures += u64::from(!record.pictures.is_empty() || field::IMAGES.iter().any(|name| text(name)));
-        let delay = record.received_at - push.event_time.0;
-        self.on_time += u64::from(delay <= self.wanted.on_time_ms);
-        self.delays.push(delay);
+        if record.kind.is_half() {
+            let has_picture = !record.pictures.is_empty() || field::IMAGES.iter().any(|name| text(name));
+            self.with_pictures += u64::from(has_picture);
+            let delay = record.received_at - push.event_time.0;
+            self.on_time += u64::from(delay <= self.wanted.on_time_ms);
+            self.delays.push(delay);
+        }
         *self.variants.entry(Variant::describe(record.variant)).or_default() += 1;
         for advisory in advise(record.kind, &sent(record), UnixMillis(record.received_at)) {
             *self.advisories.entry(advisory.code).or_default() += 1;
@@ -136,6 +156,10 @@ impl Survey {
             "until": self.now,
             "enters": self.enters,
             "leaves": self.leaves,
+            "releases": self.releases,
+            "updates": self.updates,
+            "releases_share": self.share(self.releases, self.pushes()),
+            "updates_share": self.share(self.updates, self.pushes()),
             "conflicts": self.conflicts,
             "refused": refused,
             "advisories": self.advisories,
@@ -161,6 +185,8 @@ impl Survey {
         let (silences, longest, from) = self.silences();
         vec![
             line("pushes", "推送 pushes", pushes, Some(!none)),
+            self.by_hand_line("releases", "人工放行 by hand", self.releases),
+            self.by_hand_line("updates", "记录变更 corrected", self.updates),
             line("refused", "未受理 refused", self.refused_text(), Some(self.refused.is_empty())),
             line("conflicts", "流水冲突 conflicts", self.conflicts_text(), Some(self.conflicts == 0)),
             line("variants", "签名方式 signature", counts(&self.variants), None),
@@ -200,6 +226,21 @@ impl Survey {
             Some(share) => format!("{:.1}% ({part}/{of}, 应达到 wanted {:.0}%)", share * 100.0, wanted * 100.0),
         };
         CheckLine { name, title, text, good: share.map(|share| share >= wanted) }
+    }
+
+    /// What people do should be seldom.
+    fn by_hand_line(&self, name: &'static str, title: &'static str, part: u64) -> CheckLine {
+        let share = self.share(part, self.pushes());
+        let text = match share {
+            None => part.to_string(),
+            Some(share) => format!(
+                "{:.1}% ({part}/{}, 不应超过 at most {:.0}%)",
+                share * 100.0,
+                self.pushes(),
+                self.wanted.by_hand_share * 100.0
+            ),
+        };
+        CheckLine { name, title, text, good: share.map(|share| share <= self.wanted.by_hand_share) }
     }
 
     fn refused_text(&self) -> String {
