@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use parkgate_testbed::{
-    DEMO_PARK, MultipartBody, NamedValues, Postgres, TestGate, body, enter, leave, md5_hex, release, update,
+    DEMO_PARK, MultipartBody, NamedValues, Postgres, TestGate, body, enter, leave, md5_hex, parkgate, release, update,
 };
 use serde_json::{Value, json};
 
@@ -359,4 +359,55 @@ fn the_public_clients_shape_is_taken() {
     eventually(|| push().0 == 200);
     let (status, reply) = push();
     assert_eq!((status, &reply["code"], &reply["hint"]), (200, &json!("1001"), &Value::Null), "{reply}");
+}
+
+/// Everything about one stay at once, on two nodes, each push on both.
+#[test]
+fn two_nodes_at_once_come_to_the_same_visit() {
+    let (server, one, two) = (Postgres::shared(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let url = server.database();
+    let start = |data: &Path| TestGate::at(PARKGATE, data, &["--store", &url, "--demo"]);
+    let first = start(one.path());
+    std::fs::copy(one.path().join("master.key"), two.path().join("master.key")).unwrap();
+    let second = start(two.path());
+    for number in 0..10 {
+        let serial = format!("N{number}");
+        let left = [("leave_time", LEFT.1), ("plate", "粤B00001")];
+        let later = [("operate_time", "2021-06-29T05:00:00Z"), ("plate", "粤B00002"), ("enter_time", ENTERED.1)];
+        let pushes = [
+            ("enter", enter(&serial, &[])),
+            ("leave", leave(&serial, &[("enter_time", "1624874732254")])),
+            ("update", update(&format!("A{number}"), &serial, &left)),
+            ("update", update(&format!("B{number}"), &serial, &later)),
+            ("release", release(&serial, &[])),
+        ];
+        std::thread::scope(|scope| {
+            for (call, pairs) in &pushes {
+                for gate in [&first, &second] {
+                    scope.spawn(move || {
+                        let (status, reply) = gate.push(call, pairs.clone());
+                        assert_eq!(
+                            (status, &reply["message"], &reply["hint"]),
+                            (200, &json!("OK"), &Value::Null),
+                            "{reply}"
+                        );
+                    });
+                }
+            }
+        });
+    }
+    let output = parkgate(
+        Path::new(PARKGATE),
+        &["visit", "list", "--json", "--store", &url, "--data", one.path().to_str().unwrap()],
+    );
+    let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 10, "{listed}");
+    for visit in listed.as_array().unwrap() {
+        let shown = (&visit["plate"], &visit["enter_time"], &visit["leave_time"], &visit["state"]);
+        assert_eq!(shown, (&json!("粤B00002"), &json!(ENTERED.0), &json!(LEFT.0), &json!("left")));
+        assert_eq!((visit["updates"].as_array().unwrap().len(), visit["releases"].as_array().unwrap().len()), (2, 1));
+        assert_eq!(visit["updates"][1]["changed"]["plate"], json!({"before": "粤B00001", "after": "粤B00002"}));
+    }
+    assert_eq!(server.sql(&url, "SELECT later FROM spaces WHERE park_id = 1"), "0", "ten entered, ten left");
+    assert_eq!(server.sql(&url, "SELECT count(*) FROM records"), "50");
 }
