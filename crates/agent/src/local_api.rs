@@ -49,6 +49,8 @@ pub(crate) fn router(api: LocalApi) -> Router {
     Router::new()
         .route("/enter", post(enter))
         .route("/leave", post(leave))
+        .route("/release", post(release))
+        .route("/update", post(update))
         .route("/space", post(space))
         .route("/status", get(state))
         .route("/metrics", get(metrics))
@@ -62,6 +64,14 @@ async fn enter(State(api): State<LocalApi>, request: Request) -> Response {
 
 async fn leave(State(api): State<LocalApi>, request: Request) -> Response {
     api.take(PushKind::Leave, request).await
+}
+
+async fn release(State(api): State<LocalApi>, request: Request) -> Response {
+    api.take(PushKind::Release, request).await
+}
+
+async fn update(State(api): State<LocalApi>, request: Request) -> Response {
+    api.take(PushKind::Update, request).await
 }
 
 /// The free spaces as the car park counts them, for the records that follow.

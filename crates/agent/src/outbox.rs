@@ -1,8 +1,8 @@
 //! The outbox, a durable queue. What was answered 202 stays here until the platform has it.
 //!
-//! - There is one record for each `(kind, parking_serial)`. The same one handed in again is recognised, also for a while after
-//!   it was sent.
-//! - A leave waits for its enter; an enter that was refused is sent along in its leave (`leave.md`, note 8).
+//! - There is one record for each `(kind, key)`: the `parking_serial` of an enter or a leave, the own key of a release or an
+//!   update. The same one handed in again is recognised, also for a while after it was sent.
+//! - Every other record waits for the enter of its stay, and an update for the updates before it; an enter that was refused is sent along in its leave (`leave.md`, note 8).
 //! - A leave has the `enter_time` of its enter, to the millisecond (note 9).
 //! - The number of free spaces is attached when a record is accepted, since it is valid for that moment (note 5).
 //! - Pictures are copied in and synced before their record is committed, and removed once it was sent.
@@ -55,8 +55,8 @@ pub enum OutboxError {
     /// As many records are waiting as are allowed.
     #[error("发件箱已满: {0}条待发 (the outbox is full)")]
     Full(u64),
-    /// A record with this serial and other content is queued or was sent.
-    #[error("流水`{0}`已有不同内容的记录 (another record has this serial)")]
+    /// A record with this key and other content is queued or was sent.
+    #[error("{0}已有不同内容的记录 (another record has this serial or number)")]
     Taken(String),
 }
 
@@ -116,21 +116,24 @@ impl Outbox {
         }
         schema::count(&transaction, "records", 1)?;
         let mut params = with_enter_time(&transaction, record)?;
-        let reported = schema::space(&transaction)?;
-        self.space.attach(record.happened_at, &mut params, reported, now);
+        add_hand_in_time(record, &mut params, now);
+        if let Some(happened_at) = record.happened_at {
+            self.space.attach(happened_at, &mut params, schema::space(&transaction)?, now);
+        }
         let (params, personal) = self.vault.split(record, params)?;
         let json = serde_json::to_string(&params).unwrap_or_default();
         transaction
             .prepare_cached(
-                "INSERT INTO records (kind, serial, digest, params, enter_time, state, attempts, due, added_at, personal) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, ?6, ?7)",
+                "INSERT INTO records (kind, serial, own_key, digest, params, enter_time, state, attempts, due, added_at, \
+                 personal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8)",
             )?
             .execute(params![
                 code(record.kind),
                 record.parking_serial,
+                record.own_key,
                 self.vault.digest(record),
                 json,
-                record.enter_time.0,
+                record.enter_time.map_or(0, |time| time.0),
                 now.0,
                 personal
             ])?;
@@ -184,14 +187,19 @@ enum Earlier {
 /// Is the record queued or sent already? A dead letter that is handed in with other content has been corrected: the new one
 /// replaces it.
 fn known(transaction: &Transaction<'_>, record: &Record, vault: &Vault) -> Result<Earlier, OutboxError> {
-    let key = params![record.parking_serial, code(record.kind)];
+    let key = params![record.own_key.as_ref().unwrap_or(&record.parking_serial), code(record.kind)];
+    // Each by an index of its own, which SQLite uses only if the query repeats its condition.
+    let sql = match record.own_key {
+        None => "SELECT id, digest, state FROM records WHERE serial = ?1 AND kind = ?2 AND own_key IS NULL",
+        Some(_) => "SELECT id, digest, state FROM records WHERE own_key = ?1 AND kind = ?2",
+    };
     let queued: Option<(i64, [u8; 16], i64)> = transaction
-        .prepare_cached("SELECT id, digest, state FROM records WHERE serial = ?1 AND kind = ?2")?
+        .prepare_cached(sql)?
         .query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     match queued {
         Some((id, digest, _)) if vault.is_digest(digest, record) => return Ok(Earlier::Same(Added::Known(id))),
-        Some((_, _, 0)) => return Err(OutboxError::Taken(record.parking_serial.clone())),
+        Some((_, _, 0)) => return Err(OutboxError::Taken(record.name())),
         Some((id, ..)) => return Ok(Earlier::Corrected(settle::forget(transaction, id)?)),
         None => {}
     }
@@ -201,25 +209,25 @@ fn known(transaction: &Transaction<'_>, record: &Record, vault: &Vault) -> Resul
         .optional()?;
     match sent {
         Some(digest) if vault.is_digest(digest, record) => Ok(Earlier::Same(Added::Sent)),
-        Some(_) => Err(OutboxError::Taken(record.parking_serial.clone())),
+        Some(_) => Err(OutboxError::Taken(record.name())),
         None => Ok(Earlier::Nothing),
     }
 }
 
-/// A record's parameters, with the `enter_time` of its enter if the agent knows it.
+/// A record's parameters; a leave's with the `enter_time` of its enter if the agent knows it. An update says what the time is now.
 fn with_enter_time(transaction: &Transaction<'_>, record: &Record) -> Result<Vec<(String, String)>, OutboxError> {
     let mut params = record.params.clone();
-    if record.kind == PushKind::Enter {
+    if record.kind != PushKind::Leave {
         return Ok(params);
     }
     let entered: Option<i64> = transaction
         .prepare_cached(
-            "SELECT enter_time FROM records WHERE kind = 0 AND serial = ?1 \
+            "SELECT enter_time FROM records WHERE kind = 0 AND serial = ?1 AND own_key IS NULL \
              UNION ALL SELECT enter_time FROM sent WHERE kind = 0 AND serial = ?1 LIMIT 1",
         )?
         .query_row([&record.parking_serial], |row| row.get(0))
         .optional()?;
-    if let Some(entered) = entered.filter(|entered| *entered != record.enter_time.0)
+    if let Some(entered) = entered.filter(|entered| record.enter_time != Some(UnixMillis(*entered)))
         && let Some(param) = params.iter_mut().find(|(name, _)| name == "enter_time")
     {
         tracing::warn!(
@@ -229,6 +237,19 @@ fn with_enter_time(transaction: &Transaction<'_>, record: &Record) -> Result<Vec
         param.1 = entered.to_string();
     }
     Ok(params)
+}
+
+/// A release or an update that does not say when it was done was done when it was handed in. It says so from then on: what is sent
+/// again must be the same push.
+fn add_hand_in_time(record: &Record, params: &mut Vec<(String, String)>, now: UnixMillis) {
+    let name = match record.kind {
+        PushKind::Enter | PushKind::Leave => return,
+        PushKind::Release => "release_time",
+        PushKind::Update => "operate_time",
+    };
+    if record.get(name).is_none() {
+        params.push((name.to_owned(), now.to_iso()));
+    }
 }
 
 /// Works at the outbox on a blocking thread.
@@ -245,11 +266,17 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 fn code(kind: PushKind) -> i64 {
-    i64::from(kind == PushKind::Leave)
+    match kind {
+        PushKind::Enter => 0,
+        PushKind::Leave => 1,
+        PushKind::Release => 2,
+        PushKind::Update => 3,
+    }
 }
 
-fn kind(code: i64) -> PushKind {
-    if code == 0 { PushKind::Enter } else { PushKind::Leave }
+fn kind(stored: i64) -> Result<PushKind, OutboxError> {
+    let known = PushKind::ALL.into_iter().find(|kind| code(*kind) == stored);
+    known.ok_or_else(|| OutboxError::Damaged(format!("kind {stored}")))
 }
 
 #[cfg(test)]

@@ -2,28 +2,47 @@
 
 use std::path::PathBuf;
 
-use parkgate_wire::field::is_name;
-use parkgate_wire::push::{entry_text, payment_entries};
+use parkgate_wire::call::TimeForm;
+use parkgate_wire::field::{CAPTURE_IMAGE, is_name};
+use parkgate_wire::push::{entry_text, own_key, payment_entries};
 use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Md5Hash, PushKind, UnixMillis};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// An enter or a leave, checked as far as the agent can check it.
+/// A record, checked as far as the agent can check it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Which call.
     pub kind: PushKind,
     /// `parking_serial`.
     pub parking_serial: String,
-    /// `enter_time`.
-    pub enter_time: UnixMillis,
-    /// When the vehicle passed the barrier: `leave_time` of a leave, else `enter_time`.
-    pub happened_at: UnixMillis,
+    /// What makes it unique among its kind, where the serial does not: of an update `flow_no`, of a release its type, time and
+    /// serial.
+    pub own_key: Option<String>,
+    /// `enter_time` of an enter or a leave.
+    pub enter_time: Option<UnixMillis>,
+    /// When the vehicle passed the barrier: `leave_time` of a leave, else `enter_time`. None of a release or an update: they are
+    /// no half of a stay.
+    pub happened_at: Option<UnixMillis>,
     /// All parameters but `park_uuid` and `sign`, in the order given.
     pub params: Vec<(String, String)>,
-    /// PicturesState by part name (`leave_image_file`).
+    /// Pictures by part name (`leave_image_file`, of a release `capture_image`).
     pub files: Vec<(String, PathBuf)>,
+}
+
+/// Names a path where its part could be a URL.
+const CAPTURE_IMAGE_FILE: &str = "capture_image_file";
+
+/// The name of a part's path in JSON: `*_file` is always a path, `capture_image` the URL.
+#[must_use]
+pub fn name_of_path(part: &str) -> &str {
+    if part == CAPTURE_IMAGE { CAPTURE_IMAGE_FILE } else { part }
+}
+
+/// The part that a path of that name is sent as.
+fn part_of_path(name: &str) -> &str {
+    if name == CAPTURE_IMAGE_FILE { CAPTURE_IMAGE } else { name }
 }
 
 impl Record {
@@ -42,7 +61,7 @@ impl Record {
                 other => other.to_string(),
             };
             if name.ends_with("_file") {
-                files.push((name.clone(), PathBuf::from(text)));
+                files.push((part_of_path(name).to_owned(), PathBuf::from(text)));
             } else {
                 params.push((name.clone(), text));
             }
@@ -59,31 +78,51 @@ impl Record {
         mut params: Vec<(String, String)>,
         mut files: Vec<(String, PathBuf)>,
     ) -> Result<Record, String> {
-        params.retain(|(name, value)| {
-            !says_nothing(value) && !["sign", "park_uuid", "app_secret"].contains(&name.as_str())
-        });
         files.retain(|(_, path)| !path.to_str().is_some_and(says_nothing));
-        params.retain(|(name, value)| !is_hash_of_nothing(name, value, &files));
+        params.retain(|(name, value)| {
+            let is_ours = ["sign", "park_uuid", "app_secret"].contains(&name.as_str());
+            // The picture itself takes the place of its URL.
+            let is_sent = files.iter().any(|(part, _)| part == name);
+            !says_nothing(value) && !is_ours && !is_sent && !is_hash_of_nothing(name, value, &files)
+        });
         // It becomes part of a file name.
         if let Some((part, _)) = files.iter().find(|(part, _)| !is_name(part.as_bytes())) {
             return Err(format!(
                 "`{part}`: 图片字段名应为小写字母、数字与下划线 (a picture's name is of a-z, 0-9 and _)"
             ));
         }
-        let get = |name: &str| params.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
-        let time = |name: &str| -> Result<UnixMillis, String> {
-            let text = get(name).ok_or_else(|| format!("参数`{name}`未传递 ({name} is missing)"))?;
-            let time = UnixMillis::parse(&text);
-            time.ok_or_else(|| format!("参数`{name}`应为13位毫秒时间戳, 收到`{text}` (13-digit milliseconds)"))
-        };
-        let enter_time = time("enter_time")?;
-        let happened_at = if kind == PushKind::Leave { time("leave_time")? } else { enter_time };
-        let parking_serial =
-            get("parking_serial").ok_or_else(|| "参数`parking_serial`未传递 (parking_serial is missing)".to_owned())?;
+        let identity = Identity::of(kind, &params)?;
         if let Some(list) = params.iter_mut().find(|(name, _)| name == "payment_list") {
-            list.1 = with_orders(&list.1, &parking_serial)?;
+            list.1 = with_orders(&list.1, &identity.parking_serial)?;
         }
-        Ok(Record { kind, parking_serial, enter_time, happened_at, params, files })
+        let Identity { parking_serial, enter_time, happened_at } = identity;
+        let mut record = Record { kind, parking_serial, own_key: None, enter_time, happened_at, params, files };
+        record.own_key = record.key();
+        Ok(record)
+    }
+
+    /// A release may say nothing of its time. Then two of a stay differ by their content, and the same one handed in again is the
+    /// same: the time that it is given when it is taken is not its own.
+    fn key(&self) -> Option<String> {
+        let key = own_key(self.kind, |name| self.get(name))?;
+        let is_timeless = self.kind == PushKind::Release && self.get("release_time").is_none();
+        Some(if is_timeless { format!("{key}#{}", hex::encode(self.digest())) } else { key })
+    }
+
+    /// A parameter by its name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        get(&self.params, name)
+    }
+
+    /// By what people know it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.kind {
+            PushKind::Enter | PushKind::Leave => format!("流水`{}`", self.parking_serial),
+            PushKind::Release => format!("流水`{}`的放行", self.parking_serial),
+            PushKind::Update => format!("变更流水`{}`", self.get("flow_no").unwrap_or_default()),
+        }
     }
 
     /// Equal for the same record handed in again.
@@ -103,6 +142,51 @@ impl Record {
         digest.copy_from_slice(hash.first_chunk::<16>().unwrap_or(&[0; 16]));
         digest
     }
+}
+
+/// What a record is told apart by.
+struct Identity {
+    parking_serial: String,
+    enter_time: Option<UnixMillis>,
+    happened_at: Option<UnixMillis>,
+}
+
+impl Identity {
+    fn of(kind: PushKind, params: &[(String, String)]) -> Result<Identity, String> {
+        let required = |name: &str| get(params, name).ok_or_else(|| format!("参数`{name}`未传递 ({name} is missing)"));
+        let (mut enter_time, mut happened_at) = (None, None);
+        match kind {
+            PushKind::Enter | PushKind::Leave => {
+                enter_time = Some(millis("enter_time", required("enter_time")?)?);
+                happened_at = enter_time;
+                if kind == PushKind::Leave {
+                    happened_at = Some(millis("leave_time", required("leave_time")?)?);
+                }
+            }
+            PushKind::Release => drop(required("release_type")?),
+            PushKind::Update => drop(required("flow_no")?),
+        }
+        if kind.call().time_form == TimeForm::Iso {
+            for name in kind.call().times {
+                get(params, name).map(|text| iso(name, text)).transpose()?;
+            }
+        }
+        Ok(Identity { parking_serial: required("parking_serial")?.to_owned(), enter_time, happened_at })
+    }
+}
+
+fn get<'a>(params: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    params.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+}
+
+fn millis(name: &str, text: &str) -> Result<UnixMillis, String> {
+    let expected = || format!("参数`{name}`应为13位毫秒时间戳, 收到`{text}` (13-digit milliseconds)");
+    UnixMillis::parse(text).ok_or_else(expected)
+}
+
+fn iso(name: &str, text: &str) -> Result<UnixMillis, String> {
+    let expected = || format!("参数`{name}`应为UTC时间如2023-03-27T08:00:00Z, 收到`{text}` (ISO 8601 with its zone)");
+    UnixMillis::parse_iso(text).ok_or_else(expected)
 }
 
 /// Is it the hash of a picture that was never taken? Software that always fills the field sends the MD5 of no bytes.
@@ -154,6 +238,34 @@ mod tests {
                 .unwrap_err()
                 .contains("serial")
         );
+    }
+
+    #[test]
+    fn a_release_and_an_update_are_known_by_their_own_keys() {
+        let read = |kind, object: Value| Record::from_json(kind, object.as_object().unwrap());
+        let release = |time: Value, reason: &str| {
+            let object = json!({
+                "parking_serial": "S1", "release_type": 2, "plate": "x", "release_time": time, "reason": reason,
+                "capture_image_file": "a.jpg", "capture_image": "https://x/a.jpg",
+            });
+            read(PushKind::Release, object).unwrap()
+        };
+        let timed = release(json!("2023-03-27T08:00:00Z"), "a");
+        assert_eq!(timed.own_key.as_deref(), Some("2/1679904000000/S1"));
+        assert_eq!(timed.own_key, release(json!("2023-03-27T16:00:00+08:00"), "b").own_key, "the same time");
+        assert_eq!(timed.files, [("capture_image".to_owned(), PathBuf::from("a.jpg"))]);
+        assert_eq!(timed.get("capture_image"), None, "the file takes the place of the URL");
+        let timeless = release(Value::Null, "a");
+        assert_eq!(timeless.own_key, release(json!(""), "a").own_key);
+        assert_ne!(timeless.own_key, release(Value::Null, "b").own_key, "two of a stay");
+        let update = |flow_no: &str, time: &str| {
+            read(PushKind::Update, json!({ "parking_serial": "S1", "flow_no": flow_no, "enter_time": time }))
+        };
+        assert_eq!(update("F1", "2023-03-27T08:00:00.5Z").unwrap().own_key.as_deref(), Some("F1"));
+        assert!(update("", "2023-03-27T08:00:00Z").unwrap_err().contains("flow_no"));
+        assert!(update("F1", "2023-03-27 08:00:00").unwrap_err().contains("enter_time"));
+        assert!(read(PushKind::Release, json!({ "parking_serial": "S1" })).unwrap_err().contains("release_type"));
+        assert!(read(PushKind::Release, json!({ "release_type": "1" })).unwrap_err().contains("parking_serial"));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use parkgate_seal::disk::make_shared_folder;
-use parkgate_wire::PushKind;
 use parkgate_wire::content_type::without_bom;
 use parkgate_wire::value::says_nothing;
+use parkgate_wire::{Call, PushKind};
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 
@@ -61,7 +61,7 @@ pub(crate) fn empty(folder: &Path, outbox: &Outbox, arriving: &mut PictureWait) 
     for path in paths {
         let record = std::fs::read(&path).map_err(|error| error.to_string()).and_then(|bytes| read(&bytes, folder));
         let became = match record {
-            // A leave waits with its enter.
+            // The others of a stay wait with its enter.
             Ok(record) if waiting.contains(&record.parking_serial) => Became::Waiting,
             Ok(record) => take(&path, record, outbox, arriving, &mut waiting),
             Err(why) => Became::Bad(why),
@@ -138,17 +138,16 @@ fn go_without(parking_serial: &str, missing: &[PathBuf], outbox: &Outbox) {
     }
 }
 
-/// `"call"` says `"leave"` or `"enter"`; without it, a record with a `leave_time` is a leave.
+/// `"call"` names the call; without it, the parameters do.
 fn read(bytes: &[u8], folder: &Path) -> Result<Record, String> {
     let text = std::str::from_utf8(without_bom(bytes))
         .map_err(|error| format!("文件应为UTF-8编码 (the file is not UTF-8): {error}"))?;
     let mut object: Map<String, Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let kind = match object.remove("call").as_ref().and_then(Value::as_str) {
-        Some("enter") => PushKind::Enter,
-        Some("leave") => PushKind::Leave,
-        Some(other) => return Err(format!("call = {other}: 应为 enter 或 leave (write enter or leave)")),
-        None if object.get("leave_time").is_some_and(says_something) => PushKind::Leave,
-        None => PushKind::Enter,
+        Some(call) => PushKind::named(call)
+            .ok_or_else(|| format!("call = {call}: 应为 enter、leave、release 或 update (write one of these)"))?,
+        // A question is no record, and lacks what an enter has.
+        None => Call::meant_by(|name| object.get(name).is_some_and(says_something)).kind.unwrap_or(PushKind::Enter),
     };
     let mut record = Record::from_json(kind, &object)?;
     for (_, path) in &mut record.files {

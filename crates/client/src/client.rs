@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use parkgate_wire::{PushKind, Secret, UnixMillis, endpoint};
+use parkgate_wire::call::BEFORE;
+use parkgate_wire::{Call, PushKind, Secret, UnixMillis, call_endpoint};
 
 use crate::backoff::{http_date, retry_after};
+use crate::before::EntryAnswer;
 use crate::clock::now;
 use crate::draft::{Draft, Signing};
 use crate::error::ClientError;
-use crate::outcome::{Outcome, classify};
+use crate::outcome::{Outcome, classify_call};
 
 /// Long enough for four pictures on a slow connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A vehicle waits at the barrier: later, the car park has decided by itself.
+pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 /// A reply has some hundred bytes, and its hint repeats what was sent. Anything longer is no reply of the protocol.
 pub(crate) const REPLY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -98,20 +102,40 @@ impl Client {
         kind: PushKind,
         draft: impl Into<Draft>,
     ) -> Result<(Outcome, Option<UnixMillis>), ClientError> {
-        let Credentials { secret, app_id, api_type } = &self.credentials;
-        let draft = draft
-            .into()
-            .unless_set("park_uuid", &self.park_uuid)
-            .unless_set("app_id", app_id)
-            .unless_set("api_type", api_type);
-        let request = draft.request(&self.http, &endpoint(&self.url, kind), secret, self.signing).await?;
+        let call = kind.call();
+        let request = self.request(call, draft.into()).await?;
         match request.timeout(self.timeout).send().await {
             Err(error) => Ok((Outcome::unreachable(&error), None)),
             Ok(sent) => {
                 let date = header(&sent, "date").and_then(http_date);
-                Ok((read_answer(sent, date).await, date))
+                Ok((read_answer(call, sent, date).await.0, date))
             }
         }
+    }
+
+    /// Asks whether a vehicle may enter, before the barrier opens (入场前查询). Waits for at most three seconds, or the client's
+    /// own timeout if that is shorter; whatever goes wrong on the way or at the platform, the car park decides locally.
+    ///
+    /// # Errors
+    /// Something is wrong on this side.
+    pub async fn ask_before(&self, question: impl Into<Draft>) -> Result<EntryAnswer, ClientError> {
+        let request = self.request(&BEFORE, question.into()).await?;
+        Ok(match request.timeout(self.timeout.min(ASK_TIMEOUT)).send().await {
+            Err(error) => EntryAnswer::none(Outcome::unreachable(&error)),
+            Ok(sent) => {
+                let (outcome, body) = read_answer(&BEFORE, sent, None).await;
+                EntryAnswer::of(outcome, body)
+            }
+        })
+    }
+
+    async fn request(&self, call: &Call, draft: Draft) -> Result<reqwest::RequestBuilder, ClientError> {
+        let Credentials { secret, app_id, api_type } = &self.credentials;
+        let draft = draft
+            .unless_set("park_uuid", &self.park_uuid)
+            .unless_set("app_id", app_id)
+            .unless_set("api_type", api_type);
+        draft.request(&self.http, &call_endpoint(&self.url, call), secret, self.signing).await
     }
 }
 
@@ -119,17 +143,17 @@ fn header<'a>(sent: &'a reqwest::Response, name: &str) -> Option<&'a str> {
     sent.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// A 4xx or 5xx has a body that says why, too. `date` is the platform's time.
-async fn read_answer(mut sent: reqwest::Response, date: Option<UnixMillis>) -> Outcome {
+/// A 4xx or 5xx has a body that says why, too. `date` is the platform's time. What it means, and the body as far as it is a reply.
+async fn read_answer(call: &Call, mut sent: reqwest::Response, date: Option<UnixMillis>) -> (Outcome, Vec<u8>) {
     let status = sent.status().as_u16();
     let asked = header(&sent, "retry-after").and_then(|value| retry_after(value, date, now()));
     let mut body = Vec::new();
     loop {
         match sent.chunk().await {
             Ok(Some(piece)) if body.len() + piece.len() <= REPLY_BYTES_MAX => body.extend_from_slice(&piece),
-            Ok(Some(_)) => return classify(status, asked, &[]),
-            Ok(None) => return classify(status, asked, &body),
-            Err(error) => return Outcome::unreachable(&error),
+            Ok(Some(_)) => return (classify_call(call, status, asked, &[]), Vec::new()),
+            Ok(None) => return (classify_call(call, status, asked, &body), body),
+            Err(error) => return (Outcome::unreachable(&error), Vec::new()),
         }
     }
 }

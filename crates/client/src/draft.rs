@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
+use parkgate_wire::field::hash_of_part;
 use parkgate_wire::{Secret, sign};
 use reqwest::multipart::{Form, Part};
 use tokio_util::io::ReaderStream;
@@ -60,17 +61,22 @@ impl Draft {
         }
     }
 
-    /// Adds a picture (`leave_image_file`). Its hash is computed, unless it was given.
+    /// Adds a picture (`leave_image_file`). Its hash is computed, unless it was given; that of a release (`capture_image`) has none,
+    /// and takes the place of the URL in the parameter of the same name.
     #[must_use]
-    pub fn file(mut self, part: &str, path: impl AsRef<Path>) -> Self {
-        self.files.push((part.to_owned(), PictureSource::File(path.as_ref().to_owned())));
-        self
+    pub fn file(self, part: &str, path: impl AsRef<Path>) -> Self {
+        self.picture(part, PictureSource::File(path.as_ref().to_owned()))
     }
 
     /// Adds a picture from memory. Its hash is computed, unless it was given.
     #[must_use]
-    pub fn file_bytes(mut self, part: &str, bytes: impl Into<Bytes>) -> Self {
-        self.files.push((part.to_owned(), PictureSource::Memory(bytes.into())));
+    pub fn file_bytes(self, part: &str, bytes: impl Into<Bytes>) -> Self {
+        self.picture(part, PictureSource::Memory(bytes.into()))
+    }
+
+    fn picture(mut self, part: &str, source: PictureSource) -> Self {
+        self.params.retain(|(name, _)| name != part);
+        self.files.push((part.to_owned(), source));
         self
     }
 
@@ -82,7 +88,7 @@ impl Draft {
         signing: Signing,
     ) -> Result<reqwest::RequestBuilder, ClientError> {
         for (part, picture) in &self.files {
-            let hash = format!("{}_hash", part.strip_suffix("_file").unwrap_or(part));
+            let Some(hash) = hash_of_part(part) else { continue };
             if !self.params.iter().any(|(name, _)| *name == hash) {
                 let md5 = match picture {
                     PictureSource::File(path) => {

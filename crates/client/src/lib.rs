@@ -27,6 +27,7 @@
 //! ```
 
 mod backoff;
+mod before;
 mod circuit;
 mod client;
 mod clock;
@@ -39,6 +40,7 @@ mod rate;
 mod record;
 
 pub use backoff::{Backoff, http_date, retry_after};
+pub use before::{EntryAnswer, EntryQuestion};
 pub use circuit::{Circuit, CircuitChange, Contact};
 pub use client::{Client, Credentials, host_of};
 pub use clock::{chance, now};
@@ -46,9 +48,10 @@ pub use dispatch::{ClaimBatch, ClaimWish, Dispatch, DispatchLimits, Queue, Relea
 pub use draft::{Draft, Signing, text_part};
 pub use duration::{InvalidDuration, parse_duration};
 pub use error::ClientError;
-pub use outcome::{Denial, Outcome, classify};
+pub use outcome::{Denial, Outcome, classify, classify_call};
+pub use parkgate_wire::EntryAdvice;
 pub use rate::Rate;
-pub use record::{CarType, Enter, Leave, LeavePayment, PayType, PlateColor};
+pub use record::{CarType, Enter, Leave, LeavePayment, PayType, PlateColor, Release, ReleaseType, Update};
 
 #[cfg(test)]
 mod tests;

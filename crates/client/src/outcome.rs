@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use parkgate_wire::Reply;
+use parkgate_wire::call::ReplyStyle;
+use parkgate_wire::{Call, Reply};
 
 /// What a car park's software does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +92,47 @@ pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outc
     Outcome::Refused(reply)
 }
 
+/// The same for a call that not every platform has ([`ReplyStyle::Refusing`]). A platform that does not know it refuses it for
+/// ever, and says nothing of its other calls: neither is its address wrong, nor is it away.
+#[must_use]
+pub fn classify_call(call: &Call, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
+    if call.replies == ReplyStyle::Refusing {
+        let reply = Reply::from_bytes(body);
+        if reply.is_none() && is_unknown_call(status) {
+            return Outcome::Refused(unknown_call(call, status, None));
+        }
+        if let Some(reply) = reply.filter(does_not_know) {
+            return Outcome::Refused(unknown_call(call, status, Some(reply)));
+        }
+    }
+    classify(status, retry_after, body)
+}
+
+/// What a router answers to a path, or to a method at a path, that it does not have.
+fn is_unknown_call(status: u16) -> bool {
+    matches!(status, 404 | 405 | 501)
+}
+
+/// Do the platform's own words say so? `1503 接口尚未实现` is what the vendor's own sample answers.
+fn does_not_know(reply: &Reply) -> bool {
+    let says = |text: &str| text.contains("未实现") || text.to_ascii_lowercase().contains("not implemented");
+    let kin = kin(&reply.code);
+    let is_silent = reply.message.is_empty() && reply.hint.is_none();
+    kin == "501" || (kin.starts_with('5') && says(&reply.message)) || (is_silent && matches!(kin, "404" | "405"))
+}
+
+/// A reply that says what the platform meant.
+fn unknown_call(call: &Call, status: u16, reply: Option<Reply>) -> Reply {
+    let said = reply.as_ref().map(|reply| format!(": {} {}", reply.code, reason(reply)));
+    let hint = format!(
+        "平台没有`{}`接口: 请平台开通, 或检查平台地址 (the platform does not know this call): HTTP {status}{}",
+        call.name,
+        said.as_deref().map(str::trim_end).unwrap_or_default()
+    );
+    let (seqno, data_node) = reply.map_or_else(Default::default, |reply| (reply.seqno, reply.data_node));
+    Reply { code: "404".into(), message: String::new(), hint: Some(hint), seqno, data_node, path: None }
+}
+
 fn denied(denial: Denial, reply: Reply) -> Outcome {
     Outcome::Denied { denial, reason: reason(&reply), reply: Some(reply) }
 }
@@ -117,8 +159,13 @@ fn is_of_size(status: u16) -> bool {
     matches!(status, 413 | 414 | 431)
 }
 
+/// The code without the `1` that sibling calls put in front of it.
+fn kin(code: &str) -> &str {
+    code.strip_prefix('1').filter(|rest| rest.len() == 3).unwrap_or(code)
+}
+
 fn refuses(code: &str) -> bool {
-    let kin = code.strip_prefix('1').filter(|rest| rest.len() == 3).unwrap_or(code);
+    let kin = kin(code);
     kin.len() == 3 && kin.starts_with('4') && !is_of_the_line(kin)
 }
 
@@ -129,6 +176,8 @@ fn is_of_the_line(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use parkgate_wire::call::{LEAVE, RELEASE, UPDATE};
+
     use super::*;
 
     #[test]
@@ -156,6 +205,8 @@ mod tests {
             (500, r#"{"code":"1000"}"#, "accepted"),
             (413, r#"{"code":"200"}"#, "accepted"),
             (200, r#"{"code":"200","hint":"x"}"#, "hint"),
+            (200, r#"{"code":"1001","message":"已忽略当前请求","hint":"重复的变更流水`F1`"}"#, "hint"),
+            (401, r#"{"code":"401","message":"请求签名校验不通过","hint":"a=1&app_secret=***"}"#, "signature"),
             (
                 200,
                 r#"{"code":"200","message":"已忽略当前请求","hint":"签名验证不通过[a=1&app_secret=***]"}"#,
@@ -190,6 +241,44 @@ mod tests {
             (200, r#"{"code":"200""#, "later"),
         ] {
             assert_eq!(name(status, body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_platform_that_lacks_a_call_refuses_it_and_nothing_else() {
+        for (status, body) in [
+            (404, "<html>nginx</html>"),
+            (404, r#"{"timestamp":"2023-03-27","status":404,"error":"Not Found","path":"/gate/1.0"}"#),
+            (404, r#"{"code":404,"msg":"no handler"}"#),
+            (404, ""),
+            (405, "<html>"),
+            (501, ""),
+            (501, r#"{"code":"501","message":"x"}"#),
+            (200, r#"{"code":"1503","message":"接口尚未实现","hint":"service.parking.update"}"#),
+            (500, r#"{"code":500,"message":"Not Implemented"}"#),
+        ] {
+            match classify_call(&UPDATE, status, None, body.as_bytes()) {
+                Outcome::Refused(reply) => {
+                    let hint = reply.hint.unwrap_or_default();
+                    assert!(hint.contains("平台没有`update`接口") && hint.contains(&status.to_string()), "{hint}");
+                }
+                other => panic!("{status} {body}: {other:?}"),
+            }
+            // Of a call that every platform has, it says that the address is wrong, or the platform away.
+            let outcome = classify_call(&LEAVE, status, None, body.as_bytes());
+            assert_eq!(outcome, classify(status, None, body.as_bytes()), "{status} {body}");
+        }
+        for (status, body) in [
+            (200, r#"{"code":"1001"}"#),
+            (503, r#"{"code":"503","message":"NO HEALTH SERVICE"}"#),
+            (404, r#"{"code":"404","message":"未匹配到停车记录"}"#),
+            (404, r#"{"code":"503","message":"x"}"#),
+            (401, r#"{"code":"401","message":"请求签名校验不通过"}"#),
+            (403, "<html>"),
+            (502, "<html>"),
+        ] {
+            let outcome = classify_call(&RELEASE, status, None, body.as_bytes());
+            assert_eq!(outcome, classify(status, None, body.as_bytes()), "{status} {body}");
         }
     }
 }

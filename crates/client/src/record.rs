@@ -1,4 +1,4 @@
-//! Enters, leaves and payments with the document's names and units, for software that does not want to spell out parameters.
+//! Enters, leaves, payments, releases and updates with the document's names and units, for software that does not want to spell out parameters.
 //!
 //! Amounts are whole fen. What has no method of its own is set by [`Leave::param`].
 
@@ -9,6 +9,10 @@ use parkgate_wire::UnixMillis;
 use serde_json::{Map, Value, json};
 
 use crate::draft::Draft;
+
+mod by_hand;
+
+pub use self::by_hand::{Release, ReleaseType, Update};
 
 /// `car_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +123,13 @@ pub struct Leave {
 
 /// What both have in common: the vehicle, and when it entered.
 fn stay(parking_serial: &str, enter_time: UnixMillis, car_type: CarType, car_desc: &str) -> Draft {
+    kind_of_car(Draft::default(), car_type, car_desc)
+        .param("parking_serial", parking_serial)
+        .param("enter_time", &enter_time.to_string())
+        .param("plate_color", "-1")
+}
+
+fn kind_of_car(draft: Draft, car_type: CarType, car_desc: &str) -> Draft {
     let car_type = match car_type {
         CarType::Temporary => "1",
         CarType::Monthly => "2",
@@ -126,15 +137,10 @@ fn stay(parking_serial: &str, enter_time: UnixMillis, car_type: CarType, car_des
         CarType::StoredValue => "4",
         CarType::Other => "0",
     };
-    Draft::default()
-        .param("parking_serial", parking_serial)
-        .param("enter_time", &enter_time.to_string())
-        .param("car_type", car_type)
-        .param("car_desc", car_desc)
-        .param("plate_color", "-1")
+    draft.param("car_type", car_type).param("car_desc", car_desc)
 }
 
-fn plate(draft: Draft, plate: &str, color: PlateColor) -> Draft {
+pub(crate) fn plate(draft: Draft, plate: &str, color: PlateColor) -> Draft {
     let color = match color {
         PlateColor::Blue => "1",
         PlateColor::Yellow => "2",

@@ -182,3 +182,71 @@ async fn a_date_to_come_back_at_is_kept_by_the_platforms_clock() {
     assert!(matches!(&outcome, Outcome::TryLater { retry_after, .. } if *retry_after == asked), "{outcome:?}");
     received.join().unwrap();
 }
+
+#[tokio::test]
+async fn a_release_has_its_picture_in_the_field_of_its_url_and_no_hash() {
+    let (url, received) = platform(http("200 OK", r#"{"code":"1001","message":"OK"}"#));
+    let release = Release::new("S1", ReleaseType::Exit, UnixMillis(1_679_904_000_999), "粤B12345")
+        .plate("粤B12345", PlateColor::Blue)
+        .gate("2", "西门出口")
+        .by("张三", "道闸故障")
+        .param("capture_image", "https://x/a.jpg")
+        .image_bytes("abc");
+    assert!(matches!(client(&url).push(PushKind::Release, release).await.unwrap(), Outcome::Accepted(_)));
+    let received = received.join().unwrap();
+    assert!(received.starts_with("POST /gate/1.0/parking/internal/release HTTP/1.1\r\n"), "{received}");
+    assert!(
+        received.contains("name=\"capture_image\"; filename=") && received.contains("\r\n\r\nabc\r\n"),
+        "{received}"
+    );
+    assert!(received.contains("\r\n\r\n2023-03-27T08:00:00Z\r\n"), "{received}");
+    assert!(!received.contains("_hash") && !received.contains("https://x/a.jpg"), "{received}");
+    let params = [
+        ("app_id", "op1"),
+        ("gate_id", "2"),
+        ("gate_name", "西门出口"),
+        ("operator", "张三"),
+        ("park_uuid", "P1"),
+        ("parking_serial", "S1"),
+        ("plate", "粤B12345"),
+        ("plate_color", "1"),
+        ("reason", "道闸故障"),
+        ("release_time", "2023-03-27T08:00:00Z"),
+        ("release_type", "2"),
+    ];
+    let (_, sign) = parkgate_wire::sign(params, &Secret::new("123"));
+    assert!(received.contains(&sign), "{received}");
+}
+
+#[tokio::test]
+async fn an_update_that_a_platform_does_not_know_is_refused() {
+    let (url, received) = platform(http("404 Not Found", "<html>"));
+    let update = Update::new("F1", "S1", UnixMillis(1_679_904_000_000), "粤B54321")
+        .car(CarType::Monthly, "月卡A")
+        .enter_time(UnixMillis(1_679_900_400_000))
+        .by("张三", "识别错误");
+    let outcome = client(&url).push(PushKind::Update, update).await.unwrap();
+    assert!(matches!(outcome, Outcome::Refused(reply) if reply.hint.as_deref().unwrap().contains("update")));
+    let received = received.join().unwrap();
+    assert!(received.starts_with("POST /gate/1.0/parking/internal/update HTTP/1.1\r\n"), "{received}");
+    assert!(received.contains("enter_time=2023-03-27T07%3A00%3A00Z&"), "{received}");
+}
+
+#[tokio::test]
+async fn a_question_is_asked_at_its_own_address_and_whoever_cannot_be_asked_is_not_waited_for() {
+    let (url, received) = platform(http("200 OK", r#"{"code":"1001","status":"-1","status_desc":"车位已满"}"#));
+    let question = || EntryQuestion::new("粤B12345", PlateColor::Blue, UnixMillis(1_679_904_000_000), "1", "东门入口");
+    let answer = client(&url).ask_before(question()).await.unwrap();
+    assert_eq!((answer.advice, answer.status_desc.as_str()), (EntryAdvice::Refuse, "车位已满"));
+    assert!(matches!(answer.outcome, Outcome::Accepted(_)) && answer.is_answered);
+    let received = received.join().unwrap();
+    assert!(received.starts_with("POST /gate/1.0/parking/internal/enter/before HTTP/1.1\r\n"), "{received}");
+    let away = client(&url).ask_before(question()).await.unwrap();
+    assert_eq!((away.advice, away.is_answered), (EntryAdvice::DecideLocally, false));
+    // It takes the line and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let asked = client(&url).timeout(Duration::from_millis(20)).ask_before(question()).await.unwrap();
+    assert_eq!((asked.advice, asked.is_answered), (EntryAdvice::DecideLocally, false));
+    assert!(matches!(asked.outcome, Outcome::TryLater { .. }));
+}

@@ -10,6 +10,7 @@ mod simulate;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use parkgate_wire::PushKind;
 
 pub(crate) use agent::{AgentCommand, AgentFileArgs, DeadLetterCommand};
 pub(crate) use forward::{
@@ -73,9 +74,9 @@ pub(crate) enum Command {
     /// 计算签名 · The canonical string and its sign
     #[command(after_help = "Example:\n  parkgate sign --secret 123 park_uuid=P plate=粤B12345")]
     Sign(SignArgs),
-    /// 推送一条记录 · Push one record to any platform of the protocol
+    /// 推送一条记录 · Push one record to any platform of the protocol, or ask it before a vehicle enters
     #[command(
-        after_help = "Example:\n  parkgate push leave --url http://127.0.0.1:8080 --secret 123 park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a \\\n    parking_serial=S1 plate_color=1 enter_time=1624874732253 leave_time=1624937505093 car_type=1 car_desc=临时车 \\\n    --image leave_image_file=car.jpg\n\nExit codes: 0 accepted, 3 refused (400/403), 4 not reachable or 5xx, 5 accepted with a hint"
+        after_help = "Examples:\n  parkgate push leave --url http://127.0.0.1:8080 --secret 123 park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a \\\n    parking_serial=S1 plate_color=1 enter_time=1624874732253 leave_time=1624937505093 car_type=1 car_desc=临时车 \\\n    --image leave_image_file=car.jpg\n  parkgate push release --url http://127.0.0.1:8080 --secret 123 park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a \\\n    parking_serial=S1 release_type=2 release_time=2021-06-29T03:31:45Z plate=粤B12345 operator=张三 reason=道闸故障 \\\n    --image capture_image=car.jpg\n  parkgate push update --url http://127.0.0.1:8080 --secret 123 park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a \\\n    flow_no=F1 parking_serial=S1 plate=粤B54321 operate_time=2021-06-29T03:31:45Z operator=张三 reason=识别错误\n  parkgate push before --url http://127.0.0.1:8080 --secret 123 park_uuid=49f0cc52-e8c7-41e3-b54d-af666b8cc11a \\\n    plate=粤B12345 plate_color=1 gate_time=1624874732253 gate_id=1 gate_name=东门入口\n\nExit codes: 0 accepted, 3 refused (400/401/403, or the platform does not know the call), 4 not reachable or 5xx,\n5 accepted with a hint. `before` ends with 0 whatever the answer is and prints it: status 1 may enter, -1 may not,\n0 the car park decides, then status_desc, the text for the LED."
     )]
     Push(PushArgs),
     /// 车场代理 · The car park's half: a durable outbox that never gets stuck
@@ -349,15 +350,44 @@ pub(crate) struct SignArgs {
     pub(crate) json: bool,
 }
 
+/// A record, by its call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PushCall {
     Leave,
     Enter,
+    Release,
+    Update,
+}
+
+impl PushCall {
+    pub(crate) fn kind(self) -> PushKind {
+        match self {
+            PushCall::Leave => PushKind::Leave,
+            PushCall::Enter => PushKind::Enter,
+            PushCall::Release => PushKind::Release,
+            PushCall::Update => PushKind::Update,
+        }
+    }
+}
+
+/// What `push` sends: a record, or the question before entering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SentCall {
+    /// A vehicle left
+    Leave,
+    /// A vehicle entered
+    Enter,
+    /// The barrier was opened by hand
+    Release,
+    /// A stay was corrected
+    Update,
+    /// May this vehicle enter?
+    Before,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
-    pub(crate) call: PushCall,
+    pub(crate) call: SentCall,
     /// The platform: its root, or the full address of the call
     #[arg(long, value_name = "U")]
     pub(crate) url: String,
@@ -366,10 +396,13 @@ pub(crate) struct PushArgs {
     /// Parameters, `name=value`
     #[arg(value_name = "k=v")]
     pub(crate) params: Vec<String>,
-    /// A picture: `leave_image_file=PATH`; its hash is computed
+    /// A picture: `leave_image_file=PATH`, its hash is computed; of a release `capture_image=PATH`
     #[arg(long, value_name = "FIELD=PATH")]
     pub(crate) image: Vec<String>,
     /// A JSON object with protocol names; `k=v` go before
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// 输出平台应答的 JSON · The platform's reply as JSON
+    #[arg(long)]
+    pub(crate) as_json: bool,
 }

@@ -154,6 +154,14 @@ impl PushKind {
 }
 
 impl Call {
+    /// The call that parameters are meant for, by those that only one page has: `release_type`, `flow_no`, `gate_time`,
+    /// `leave_time`. Without any of them it is an enter.
+    #[must_use]
+    pub fn meant_by(has: impl Fn(&str) -> bool) -> &'static Call {
+        let by = [("release_type", &RELEASE), ("flow_no", &UPDATE), ("gate_time", &BEFORE), ("leave_time", &LEAVE)];
+        by.into_iter().find(|(name, _)| has(name)).map_or(&ENTER, |(_, call)| call)
+    }
+
     /// Does its page document this name?
     pub(crate) fn documents(&self, name: &str) -> bool {
         static PAGES: LazyLock<[FieldSet; CALLS.len()]> = LazyLock::new(|| {

@@ -5,30 +5,46 @@ use crate::call::{CALLS, Call};
 
 /// All calls of this version of the protocol are below this path.
 const VERSION: &str = "/gate/1.0";
+/// All that push a record or ask before one.
+const CALLS_FOLDER: &str = "/gate/1.0/parking/internal/";
 /// All calls of every version.
 const GATE: &str = "gate";
 
 /// The path of a query for a park's free spaces.
 pub const SPACE_PATH: &str = "/gate/1.0/parking/realtime/space";
 
-/// The address of a call at a platform that was named by its root (`https://city.example`, behind a proxy
+/// The address of a push at a platform that was named by its root (`https://city.example`, behind a proxy
 /// `https://city.example/parking`) or by the full address of any call. `{event}` stands for `enter`, `leave`, `release` or `update`. The
 /// query string is kept.
 #[must_use]
 pub fn endpoint(url: &str, kind: PushKind) -> String {
-    let url = url.trim().replace("{event}", kind.name());
+    call_endpoint(url, kind.call())
+}
+
+/// The same of any call that is known.
+#[must_use]
+pub fn call_endpoint(url: &str, call: &Call) -> String {
+    let url = url.trim().replace("{event}", last_of(call));
     let url = url.split('#').next().unwrap_or_default();
     let (before, query) = url.find('?').map_or((url, ""), |at| url.split_at(at));
     let path_at = before.find("://").and_then(|scheme| Some(scheme + 3 + before.get(scheme + 3..)?.find('/')?));
     let (authority, path) = before.split_at(path_at.unwrap_or(before.len()));
     let path = path.trim_end_matches('/');
-    let path = match (prefix(path), path.rsplit_once('/')) {
-        (Some(prefix), _) => format!("{prefix}{}", kind.path()),
-        // The calls of another version, or under the platform's own path.
-        (None, Some((folder, call))) if PushKind::named(call).is_some() => format!("{folder}/{}", kind.name()),
-        (None, _) => format!("{path}{}", kind.path()),
+    let folder = || CALLS.iter().find_map(|other| path.strip_suffix(last_of(other))?.strip_suffix('/'));
+    let path = match prefix(path) {
+        Some(prefix) => format!("{prefix}{}", call.path),
+        None => match folder() {
+            // The calls of another version, or under the platform's own path.
+            Some(folder) => format!("{folder}/{}", last_of(call)),
+            None => format!("{path}{}", call.path),
+        },
     };
     format!("{}{path}{query}", authority.trim_end_matches('/'))
+}
+
+/// What distinguishes a call's path from the others': `leave`, `enter/before`.
+fn last_of(call: &Call) -> &'static str {
+    call.path.strip_prefix(CALLS_FOLDER).unwrap_or(call.name)
 }
 
 /// The call that a request's path asks for. Whoever sets a platform's root as `http://gate/` asks for `//gate/1.0/…`, and
@@ -66,6 +82,7 @@ fn prefix(path: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::BEFORE;
 
     #[test]
     fn slashes_too_many_ask_for_the_same_call() {
@@ -112,7 +129,15 @@ mod tests {
         for own in ["https://x/gate/2.0/leave?k=1", "https://x/gate/2.0/enter/?k=1"] {
             assert_eq!(endpoint(own, PushKind::Enter), "https://x/gate/2.0/enter?k=1");
             assert_eq!(endpoint(own, PushKind::Leave), "https://x/gate/2.0/leave?k=1");
+            assert_eq!(endpoint(own, PushKind::Update), "https://x/gate/2.0/update?k=1");
+            assert_eq!(call_endpoint(own, &BEFORE), "https://x/gate/2.0/enter/before?k=1");
         }
+        assert_eq!(endpoint("https://x/gate/2.0/enter/before", PushKind::Enter), "https://x/gate/2.0/enter");
+        assert_eq!(call_endpoint("https://x/", &BEFORE), format!("https://x{}", BEFORE.path));
+        assert_eq!(call_endpoint("https://x/y/{event}", &BEFORE), "https://x/y/enter/before");
+        let full = format!("https://x/p{}?k=1", BEFORE.path);
+        assert_eq!(call_endpoint(&full, &BEFORE), full);
+        assert_eq!(endpoint(&full, PushKind::Leave), format!("https://x/p{}?k=1", PushKind::Leave.path()));
     }
 
     #[test]

@@ -196,6 +196,12 @@ pub const IMAGES: [&str; 5] = ["enter_image", "enter_plate_image", "leave_image"
 /// The picture of a release: a URL, or the bytes in a part of the same name, without a hash.
 pub const CAPTURE_IMAGE: &str = "capture_image";
 
+/// The parameter that holds the MD5 of an uploaded picture; none for [`CAPTURE_IMAGE`].
+#[must_use]
+pub fn hash_of_part(part: &str) -> Option<String> {
+    (part != CAPTURE_IMAGE).then(|| format!("{}_hash", part.strip_suffix("_file").unwrap_or(part)))
+}
+
 /// Part, hash and URL of each picture that can be uploaded, by their names.
 pub const IMAGE_FIELDS: [(&str, &str, &str); 4] = [
     ("enter_image_file", "enter_image_hash", "enter_image"),

@@ -273,9 +273,8 @@ fn check_files(files: &[UploadedFile], params: &Params) -> Result<(), Refusal> {
             return Err(Refusal::FileMissing { name: hash.into(), file: file.into() });
         }
     }
-    // The picture of a release comes without a hash.
-    for part in files.iter().filter(|part| part.name != CAPTURE_IMAGE) {
-        let hash = format!("{}_hash", part.name.strip_suffix("_file").unwrap_or(&part.name));
+    for part in files {
+        let Some(hash) = field::hash_of_part(&part.name) else { continue };
         let Some(text) = params.get(&hash) else {
             return Err(Refusal::HashMissing { name: hash, file: part.name.clone() });
         };

@@ -1,11 +1,15 @@
 //! The reply to a push (`leave.md`, 请求返回结果; `DESIGN.md` 3.4): written by the gate, read by the client.
 
+mod entry;
+
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
 use crate::call::ReplyStyle;
 use crate::value::Seqno;
+
+pub use self::entry::{EntryAdvice, EntryReply};
 
 /// One reply. `code` is text in every documented example; clients must accept a number, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,17 +133,16 @@ impl Reply {
     /// field put a BOM in front, raw line ends into their hints, and write GBK or `"Code"`.
     #[must_use]
     pub fn from_bytes(body: &[u8]) -> Option<Reply> {
-        match std::str::from_utf8(body) {
-            Ok(text) => Reply::from_json(text),
-            // A UTF-16 BOM takes precedence.
-            Err(_) => Reply::from_json(&encoding_rs::GB18030.decode(body).0),
-        }
+        Reply::of(&ReplyFields::from_bytes(body)?)
     }
 
     /// The same from text.
     #[must_use]
     pub fn from_json(text: &str) -> Option<Reply> {
-        let sent = ReplyFields::read(text)?;
+        Reply::of(&ReplyFields::read(text)?)
+    }
+
+    fn of(sent: &ReplyFields) -> Option<Reply> {
         Some(Reply {
             code: sent.code()?,
             message: sent.text("message").unwrap_or_default(),
@@ -182,6 +185,14 @@ fn speaks_of_a_wrong_signature(text: &str) -> bool {
 struct ReplyFields(BTreeMap<String, Box<RawValue>>);
 
 impl ReplyFields {
+    fn from_bytes(body: &[u8]) -> Option<ReplyFields> {
+        match std::str::from_utf8(body) {
+            Ok(text) => ReplyFields::read(text),
+            // A UTF-16 BOM takes precedence.
+            Err(_) => ReplyFields::read(&encoding_rs::GB18030.decode(body).0),
+        }
+    }
+
     /// The first JSON object of a text; anything after it is ignored. Also accepts an object that is quoted as a
     /// string.
     fn read(text: &str) -> Option<ReplyFields> {

@@ -55,6 +55,14 @@ impl UnixMillis {
         })
     }
 
+    /// UTC in whole seconds, as the later pages write times: `2023-03-27T08:00:00Z`.
+    #[must_use]
+    pub fn to_iso(self) -> String {
+        let seconds = jiff::Timestamp::from_second(self.0.div_euclid(1000));
+        // A time that no calendar has stays as its digits.
+        seconds.map_or_else(|_| self.to_string(), |time| time.to_string())
+    }
+
     /// This instant and `wait` more.
     #[must_use]
     pub fn after(self, wait: Duration) -> UnixMillis {
@@ -191,6 +199,14 @@ mod tests {
         ] {
             assert_eq!(UnixMillis::parse_iso(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        let time = UnixMillis::parse_iso("2023-03-27T08:00:00.999Z").unwrap();
+        assert_eq!(time.to_iso(), "2023-03-27T08:00:00Z");
+        assert_eq!(UnixMillis::parse_iso(&time.to_iso()), Some(UnixMillis(time.0 - 999)));
+        assert_eq!(UnixMillis(i64::MAX).to_iso(), i64::MAX.to_string());
     }
 
     #[test]

@@ -26,7 +26,10 @@ impl Outbox {
         let order = if newest_first { "DESC" } else { "ASC" };
         let sql = format!(
             "SELECT id, kind, serial, params, attempts, personal FROM records r WHERE state = 0 AND due <= ?1 AND \
-             (kind = 0 OR NOT EXISTS (SELECT 1 FROM records e WHERE e.serial = r.serial AND e.kind = 0 AND e.state = 0)) \
+             (kind = 0 OR NOT EXISTS (SELECT 1 FROM records e \
+                WHERE e.serial = r.serial AND e.kind = 0 AND e.own_key IS NULL AND e.state = 0)) AND \
+             (kind <> 3 OR NOT EXISTS (SELECT 1 FROM records u \
+                WHERE u.serial = r.serial AND u.kind = 3 AND u.id < r.id AND u.state = 0)) \
              ORDER BY id {order} LIMIT ?2"
         );
         let mut claimed = Vec::new();
@@ -64,7 +67,7 @@ impl Outbox {
 
     /// A row as it is to be sent. An error concerns this row alone.
     fn stored(&self, row: &Row<'_>) -> Result<ClaimedRecord, OutboxError> {
-        let (kind, parking_serial): (_, String) = (kind(row.get(1)?), row.get(2)?);
+        let (kind, parking_serial): (_, String) = (kind(row.get(1)?)?, row.get(2)?);
         let mut params: Vec<(String, String)> = serde_json::from_str(row.get_ref(3)?.as_str().unwrap_or_default())
             .map_err(|error| OutboxError::Damaged(error.to_string()))?;
         params.extend(self.vault.opened(
@@ -105,7 +108,9 @@ impl Outbox {
     /// Adds a refused enter to its leave: the platform may still accept it as the leave's enter half.
     fn add_refused_enter(&self, connection: &Connection, leave: &mut ClaimedRecord) -> Result<(), OutboxError> {
         let enter: Option<(i64, String)> = connection
-            .prepare_cached("SELECT id, params FROM records WHERE serial = ?1 AND kind = 0 AND state <> 0")?
+            .prepare_cached(
+                "SELECT id, params FROM records WHERE serial = ?1 AND kind = 0 AND own_key IS NULL AND state <> 0",
+            )?
             .query_row([&leave.parking_serial], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((id, json)) = enter else { return Ok(()) };

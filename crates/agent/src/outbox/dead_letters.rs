@@ -18,7 +18,14 @@ impl Outbox {
         let mut rows = statement.query([])?;
         let mut letters = Vec::new();
         while let Some(row) = rows.next()? {
-            let (kind, parking_serial): (_, String) = (kind(row.get(1)?), row.get(2)?);
+            let parking_serial: String = row.get(2)?;
+            let kind = match kind(row.get(1)?) {
+                Ok(kind) => kind,
+                Err(error) => {
+                    tracing::error!(%error, parking_serial, "a record cannot be shown");
+                    continue;
+                }
+            };
             let mut params: Vec<(String, String)> =
                 serde_json::from_str(row.get_ref(3)?.as_str().unwrap_or_default()).unwrap_or_default();
             match self.vault.opened(kind, &parking_serial, row.get_ref(6)?.as_blob_or_null().unwrap_or_default()) {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 use parkgate_seal::disk::{open_file, sync_folder, tighten};
+use parkgate_wire::field::hash_of_part;
 use rusqlite::{Connection, Transaction, params};
 
 use super::{ClaimedRecord, Outbox, OutboxError, schema};
@@ -129,8 +130,9 @@ impl Outbox {
             if claimed.files.iter().any(|(other, _)| *other == part) {
                 continue;
             }
-            let hash = format!("{}_hash", part.strip_suffix("_file").unwrap_or(&part));
-            if !claimed.params.iter().any(|(other, _)| *other == hash) {
+            if let Some(hash) = hash_of_part(&part)
+                && !claimed.params.iter().any(|(other, _)| *other == hash)
+            {
                 claimed.params.push((hash, row.get(2)?));
             }
             claimed.files.push((part, self.files.join(name)));

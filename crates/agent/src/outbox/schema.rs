@@ -12,19 +12,19 @@ const SYNCHRONOUS_FULL: i64 = 2;
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS records (
     id INTEGER PRIMARY KEY AUTOINCREMENT, -- people name it
-    kind INTEGER NOT NULL,                -- 0 enter, 1 leave
+    kind INTEGER NOT NULL,                -- 0 enter, 1 leave, 2 release, 3 update
     serial TEXT NOT NULL,
     digest BLOB NOT NULL,
     params TEXT NOT NULL,                 -- JSON array of name and value
-    enter_time INTEGER NOT NULL,
+    enter_time INTEGER NOT NULL,          -- 0 of a release or an update
     state INTEGER NOT NULL,               -- 0 waits, 1 refused, 2 held for its hint
     attempts INTEGER NOT NULL,
     due INTEGER NOT NULL,
     added_at INTEGER NOT NULL,
     hint TEXT,
-    personal BLOB                         -- ID data, sealed: a JSON array of name and value
+    personal BLOB,                        -- ID data, sealed: a JSON array of name and value
+    own_key TEXT                          -- of a release or an update: what makes it unique
 ) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS records_by_serial ON records (serial, kind);
 CREATE INDEX IF NOT EXISTS records_waiting ON records (id) WHERE state = 0;
 CREATE INDEX IF NOT EXISTS records_paused ON records (due) WHERE state = 0 AND due > 0;
 CREATE INDEX IF NOT EXISTS records_aside ON records (state) WHERE state <> 0;
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS files (
     PRIMARY KEY (record_id, part)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sent (
-    serial TEXT NOT NULL,
+    serial TEXT NOT NULL,                 -- of a release or an update its own key
     kind INTEGER NOT NULL,
     digest BLOB NOT NULL,
     enter_time INTEGER NOT NULL,
@@ -59,12 +59,29 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), OutboxError> {
     checkpoint::leave_the_wal(connection)?;
     connection.pragma_update(None, "cache_size", -2 * 1024)?;
     connection.execute_batch(SCHEMA)?;
-    // An outbox of an earlier version lacks this column.
-    let has_personal = "SELECT 1 FROM pragma_table_info('records') WHERE name = 'personal'";
-    if !connection.prepare(has_personal)?.exists([])?
-        && let Err(error) = connection.execute_batch("ALTER TABLE records ADD COLUMN personal BLOB")
+    for (column, of) in [("personal", "BLOB"), ("own_key", "TEXT")] {
+        add_column(connection, column, of)?;
+    }
+    connection.execute_batch(KEYS)?;
+    Ok(())
+}
+
+/// One record for each key: a stay's own halves by its serial, the others by their own key. An outbox of an earlier version had but
+/// the first, over all records.
+const KEYS: &str = "
+CREATE UNIQUE INDEX IF NOT EXISTS records_of_stay ON records (serial, kind) WHERE own_key IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS records_by_own_key ON records (own_key, kind) WHERE own_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS updates_of_stay ON records (serial, id) WHERE kind = 3;
+DROP INDEX IF EXISTS records_by_serial;
+";
+
+/// An outbox of an earlier version lacks it.
+fn add_column(connection: &Connection, column: &str, of: &str) -> Result<(), OutboxError> {
+    let has_it = || connection.prepare("SELECT 1 FROM pragma_table_info('records') WHERE name = ?1")?.exists([column]);
+    if !has_it()?
+        && let Err(error) = connection.execute_batch(&format!("ALTER TABLE records ADD COLUMN {column} {of}"))
         // Another process may have added it meanwhile.
-        && !connection.prepare(has_personal)?.exists([])?
+        && !has_it()?
     {
         return Err(error.into());
     }

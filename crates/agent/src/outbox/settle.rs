@@ -152,7 +152,7 @@ fn picture_gone(transaction: &Transaction<'_>, path: &Path) -> Result<(), Outbox
 
 /// The refused enter that is sent along in this leave.
 fn enter_along(transaction: &Transaction<'_>, leave: i64) -> Result<Option<i64>, OutboxError> {
-    let sql = "SELECT e.id FROM records l JOIN records e ON e.serial = l.serial AND e.kind = 0 AND e.state <> 0 \
+    let sql = "SELECT e.id FROM records l JOIN records e ON e.serial = l.serial AND e.kind = 0 AND e.own_key IS NULL AND e.state <> 0 \
                WHERE l.id = ?1 AND l.kind = 1";
     Ok(transaction.prepare_cached(sql)?.query_row([leave], |row| row.get(0)).optional()?)
 }
@@ -162,7 +162,7 @@ fn sent(transaction: &Transaction<'_>, id: i64, age: UnixMillis) -> Result<Vec<S
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO sent (kind, serial, digest, enter_time, sent_at) \
-             SELECT kind, serial, digest, enter_time, ?2 FROM records WHERE id = ?1",
+             SELECT kind, coalesce(own_key, serial), digest, enter_time, ?2 FROM records WHERE id = ?1",
         )?
         .execute(params![id, age.0])?;
     let enter = enter_along(transaction, id)?;

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod by_hand;
+
 const NOW: UnixMillis = UnixMillis(1_760_000_000_000);
 
 const YEAR_MS: u64 = 365 * 24 * 3_600_000;
@@ -311,7 +313,7 @@ fn an_outbox_of_an_earlier_version_is_sealed_when_it_is_opened() {
         let sql = "INSERT INTO records (kind, serial, digest, params, enter_time, state, attempts, due, added_at, hint) \
                    VALUES (1, ?1, ?2, ?3, ?4, ?5, 0, 0, 1, ?6)";
         let state = i64::from(hint.is_some());
-        let row = params![record.parking_serial, record.digest(), params, record.enter_time.0, state, hint];
+        let row = params![record.parking_serial, record.digest(), params, record.enter_time.unwrap().0, state, hint];
         connection.execute(sql, row).unwrap();
     };
     let hint = format!("签名验证不通过[car=1&idcard_no={ID}&app_secret=***]");

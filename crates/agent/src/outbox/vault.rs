@@ -90,7 +90,7 @@ impl Vault {
                 if stored.iter().any(|(name, _)| is_personal(name)) {
                     found.push((
                         row.get::<_, i64>(0)?,
-                        kind(row.get(1)?),
+                        kind(row.get(1)?)?,
                         row.get::<_, String>(2)?,
                         stored,
                         row.get(4)?,

@@ -8,9 +8,9 @@ use anyhow::{anyhow, bail};
 use parkgate_agent::check::CheckResult;
 use parkgate_agent::config::ConfigError;
 use parkgate_agent::outbox::DeadLetter;
+use parkgate_agent::record::name_of_path;
 use parkgate_agent::{Added, AgentConfig, Outbox, Record, RunError, status};
 use parkgate_client::now;
-use parkgate_wire::PushKind;
 use serde_json::{Map, Value, json};
 
 use super::signals::Signals;
@@ -79,14 +79,13 @@ fn check(json: bool, file: &AgentFileArgs) -> anyhow::Result<()> {
 
 fn add(call: PushCall, params: &[String], image: &[String], file: &AgentFileArgs) -> anyhow::Result<()> {
     let mut object = Map::new();
-    for (name, value) in pairs(params)?.into_iter().chain(pairs(image)?) {
+    for (name, value) in pairs(params)? {
         object.insert(name.to_owned(), Value::from(value));
     }
-    let kind = match call {
-        PushCall::Leave => PushKind::Leave,
-        PushCall::Enter => PushKind::Enter,
-    };
-    let record = Record::from_json(kind, &object).map_err(misuse)?;
+    for (part, path) in pairs(image)? {
+        object.insert(name_of_path(part).to_owned(), Value::from(path));
+    }
+    let record = Record::from_json(call.kind(), &object).map_err(misuse)?;
     match outbox(file)?.add(&record, now())? {
         Added::Queued(id) => output::line(&format!("已入发件箱 queued {id}")),
         Added::Known(id) => output::line(&format!("已在发件箱 known {id}")),

@@ -3,7 +3,6 @@
 mod request;
 
 use anyhow::Context;
-use parkgate_wire::call::{BEFORE, ENTER, LEAVE, RELEASE, UPDATE};
 use parkgate_wire::canonical::Canonical;
 use parkgate_wire::doctor::{
     Budget, Candidate, Finding, FindingKind, FirstDifference, SecretRole, diagnose, first_difference, from_hint,
@@ -24,7 +23,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let pasted = match &args.string {
         None => None,
         Some(text) => Some(from_hint(&text_or_file(text)?).ok_or_else(|| {
-            misuse("--string: 没有找到[…&app_secret=***], 请粘贴平台返回的hint或整个JSON (paste the platform's hint or reply)")
+            misuse("--string: 没有找到…&app_secret=***, 请粘贴平台返回的hint或整个JSON (paste the platform's hint or reply)")
         })?),
     };
     let sent = sent(args)?;
@@ -131,7 +130,7 @@ fn compared(form: &Form, platform: &str) -> Explanation {
 }
 
 fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<Explanation> {
-    let call = call_of(&form);
+    let call = Call::meant_by(|name| form.has(name));
     let form = match verify(form, call, secret) {
         Verified::Matched(verified) => return Ok(matching(&verified)),
         Verified::Refused(refusal, _) => {
@@ -152,12 +151,6 @@ fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<E
     let others = others.iter().map(|secret| Candidate { secret, role: SecretRole::OtherPark });
     let candidates: Vec<_> = std::iter::once(Candidate { secret, role }).chain(others).collect();
     Ok(found(diagnose(&form, &candidates, Budget::default()).finding))
-}
-
-/// The call that a form is meant for, by the parameters that only one page has.
-fn call_of(form: &Form) -> &'static Call {
-    let by = [("release_type", &RELEASE), ("flow_no", &UPDATE), ("gate_time", &BEFORE), ("leave_time", &LEAVE)];
-    by.into_iter().find(|(name, _)| form.has(name)).map_or(&ENTER, |(_, call)| call)
 }
 
 fn matching(verified: &VerifiedForm) -> Explanation {

@@ -1,22 +1,18 @@
-//! `push`: one record to any platform of the protocol.
+//! `push`: one record to any platform of the protocol, or a question to it.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use parkgate_client::{Client, ClientError, Credentials, Draft, Outcome};
+use parkgate_client::{Client, ClientError, Credentials, Draft, EntryAdvice, EntryAnswer, Outcome};
 use parkgate_wire::content_type::without_bom;
 use parkgate_wire::{PushKind, Reply};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{pairs, secret};
-use crate::cli::{PushArgs, PushCall};
+use crate::cli::{PushArgs, SentCall};
 use crate::output::{self, misuse};
 
 pub(super) fn run(args: &PushArgs) -> anyhow::Result<u8> {
-    let kind = match args.call {
-        PushCall::Leave => PushKind::Leave,
-        PushCall::Enter => PushKind::Enter,
-    };
     let draft = draft(args)?;
     let credentials = Credentials::of_park(secret::required(&args.secret)?);
     let client = Client::new(&args.url, None, credentials).map_err(|error| match error {
@@ -24,18 +20,75 @@ pub(super) fn run(args: &PushArgs) -> anyhow::Result<u8> {
         ClientError::File(..) => error.into(),
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(match runtime.block_on(client.push(kind, draft))? {
-        Outcome::Accepted(reply) => print_reply(&reply, 0)?,
-        Outcome::AcceptedWithHint(reply) => print_reply(&reply, 5)?,
-        Outcome::Refused(reply) => print_reply(&reply, 3)?,
+    let kind = match args.call {
+        SentCall::Leave => PushKind::Leave,
+        SentCall::Enter => PushKind::Enter,
+        SentCall::Release => PushKind::Release,
+        SentCall::Update => PushKind::Update,
+        SentCall::Before => return print_answer(runtime.block_on(client.ask_before(draft))?, args.as_json),
+    };
+    let (code, reply) = read(runtime.block_on(client.push(kind, draft))?);
+    if let Some(reply) = reply {
+        if args.as_json { output::json(&fields(&reply))? } else { print_reply(&reply)? }
+    }
+    Ok(code)
+}
+
+/// The exit code, and the reply, if there was one.
+fn read(outcome: Outcome) -> (u8, Option<Reply>) {
+    match outcome {
+        Outcome::Accepted(reply) => (0, Some(reply)),
+        Outcome::AcceptedWithHint(reply) => (5, Some(reply)),
+        Outcome::Refused(reply) => (3, Some(reply)),
         // The platform called this a success and sent a hint.
-        Outcome::Denied { reply: Some(reply), .. } => print_reply(&reply, if reply.is_success() { 5 } else { 3 })?,
+        Outcome::Denied { reply: Some(reply), .. } => (if reply.is_success() { 5 } else { 3 }, Some(reply)),
         Outcome::Denied { reason, reply: None, .. }
         | Outcome::TooLarge { reason }
         | Outcome::TryLater { reason, .. } => {
             output::remark(&format!("未送达, 请稍后重试 (not delivered, try later): {reason}"));
-            4
+            (4, None)
         }
+    }
+}
+
+/// Prints what a platform says of a vehicle; the exit code. Without an answer the car park decides.
+fn print_answer(answer: EntryAnswer, as_json: bool) -> anyhow::Result<u8> {
+    let EntryAnswer { advice, status_desc, charge_type, is_answered, outcome, body } = answer;
+    let (code, reply) = match outcome {
+        // No result is an answer, too.
+        Outcome::TryLater { .. } if is_answered => (0, Reply::from_bytes(&body)),
+        outcome => read(outcome),
+    };
+    let Some(reply) = reply else { return Ok(code) };
+    if as_json {
+        output::json(&serde_json::from_slice(without_bom(&body)).unwrap_or_else(|_| fields(&reply)))?;
+    } else {
+        print_reply(&reply)?;
+        if is_answered {
+            let charge_type = charge_type.map(|kind| format!("  charge_type {kind}")).unwrap_or_default();
+            output::line(&format!("status {} {}  {status_desc}{charge_type}", advice.code(), said(advice)))?;
+        }
+    }
+    Ok(if is_answered { 0 } else { code })
+}
+
+fn said(advice: EntryAdvice) -> &'static str {
+    match advice {
+        EntryAdvice::Allow => "允许入场 may enter",
+        EntryAdvice::DecideLocally => "车场自行判断 the car park decides",
+        EntryAdvice::Refuse => "禁止入场 may not enter",
+    }
+}
+
+/// A reply that is no plain JSON, in its documented names.
+fn fields(reply: &Reply) -> Value {
+    json!({
+        "code": reply.code,
+        "message": reply.message,
+        "hint": reply.hint,
+        "seqno": reply.seqno,
+        "data_node": reply.data_node,
+        "path": reply.path,
     })
 }
 
@@ -64,10 +117,10 @@ fn draft(args: &PushArgs) -> anyhow::Result<Draft> {
     Ok(draft)
 }
 
-fn print_reply(reply: &Reply, code: u8) -> anyhow::Result<u8> {
+fn print_reply(reply: &Reply) -> anyhow::Result<()> {
     output::line(&format!("{} {}  seqno {}", reply.code, reply.message, reply.seqno))?;
-    if let Some(hint) = &reply.hint {
-        output::line(&format!("hint: {hint}"))?;
+    match &reply.hint {
+        Some(hint) => output::line(&format!("hint: {hint}")),
+        None => Ok(()),
     }
-    Ok(code)
 }

@@ -1,7 +1,7 @@
 //! The platform's own canonical string, read back from a hint that someone pasted (`leave.md`, note 10).
 //!
 //! `签名验证不通过[k=v&…&app_secret=***]` may come alone, inside the JSON reply, or cut out of that reply with its quotes
-//! still escaped. No text makes this fail: anything that is not a hint gives `None`.
+//! still escaped; release and update send the string without brackets. No text makes this fail: anything that is not a hint gives `None`.
 
 use crate::field;
 
@@ -33,14 +33,20 @@ pub fn from_hint(text: &str) -> Option<Hint> {
     (!params.is_empty()).then_some(Hint { canonical, params })
 }
 
-/// From the opening bracket of the hint, if there is one, up to the masked secret.
+/// From the opening bracket of the hint, if there is one, else from the first name, up to the masked secret.
 fn inside(text: &str) -> Option<&str> {
     let end = text.find(MASKED)? + MASKED.len();
     let text = text.get(..end)?;
     match text.find("不通过[") {
         Some(open) => text.get(open + "不通过[".len()..),
-        None => Some(text),
+        None => text.get(first_name(text)?..),
     }
+}
+
+/// Where the first name begins: `hint: ` or a piece of the reply may stand before it.
+fn first_name(text: &str) -> Option<usize> {
+    let (before, _) = text.split_once('=')?;
+    Some(before.trim_end_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '_').len())
 }
 
 /// Does every quote have a backslash before it, and is there one?
@@ -97,6 +103,18 @@ mod tests {
             assert_eq!(names, ["leave_image", "park_uuid", "payment_list", "plate", "zz"]);
             assert_eq!(read.params[0].1, "https://t7.baidu.com/it/u=1,3&fm=193&f=GIF");
             assert_eq!(read.params[2].1, "[{\"operator\":\"张三\"}]");
+        }
+    }
+
+    #[test]
+    fn a_hint_without_brackets_is_read_with_whatever_stands_before_it() {
+        let reply =
+            serde_json::json!({"code": "401", "message": "请求签名校验不通过", "hint": STRING, "path": "POST /x?a=b"});
+        let piece = reply.to_string();
+        let piece = piece.strip_prefix('{').unwrap();
+        let printed = format!("401 请求签名校验不通过  seqno 1\nhint: {STRING} 可能原因: 密钥");
+        for text in [&reply.to_string(), piece, &printed, &format!("提示：{STRING}"), &format!("[{STRING}]")] {
+            assert_eq!(from_hint(text).map(|hint| hint.canonical).as_deref(), Some(STRING), "{text}");
         }
     }
 
