@@ -373,20 +373,16 @@ impl PushCall {
 /// What `push` sends: a record, or the question before entering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SentCall {
-    /// A vehicle left
     Leave,
-    /// A vehicle entered
     Enter,
-    /// The barrier was opened by hand
     Release,
-    /// A stay was corrected
     Update,
-    /// May this vehicle enter?
     Before,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
+    /// What it is: `release` was opened by hand, `update` corrects a stay, `before` asks whether a vehicle may enter
     pub(crate) call: SentCall,
     /// The platform: its root, or the full address of the call
     #[arg(long, value_name = "U")]

@@ -26,7 +26,7 @@ pub(crate) enum AgentCommand {
     },
     /// 添加记录 · Put a record into the outbox, whether or not the agent runs
     #[command(
-        after_help = "Examples:\n  parkgate agent add leave parking_serial=S1 plate=粤B12345 plate_color=1 enter_time=1624874732253 \\\n    leave_time=1624937505093 car_type=1 car_desc=临时车 --image leave_image_file=car.jpg\n  parkgate agent add release parking_serial=S1 release_type=2 plate=粤B12345 operator=张三 reason=道闸故障 \\\n    --image capture_image=car.jpg\n  parkgate agent add update flow_no=F1 parking_serial=S1 plate=粤B54321 operator=张三 reason=识别错误"
+        after_help = "Examples:\n  parkgate agent add leave parking_serial=S1 plate=粤B12345 plate_color=1 enter_time=1624874732253 \\\n    leave_time=1624937505093 car_type=1 car_desc=临时车 --image leave_image_file=car.jpg\n  parkgate agent add release parking_serial=S1 release_type=2 plate=粤B12345 operator=张三 \\\n    reason=道闸故障 --image capture_image=car.jpg\n  parkgate agent add update flow_no=F1 parking_serial=S1 plate=粤B54321 operator=张三 reason=识别错误"
     )]
     Add {
         call: PushCall,

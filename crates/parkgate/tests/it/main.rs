@@ -30,6 +30,7 @@ mod months;
 mod moving;
 mod nodes;
 mod park_check;
+mod push;
 mod quarantine;
 mod release_and_update;
 mod replies;
