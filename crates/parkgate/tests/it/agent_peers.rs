@@ -11,6 +11,7 @@ use parkgate_testbed::{Agent, DEMO_PARK, md5_hex};
 use serde_json::{Value, json};
 
 use crate::agent::{enter, leave};
+use crate::agent_by_hand::{release, update};
 use crate::replies::eventually;
 use crate::{PARKGATE, demo};
 
@@ -82,6 +83,7 @@ fn killed_fifty_times_with_an_hours_outage_over_a_line_that_loses_replies_everyt
     let mut random = fastrand::Rng::new();
     println!("seed {}", random.get_seed());
     let (mut kills, mut stays, mut cut_at, mut kills_in_the_outage) = (0, 0, None::<Instant>, 0);
+    let mut given = Vec::new();
     loop {
         let is_out = cut_at.is_some_and(|at| at.elapsed() < HOUR);
         if kills == 10 {
@@ -91,12 +93,20 @@ fn killed_fifty_times_with_an_hours_outage_over_a_line_that_loses_replies_everyt
         for _ in 0..3 {
             let serial = format!("K{stays}");
             stays += 1;
-            assert_eq!(agent.give("enter", &enter(&serial)).0, 202);
-            assert_eq!(agent.give("leave", &leave(&serial)).0, 202);
+            for (call, record) in stay(&serial) {
+                assert_eq!(agent.give(call, &record).0, 202);
+            }
+            given.push(serial);
         }
         std::thread::sleep(Duration::from_millis(random.u64(0..120)));
         agent.kill();
         agent.start();
+        // What software that saw no answer does.
+        let again = random.usize(0..given.len());
+        for (call, record) in stay(&given[again]) {
+            let (status, answer) = agent.give(call, &record);
+            assert_eq!((status, answer["state"] == "queued"), (202, false), "{call}: {answer}");
+        }
         kills += 1;
         kills_in_the_outage += usize::from(is_out);
         if kills >= KILLS && cut_at.is_some_and(|at| at.elapsed() > HOUR) && !is_out {
@@ -111,12 +121,25 @@ fn killed_fifty_times_with_an_hours_outage_over_a_line_that_loses_replies_everyt
     assert_eq!(visits.len(), stays);
     for visit in visits {
         assert!(visit["enter_seqno"].is_string() && visit["leave_seqno"].is_string(), "{visit}");
-        assert_eq!(visit["payments"].as_array().unwrap().len(), 1);
+        let count = |name: &str| visit[name].as_array().unwrap().len();
+        assert_eq!((count("payments"), count("releases"), count("updates")), (1, 1, 2), "{visit}");
+        assert_eq!(visit["plate"], "粤B2", "the last update was sent last: {visit}");
         let advisories = visit["advisories"].to_string();
         assert!(!advisories.contains("leave_without_enter"), "an enter came after its leave: {visit}");
     }
     assert_eq!(gate.json(&["conflict", "list"]), json!([]), "what was sent again was the same to the byte");
-    assert_eq!(agent.json(&["status"])["sent"], stays * 2);
+    assert_eq!(agent.json(&["status"])["sent"], stays * 5);
+}
+
+/// All that may be pushed of one: what is done by hand does not say when.
+fn stay(serial: &str) -> [(&'static str, Value); 5] {
+    [
+        ("enter", enter(serial)),
+        ("update", update(&format!("{serial}-1"), serial, "粤B1")),
+        ("release", release(serial)),
+        ("leave", leave(serial)),
+        ("update", update(&format!("{serial}-2"), serial, "粤B2")),
+    ]
 }
 
 /// What a scripted platform does with a request.

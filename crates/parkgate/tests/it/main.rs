@@ -3,6 +3,7 @@
 
 mod addresses;
 mod agent;
+mod agent_by_hand;
 mod agent_denied;
 mod agent_peers;
 mod bad_input;
