@@ -1,10 +1,12 @@
 //! A simulated car park: traffic by seed, pushed to a platform or given to an agent.
 
 mod books;
+mod by_hand;
 mod fee;
 mod picture;
 mod plate;
 mod send;
+mod stay;
 mod traffic;
 
 use std::time::{Duration, Instant};
@@ -195,6 +197,10 @@ fn print_summary(
     let seconds = took.as_secs_f64();
     if let Some(summary) = summary.as_object_mut() {
         summary.insert("seconds".into(), json!((seconds * 10.0).round() / 10.0));
+        // A list, for programs that compare.
+        if args.json {
+            summary.insert("corrected_plates".into(), books.corrected_plates());
+        }
         summary.insert("uploads_per_second".into(), json!((tally.uploads as f64 / seconds.max(0.001)).round()));
     }
     if args.json { output::json(&summary) } else { output::sheet(&summary) }

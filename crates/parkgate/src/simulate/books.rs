@@ -1,8 +1,14 @@
 //! The car park's own books, to be compared with the platform's.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
+use super::by_hand::Correction;
 use super::fee::Bill;
+
+/// So many corrected plates are named: enough for a day, and bounded for a month.
+const NAMED_MAX: usize = 1000;
 
 /// Counts and sums; amounts in fen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,6 +18,12 @@ pub(super) struct Books {
     pub(super) leaves: u64,
     pub(super) inside: u32,
     pub(super) turned_away: u64,
+    /// Barriers opened by hand.
+    pub(super) releases: u64,
+    /// Plates corrected.
+    pub(super) updates: u64,
+    /// Serials and their plates now, the first of them.
+    corrected: BTreeMap<String, String>,
     payments: u64,
     /// By `pay_type`, 1 to 4.
     paid: [u64; 4],
@@ -37,6 +49,13 @@ impl Books {
         self.inside += 1;
     }
 
+    pub(super) fn corrected(&mut self, correction: &Correction) {
+        self.updates += 1;
+        if self.corrected.len() < NAMED_MAX {
+            self.corrected.insert(correction.serial.clone(), correction.plate.text.clone());
+        }
+    }
+
     pub(super) fn left(&mut self, bill: &Bill) {
         self.leaves += 1;
         self.inside = self.inside.saturating_sub(1);
@@ -49,6 +68,11 @@ impl Books {
         }
     }
 
+    /// The plates that visits must show.
+    pub(super) fn corrected_plates(&self) -> Value {
+        json!(self.corrected)
+    }
+
     pub(super) fn to_json(&self) -> Value {
         let [cash, online, auto, balance] = self.paid;
         json!({
@@ -56,6 +80,8 @@ impl Books {
             "leaves": self.leaves,
             "inside": self.inside,
             "turned_away": self.turned_away,
+            "releases": self.releases,
+            "updates": self.updates,
             "total_parking_space": self.spaces,
             "remain_parking_space": self.remain(),
             "payments": self.payments,

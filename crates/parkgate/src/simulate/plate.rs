@@ -39,6 +39,16 @@ impl Plate {
         text.extend((0..signs).map(|_| sign(rng, SIGNS)));
         Plate { text, color }
     }
+
+    /// As it should have been read: its last character was another, or none was seen.
+    pub(super) fn corrected(&self, rng: &mut Rng) -> Plate {
+        let Some(last) = self.text.chars().next_back() else {
+            return Plate { text: format!("粤{}{:05}", sign(rng, LETTERS), rng.u32(..100_000)), color: 1 };
+        };
+        let right = (0..99).map(|_| sign(rng, SIGNS)).find(|right| *right != last).unwrap_or('A');
+        let text = self.text.chars().rev().skip(1).collect::<Vec<_>>().into_iter().rev().chain([right]).collect();
+        Plate { text, color: self.color }
+    }
 }
 
 fn sign(rng: &mut Rng, signs: &[u8]) -> char {

@@ -107,7 +107,7 @@ pub(super) async fn carry(path: Path, mut uploads: mpsc::Receiver<Upload>, pictu
 /// Always the same picture for the same record: the serial decides which records have one.
 fn picture_of(upload: &Upload, share: f64) -> Option<Vec<u8>> {
     let lot = lane(&upload.serial, 1000) as f64 / 1000.0;
-    if lot >= share {
+    if lot >= share || part(upload.kind).is_none() {
         return None;
     }
     let at = jiff::Timestamp::from_millisecond(upload.happened_at).ok()?.to_string();
@@ -157,18 +157,20 @@ impl Path {
     }
 }
 
-fn part(kind: PushKind) -> &'static str {
+/// The part of a record's picture; an update has none.
+fn part(kind: PushKind) -> Option<&'static str> {
     match kind {
-        PushKind::Enter => "enter_image_file",
-        PushKind::Leave => "leave_image_file",
-        PushKind::Release | PushKind::Update => CAPTURE_IMAGE,
+        PushKind::Enter => Some("enter_image_file"),
+        PushKind::Leave => Some("leave_image_file"),
+        PushKind::Release => Some(CAPTURE_IMAGE),
+        PushKind::Update => None,
     }
 }
 
 async fn push(client: &Client, upload: &Upload, picture: Option<&[u8]>) -> SendResult {
     let draft = upload.params.iter().fold(Draft::default(), |draft, (name, value)| draft.param(name, value));
-    let draft = match picture {
-        Some(bytes) => draft.file_bytes(part(upload.kind), bytes.to_vec()),
+    let draft = match part(upload.kind).zip(picture) {
+        Some((part, bytes)) => draft.file_bytes(part, bytes.to_vec()),
         None => draft,
     };
     match client.push(upload.kind, draft).await {
@@ -188,10 +190,10 @@ async fn give(
     picture: Option<&[u8]>,
 ) -> reqwest::Result<SendResult> {
     let request = http.post(format!("{url}/{}", upload.kind.name()));
-    let request = match picture {
-        Some(bytes) => {
+    let request = match part(upload.kind).zip(picture) {
+        Some((part, bytes)) => {
             let form = upload.params.iter().cloned().fold(Form::new(), |form, (name, value)| form.text(name, value));
-            request.multipart(form.part(part(upload.kind), Part::bytes(bytes.to_vec()).file_name("car.jpg")))
+            request.multipart(form.part(part, Part::bytes(bytes.to_vec()).file_name("car.jpg")))
         }
         None => {
             let object: Map<String, Value> =

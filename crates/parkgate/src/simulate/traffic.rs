@@ -8,8 +8,10 @@ use fastrand::Rng;
 use parkgate_wire::PushKind;
 
 use super::books::Books;
+use super::by_hand::{self, Correction};
 use super::fee::Bill;
 use super::plate::Plate;
+use super::stay::{SimulatedStay, sent};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -48,14 +50,11 @@ pub(super) struct Upload {
     pub(super) is_conflict: bool,
 }
 
-/// One vehicle's stay.
+/// What will happen to a vehicle that is inside, or has left.
 #[derive(Debug)]
-struct SimulatedStay {
-    serial: String,
-    plate: Plate,
-    car_type: u8,
-    vehicle_type: u8,
-    enter_time: i64,
+enum Event {
+    Leave(SimulatedStay),
+    Correct(Correction),
 }
 
 /// Ordered by time, and by number where times are equal.
@@ -90,7 +89,7 @@ pub(super) struct Traffic {
     /// Nothing happens after this time; what is under way still arrives.
     end: i64,
     next_arrival: i64,
-    inside: BinaryHeap<Reverse<Timed<SimulatedStay>>>,
+    ahead: BinaryHeap<Reverse<Timed<Event>>>,
     on_the_way: BinaryHeap<Reverse<Timed<Upload>>>,
     /// When the line is down, from and to.
     outage: (i64, i64),
@@ -110,7 +109,7 @@ impl Traffic {
             profile,
             rng,
             end,
-            inside: BinaryHeap::new(),
+            ahead: BinaryHeap::new(),
             on_the_way: BinaryHeap::new(),
             outage,
             number: 0,
@@ -131,8 +130,11 @@ impl Traffic {
     }
 
     fn next_event(&self) -> Option<i64> {
-        let leaves = self.inside.peek().map_or(i64::MAX, |Reverse(leave)| leave.time);
-        Some(leaves.min(self.next_arrival)).filter(|time| *time < self.end)
+        Some(self.next_of_those_inside().min(self.next_arrival)).filter(|time| *time < self.end)
+    }
+
+    fn next_of_those_inside(&self) -> i64 {
+        self.ahead.peek().map_or(i64::MAX, |Reverse(event)| event.time)
     }
 
     /// Drawn from a rate that changes by the hour.
@@ -146,10 +148,12 @@ impl Traffic {
     }
 
     fn happen(&mut self) {
-        let leaves = self.inside.peek().map_or(i64::MAX, |Reverse(leave)| leave.time);
-        if leaves < self.next_arrival {
-            if let Some(Reverse(leave)) = self.inside.pop() {
-                self.leave(leave.what, leave.time);
+        if self.next_of_those_inside() < self.next_arrival {
+            if let Some(Reverse(Timed { time, what, .. })) = self.ahead.pop() {
+                match what {
+                    Event::Leave(stay) => self.leave(&stay, time),
+                    Event::Correct(correction) => self.correct(&correction, time),
+                }
             }
             return;
         }
@@ -172,7 +176,7 @@ impl Traffic {
             93..99 => 4,
             _ => 0,
         };
-        let stay = SimulatedStay {
+        let mut stay = SimulatedStay {
             serial: format!("SIM{}-{}-{number:07}", self.profile.seed, self.profile.start / 1000),
             plate: Plate::seen(rng),
             car_type,
@@ -187,14 +191,31 @@ impl Traffic {
         let mut params = self.common(&stay);
         params.push(("enter_gate".into(), "东门入口".into()));
         params.push(("enter_security".into(), "李四".into()));
-        self.upload(PushKind::Enter, &stay, params, now);
-        self.inside.push(Reverse(Timed { time: leave_at, number, what: stay }));
+        self.upload(PushKind::Enter, &stay.serial, &stay.plate, params, now);
+        if let Some((time, correction)) = Correction::of(&mut self.rng, &stay, now, leave_at) {
+            if time < leave_at {
+                stay.plate = correction.plate.clone();
+            }
+            let number = self.count();
+            self.ahead.push(Reverse(Timed { time, number, what: Event::Correct(correction) }));
+        }
+        self.ahead.push(Reverse(Timed { time: leave_at, number, what: Event::Leave(stay) }));
     }
 
-    fn leave(&mut self, stay: SimulatedStay, now: i64) {
+    fn correct(&mut self, correction: &Correction, now: i64) {
+        self.books.corrected(correction);
+        self.upload(PushKind::Update, &correction.serial, &correction.plate, correction.params(now), now);
+    }
+
+    fn leave(&mut self, stay: &SimulatedStay, now: i64) {
+        if by_hand::is_released(&mut self.rng) {
+            self.books.releases += 1;
+            let params = by_hand::release(&mut self.rng, stay, now);
+            self.upload(PushKind::Release, &stay.serial, &stay.plate, params, now);
+        }
         let bill = Bill::of(&mut self.rng, &stay.serial, stay.car_type, stay.enter_time, now);
         self.books.left(&bill);
-        let mut params = self.common(&stay);
+        let mut params = self.common(stay);
         let mut add = |name: &str, value: String| params.push((name.to_owned(), value));
         add("leave_time", now.to_string());
         add("leave_gate", "西门出口".into());
@@ -213,13 +234,13 @@ impl Traffic {
             let list = bill.payments.iter().map(super::fee::SimulatedPayment::to_json).collect();
             add("payment_list", serde_json::Value::Array(list).to_string());
         }
-        self.upload(PushKind::Leave, &stay, params, now);
+        self.upload(PushKind::Leave, &stay.serial, &stay.plate, params, now);
     }
 
     fn common(&self, stay: &SimulatedStay) -> Vec<(String, String)> {
         let car_desc =
             ["其他", "临时车", "月卡A", "免费车", "储值车"].get(usize::from(stay.car_type)).unwrap_or(&"其他");
-        let mut params: Vec<(String, String)> = [
+        let mut params = sent([
             ("parking_serial", stay.serial.clone()),
             ("plate", stay.plate.text.clone()),
             ("plate_color", stay.plate.color.to_string()),
@@ -228,10 +249,7 @@ impl Traffic {
             ("car_desc", (*car_desc).to_owned()),
             ("vehicle_type", stay.vehicle_type.to_string()),
             ("charge_type", "1".into()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        params.retain(|(_, value)| !value.is_empty());
+        ]);
         if self.profile.reports_space {
             params.push(("total_parking_space".into(), self.profile.spaces.to_string()));
             params.push(("remain_parking_space".into(), self.books.remain().to_string()));
@@ -240,12 +258,12 @@ impl Traffic {
     }
 
     /// Sends a record, perhaps with a fault.
-    fn upload(&mut self, kind: PushKind, stay: &SimulatedStay, params: Vec<(String, String)>, now: i64) {
+    fn upload(&mut self, kind: PushKind, serial: &str, plate: &Plate, params: Vec<(String, String)>, now: i64) {
         let upload = Upload {
             kind,
-            serial: stay.serial.clone(),
+            serial: serial.to_owned(),
             params,
-            plate: stay.plate.clone(),
+            plate: plate.clone(),
             happened_at: now,
             is_conflict: false,
         };
@@ -343,11 +361,14 @@ mod tests {
         let day: Vec<Upload> = traffic.by_ref().collect();
         assert!(day.len() > 3_000, "{}", day.len());
         assert!(day.is_sorted_by_key(|upload| upload.happened_at));
-        let leaves = day.iter().filter(|upload| upload.kind == PushKind::Leave).count() as u64;
+        let count = |kind: PushKind| day.iter().filter(|upload| upload.kind == kind).count() as u64;
         let books = &traffic.books;
-        assert_eq!((books.leaves, books.enters), (leaves, day.len() as u64 - leaves));
+        let counted = [books.enters, books.leaves, books.releases, books.updates];
+        assert_eq!(counted, PushKind::ALL.map(count));
+        assert!(books.releases > 5 && books.updates > 5, "{books:?}");
         assert_eq!(u64::from(books.inside), books.enters - books.leaves);
-        let last = day.last().unwrap().params.iter().find(|(name, _)| name == "remain_parking_space").unwrap();
+        let mut halves = day.iter().filter(|upload| upload.kind.is_half());
+        let last = halves.next_back().unwrap().params.iter().find(|(name, _)| name == "remain_parking_space").unwrap();
         assert_eq!(last.1, books.remain().to_string());
     }
 
@@ -361,10 +382,42 @@ mod tests {
             *times += 1;
         }
         let books = &traffic.books;
-        assert_eq!(seen.len() as u64, books.enters + books.leaves);
-        assert_eq!(seen.values().sum::<u64>(), books.enters + books.leaves + books.repeated + books.conflicting);
+        let records = books.enters + books.leaves + books.releases + books.updates;
+        assert_eq!(seen.len() as u64, records);
+        assert_eq!(seen.values().sum::<u64>(), records + books.repeated + books.conflicting);
         for (what, count) in [("late", books.late), ("repeated", books.repeated), ("held up", books.held_up)] {
             assert!(count > 10, "{what}: {count}");
         }
+    }
+
+    #[test]
+    fn one_in_a_hundred_is_released_by_hand_and_one_misread_is_corrected_before_or_after_its_leave() {
+        let mut traffic = Traffic::new(profile(5, 0.0), START + 10 * DAY_MS);
+        let (mut left, mut before, mut after) = (HashMap::new(), 0_u64, 0_u64);
+        for upload in traffic.by_ref() {
+            let get =
+                |name: &str| upload.params.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+            match upload.kind {
+                PushKind::Enter => {}
+                PushKind::Leave => drop(left.insert(upload.serial.clone(), get("plate"))),
+                PushKind::Release => {
+                    assert!(!left.contains_key(&upload.serial), "then its leave");
+                    assert!(get("reason").is_some() && get("operator").is_some() && get("plate").is_some());
+                }
+                PushKind::Update => match left.get(&upload.serial) {
+                    None => before += 1,
+                    Some(plate) => {
+                        assert_ne!(*plate, get("plate"));
+                        after += 1;
+                    }
+                },
+            }
+        }
+        let books = &traffic.books;
+        let percent = |count: u64| count as f64 * 100.0 / books.leaves as f64;
+        for share in [percent(books.releases), percent(books.updates)] {
+            assert!((0.8..1.2).contains(&share), "{share}");
+        }
+        assert!(before > 50 && after > 20 && before + after == books.updates, "{before} {after}");
     }
 }

@@ -27,7 +27,12 @@ fn on_the_platform(gate: &TestGate) -> Value {
         of.map(|payment| payment["value"].as_u64().unwrap()).sum()
     };
     let park = gate.json(&["park", "show", DEMO_PARK]);
+    let by_hand = |what: &str| visits.iter().map(|visit| visit[what].as_array().unwrap().len()).sum::<usize>();
+    let corrected = visits.iter().filter(|visit| !visit["updates"].as_array().unwrap().is_empty());
     json!({
+        "releases": by_hand("releases"),
+        "updates": by_hand("updates"),
+        "corrected_plates": corrected.map(|visit| (visit["parking_serial"].as_str().unwrap().to_owned(), visit["plate"].clone())).collect::<serde_json::Map<_, _>>(),
         "enters": count("enter_seqno"),
         "leaves": count("leave_seqno"),
         "inside": visits.iter().filter(|visit| visit["state"] == "inside").count(),
@@ -49,6 +54,7 @@ fn a_day_through_an_agent_agrees_on_both_sides_and_again_changes_nothing() {
     let books = day(&gate, &["--faults", "0.1", "--through-agent"]);
     let platform = on_the_platform(&gate);
     assert_eq!(in_the_books(&books, &platform), platform);
+    assert!(books["releases"].as_u64().unwrap() > 5 && books["updates"].as_u64().unwrap() > 5, "{books}");
     assert!(books["leaves"].as_u64().unwrap() > 1500 && books["late"].as_u64().unwrap() > 100, "{books}");
     assert_eq!((&books["refused"], &books["given_up"]), (&json!(0), &json!(0)));
     let pictures = gate.json(&["visit", "list", "--limit", "10000"]);
