@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::by_hand::Correction;
+use super::by_hand::PlateCorrection;
 use super::fee::Bill;
 
 /// So many corrected plates are named: enough for a day, and bounded for a month.
@@ -49,7 +49,7 @@ impl Books {
         self.inside += 1;
     }
 
-    pub(super) fn corrected(&mut self, correction: &Correction) {
+    pub(super) fn corrected(&mut self, correction: &PlateCorrection) {
         self.updates += 1;
         if self.corrected.len() < NAMED_MAX {
             self.corrected.insert(correction.serial.clone(), correction.plate.text.clone());

@@ -40,15 +40,15 @@ pub(super) fn release(rng: &mut Rng, stay: &SimulatedStay, now: i64) -> Vec<(Str
 
 /// A plate as it should have been read.
 #[derive(Debug)]
-pub(super) struct Correction {
+pub(super) struct PlateCorrection {
     pub(super) serial: String,
     pub(super) plate: Plate,
     operator: String,
 }
 
-impl Correction {
+impl PlateCorrection {
     /// When a stay is corrected and how, if it is at all.
-    pub(super) fn of(rng: &mut Rng, stay: &SimulatedStay, entered: i64, leaves: i64) -> Option<(i64, Correction)> {
+    pub(super) fn of(rng: &mut Rng, stay: &SimulatedStay, entered: i64, leaves: i64) -> Option<(i64, PlateCorrection)> {
         if rng.u8(..100) >= CORRECTED {
             return None;
         }
@@ -57,7 +57,7 @@ impl Correction {
             false => rng.i64(entered + 1..leaves),
         };
         let (serial, operator) = (stay.serial.clone(), one_of(rng, &OPERATORS));
-        Some((time, Correction { serial, plate: stay.plate.corrected(rng), operator }))
+        Some((time, PlateCorrection { serial, plate: stay.plate.corrected(rng), operator }))
     }
 
     /// The update that says so.

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use parkgate_wire::PushKind;
 
 use super::books::Books;
-use super::by_hand::{self, Correction};
+use super::by_hand::{self, PlateCorrection};
 use super::fee::Bill;
 use super::plate::Plate;
 use super::stay::{SimulatedStay, sent};
@@ -54,7 +54,7 @@ pub(super) struct Upload {
 #[derive(Debug)]
 enum Event {
     Leave(SimulatedStay),
-    Correct(Correction),
+    Correct(PlateCorrection),
 }
 
 /// Ordered by time, and by number where times are equal.
@@ -192,7 +192,7 @@ impl Traffic {
         params.push(("enter_gate".into(), "东门入口".into()));
         params.push(("enter_security".into(), "李四".into()));
         self.upload(PushKind::Enter, &stay.serial, &stay.plate, params, now);
-        if let Some((time, correction)) = Correction::of(&mut self.rng, &stay, now, leave_at) {
+        if let Some((time, correction)) = PlateCorrection::of(&mut self.rng, &stay, now, leave_at) {
             if time < leave_at {
                 stay.plate = correction.plate.clone();
             }
@@ -202,7 +202,7 @@ impl Traffic {
         self.ahead.push(Reverse(Timed { time: leave_at, number, what: Event::Leave(stay) }));
     }
 
-    fn correct(&mut self, correction: &Correction, now: i64) {
+    fn correct(&mut self, correction: &PlateCorrection, now: i64) {
         self.books.corrected(correction);
         self.upload(PushKind::Update, &correction.serial, &correction.plate, correction.params(now), now);
     }
