@@ -128,6 +128,15 @@ pub struct Asked {
     pub params: Params,
 }
 
+/// A question that may not be asked.
+#[derive(Debug)]
+pub struct NotAsked {
+    /// The park it is about, if that is known.
+    pub park: Option<Arc<KnownPark>>,
+    /// What is wrong with it.
+    pub rejection: Rejection,
+}
+
 /// The park that a signed question names, if whoever signed it and sent it from `address` may know of it, and what it says. Of a
 /// call with a page (`call`), its parameters are checked, too.
 ///
@@ -139,17 +148,21 @@ pub fn may_ask(
     call: Option<&Call>,
     address: IpAddr,
     now: UnixMillis,
-) -> Result<Asked, Rejection> {
-    let access = authorise(registry, &form, address, now).map_err(|denied| Rejection::Refused(denied.refusal))?;
+) -> Result<Asked, Box<NotAsked>> {
+    let access = authorise(registry, &form, address, now)
+        .map_err(|Denied { park, refusal }| NotAsked { park, rejection: Rejection::Refused(refusal) })?;
+    let refused = |rejection| Box::new(NotAsked { park: Some(Arc::clone(&access.park)), rejection });
     let required = call.map_or(Ok(()), |call| check_required(&form, call, access.park.park.strict));
-    required.and_then(|()| check_sign_type(&form)).map_err(Rejection::Refused)?;
+    let checked = required.and_then(|()| check_sign_type(&form));
+    checked.map_err(|refusal| refused(Rejection::Refused(refusal)))?;
     match verified(&access, form, call.unwrap_or(PushKind::Enter.call())) {
         (Verified::Matched(verified), _) => {
-            call.map_or(Ok(()), |call| check_times(&verified, call)).map_err(Rejection::Refused)?;
-            Ok(Asked { park: access.park, params: verified.into_params() })
+            let times = call.map_or(Ok(()), |call| check_times(&verified, call));
+            times.map_err(|refusal| refused(Rejection::Refused(refusal)))?;
+            Ok(Asked { park: Arc::clone(&access.park), params: verified.into_params() })
         }
-        (Verified::Mismatched(mismatch, _), _) => Err(Rejection::Mismatched(mismatch)),
-        (Verified::Refused(refusal, _), _) => Err(Rejection::Refused(refusal)),
+        (Verified::Mismatched(mismatch, _), _) => Err(refused(Rejection::Mismatched(mismatch))),
+        (Verified::Refused(refusal, _), _) => Err(refused(Rejection::Refused(refusal))),
     }
 }
 

@@ -9,6 +9,7 @@ mod compare;
 mod message;
 mod pace;
 mod plan;
+mod question;
 mod request;
 mod worker;
 
@@ -26,6 +27,7 @@ use self::circuits::Circuits;
 pub use self::compare::{Compared, Upstream, summary};
 use self::pace::Pace;
 pub use self::plan::Schedule;
+pub use self::question::PassedQuestion;
 use self::request::Sender;
 use self::worker::deliver;
 use crate::clock::Clock;

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::figures::Figures;
 use crate::forward::{Forward, Forwarder};
+use crate::free_spaces::FreeSpaces;
 use crate::notes::Notes;
 use crate::quarantine::Quarantine;
 use crate::record::PushRecorder;
@@ -42,6 +43,8 @@ pub struct Gate {
     pub quarantine: Quarantine,
     /// Sends deliveries. None in a gate that records nothing.
     pub forwarder: Option<Arc<Forwarder>>,
+    /// Free spaces in memory, of parks that are asked about.
+    pub free_spaces: Arc<FreeSpaces>,
     /// What is counted.
     pub figures: Figures,
     notes: Arc<Notes>,
@@ -68,6 +71,7 @@ impl Gate {
         let disk = Arc::new(Disk::of(&store, &images, settings.limits.disk_free_min));
         disk.look_after(store.as_ref(), None);
         let (figures, notes) = (Figures::default(), Arc::new(Notes::default()));
+        let free_spaces = Arc::<FreeSpaces>::default();
         let upkeep = Upkeep {
             store: Arc::clone(&store),
             images: images.clone(),
@@ -76,6 +80,7 @@ impl Gate {
             clock: Arc::new(Clock::of(store.as_ref())?),
             disk: Arc::clone(&disk),
             notes: Arc::clone(&notes),
+            free_spaces: Arc::clone(&free_spaces),
             figures: figures.clone(),
             quarantine_days: settings.limits.quarantine_days,
             longest_wait: settings.forward.longest_wait(),
@@ -105,6 +110,7 @@ impl Gate {
             pushes,
             quarantine,
             forwarder,
+            free_spaces,
             figures,
             notes,
             alarm,

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use parkgate_ledger::plate::NormalPlate;
+use parkgate_ledger::plate_list::PlateLists;
 use parkgate_store::{Park, Store, StoreError, Subscriber};
 use parkgate_wire::Secret;
 
@@ -24,6 +26,8 @@ pub struct Registry {
 pub struct KnownPark {
     /// As the store has it.
     pub park: Park,
+    /// Who may enter and who may not, by plate.
+    pub plates: Arc<PlateLists>,
     allow: Vec<IpNet>,
 }
 
@@ -36,9 +40,31 @@ pub(crate) struct KnownApp {
 }
 
 impl KnownPark {
+    /// Without its lists by plate, which only questions need.
     pub(crate) fn of(park: Park) -> KnownPark {
+        KnownPark::with(park, Arc::default())
+    }
+
+    fn with(park: Park, plates: Arc<PlateLists>) -> KnownPark {
         let allow = park.allow.iter().filter_map(|net| net.parse().ok()).collect();
-        KnownPark { park, allow }
+        KnownPark { park, plates, allow }
+    }
+
+    /// Its lists by plate: those of `before`, unless they changed since.
+    fn lists(store: &Store, park: &Park, before: &Registry) -> Result<Arc<PlateLists>, StoreError> {
+        // Nearly no park has any.
+        if park.plates_version == 0 {
+            return Ok(Arc::default());
+        }
+        let known = before
+            .park(&park.park_uuid)
+            .filter(|known| known.park.id == park.id && known.park.plates_version == park.plates_version);
+        if let Some(known) = known {
+            return Ok(Arc::clone(&known.plates));
+        }
+        let plates = store.plates(park.id)?;
+        let listed = plates.values().filter_map(|entry| Some((NormalPlate::of(&entry.plate)?, entry.list)));
+        Ok(Arc::new(listed.collect()))
     }
 
     pub(crate) fn allows(&self, address: IpAddr) -> bool {
@@ -49,9 +75,15 @@ impl KnownPark {
 impl Registry {
     /// Loads all parks, apps and subscribers.
     pub fn load(store: &Store) -> Result<Registry, StoreError> {
+        Registry::default().reload(store)
+    }
+
+    /// Loads them anew. Lists by plate that did not change are those of this one: they may be long.
+    pub(crate) fn reload(&self, store: &Store) -> Result<Registry, StoreError> {
         let mut registry = Registry::default();
         for park in store.parks()? {
-            let known = Arc::new(KnownPark::of(park));
+            let lists = KnownPark::lists(store, &park, self)?;
+            let known = Arc::new(KnownPark::with(park, lists));
             if let Some(merchant) = &known.park.merchant {
                 registry.by_merchant.insert(merchant.clone(), Arc::clone(&known));
             }

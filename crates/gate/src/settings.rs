@@ -17,8 +17,24 @@ pub struct Settings {
     pub limits: Limits,
     /// How deliveries are made.
     pub forward: Forward,
+    /// How it is answered whether a vehicle may enter.
+    pub before: BeforeSettings,
     /// Record, or only verify.
     pub mode: Mode,
+}
+
+/// How the question before the barrier opens is answered.
+#[derive(Debug, Clone, Copy)]
+pub struct BeforeSettings {
+    /// The longest that an answer may take once the question was read: a vehicle waits. Only another platform that is asked, or
+    /// a store that is asked for the first time, takes that long; then the car park decides.
+    pub deadline: Duration,
+}
+
+impl Default for BeforeSettings {
+    fn default() -> Self {
+        BeforeSettings { deadline: Duration::from_secs(1) }
+    }
 }
 
 /// What happens to a verified push.

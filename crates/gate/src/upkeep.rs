@@ -12,6 +12,7 @@ use parkgate_store::{Alarm, Images, Store};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::figures::Figures;
+use crate::free_spaces::FreeSpaces;
 use crate::hourly::Hourly;
 use crate::notes::Notes;
 use crate::registry::Registry;
@@ -43,6 +44,7 @@ pub(crate) struct Upkeep {
     pub(crate) clock: Arc<Clock>,
     pub(crate) disk: Arc<Disk>,
     pub(crate) notes: Arc<Notes>,
+    pub(crate) free_spaces: Arc<FreeSpaces>,
     pub(crate) figures: Figures,
     /// How long refused pushes are kept.
     pub(crate) quarantine_days: u32,
@@ -59,6 +61,7 @@ impl Upkeep {
             Supervised::endless(alarm, "age of the quarantine", age_quarantine(self.clone())),
             Supervised::endless(alarm, "notes", write_notes(self.clone())),
             Supervised::endless(alarm, "disk", watch_disk(self.clone())),
+            Supervised::endless(alarm, "free spaces", Arc::clone(&self.free_spaces).follow(Arc::clone(&self.store))),
         ];
         if self.store.months().is_some() {
             loops.push(Supervised::endless(alarm, "months", begin_months(self.store)));
@@ -72,10 +75,10 @@ async fn follow_registry(upkeep: Upkeep) {
     let mut seen = upkeep.registry_version;
     loop {
         tokio::time::sleep(REGISTRY_EVERY).await;
-        let store = Arc::clone(&upkeep.store);
+        let (store, known) = (Arc::clone(&upkeep.store), upkeep.registry.load_full());
         let looked = tokio::task::spawn_blocking(move || {
             let version = store.registry_version()?;
-            if version == seen { Ok(None) } else { Registry::load(store.as_ref()).map(|new| Some((version, new))) }
+            if version == seen { Ok(None) } else { known.reload(store.as_ref()).map(|new| Some((version, new))) }
         });
         match looked.await {
             Ok(Ok(None)) => {}

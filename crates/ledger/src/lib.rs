@@ -13,8 +13,11 @@
 pub mod clock;
 mod decide;
 pub mod delivery;
+pub mod entry_policy;
 pub mod epoch;
 pub mod fanout;
+pub mod plate;
+pub mod plate_list;
 pub mod quarantine;
 mod space;
 mod touch;

@@ -19,7 +19,7 @@ pub(crate) use forward::{
 };
 pub(crate) use month::MonthCommand;
 pub(crate) use moving::MoveArgs;
-pub(crate) use park::{CheckArgs, Http200, ParkCommand, YesNo};
+pub(crate) use park::{CheckArgs, Http200, ParkCommand, PlateCommand, YesNo};
 pub(crate) use simulate::SimulateArgs;
 
 /// 开放的停车场推送平台 · An open, self-hosted parking gate platform

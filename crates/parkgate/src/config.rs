@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use parkgate_gate::{Forward, Limits};
+use parkgate_gate::{BeforeSettings, Forward, Limits};
 use parkgate_store::Store;
 use parkgate_web::TrustedProxies;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use self::given::{CONNECTIONS_MAX, Given, GivenForward, GivenLimits, LANES_MAX};
+use self::given::{CONNECTIONS_MAX, Given, GivenBefore, GivenForward, GivenLimits, LANES_MAX};
 use self::http::GivenHttp;
 pub(crate) use self::http::network;
 use crate::cli::{ServeArgs, StoreArgs};
@@ -42,6 +42,7 @@ pub(crate) struct ServeConfig {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) limits: Limits,
     pub(crate) forward: Forward,
+    pub(crate) before: BeforeSettings,
 }
 
 /// Where metrics and the detailed readiness are served.
@@ -133,9 +134,9 @@ impl ServeConfig {
         match (listen, wrong.is_empty()) {
             (Ok(listen), true) => {
                 let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
-                let (limits, forward) = (given.limits.meant(), given.forward.meant());
+                let (limits, forward, before) = (given.limits.meant(), given.forward.meant(), given.before.meant());
                 let trusted_proxies = given.http.trusted_proxies();
-                Ok(ServeConfig { listen, admin_listen, state, images, node, trusted_proxies, limits, forward })
+                Ok(ServeConfig { listen, admin_listen, state, images, node, trusted_proxies, limits, forward, before })
             }
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
         }
@@ -299,8 +300,12 @@ fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
 }
 
 /// Settings that belong to a table of the file.
-const TABLES: [(&str, &[&str]); 3] =
-    [("limits", GivenLimits::NAMES), ("forward", GivenForward::NAMES), ("http", GivenHttp::NAMES)];
+const TABLES: [(&str, &[&str]); 4] = [
+    ("limits", GivenLimits::NAMES),
+    ("forward", GivenForward::NAMES),
+    ("before", GivenBefore::NAMES),
+    ("http", GivenHttp::NAMES),
+];
 
 /// A variable's text as the file would write it.
 fn read(text: &str) -> Value {
@@ -338,7 +343,9 @@ fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
         for (name, one) in ones {
             let what = match Given::deserialize(one.clone()) {
                 Err(error) => error.message().to_owned(),
-                Ok(given) if given.forward.has_none() => "must be longer than nothing".into(),
+                Ok(given) if given.forward.has_none() || given.before.has_none() => {
+                    "must be longer than nothing".into()
+                }
                 Ok(given) if given.limits.has_none() => "must be at least 1".into(),
                 Ok(given) if given.limits.connections_max > Some(CONNECTIONS_MAX) => {
                     format!("must be at most {CONNECTIONS_MAX}")

@@ -47,7 +47,7 @@ pub use query::{
 pub use recorder::{Recorded, Recorder};
 pub use registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use reserve::disk_room;
-pub use store::Store;
+pub use store::{PlatesOutcome, Store};
 pub use survey::{RefusedCounts, Surveyed};
 
 /// One push on its way into the store: what the rules look at, and what is kept beside.

@@ -33,6 +33,8 @@ pub struct Park {
     pub require_sign: bool,
     /// A vehicle that asks whether it may enter is refused while no space is free.
     pub refuse_when_full: bool,
+    /// Rises with each change to its lists of plates.
+    pub plates_version: i64,
     /// Where its serials started anew, the newest first; empty for nearly all parks.
     pub epochs: Vec<Epoch>,
 }

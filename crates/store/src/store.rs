@@ -7,6 +7,7 @@ mod deliveries;
 mod epochs;
 mod forwarding;
 mod identity;
+mod plates;
 mod quarantine;
 mod record_pages;
 mod records;
@@ -34,6 +35,8 @@ use crate::query::{ConflictFilter, Conflicting, Visit, VisitCursor, VisitFilter}
 use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
 use crate::survey::{RefusedCounts, Surveyed};
 use crate::{Alarm, Entry, ImageKey, StoreError};
+
+pub use plates::PlatesOutcome;
 
 /// Durable state. Blocking; shared between threads.
 pub struct Store {

@@ -81,7 +81,7 @@ fn recorded_under(outcome: &PushOutcome) -> Option<RecordedUnder> {
 }
 
 /// The other platform's reply, to the letter.
-fn of_upstream(upstream: Upstream, park: Option<&KnownPark>) -> Response {
+pub(crate) fn of_upstream(upstream: Upstream, park: Option<&KnownPark>) -> Response {
     let mut response = Response::new(Body::from(upstream.body));
     let status = if park.is_some_and(|park| park.park.http_200_always) { 200 } else { upstream.status };
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);

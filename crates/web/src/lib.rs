@@ -6,6 +6,7 @@
 
 mod accept;
 mod admin;
+mod before;
 mod client_address;
 mod compare;
 mod descriptors;
@@ -16,6 +17,7 @@ mod outcome;
 mod pictures;
 mod push;
 mod push_log;
+mod query_reply;
 mod readiness;
 mod refusal_log;
 mod reply;

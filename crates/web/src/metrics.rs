@@ -25,6 +25,42 @@ pub(crate) enum CountedAs {
     QuarantineFull,
 }
 
+/// What was answered to the question whether a vehicle may enter, as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum QuestionCountedAs {
+    Allowed,
+    Denied,
+    Full,
+    /// The car park decides.
+    Undecided,
+    /// Another platform answered.
+    Passed,
+    /// Another platform was asked and gave no answer.
+    Unanswered,
+    BadSignature,
+    BadRequest,
+    Forbidden,
+    Unavailable,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuestionLabels {
+    result: QuestionCountedAs,
+}
+
+const QUESTION_RESULTS: [QuestionCountedAs; 10] = [
+    QuestionCountedAs::Allowed,
+    QuestionCountedAs::Denied,
+    QuestionCountedAs::Full,
+    QuestionCountedAs::Undecided,
+    QuestionCountedAs::Passed,
+    QuestionCountedAs::Unanswered,
+    QuestionCountedAs::BadSignature,
+    QuestionCountedAs::BadRequest,
+    QuestionCountedAs::Forbidden,
+    QuestionCountedAs::Unavailable,
+];
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PushLabels {
     kind: &'static str,
@@ -49,6 +85,9 @@ pub(crate) struct Metrics {
     /// Of each kind, by result.
     pushes: [Vec<Counter>; PushKind::ALL.len()],
     seconds: Histogram,
+    /// By result.
+    questions: [Counter; QUESTION_RESULTS.len()],
+    question_seconds: Histogram,
     pub(crate) connections: Gauge,
     pub(crate) turned_away: Counter,
 }
@@ -62,16 +101,22 @@ impl Metrics {
         // From a tenth of a millisecond to half a minute.
         let bounds = [0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 5.0, 30.0];
         let seconds = Histogram::new(bounds);
+        let asked = Family::<QuestionLabels, Counter>::default();
+        let questions = QUESTION_RESULTS.map(|result| asked.get_or_create_owned(&QuestionLabels { result }));
+        let question_seconds = Histogram::new(bounds);
         let connections = Gauge::default();
         registry.register("pushes", "Pushes by what became of them", pushes);
         registry.register("push_duration_seconds", "From the header to the reply", seconds.clone());
+        registry.register("entry_questions", "Questions before entering, by what was answered", asked);
+        let help = "From the header to the answer of a question before entering";
+        registry.register("entry_question_duration_seconds", help, question_seconds.clone());
         registry.register("image_bytes", "Bytes of pictures stored", figures.image_bytes.clone());
         registry.register("connections", "Open connections", connections.clone());
         let turned_away = Counter::default();
         let help = "Connections, and requests through a proxy, beyond what one address may have";
         registry.register("turned_away", help, turned_away.clone());
         register_gate(&mut registry, figures);
-        Metrics { registry, pushes: held, seconds, connections, turned_away }
+        Metrics { registry, pushes: held, seconds, questions, question_seconds, connections, turned_away }
     }
 
     pub(crate) fn count(&self, kind: PushKind, result: CountedAs, seconds: f64) {
@@ -79,6 +124,13 @@ impl Metrics {
             counter.inc();
         }
         self.seconds.observe(seconds);
+    }
+
+    pub(crate) fn count_question(&self, result: QuestionCountedAs, seconds: f64) {
+        if let Some(counter) = self.questions.get(result as usize) {
+            counter.inc();
+        }
+        self.question_seconds.observe(seconds);
     }
 
     /// All figures as text, the recorder's among them.

@@ -1,11 +1,14 @@
 //! The pictures of a push on their way into the image store.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use parkgate_gate::Gate;
 use parkgate_gate::admit::may_push;
 use parkgate_intake::{FileSink, WrittenFile};
+use parkgate_store::Images;
 use parkgate_store::images::{FinishedImage, ImageError, IncomingImage};
-use parkgate_wire::Form;
+use parkgate_wire::{Form, Md5Hash};
 
 use crate::outcome::Received;
 
@@ -87,4 +90,62 @@ impl FileSink for ImageSink<'_> {
         let file = open.picture.ok_or(SinkError::DiskLow)?.finish().await?;
         Ok(WrittenFile { md5: file.md5(), size: file.size(), file })
     }
+}
+
+/// What comes of the picture of a question: it is kept only until another platform that is asked has it.
+pub(crate) struct QuestionPictures<'a> {
+    /// None where nobody else is asked, or the disk is nearly full: a question is as good without its picture.
+    images: Option<&'a Images>,
+}
+
+impl<'a> QuestionPictures<'a> {
+    pub(crate) fn of(gate: &'a Gate) -> QuestionPictures<'a> {
+        let is_passed_on = gate.forwarder.is_some() && gate.registry.load().is_compared();
+        let images = (is_passed_on && !gate.disk.is_low_for_arriving()).then_some(&gate.images);
+        QuestionPictures { images }
+    }
+}
+
+/// A picture of a question that arrives; `None` for one that is read and forgotten.
+pub(crate) struct QuestionPicture {
+    picture: Option<IncomingImage>,
+    size: u64,
+}
+
+impl FileSink for QuestionPictures<'_> {
+    type Open = QuestionPicture;
+    type File = Option<FinishedImage>;
+    type Error = Infallible;
+
+    async fn begin(&self, _so_far: &Form) -> Result<QuestionPicture, Infallible> {
+        let picture = match self.images {
+            Some(images) => unless_failed(images.incoming().await),
+            None => None,
+        };
+        Ok(QuestionPicture { picture, size: 0 })
+    }
+
+    async fn write(&self, open: &mut QuestionPicture, bytes: Bytes) -> Result<(), Infallible> {
+        open.size += bytes.len() as u64;
+        if let Some(picture) = &mut open.picture
+            && unless_failed(picture.write(bytes).await).is_none()
+        {
+            open.picture = None;
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, open: QuestionPicture) -> Result<WrittenFile<Option<FinishedImage>>, Infallible> {
+        let file = match open.picture {
+            Some(picture) => unless_failed(picture.finish().await),
+            None => None,
+        };
+        // The pictures of questions have no hash to compare it with.
+        Ok(WrittenFile { file, md5: Md5Hash::OF_NOTHING, size: open.size })
+    }
+}
+
+/// The vehicle must not wait for our disk.
+fn unless_failed<T>(done: Result<T, ImageError>) -> Option<T> {
+    done.inspect_err(|error| tracing::warn!(%error, "a question is passed on without its picture")).ok()
 }

@@ -52,10 +52,15 @@ pub(crate) async fn read(
     let limits = server.gate.settings.limits.intake();
     let sink = ImageSink { gate: &server.gate, received };
     let form = parkgate_intake::read(&head, &mut body, &limits, share, &sink).await;
-    // Of a body whose length the header does not give, only one that became a form is known to have ended.
-    let may_have_rest = form.is_err() || body.size_hint().exact().is_some();
-    let rest = if may_have_rest && !body.is_end_stream() { BodyRest::Unread } else { BodyRest::None };
+    let rest = rest_of(&body, form.is_ok());
     (form, rest)
+}
+
+/// What was not read of a body, which became a form or did not.
+pub(crate) fn rest_of(body: &Incoming, is_form: bool) -> BodyRest {
+    // Of a body whose length the header does not give, only one that became a form is known to have ended.
+    let may_have_rest = !is_form || body.size_hint().exact().is_some();
+    if may_have_rest && !body.is_end_stream() { BodyRest::Unread } else { BodyRest::None }
 }
 
 /// Checks 2 to 7: the push is admitted and recorded, or refused. `inline` names the platform that is asked about it before

@@ -17,7 +17,7 @@ use parkgate_wire::{SPACE_PATH, call_at};
 use crate::client_address::ClientAddress;
 use crate::reply::json_response;
 use crate::server::Server;
-use crate::{compare, health, push, space};
+use crate::{before, compare, health, push, space};
 
 /// Every route of the public address but the pushes.
 fn public(server: Arc<Server>) -> Router {
@@ -53,18 +53,18 @@ impl Routes {
         Routes { others: public(Arc::clone(&server)), server }
     }
 
-    /// Pushes go past the router and its layers, and their bodies unboxed.
+    /// Pushes, and questions before entering, go past the router and its layers, and their bodies unboxed.
     pub(crate) async fn answer(
         &self,
         client: ClientAddress,
         request: http::Request<Incoming>,
     ) -> Result<Response, Infallible> {
-        if let Some(kind) = call_at(request.uri().path()).and_then(|call| call.kind) {
+        if let Some(call) = call_at(request.uri().path()) {
             let is_compared = self.server.gate.registry.load().is_compared();
-            return Ok(if is_compared {
-                compare::receive(&self.server, kind, client, request).await
-            } else {
-                push::receive(&self.server, kind, client, request).await
+            return Ok(match call.kind {
+                Some(kind) if is_compared => compare::receive(&self.server, kind, client, request).await,
+                Some(kind) => push::receive(&self.server, kind, client, request).await,
+                None => before::receive(&self.server, client, request).await,
             });
         }
         // Nobody reads it here, and nothing can follow it.

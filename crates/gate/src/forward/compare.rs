@@ -11,7 +11,7 @@ use reqwest::header::HeaderValue;
 
 use super::message::FormParams;
 use super::plan::{DeliveryAnswer, Now, settle};
-use super::request::{PictureFile, PictureFiles, ReceivedReply};
+use super::request::{PictureFile, PictureFiles, REPLY_BYTES_MAX, ReceivedReply};
 use super::{Forwarder, Parts, SEND_GRACE, joined};
 use crate::fault::GateFault;
 use crate::record::RecordedUnder;
@@ -47,15 +47,20 @@ impl Compared {
     ) -> Result<Option<Compared>, GateFault> {
         let Some((subscriber, park_uuid)) = asked(registry, form, kind) else { return Ok(None) };
         let params = form.params().map(|param| (param.name.to_owned(), param.value.to_owned())).collect();
-        let mut opened = PictureFiles::with_capacity(files.len());
-        for (part, file) in files {
-            let content_type = file.content_type().to_owned();
-            let body = reqwest::Body::wrap_stream(file.stream().await?);
-            opened.push(PictureFile { part: part.clone(), content_type, size: file.size(), body });
-        }
         let parking_serial = form.get("parking_serial").unwrap_or_default().to_owned();
-        Ok(Some(Compared { subscriber, kind, park_uuid, parking_serial, params, files: opened }))
+        Ok(Some(Compared { subscriber, kind, park_uuid, parking_serial, params, files: opened(files).await? }))
     }
+}
+
+/// Pictures that have just arrived, to be passed on.
+pub(super) async fn opened(files: &[(String, FinishedImage)]) -> Result<PictureFiles, GateFault> {
+    let mut opened = PictureFiles::with_capacity(files.len());
+    for (part, file) in files {
+        let content_type = file.content_type().to_owned();
+        let body = reqwest::Body::wrap_stream(file.stream().await?);
+        opened.push(PictureFile { part: part.clone(), content_type, size: file.size(), body });
+    }
+    Ok(opened)
 }
 
 /// The subscriber that is compared, and the park.
@@ -94,14 +99,17 @@ impl Forwarder {
             return None;
         }
         let Compared { subscriber, kind, park_uuid, parking_serial, params, files } = compared;
-        let (answer, upstream) =
-            match parts.sender.pass_on(&subscriber.registered.settings.url, kind, params, files).await {
-                Err(reason) => (DeliveryAnswer::Failed { reason, retry_after: None }, None),
-                Ok(ReceivedReply { status, content_type, body, .. }) => {
-                    let answer = DeliveryAnswer::of_protocol(classify(status, None, &body));
-                    (answer, Some(Upstream { status, content_type, body }))
-                }
-            };
+        let (answer, upstream) = match parts
+            .sender
+            .pass_on(&subscriber.registered.settings.url, kind.call(), params, files, REPLY_BYTES_MAX)
+            .await
+        {
+            Err(reason) => (DeliveryAnswer::Failed { reason, retry_after: None }, None),
+            Ok(ReceivedReply { status, content_type, body, .. }) => {
+                let answer = DeliveryAnswer::of_protocol(classify(status, None, &body));
+                (answer, Some(Upstream { status, content_type, body }))
+            }
+        };
         parts.figures.count(&subscriber.registered.name, answer.name());
         parts.circuits.note(subscriber.id, answer.contact(), &parts.settings.schedule.asking());
         let upstream = upstream.filter(|_| answer.is_answered());

@@ -13,14 +13,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use parkgate_client::{classify, http_date, now, retry_after, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
-use parkgate_wire::{PushKind, UnixMillis, endpoint};
+use parkgate_wire::{Call, PushKind, UnixMillis, call_endpoint, endpoint};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use reqwest::multipart::{Form, Part};
 use sha2::Sha256;
 
 /// A reply has some hundred bytes.
-const REPLY_BYTES_MAX: usize = 256 * 1024;
+pub(super) const REPLY_BYTES_MAX: usize = 256 * 1024;
 /// A webhook's answer is read up to this: a longer one costs a new connection.
 const WEBHOOK_BYTES_MAX: usize = 64 * 1024;
 /// Its body is waited for no longer than this.
@@ -105,19 +105,20 @@ impl Sender {
         }
     }
 
-    /// Passes a push on as it came, and returns the reply byte for byte.
+    /// Passes a push or a question on as it came, and returns the reply byte for byte, if it has no more than these bytes.
     pub(super) async fn pass_on(
         &self,
         url: &str,
-        kind: PushKind,
+        call: &Call,
         params: FormParams,
         files: PictureFiles,
+        bytes_max: usize,
     ) -> Result<ReceivedReply, String> {
-        let url = address(url, Format::Relay, kind)?;
+        let url = parsed(&call_endpoint(url, call))?;
         if let Some(why) = refused(&url, self.allow_private) {
             return Err(why);
         }
-        received(with_files(self.http.post(url), params, files)?).await
+        received(with_files(self.http.post(url), params, files)?, bytes_max).await
     }
 
     async fn file(&self, picture: &Picture) -> Result<PictureFile, String> {
@@ -134,7 +135,11 @@ fn address(url: &str, format: Format, kind: PushKind) -> Result<Url, String> {
         Format::Relay => endpoint(url, kind),
         Format::OpenApi | Format::Webhook => url.replace("{event}", kind.name()),
     };
-    Url::parse(&url).map_err(|error| format!("{url}: {error}"))
+    parsed(&url)
+}
+
+fn parsed(url: &str) -> Result<Url, String> {
+    Url::parse(url).map_err(|error| format!("{url}: {error}"))
 }
 
 fn form(post: reqwest::RequestBuilder, params: &FormParams) -> reqwest::RequestBuilder {
@@ -178,14 +183,14 @@ pub(super) struct ReceivedReply {
     pub(super) body: Vec<u8>,
 }
 
-async fn received(request: reqwest::RequestBuilder) -> Result<ReceivedReply, String> {
+async fn received(request: reqwest::RequestBuilder, bytes_max: usize) -> Result<ReceivedReply, String> {
     let mut reply = request.send().await.map_err(|error| causes(&error))?;
     let (status, retry_after) = (reply.status().as_u16(), retry_after_of(&reply));
     let content_type = reply.headers().get("content-type").cloned();
     let mut body = Vec::new();
     while let Some(piece) = reply.chunk().await.map_err(|error| causes(&error))? {
-        if body.len() + piece.len() > REPLY_BYTES_MAX {
-            return Err(format!("HTTP {status}: an answer of more than {REPLY_BYTES_MAX} bytes"));
+        if body.len() + piece.len() > bytes_max {
+            return Err(format!("HTTP {status}: an answer of more than {bytes_max} bytes"));
         }
         body.extend_from_slice(&piece);
     }
@@ -200,7 +205,7 @@ fn retry_after_of(reply: &reqwest::Response) -> Option<Duration> {
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<DeliveryAnswer, String> {
-    let ReceivedReply { status, retry_after, body, .. } = received(request).await?;
+    let ReceivedReply { status, retry_after, body, .. } = received(request, REPLY_BYTES_MAX).await?;
     Ok(DeliveryAnswer::of_protocol(classify(status, retry_after, &body)))
 }
 

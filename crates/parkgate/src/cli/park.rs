@@ -1,9 +1,12 @@
 //! `park`: commands and flags.
 
+mod plates;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+pub(crate) use self::plates::PlateCommand;
 use super::{SecretArgs, StoreArgs};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,6 +101,9 @@ pub(crate) enum ParkCommand {
         /// Must its pushes be signed? `no` needs --allow
         #[arg(long, value_name = "yes|no")]
         require_sign: Option<YesNo>,
+        /// Is a vehicle that asks whether it may enter refused while no space is free (车位已满)? Not one on the allow list
+        #[arg(long, value_name = "yes|no")]
+        refuse_when_full: Option<YesNo>,
         /// Its serials have restarted: begin a new epoch for vehicles that entered since (ms, or as detected), and
         /// record what was ignored because of it
         #[arg(long, value_name = "T", num_args = 0..=1, default_missing_value = "auto")]
@@ -142,6 +148,8 @@ pub(crate) enum ParkCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
+    #[command(flatten)]
+    Plates(PlateCommand),
     /// 停用 · Answer its pushes with 403
     #[command(after_help = "Example:\n  parkgate park disable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
     Disable {

@@ -1,8 +1,11 @@
 //! `park`: who may push.
 
 mod check;
+mod plate_file;
+mod plates;
 
 use anyhow::{Context, bail};
+use parkgate_ledger::plate_list::PlateList;
 use parkgate_store::{NewPark, ParkChange, Store};
 use parkgate_wire::Naming;
 use serde_json::{Value, json};
@@ -37,6 +40,7 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
             http_200,
             allow,
             require_sign,
+            refuse_when_full,
             new_serial_epoch,
             location,
             place,
@@ -51,6 +55,7 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
                 http_200_always: http_200.map(|http_200| http_200 == Http200::Always),
                 allow: allow.map(networks).transpose()?,
                 require_sign: require_sign.map(|require| require == YesNo::Yes),
+                refuse_when_full: refuse_when_full.map(|refuse| refuse == YesNo::Yes),
                 ..ParkChange::default()
             };
             check_unsigned(&place, &uuid, &change)?;
@@ -66,6 +71,7 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
         }
         ParkCommand::Check(args) => check::run(&args),
         ParkCommand::Recount { uuid, json, place } => recount(open(&place)?.as_ref(), &uuid, json),
+        ParkCommand::Plates(command) => plates::run(command),
         ParkCommand::Disable { uuid, place } => change_park(&place, &uuid, &enabled(false)),
         ParkCommand::Enable { uuid, place } => change_park(&place, &uuid, &enabled(true)),
     }
@@ -208,7 +214,13 @@ fn show(store: &Store, uuid: &str, json: bool) -> anyhow::Result<()> {
     let parks = store.parks()?;
     let park = parks.iter().find(|park| park.park_uuid == uuid);
     let Some(park) = park else { return require(false, uuid) };
-    let value = shown(store, park)?;
+    let (mut value, plates) = (shown(store, park)?, store.plates(park.id)?);
+    for (name, list) in [("plates_allowed", PlateList::Allow), ("plates_denied", PlateList::Deny)] {
+        let count = plates.values().filter(|entry| entry.list == list).count();
+        if let Some(value) = value.as_object_mut() {
+            value.insert(name.to_owned(), count.into());
+        }
+    }
     if json {
         return output::json(&value);
     }
@@ -251,6 +263,7 @@ fn shown(store: &Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
         "http_200": if park.http_200_always { "always" } else { "errors" },
         "allow": park.allow,
         "require_sign": park.require_sign,
+        "refuse_when_full": park.refuse_when_full,
         "old_secret_until": park.old_secret.as_ref().map(|old| old.until),
         "old_secret_used_at": park.old_secret.as_ref().and_then(|old| old.used_at),
         "quarantine_pushes": used.map_or(0, |(_, pushes, _)| pushes),

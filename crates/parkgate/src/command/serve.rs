@@ -43,7 +43,8 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
     let mode = if verify_only { Mode::VerifyOnly } else { Mode::Record };
     let trusted_proxies = config.trusted_proxies;
     let drain_timeout = config.limits.drain_timeout;
-    let settings = Settings { node: config.node, limits: config.limits, forward: config.forward, mode };
+    let ServeConfig { node, limits, forward, before, .. } = config;
+    let settings = Settings { node, limits, forward, before, mode };
     let public = TcpListener::bind(config.listen).await.with_context(|| {
         format!("不能监听 {0} (cannot listen: is another program using it? try --listen 127.0.0.1:0)", config.listen)
     })?;

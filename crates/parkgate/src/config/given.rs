@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use parkgate_client::{InvalidDuration, parse_duration};
-use parkgate_gate::{Forward, Limits, Schedule};
+use parkgate_gate::{BeforeSettings, Forward, Limits, Schedule};
 use serde::Deserialize;
 
 use super::http::GivenHttp;
@@ -23,6 +23,8 @@ pub(super) struct Given {
     pub(super) limits: GivenLimits,
     #[serde(default)]
     pub(super) forward: GivenForward,
+    #[serde(default)]
+    pub(super) before: GivenBefore,
     #[serde(default)]
     pub(super) http: GivenHttp,
 }
@@ -106,6 +108,26 @@ impl GivenForward {
     /// Without a pause or a time-out there would be no end of requests.
     pub(super) fn has_none(&self) -> bool {
         [self.retry_first, self.retry_max, self.timeout].iter().flatten().any(|span| span.0.is_zero())
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GivenBefore {
+    pub(super) deadline: Option<DurationText>,
+}
+
+impl GivenBefore {
+    pub(super) const NAMES: &[&str] = &["deadline"];
+
+    pub(super) fn meant(self) -> BeforeSettings {
+        let default = BeforeSettings::default();
+        BeforeSettings { deadline: self.deadline.map_or(default.deadline, Into::into) }
+    }
+
+    /// Without any time nobody else could be asked.
+    pub(super) fn has_none(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline.0.is_zero())
     }
 }
 

@@ -8,12 +8,14 @@ ALTER TABLE subscribers ADD COLUMN updates boolean NOT NULL DEFAULT false;
 
 -- How a park answers whether a vehicle may enter.
 ALTER TABLE parks ADD COLUMN refuse_when_full boolean NOT NULL DEFAULT false;
+ALTER TABLE parks ADD COLUMN plates_version bigint NOT NULL DEFAULT 0; -- rises with each change to its lists of plates
 CREATE TABLE park_plates (
     park_id bigint NOT NULL REFERENCES parks (id),
-    plate text COLLATE "C" NOT NULL,
+    normal_form text COLLATE "C" NOT NULL, -- two writings of one plate are one entry
+    plate text NOT NULL,                  -- as typed
     allowed boolean NOT NULL,             -- may enter, or may not
     note text,
-    PRIMARY KEY (park_id, plate)
+    PRIMARY KEY (park_id, normal_form)
 );
 
 -- Calls that were passed on as they came, by path.

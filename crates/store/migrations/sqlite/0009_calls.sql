@@ -8,12 +8,14 @@ ALTER TABLE subscribers ADD COLUMN updates INTEGER NOT NULL DEFAULT 0;
 
 -- How a park answers whether a vehicle may enter.
 ALTER TABLE parks ADD COLUMN refuse_when_full INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE parks ADD COLUMN plates_version INTEGER NOT NULL DEFAULT 0; -- rises with each change to its lists of plates
 CREATE TABLE park_plates (
     park_id INTEGER NOT NULL REFERENCES parks (id),
-    plate TEXT NOT NULL,
+    normal_form TEXT NOT NULL,            -- two writings of one plate are one entry
+    plate TEXT NOT NULL,                  -- as typed
     allowed INTEGER NOT NULL,             -- 1: may enter; 0: may not
     note TEXT,
-    PRIMARY KEY (park_id, plate)
+    PRIMARY KEY (park_id, normal_form)
 ) STRICT, WITHOUT ROWID;
 
 -- Calls that were passed on as they came, by path.

@@ -66,6 +66,7 @@ pub(crate) const TABLES: &[Table] = &[
             column("created_at", Big),
             column("location", Text),
             column("refuse_when_full", Bool),
+            column("plates_version", Big),
         ],
         &["id"],
     ),
@@ -77,8 +78,14 @@ pub(crate) const TABLES: &[Table] = &[
     table("app_parks", &[column("app_id", Text), column("park_id", Big)], &["app_id", "park_id"]),
     table(
         "park_plates",
-        &[column("park_id", Big), column("plate", Text), column("allowed", Bool), column("note", Text)],
-        &["park_id", "plate"],
+        &[
+            column("park_id", Big),
+            column("normal_form", Text),
+            column("plate", Text),
+            column("allowed", Bool),
+            column("note", Text),
+        ],
+        &["park_id", "normal_form"],
     ),
     table("park_epochs", &[column("id", Big), column("park_id", Big), column("entered_from", Big)], &["id"]),
     table(

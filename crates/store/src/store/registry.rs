@@ -35,8 +35,8 @@ pub(super) fn named(name: &str) -> impl Fn(StoreError) -> StoreError {
 }
 
 const PARKS: &str = "SELECT id, park_uuid, merchant, name, secret, enabled, strict, http_200_always, \
-    total_parking_space, allow, old_secret, old_secret_until, old_secret_used_at, require_sign, refuse_when_full \
-    FROM parks \
+    total_parking_space, allow, old_secret, old_secret_until, old_secret_used_at, require_sign, refuse_when_full, \
+    plates_version FROM parks \
     ORDER BY name, park_uuid";
 
 pub(crate) fn parks(backend: &dyn Backend, seal: &Seal) -> Result<Vec<Park>, StoreError> {
@@ -80,6 +80,7 @@ fn park(row: &Row, seal: &Seal, epochs: &mut HashMap<i64, Vec<Epoch>>) -> Result
         old_secret,
         require_sign: row.bool(13)?,
         refuse_when_full: row.bool(14)?,
+        plates_version: row.int(15)?,
         epochs: epochs.remove(&id).unwrap_or_default(),
         park_uuid,
     })

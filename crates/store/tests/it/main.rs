@@ -33,6 +33,7 @@ mod listing;
 mod months;
 mod moving;
 mod plans;
+mod plates;
 mod postgres;
 mod push;
 mod recorder;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use parkgate_ledger::ParkId;
+use parkgate_ledger::plate_list::{ListedPlate, PlateChange, PlateList};
 use parkgate_store::moving::{Abandoned, At, Begun, Move};
-use parkgate_store::{NewQuarantined, QuarantineContent, Store, StoreError, VisitFilter, open};
+use parkgate_store::{NewQuarantined, PlatesOutcome, QuarantineContent, Store, StoreError, VisitFilter, open};
 use parkgate_testbed::Postgres;
 use parkgate_wire::{Digest, PushKind, Seqno};
 
@@ -48,6 +49,9 @@ fn begun(from: At<'_>, to: At<'_>) -> Move {
 fn moves(from: At<'_>, to: At<'_>) {
     let store = opened(from.data, from.url);
     fill(store.as_ref(), 0, RECORDS);
+    let listed = [("粤B·1", PlateList::Allow), ("粤B2", PlateList::Deny)];
+    let listed = listed.map(|(plate, list)| ListedPlate::new(plate, list, Some("注")).unwrap());
+    store.change_plates("a", PlateChange::Put(&listed)).unwrap();
     store.close().unwrap();
     // It stops after the rows, before they are compared.
     begun(from, to).copy(&mut |_| {}).unwrap();
@@ -75,6 +79,13 @@ fn moves(from: At<'_>, to: At<'_>) {
     assert_eq!(records.rows, RECORDS + 100 + 8);
     assert_eq!(visits(to.data, to.url), visits(from.data, from.url));
     let store = open(to.data, to.url).unwrap();
+    assert!(store.plates(ParkId(1)).unwrap().into_values().eq(listed.iter().cloned()));
+    assert_eq!(store.parks().unwrap()[0].plates_version, 1);
+    // A plate is the same one there.
+    assert!(matches!(
+        store.change_plates("a", PlateChange::Put(&listed)),
+        Ok(PlatesOutcome::Changed(changes)) if changes.is_empty()
+    ));
     fill(store.as_ref(), 2 * RECORDS, 10);
     store.close().unwrap();
 
