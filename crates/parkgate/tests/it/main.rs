@@ -7,6 +7,7 @@ mod agent_by_hand;
 mod agent_denied;
 mod agent_peers;
 mod bad_input;
+mod before;
 mod checks;
 mod clients_in_the_field;
 mod clocks;

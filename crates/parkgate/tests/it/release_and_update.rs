@@ -18,7 +18,7 @@ const ENTERED: (i64, &str) = (1_624_874_732_253, "2021-06-28T10:05:32.253Z");
 const LEFT: (i64, &str) = (1_624_937_505_093, "2021-06-29T03:31:45.093Z");
 
 /// The same on SQLite and on PostgreSQL.
-fn on_both(promise: impl Fn(&TestGate)) {
+pub(crate) fn on_both(promise: impl Fn(&TestGate)) {
     promise(&TestGate::demo(PARKGATE));
     let (server, folder) = (Postgres::shared(), tempfile::tempdir().unwrap());
     let url = server.database();
@@ -29,7 +29,7 @@ fn on_both(promise: impl Fn(&TestGate)) {
 }
 
 /// The string and the signature that another program makes of these.
-fn independent(pairs: &[(String, String)], secret: &str) -> (String, String) {
+pub(crate) fn independent(pairs: &[(String, String)], secret: &str) -> (String, String) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/signer.py");
     let mut python =
         Command::new("python3").arg(script).arg(secret).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

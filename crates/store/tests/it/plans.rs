@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::push::{on_sqlite, opened, store};
-use crate::{calls, conformance, epochs, forwarding, listing, registry};
+use crate::{calls, conformance, epochs, forwarding, listing, plates, registry};
 
 /// As large as an installation is, not as old.
 const SMALL: [&str; 15] = [
@@ -66,6 +66,7 @@ fn promises() -> impl Iterator<Item = &'static fn(&Store)> {
         forwarding::PROMISES,
         listing::PROMISES,
         epochs::PROMISES,
+        plates::PROMISES,
         registry::PROMISES,
     ]
     .into_iter()
