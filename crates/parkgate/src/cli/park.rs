@@ -101,7 +101,7 @@ pub(crate) enum ParkCommand {
         /// Must its pushes be signed? `no` needs --allow
         #[arg(long, value_name = "yes|no")]
         require_sign: Option<YesNo>,
-        /// Is a vehicle that asks whether it may enter refused while no space is free (车位已满)? Not one on the allow list
+        /// Refuse a vehicle that asks to enter while no space is free (车位已满), unless it is on the allow list
         #[arg(long, value_name = "yes|no")]
         refuse_when_full: Option<YesNo>,
         /// Its serials have restarted: begin a new epoch for vehicles that entered since (ms, or as detected), and

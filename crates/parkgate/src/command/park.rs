@@ -58,13 +58,7 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
                 refuse_when_full: refuse_when_full.map(|refuse| refuse == YesNo::Yes),
                 ..ParkChange::default()
             };
-            check_unsigned(&place, &uuid, &change)?;
-            change_park(&place, &uuid, &change)?;
-            locate(&place, &uuid, &location)?;
-            match new_serial_epoch {
-                None => Ok(()),
-                Some(from) => epoch(&place, &uuid, &from),
-            }
+            set(&place, &uuid, &change, &location, new_serial_epoch.as_deref())
         }
         ParkCommand::RotateSecret { uuid, secret, keep_old, json, place } => {
             rotate(&uuid, &secret, keep_old.as_deref(), json, &place)
@@ -75,6 +69,19 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
         ParkCommand::Disable { uuid, place } => change_park(&place, &uuid, &enabled(false)),
         ParkCommand::Enable { uuid, place } => change_park(&place, &uuid, &enabled(true)),
     }
+}
+
+fn set(
+    place: &StoreArgs,
+    uuid: &str,
+    change: &ParkChange,
+    location: &[String],
+    new_serial_epoch: Option<&str>,
+) -> anyhow::Result<()> {
+    check_unsigned(place, uuid, change)?;
+    change_park(place, uuid, change)?;
+    locate(place, uuid, location)?;
+    new_serial_epoch.map_or(Ok(()), |from| epoch(place, uuid, from))
 }
 
 fn enabled(enabled: bool) -> ParkChange {

@@ -135,15 +135,17 @@ fn every_setting_is_explained() {
         assert!(config.contains_key(name), "docs/settings.md does not name {name}");
     }
     assert_eq!(limits.len(), names.len(), "docs/settings.md names an unknown limit");
-    let forward = config["forward"].as_table().unwrap();
     let source = read("crates/parkgate/src/config/given.rs");
-    let (_, source) = source.split_once("struct GivenForward {").unwrap();
-    let (source, _) = source.split_once("\n}").unwrap();
-    let names: Vec<String> = names_after(source, "    pub(super) ").into_iter().collect();
-    for name in &names {
-        assert!(forward.contains_key(name), "docs/settings.md does not name {name}");
+    for (start, table) in [("struct GivenForward {", "forward"), ("struct GivenBefore {", "before")] {
+        let documented = config[table].as_table().unwrap();
+        let (_, source) = source.split_once(start).unwrap();
+        let (source, _) = source.split_once("\n}").unwrap();
+        let names: Vec<String> = names_after(source, "    pub(super) ").into_iter().collect();
+        for name in &names {
+            assert!(documented.contains_key(name), "docs/settings.md does not name {name}");
+        }
+        assert_eq!(documented.len(), names.len(), "docs/settings.md names an unknown setting of [{table}]");
     }
-    assert_eq!(forward.len(), names.len(), "docs/settings.md names an unknown setting of [forward]");
 }
 
 #[test]

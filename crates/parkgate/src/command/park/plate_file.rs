@@ -50,7 +50,7 @@ fn plates_of(bytes: &[u8]) -> Result<Vec<ListedPlate>, Vec<String>> {
     let Some(head) = records.next().transpose().or_else(|error| read(Err(error)).map(Some))? else {
         return Err(vec!["文件是空的 (the file is empty)".to_owned()]);
     };
-    let columns = Columns::of(&head).map_err(|wrong| vec![wrong])?;
+    let columns = PlateColumns::of(&head).map_err(|wrong| vec![wrong])?;
     let mut rows = Rows::default();
     for record in records {
         rows.add(&columns, &read(record)?);
@@ -94,18 +94,18 @@ fn delimiter_of(text: &str) -> u8 {
 }
 
 /// Where the columns are.
-struct Columns {
+struct PlateColumns {
     plate: usize,
     list: usize,
     note: Option<usize>,
 }
 
-impl Columns {
-    fn of(head: &StringRecord) -> Result<Columns, String> {
+impl PlateColumns {
+    fn of(head: &StringRecord) -> Result<PlateColumns, String> {
         let called =
             |names: &[&str]| head.iter().position(|name| names.contains(&name.trim().to_ascii_lowercase().as_str()));
         match (called(&PLATE), called(&LIST)) {
-            (Some(plate), Some(list)) => Ok(Columns { plate, list, note: called(&NOTE) }),
+            (Some(plate), Some(list)) => Ok(PlateColumns { plate, list, note: called(&NOTE) }),
             (None, _) | (_, None) => {
                 Err("第 1 行 line 1: 应为表头 `车牌,名单,备注` (write the header `plate,list,note`)".to_owned())
             }
@@ -123,7 +123,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn add(&mut self, columns: &Columns, record: &StringRecord) {
+    fn add(&mut self, columns: &PlateColumns, record: &StringRecord) {
         if record.iter().all(|value| value.trim().is_empty()) {
             return;
         }
@@ -134,7 +134,7 @@ impl Rows {
         }
     }
 
-    fn entry(&mut self, columns: &Columns, record: &StringRecord, line: u64) -> Result<ListedPlate, String> {
+    fn entry(&mut self, columns: &PlateColumns, record: &StringRecord, line: u64) -> Result<ListedPlate, String> {
         let value = |column: usize| record.get(column).map(str::trim).unwrap_or_default();
         let (plate, list) = (value(columns.plate), value(columns.list));
         if plate.is_empty() {
