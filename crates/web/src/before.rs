@@ -87,7 +87,7 @@ async fn answered(gate: &Gate, client: ClientAddress, form: Form, files: Arrived
     };
     let asked = may_ask(&registry, form, Some(&BEFORE), client.0, now());
     match (passed, asked) {
-        (_, Err(refused)) if is_forbidden(&refused.rejection) => refusal(refused),
+        (_, Err(refused)) if is_forbidden(&refused.rejection) => refusal(*refused),
         (Some((forwarder, passed)), asked) => {
             upstream(forwarder, passed, asked, deadline.saturating_sub(begun.elapsed())).await
         }
@@ -95,7 +95,7 @@ async fn answered(gate: &Gate, client: ClientAddress, form: Form, files: Arrived
             let decision = entry_decision(&asked, &gate.free_spaces, deadline).await;
             decided(asked.park, decision, counted(decision), None)
         }
-        (None, Err(refused)) => refusal(refused),
+        (None, Err(refused)) => refusal(*refused),
     }
 }
 
@@ -116,7 +116,7 @@ async fn upstream(
             let counted = QuestionCountedAs::Unanswered;
             decided(asked.park, EntryDecision::Undecided, counted, Some(NO_ANSWER.to_owned()))
         }
-        (None, Err(refused)) => refusal(refused),
+        (None, Err(refused)) => refusal(*refused),
     }
 }
 
@@ -143,7 +143,7 @@ fn is_forbidden(rejection: &Rejection) -> bool {
     matches!(rejection, Rejection::Refused(refusal) if refusal.class() == RefusalClass::Forbidden)
 }
 
-fn refusal(refused: Box<NotAsked>) -> EntryOutcome {
+fn refusal(refused: NotAsked) -> EntryOutcome {
     let counted = match &refused.rejection {
         Rejection::Mismatched(_) => QuestionCountedAs::BadSignature,
         Rejection::Refused(_) if is_forbidden(&refused.rejection) => QuestionCountedAs::Forbidden,

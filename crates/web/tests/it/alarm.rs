@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parkgate_gate::{Forward, Gate, Limits, Mode, Settings};
+use parkgate_gate::{BeforeSettings, Forward, Gate, Limits, Mode, Settings};
 use parkgate_store::{Images, NewPark, Store};
 use parkgate_testbed::{DEMO_PARK, body, leave, signed};
 use parkgate_web::{Listeners, ServeError, Server, TrustedProxies, serve};
@@ -34,8 +34,13 @@ async fn running() -> Running {
     };
     store.add_park(&park).unwrap();
     let images = Images::open(&folder.path().join("images")).unwrap();
-    let settings =
-        Settings { node: "gate-1".into(), limits: Limits::default(), forward: Forward::default(), mode: Mode::Record };
+    let settings = Settings {
+        node: "gate-1".into(),
+        limits: Limits::default(),
+        forward: Forward::default(),
+        before: BeforeSettings::default(),
+        mode: Mode::Record,
+    };
     let gate = Gate::open(settings, Arc::clone(&store), images).unwrap();
     let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
