@@ -34,9 +34,11 @@ fn as_then(mut answer: Value) -> Value {
     match &mut answer {
         Value::Array(list) => list.iter_mut().for_each(|one| *one = as_then(one.take())),
         Value::Object(fields) => {
-            let is_new = |name: &str| ["releases", "updates", "refuse_when_full"].contains(&name);
-            let says_nothing =
-                |value: &Value| value == &Value::Bool(false) || value.as_array().is_some_and(Vec::is_empty);
+            let new = ["releases", "updates", "refuse_when_full", "plates_allowed", "plates_denied"];
+            let is_new = |name: &str| new.contains(&name);
+            let says_nothing = |value: &Value| {
+                value == &Value::Bool(false) || value == &Value::from(0) || value.as_array().is_some_and(Vec::is_empty)
+            };
             fields.retain(|name, value| !(is_new(name) && says_nothing(value)));
             fields.values_mut().for_each(|value| *value = as_then(value.take()));
         }
