@@ -1,4 +1,5 @@
-// 推送一次车辆离场 · Push one leave.  go run leave.go URL PARK_UUID SECRET SERIAL PICTURE
+// 推送一次离场、放行、变更, 或入场前查询 · Push a leave, a release, an update, or ask before entering.
+// go run leave.go URL PARK_UUID SECRET SERIAL PICTURE [leave|release|update|before]
 package main
 
 import (
@@ -29,23 +30,27 @@ func sign(params map[string]string, secret string) string {
 }
 
 type reply struct {
-	Code    any    `json:"code"`
-	Message string `json:"message"`
-	Hint    string `json:"hint"`
-	Seqno   string `json:"seqno"`
+	Code       any    `json:"code"`
+	Message    string `json:"message"`
+	Hint       string `json:"hint"`
+	Seqno      string `json:"seqno"`
+	Status     any    `json:"status"`
+	StatusDesc string `json:"status_desc"`
 }
 
 // 应答的code; 空: 稍后原样重发 · the code of the reply; none: keep the record and send it again, unchanged
-func push(client *http.Client, url string, params map[string]string, image []byte) (string, reply) {
+func push(client *http.Client, address string, params map[string]string, part string, image []byte) (string, reply) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	for name, value := range params {
 		form.WriteField(name, value)
 	}
-	file, _ := form.CreateFormFile("leave_image_file", "car.jpg")
-	file.Write(image)
+	if part != "" {
+		file, _ := form.CreateFormFile(part, "car.jpg")
+		file.Write(image)
+	}
 	form.Close()
-	answer, err := client.Post(url+"/gate/1.0/parking/internal/leave", form.FormDataContentType(), &body)
+	answer, err := client.Post(address, form.FormDataContentType(), &body)
 	if err != nil {
 		return "", reply{}
 	}
@@ -58,14 +63,27 @@ func push(client *http.Client, url string, params map[string]string, image []byt
 	return fmt.Sprint(told.Code), told
 }
 
-func main() {
-	url, park, secret, serial, picture := os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5]
-	image, err := os.ReadFile(picture)
-	if err != nil {
-		panic(err)
+// 参数和图片的字段 · the parameters, and the field of the picture
+func paramsOf(call, serial string, image []byte) (map[string]string, string) {
+	switch call {
+	case "release": // 人工放行: 图片与URL同一个字段, 没有哈希 · the picture is in the field of its URL, without a hash
+		return map[string]string{
+			"release_type": "2", "parking_serial": serial, "plate": "粤B12345", "plate_color": "1",
+			"release_time": "2021-06-29T03:31:40Z", "gate_id": "2", "gate_name": "西门出口", "operator": "张三",
+			"reason": "道闸故障 A&B=C", "release_method": "1",
+		}, "capture_image"
+	case "update": // 记录变更: 每次变更一个 flow_no, 重发不变 · a flow_no for each correction, the same in every retry
+		return map[string]string{
+			"flow_no": serial + "-U1", "parking_serial": serial, "plate": "粤B54321", "plate_color": "1",
+			"operate_time": "2021-06-29T04:00:00Z", "operator": "张三", "reason": "识别错误 A&B=C",
+		}, ""
+	case "before":
+		return map[string]string{
+			"plate": "粤B12345", "plate_color": "1", "gate_time": "1624874732253", "gate_id": "1", "gate_name": "东门入口",
+		}, ""
 	}
-	params := map[string]string{
-		"park_uuid": park, "parking_serial": serial, "plate": "粤B12345", "plate_color": "1",
+	return map[string]string{
+		"parking_serial": serial, "plate": "粤B12345", "plate_color": "1",
 		"enter_time": "1624874732253", "leave_time": "1624937505093", "car_type": "1", "car_desc": "临停 A&B=C+D 100%",
 		"charge_type": "1", "leave_gate": "西门出口", "total_value": "1100", "free_value": "100", "online_value": "500", "cash_value": "500",
 		// 以发送的文本参与签名 · signed as the very text that is sent
@@ -73,19 +91,48 @@ func main() {
 			`"parking_order":"` + serial + `-1"},{"pay_origin_desc":"现金","pay_type":1,"operator":"张三",` +
 			`"pay_time":"1624937505093","value":500,"parking_order":"` + serial + `-2","change_value":500}]`,
 		"leave_image_hash": fmt.Sprintf("%X", md5.Sum(image)),
+	}, "leave_image_file"
+}
+
+// 不问第二次: 车在等 · asked once, a vehicle waits
+func ask(address string, params map[string]string) {
+	code, told := push(&http.Client{Timeout: 3 * time.Second}, address, params, "", nil)
+	if code != "1001" {
+		fmt.Println("平台未答, 车场自行判断 · no answer, decide locally:", told.Message, told.Hint)
+		os.Exit(4)
 	}
+	// 1 允许, 0 车场自行判断, -1 禁止 · may enter, decide locally, may not; status_desc is for the LED
+	fmt.Println("status", told.Status, told.StatusDesc)
+	os.Exit(0)
+}
+
+func main() {
+	url, park, secret, serial, picture, call := os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5], "leave"
+	if len(os.Args) > 6 {
+		call = os.Args[6]
+	}
+	image, err := os.ReadFile(picture)
+	if err != nil {
+		panic(err)
+	}
+	params, part := paramsOf(call, serial, image)
+	params["park_uuid"] = park
 	params["sign"] = sign(params, secret)
+	address := url + "/gate/1.0/parking/internal/" + call
+	if call == "before" {
+		ask(url+"/gate/1.0/parking/internal/enter/before", params)
+	}
 
 	client := &http.Client{Timeout: 30 * time.Second}
 	for attempt := 0; attempt < 5; attempt++ {
-		switch code, told := push(client, url, params, image); code {
+		switch code, told := push(client, address, params, part, image); code {
 		case "200", "1000", "1001":
 			fmt.Println(told.Message, told.Seqno, told.Hint)
 			if told.Hint != "" {
 				os.Exit(5)
 			}
 			return
-		case "400", "401", "403":
+		case "400", "401", "403", "404":
 			fmt.Println("被拒, 改好再发 · refused:", told.Hint)
 			os.Exit(3)
 		}

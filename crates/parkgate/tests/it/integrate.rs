@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use parkgate_testbed::{Agent, DEMO_PARK, TestGate, enter, md5_hex};
+use parkgate_testbed::{Agent, DEMO_PARK, NamedValues, Scripted, ScriptedReply, TestGate, enter, md5_hex, signed};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -48,7 +48,16 @@ impl Program {
 
     /// Exit code and what it printed.
     fn push(&self, url: &str, secret: &str, serial: &str, picture: &Path) -> (i32, String) {
-        let output = run(&self.words, &[url, DEMO_PARK, secret, serial, picture.to_str().unwrap()]);
+        self.run(&[url, DEMO_PARK, secret, serial, picture.to_str().unwrap()])
+    }
+
+    /// The same of another call than a leave.
+    fn push_call(&self, url: &str, serial: &str, picture: &Path, call: &str) -> (i32, String) {
+        self.run(&[url, DEMO_PARK, "123", serial, picture.to_str().unwrap(), call])
+    }
+
+    fn run(&self, args: &[&str]) -> (i32, String) {
+        let output = run(&self.words, args);
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.code().unwrap(), text)
     }
@@ -79,12 +88,99 @@ fn is_taken(program: &Program) {
     assert_eq!(visit["advisories"].as_array().unwrap().len(), 1, "but that no enter was pushed: {visit}");
 }
 
+/// What a program sends of each, without its sign.
+fn by_hand(call: &str, serial: &str) -> NamedValues {
+    let flow_no = format!("{serial}-U1");
+    let pairs: &[(&str, &str)] = match call {
+        "release" => &[
+            ("release_type", "2"),
+            ("parking_serial", serial),
+            ("plate", "粤B12345"),
+            ("plate_color", "1"),
+            ("release_time", "2021-06-29T03:31:40Z"),
+            ("gate_id", "2"),
+            ("gate_name", "西门出口"),
+            ("operator", "张三"),
+            ("reason", "道闸故障 A&B=C"),
+            ("release_method", "1"),
+        ],
+        "update" => &[
+            ("flow_no", &flow_no),
+            ("parking_serial", serial),
+            ("plate", "粤B54321"),
+            ("plate_color", "1"),
+            ("operate_time", "2021-06-29T04:00:00Z"),
+            ("operator", "张三"),
+            ("reason", "识别错误 A&B=C"),
+        ],
+        _ => &[
+            ("plate", "粤B12345"),
+            ("plate_color", "1"),
+            ("gate_time", "1624874732253"),
+            ("gate_id", "1"),
+            ("gate_name", "东门入口"),
+        ],
+    };
+    let park = std::iter::once(("park_uuid", DEMO_PARK));
+    park.chain(pairs.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn sign_of(call: &str, serial: &str) -> String {
+    signed(by_hand(call, serial), "123").pop().unwrap().1
+}
+
+/// A release with its picture, and an update: each recorded once, and read with its stay.
+fn takes_what_is_done_by_hand(program: &Program, is_success: impl Fn(i32, &str) -> bool) {
+    let gate = demo();
+    let picture = gate.data().join("car.gif");
+    std::fs::write(&picture, PICTURE).unwrap();
+    for (serial, calls) in [("S1", &["leave", "release", "update"][..]), ("S2", &["release"]), ("S3", &["update"])] {
+        // Once in a while is enough to see that what is sent again is the same.
+        let again = if serial == "S1" { calls } else { &[] };
+        for call in calls.iter().chain(again) {
+            let (code, text) = program.push_call(&gate.url, serial, &picture, call);
+            assert!(is_success(code, &text), "{call}: {code} {text}");
+        }
+    }
+    let visit = gate.visit("S1");
+    let count = |name: &str| visit[name].as_array().unwrap().len();
+    assert_eq!((count("releases"), count("updates"), &visit["plate"]), (1, 1, &json!("粤B54321")), "{visit}");
+    assert_eq!(visit["releases"][0]["reason"], "道闸故障 A&B=C");
+    assert_eq!(visit["releases"][0]["images"]["capture_image"]["md5"], md5_hex(PICTURE));
+    for (call, serial) in [("release", "S2"), ("update", "S3")] {
+        assert_eq!(gate.visit(serial)["params"]["sign"], sign_of(call, serial), "the same push by all, to the byte");
+    }
+}
+
+/// The question, answered and not answered; the platform is asked once.
+fn asks_before_entering(program: &Program, is_answer: impl Fn(i32, &str) -> bool) {
+    let sign = sign_of("before", "");
+    let platform = Scripted::start(move |request| {
+        assert!(request.head.starts_with("POST /gate/1.0/parking/internal/enter/before "), "{}", request.head);
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        match request.number {
+            1 if body.contains(&sign) => {
+                ScriptedReply::says(200, r#"{"code":"1001","message":"OK","status":-1,"status_desc":"车位已满"}"#)
+            }
+            _ => ScriptedReply::says(503, r#"{"code":"503","message":"服务暂不可用"}"#),
+        }
+    });
+    let picture = tempfile::NamedTempFile::new().unwrap();
+    let (code, text) = program.push_call(&platform.url, "", picture.path(), "before");
+    assert!(is_answer(code, &text) && text.contains("车位已满"), "{code} {text}");
+    let (code, text) = program.push_call(&platform.url, "", picture.path(), "before");
+    assert!(!is_answer(code, &text) && text.contains("服务暂不可用"), "{code} {text}");
+    assert_eq!(platform.requests(), 2);
+}
+
 fn is_classified_rightly(program: &Program) {
     let gate = demo();
     let picture = gate.data().join("car.gif");
     std::fs::write(&picture, PICTURE).unwrap();
     let (code, text) = program.push(&gate.url, "124", "S1", &picture);
     assert_eq!((code, text.contains("签名验证不通过")), (5, true), "{text}");
+    let (code, text) = program.run(&[&gate.url, DEMO_PARK, "124", "S1", picture.to_str().unwrap(), "release"]);
+    assert_eq!((code, text.contains("&app_secret=***")), (3, true), "{text}");
     let disabled = gate.run(&["park", "disable", DEMO_PARK]);
     assert!(disabled.status.success());
     eventually(|| program.push(&gate.url, "123", "S1", &picture).0 == 3);
@@ -97,6 +193,8 @@ macro_rules! languages {
             let program = Program::new(&[$($build),*], &[$($word),+]);
             is_taken(&program);
             is_classified_rightly(&program);
+            takes_what_is_done_by_hand(&program, |code, text| code == 0 && text.contains("OK"));
+            asks_before_entering(&program, |code, text| code == 0 && text.contains("status -1"));
         }
     )+};
 }
@@ -119,6 +217,12 @@ fn curl() {
     let (_, reply) = script.push(&gate.url, "123", "S1", &picture);
     assert!(reply.contains(r#""code":"200","message":"OK""#) && !reply.contains("hint"), "{reply}");
     is_taken_by_curl(&gate);
+    let is_success = |_, text: &str| {
+        let reply: Value = serde_json::from_str(text).unwrap();
+        ["200", "1001"].map(Value::from).contains(&reply["code"]) && reply["hint"].is_null()
+    };
+    takes_what_is_done_by_hand(&script, is_success);
+    asks_before_entering(&script, |_, text: &str| text.contains(r#""status":-1"#));
 }
 
 fn is_taken_by_curl(gate: &TestGate) {
@@ -166,8 +270,12 @@ fn the_commands_of_the_guide_do_what_it_says() {
     }
     eventually(|| agent.is_empty() && gate.json(&["visit", "list"]).as_array().unwrap().len() == 2);
     assert_eq!(agent.json(&["dead", "list"]), json!([]));
-    let with_picture = gate.json(&["visit", "list"]).to_string().matches(&md5_hex(PICTURE)).count();
-    assert_eq!(with_picture, 2);
+    for serial in ["A1", "B1"] {
+        let visit = gate.visit(serial);
+        let pictures = [&visit["images"]["leave_image"], &visit["releases"][0]["images"]["capture_image"]];
+        assert_eq!(pictures.map(|picture| picture["md5"].clone()), [json!(md5_hex(PICTURE)), json!(md5_hex(PICTURE))]);
+        assert_eq!((&visit["plate"], visit["updates"].as_array().unwrap().len()), (&json!("粤B54321"), 1), "{visit}");
+    }
 }
 
 #[test]
