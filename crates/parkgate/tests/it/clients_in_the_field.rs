@@ -60,6 +60,57 @@ fn the_documents_java_program_is_accepted() {
     assert_eq!(visit["payments"].as_array().unwrap().len(), 3);
 }
 
+/// Null and empty values in the form and not in the sign, an `app_id` without `api_type`, success of an update only by 1001, and
+/// bodies of a 4xx lost.
+#[test]
+fn a_client_that_corrects_its_records_moves_over_by_its_url_alone() {
+    let gate = demo();
+    gate.ok(&["app", "add", "--id", "op1", "--secret", "456", "--park", DEMO_PARK]);
+    let classes = tempfile::tempdir().unwrap();
+    let compiled = Command::new("javac")
+        .args(["-encoding", "UTF-8", "-d"])
+        .arg(classes.path())
+        .arg(clients().join("PushByForm.java"))
+        .output()
+        .unwrap();
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let pushed = |secret: &str| -> Vec<String> {
+        let mut java = Command::new("java");
+        java.args(["-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp"]).arg(classes.path());
+        let output = java.args(["PushByForm", &gate.url, DEMO_PARK, secret]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    };
+    let mut lines = Vec::new();
+    // Until the gate knows of the app; what is pushed again meanwhile is the same.
+    crate::replies::eventually(|| {
+        lines = pushed("456");
+        lines[0].starts_with("enter taken ")
+    });
+    for (line, call) in lines.iter().zip(["enter", "leave", "update", "update"]) {
+        assert!(line.starts_with(&format!("{call} taken ")) && !line.contains("hint"), "{line}");
+    }
+    assert_eq!(lines.len(), 4);
+    let visit = gate.visit("1001");
+    assert_eq!((&visit["plate"], &visit["state"]), (&Value::from("粤B54321"), &Value::from("left")), "{visit}");
+    assert_eq!(visit["enter_time"], 1_624_874_400_000_i64, "as the update has it: {visit}");
+    assert!(visit["enter_seqno"].is_string() && visit["leave_seqno"].is_string(), "one visit: {visit}");
+    let updates = visit["updates"].as_array().unwrap();
+    assert_eq!((updates.len(), &updates[0]["reason"]), (1, &Value::from("车牌识别错误 & 时间不准")), "{visit}");
+    assert_eq!(updates[0]["changed"]["plate"]["before"], "粤B12345", "{visit}");
+    // A wrong secret is no success to it, though it never sees why; the gate has kept the pushes.
+    let failed = pushed("457");
+    assert!(failed[2..].iter().all(|line| line == "update failed HTTP 401"), "{failed:?}");
+    let kept = gate.json(&["quarantine", "list"]);
+    assert!(kept.as_array().unwrap().len() >= 3, "enter, leave and update: {kept}");
+    // Where it must see a 200, the code alone says so.
+    gate.ok(&["park", "set", DEMO_PARK, "--http-200", "always"]);
+    crate::replies::eventually(|| {
+        let failed = pushed("457");
+        failed[2].starts_with("update failed {") && failed[2].contains("\"401\"")
+    });
+}
+
 #[test]
 fn python_requests_is_accepted_as_form_and_as_multipart() {
     let gate = demo();
