@@ -63,7 +63,7 @@ sql() { # DATABASE STATEMENT
     "$bin/psql" -h 127.0.0.1 -p "$port" -U postgres -X -A -t -q -v ON_ERROR_STOP=1 -d "$1" -c "$2"
 }
 
-load() { # CONNECTIONS URL FILE: "rate p99_ms errors"
-    wrk -t1 -c"$1" -d"${seconds}s" -s bench/leaves.lua "$2/gate/1.0/parking/internal/leave" -- "$3" |
+load() { # CONNECTIONS URL FILE [CALL]: "rate p99_ms errors"
+    wrk -t1 -c"$1" -d"${seconds}s" -s bench/leaves.lua "$2/gate/1.0/parking/internal/${4:-leave}" -- "$3" |
         sed -n 's/^RESULT //p'
 }
