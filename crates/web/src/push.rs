@@ -63,7 +63,7 @@ pub(crate) fn rest_of(body: &Incoming, is_form: bool) -> BodyRest {
     if may_have_rest && !body.is_end_stream() { BodyRest::Unread } else { BodyRest::None }
 }
 
-/// Checks 2 to 7: the push is admitted and recorded, or refused. `inline` names the platform that is asked about it before
+/// Checks 2 to 6, then the ledger: the push is admitted and recorded, or refused. `inline` names the platform that is asked about it before
 /// it is answered.
 pub(crate) async fn decide(
     server: &Server,
