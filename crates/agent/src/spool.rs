@@ -61,7 +61,7 @@ pub(crate) fn empty(folder: &Path, outbox: &Outbox, arriving: &mut PictureWait) 
     for path in paths {
         let record = std::fs::read(&path).map_err(|error| error.to_string()).and_then(|bytes| read(&bytes, folder));
         let became = match record {
-            // The others of a stay wait with its enter.
+            // With its enter.
             Ok(record) if waiting.contains(&record.parking_serial) => Became::Waiting,
             Ok(record) => take(&path, record, outbox, arriving, &mut waiting),
             Err(why) => Became::Bad(why),
@@ -100,10 +100,7 @@ fn take(
     let mut missing = match arriving.look(path, &record, now) {
         PicturesState::There => Vec::new(),
         PicturesState::Missing(missing) => missing,
-        PicturesState::NotYet => {
-            waiting.insert(record.parking_serial);
-            return Became::Waiting;
-        }
+        PicturesState::NotYet => return wait(record, waiting),
     };
     record.files.retain(|(_, picture)| !missing.contains(picture));
     let mut added = outbox.add(&record, parkgate_client::now());
@@ -111,8 +108,7 @@ fn take(
         && !record.files.is_empty()
     {
         if !arriving.is_over(path, now) {
-            waiting.insert(record.parking_serial);
-            return Became::Waiting;
+            return wait(record, waiting);
         }
         missing.extend(record.files.drain(..).map(|(_, picture)| picture));
         added = outbox.add(&record, parkgate_client::now());
@@ -126,6 +122,14 @@ fn take(
         // A fault of the outbox, not of the file.
         Err(_) => Became::Full,
     }
+}
+
+/// The others of a stay wait with its enter, and with nothing else.
+fn wait(record: Record, waiting: &mut HashSet<String>) -> Became {
+    if record.kind == PushKind::Enter {
+        waiting.insert(record.parking_serial);
+    }
+    Became::Waiting
 }
 
 fn go_without(parking_serial: &str, missing: &[PathBuf], outbox: &Outbox) {

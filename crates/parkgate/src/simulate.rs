@@ -36,7 +36,7 @@ const TICKS: u32 = 50;
 
 /// Runs the simulation; true if every record was taken.
 pub(crate) fn run(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<bool> {
-    for (name, share) in [("--faults", args.faults), ("--pictures", args.pictures)] {
+    for (name, share) in [("--faults", args.faults), ("--pictures", args.pictures), ("--by-hand", args.by_hand)] {
         if !(0.0..=1.0).contains(&share) {
             return Err(misuse(format!("{name} {share}: 应在0与1之间 (from 0 to 1)")));
         }
@@ -76,6 +76,7 @@ fn profile(args: &SimulateArgs) -> anyhow::Result<TrafficProfile> {
         start: args.start.unwrap_or((now - length) / 60_000 * 60_000),
         spaces: args.spaces,
         faults: args.faults,
+        by_hand: args.by_hand,
         reports_space: !args.no_space,
     })
 }

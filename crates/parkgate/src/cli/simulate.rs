@@ -38,6 +38,9 @@ pub(crate) struct SimulateArgs {
     /// Share of records with a picture
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) pictures: f64,
+    /// Share of vehicles released by hand, and of plates corrected; 0 for a platform that knows enters and leaves only
+    #[arg(long, value_name = "X", default_value_t = 0.01)]
+    pub(crate) by_hand: f64,
     /// Do not report free spaces: the platform counts
     #[arg(long)]
     pub(crate) no_space: bool,

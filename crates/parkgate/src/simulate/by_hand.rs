@@ -7,18 +7,10 @@ use super::plate::Plate;
 use super::stay::{SimulatedStay, sent};
 
 const MINUTE_MS: i64 = 60_000;
-/// In percent of the vehicles.
-const RELEASED: u8 = 1;
-const CORRECTED: u8 = 1;
 /// Of the corrections, in percent, made only after the vehicle has left: when its driver complains, or the day is closed.
 const AFTER_THE_LEAVE: u8 = 30;
 const OPERATORS: [&str; 3] = ["张三", "李四", "王五"];
 const REASONS: [&str; 4] = ["道闸故障", "无牌车放行", "特种车辆放行", "支付异常放行"];
-
-/// Is the barrier opened by hand for this one?
-pub(super) fn is_released(rng: &mut Rng) -> bool {
-    rng.u8(..100) < RELEASED
-}
 
 /// A release at the exit. Where the camera saw no plate, the operator writes that there is none.
 pub(super) fn release(rng: &mut Rng, stay: &SimulatedStay, now: i64) -> Vec<(String, String)> {
@@ -47,17 +39,14 @@ pub(super) struct PlateCorrection {
 }
 
 impl PlateCorrection {
-    /// When a stay is corrected and how, if it is at all.
-    pub(super) fn of(rng: &mut Rng, stay: &SimulatedStay, entered: i64, leaves: i64) -> Option<(i64, PlateCorrection)> {
-        if rng.u8(..100) >= CORRECTED {
-            return None;
-        }
+    /// When a stay is corrected, and how.
+    pub(super) fn of(rng: &mut Rng, stay: &SimulatedStay, entered: i64, leaves: i64) -> (i64, PlateCorrection) {
         let time = match rng.u8(..100) < AFTER_THE_LEAVE {
             true => leaves + rng.i64(1..120) * MINUTE_MS,
             false => rng.i64(entered + 1..leaves),
         };
         let (serial, operator) = (stay.serial.clone(), one_of(rng, &OPERATORS));
-        Some((time, PlateCorrection { serial, plate: stay.plate.corrected(rng), operator }))
+        (time, PlateCorrection { serial, plate: stay.plate.corrected(rng), operator })
     }
 
     /// The update that says so.

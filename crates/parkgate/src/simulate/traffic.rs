@@ -33,6 +33,8 @@ pub(super) struct TrafficProfile {
     pub(super) spaces: u32,
     /// The share of records that are sent twice, late, out of order or with other content; also whether the line fails.
     pub(super) faults: f64,
+    /// The share of vehicles that are released by hand, and of those whose plate is corrected.
+    pub(super) by_hand: f64,
     /// Do records report the free spaces (note 5), or does the platform count?
     pub(super) reports_space: bool,
 }
@@ -192,7 +194,8 @@ impl Traffic {
         params.push(("enter_gate".into(), "东门入口".into()));
         params.push(("enter_security".into(), "李四".into()));
         self.upload(PushKind::Enter, &stay.serial, &stay.plate, params, now);
-        if let Some((time, correction)) = PlateCorrection::of(&mut self.rng, &stay, now, leave_at) {
+        if self.rng.f64() < self.profile.by_hand {
+            let (time, correction) = PlateCorrection::of(&mut self.rng, &stay, now, leave_at);
             if time < leave_at {
                 stay.plate = correction.plate.clone();
             }
@@ -208,7 +211,7 @@ impl Traffic {
     }
 
     fn leave(&mut self, stay: &SimulatedStay, now: i64) {
-        if by_hand::is_released(&mut self.rng) {
+        if self.rng.f64() < self.profile.by_hand {
             self.books.releases += 1;
             let params = by_hand::release(&mut self.rng, stay, now);
             self.upload(PushKind::Release, &stay.serial, &stay.plate, params, now);
@@ -345,7 +348,7 @@ mod tests {
     const START: i64 = 1_760_000_000_000;
 
     fn profile(seed: u64, faults: f64) -> TrafficProfile {
-        TrafficProfile { seed, start: START, spaces: 500, faults, reports_space: true }
+        TrafficProfile { seed, start: START, spaces: 500, faults, by_hand: 0.01, reports_space: true }
     }
 
     #[test]

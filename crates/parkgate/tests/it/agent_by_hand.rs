@@ -106,6 +106,27 @@ fn they_arrive_by_every_way_in_and_once() {
     assert_eq!(agent.give("update", &with(update("F9", "S1", "x"), &json!({ "operate_time": "soon" }))).0, 400);
 }
 
+/// A camera may be slow. What is of the same stay waits with its enter, and with nothing else.
+#[test]
+fn a_file_that_waits_for_its_picture_holds_up_its_stay_only_if_it_is_the_enter() {
+    let gate = demo();
+    let agent = Agent::started(PARKGATE, &gate.url, "");
+    let spool = agent.folder.path().join("spool");
+    spooled(&agent, "1.json", &with(release("S1"), &json!({ "capture_image_file": "late.gif" })));
+    spooled(&agent, "2.json", &with(enter("S2"), &json!({ "enter_image_file": "later.gif" })));
+    spooled(&agent, "3.json", &update("F2", "S2", "粤B2"));
+    spooled(&agent, "4.json", &leave("S1"));
+    eventually(|| agent.json(&["status"])["sent"] == 1);
+    assert_eq!(gate.visit("S1")["state"], "left");
+    let waits = |name: &str| spool.join(name).is_file();
+    assert_eq!(["1.json", "2.json", "3.json", "4.json"].map(waits), [true, true, true, false]);
+    std::fs::write(spool.join("late.gif"), PICTURE).unwrap();
+    std::fs::write(spool.join("later.gif"), PICTURE).unwrap();
+    eventually(|| agent.json(&["status"])["sent"] == 4);
+    assert_eq!(gate.visit("S2")["plate"], "粤B2");
+    assert_eq!(gate.visit("S1")["releases"][0]["images"]["capture_image"]["md5"], md5_hex(PICTURE));
+}
+
 /// A platform that notes which calls it accepted, in order.
 fn noting(
     answer: impl Fn(&str, usize) -> ScriptedReply + Send + Sync + 'static,

@@ -290,3 +290,34 @@ fn apps_ask_for_free_spaces_as_the_guide_has_it() {
     let free = (&reply["payload"]["total_space"], &reply["payload"]["remain_space"]);
     assert_eq!((&reply["code"], free), (&"1001".into(), (&json!(100), &json!(10))), "{reply}");
 }
+
+/// The guide's own question, and that of a program, to a gate that has a list.
+#[test]
+fn the_question_of_the_guide_is_answered() {
+    let gate = demo();
+    let commands = blocks("sh before");
+    assert_eq!(commands.len(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(PARKGATE, folder.path().join("parkgate")).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let asks = || {
+        let command = commands[0].replace("http://127.0.0.1:8080", &gate.url);
+        let output = Command::new("sh").args(["-euc", &command]).env("PATH", &path).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let program = Program::new(&[], &["python3", "DOCS/leave.py"]);
+    let runs = || program.push_call(&gate.url, "S1", &docs("integrate.md"), "before");
+    for (change, status, text) in [
+        (None, "status 0", "status 0 车场自行判断"),
+        (Some("--allow"), "status 1", "status 1 允许入场 may enter  欢迎光临"),
+        (Some("--deny"), "status -1", "status -1 禁止入场 may not enter  禁止入场"),
+    ] {
+        if let Some(list) = change {
+            gate.ok(&["park", "add-plate", DEMO_PARK, "粤B12345", list]);
+        }
+        eventually(|| asks().contains(text));
+        let (code, said) = runs();
+        assert_eq!((code, said.contains(status)), (0, true), "{said}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use parkgate_testbed::{DEMO_PARK, TestGate, parkgate};
+use parkgate_testbed::{DEMO_PARK, Scripted, ScriptedReply, TestGate, parkgate};
 use serde_json::{Value, json};
 
 use crate::{PARKGATE, demo};
@@ -86,6 +86,33 @@ fn a_run_by_the_clock_ends_by_itself_and_wrong_flags_are_reported() {
     let books: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(in_the_books(&books, &on_the_platform(&gate)), on_the_platform(&gate));
     assert_eq!(run(&["--faults", "2"]).status.code(), Some(2));
+    assert_eq!(run(&["--by-hand", "1.5"]).status.code(), Some(2));
     assert_eq!(run(&["--for", "soon"]).status.code(), Some(2));
     assert_eq!(parkgate(Path::new(PARKGATE), &["simulate", "--rate", "5"]).status.code(), Some(2));
+}
+
+/// One that answers every other call 404.
+#[test]
+fn a_platform_of_enters_and_leaves_alone_is_played_without_the_rest() {
+    let platform = Scripted::start(|request| {
+        let is_half = ["/enter ", "/leave "].iter().any(|call| request.head.contains(call));
+        match is_half {
+            true => ScriptedReply::says(200, r#"{"code":"200","message":"OK"}"#),
+            false => ScriptedReply::says(404, "<html>"),
+        }
+    });
+    let run = |by_hand: &str| {
+        let to = ["simulate", "--url", &platform.url, "--secret", "123", "--park", DEMO_PARK, "--json", "--rate", "0"];
+        let day = ["--day", "6h", "--start", "1760000000000", "--pictures", "0", "--by-hand", by_hand];
+        let output = parkgate(Path::new(PARKGATE), &[&to[..], &day].concat());
+        (output.status.success(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    let (is_success, books) = run("0");
+    let by_hand = ["releases", "updates", "refused", "retries"].map(|name| books[name].clone());
+    assert_eq!((is_success, by_hand), (true, [json!(0), json!(0), json!(0), json!(0)]), "{books}");
+    let (is_success, books) = run("0.1");
+    assert_eq!((is_success, &books["retries"], &books["given_up"]), (false, &json!(0), &json!(0)), "{books}");
+    let refused = books["refused"].as_u64().unwrap();
+    assert!(refused >= books["releases"].as_u64().unwrap() + books["updates"].as_u64().unwrap(), "{books}");
+    assert!(refused > 10 && books["last_hint"].as_str().unwrap().contains("平台没有"), "{books}");
 }
