@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use parkgate_intake::ParkName;
 use parkgate_ledger::Arrival;
 use parkgate_store::{Entry, Inline};
 use parkgate_wire::call::{Call, ReplyStyle};
@@ -192,7 +193,8 @@ struct Denied {
 
 /// Checks 2 and 3: the park is named, known and enabled; app and address are allowed.
 fn authorise(registry: &Registry, form: &Form, address: IpAddr, now: UnixMillis) -> Result<PushAccess, Denied> {
-    let park = named_park(registry, form).map_err(|refusal| Denied { park: None, refusal })?;
+    let named = named_park(registry, form.get("park_uuid"), form.get("merchant"));
+    let park = named.map_err(|refusal| Denied { park: None, refusal })?;
     let denied = |park, refusal| Err(Denied { park: Some(park), refusal });
     if !park.park.enabled {
         return denied(park, Refusal::UnknownPark);
@@ -217,9 +219,25 @@ fn authorise(registry: &Registry, form: &Form, address: IpAddr, now: UnixMillis)
     Ok(PushAccess { park, secret, old_secret, may_be_unsigned })
 }
 
-fn named_park(registry: &Registry, form: &Form) -> Result<Arc<KnownPark>, Refusal> {
-    let by_uuid = form.get("park_uuid").map(|park_uuid| registry.park(park_uuid));
-    let by_merchant = form.get("merchant").map(|merchant| registry.by_merchant(merchant));
+/// The park that a call of which no page is known names, if that is known, enabled, and may send from `address`.
+///
+/// # Errors
+/// [`Refusal::UnknownPark`] or [`Refusal::AddressNotAllowed`].
+pub fn park_of_call(registry: &Registry, name: &ParkName, address: IpAddr) -> Result<Arc<KnownPark>, Refusal> {
+    let park = match name {
+        ParkName::Uuid(park_uuid) => named_park(registry, Some(park_uuid), None)?,
+        ParkName::Merchant(merchant) => named_park(registry, None, Some(merchant))?,
+    };
+    match (park.park.enabled, park.allows(address)) {
+        (false, _) => Err(Refusal::UnknownPark),
+        (true, false) => Err(Refusal::AddressNotAllowed),
+        (true, true) => Ok(park),
+    }
+}
+
+fn named_park(registry: &Registry, park_uuid: Option<&str>, merchant: Option<&str>) -> Result<Arc<KnownPark>, Refusal> {
+    let by_uuid = park_uuid.map(|park_uuid| registry.park(park_uuid));
+    let by_merchant = merchant.map(|merchant| registry.by_merchant(merchant));
     match (by_uuid, by_merchant) {
         (None, None) => Err(Refusal::Missing { name: "park_uuid" }),
         (Some(park), None) | (None, Some(park)) => park.cloned().ok_or(Refusal::UnknownPark),

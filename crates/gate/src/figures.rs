@@ -1,7 +1,9 @@
 //! What the gate counts. How figures are shown is the business of whoever holds them.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use parkgate_ledger::paths::{OTHER_PATHS, counted_path};
 use parkgate_ledger::quarantine::DiskRoom;
 use parkgate_store::{Backlog, Subscriber};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -76,6 +78,34 @@ pub struct Figures {
     pub advisories: Family<AdvisoryLabels, Counter>,
     /// Deliveries.
     pub forwarding: ForwardFigures,
+    /// Calls that nobody answers.
+    pub unknown_calls: UnknownCalls,
+}
+
+/// Labels of what is counted by path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PathLabels {
+    path: String,
+}
+
+/// Calls that nobody answers, by path: what a car park asks for beyond what is here.
+#[derive(Debug, Clone, Default)]
+pub struct UnknownCalls {
+    /// How many.
+    pub calls: Family<PathLabels, Counter>,
+    counted: Arc<Mutex<HashSet<String>>>,
+}
+
+impl UnknownCalls {
+    /// One more, under the path as it is shown.
+    pub fn count(&self, path: &str) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = counted_path(path, counted.contains(path), counted.len()).to_owned();
+        if path != OTHER_PATHS {
+            counted.insert(path.clone());
+        }
+        self.calls.get_or_create(&PathLabels { path }).inc();
+    }
 }
 
 impl Figures {

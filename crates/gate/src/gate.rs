@@ -12,7 +12,7 @@ use parkgate_wire::Seqno;
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::figures::Figures;
-use crate::forward::{Forward, Forwarder};
+use crate::forward::{Forward, Forwarder, Passing};
 use crate::free_spaces::FreeSpaces;
 use crate::notes::Notes;
 use crate::quarantine::Quarantine;
@@ -43,6 +43,8 @@ pub struct Gate {
     pub quarantine: Quarantine,
     /// Sends deliveries. None in a gate that records nothing.
     pub forwarder: Option<Arc<Forwarder>>,
+    /// Passes on the calls that are not ours. None in a gate that records nothing.
+    pub passing: Option<Passing>,
     /// Free spaces in memory, of parks that are asked about.
     pub free_spaces: Arc<FreeSpaces>,
     /// What is counted.
@@ -102,13 +104,14 @@ impl Gate {
         Ok(Arc::new(Gate {
             upkeep: upkeep.start(&alarm),
             seqnos: AtomicU64::new(random()?),
-            settings,
             registry,
             store,
             images,
             disk,
             pushes,
             quarantine,
+            passing: passing(forwarder.as_deref(), &settings.limits, &notes),
+            settings,
             forwarder,
             free_spaces,
             figures,
@@ -160,6 +163,7 @@ impl Gate {
             self.pushes.stop();
             self.quarantine.stop();
             self.notes.write_old_secrets(self.store.as_ref());
+            self.notes.write_passed(self.store.as_ref());
             self.store.close()
         });
         closed.await.map_err(|error| StoreError::Broken(error.to_string()))?
@@ -170,6 +174,10 @@ fn start_forwarder(parts: &Upkeep, settings: Forward, alarm: &Alarm) -> Result<F
     let (registry, store, images) = (Arc::clone(&parts.registry), Arc::clone(&parts.store), parts.images.clone());
     let (figures, clock) = (parts.figures.forwarding.clone(), Arc::clone(&parts.clock));
     Forwarder::start(alarm, settings, registry, store, images, figures, clock)
+}
+
+fn passing(forwarder: Option<&Forwarder>, limits: &Limits, notes: &Arc<Notes>) -> Option<Passing> {
+    forwarder.map(|forwarder| Passing::by(forwarder, limits.body_idle_timeout, Arc::clone(notes)))
 }
 
 fn random() -> Result<u64, StoreError> {

@@ -29,8 +29,11 @@ pub use disk::Disk;
 pub use entry_decision::entry_decision;
 pub use epoch::{EpochBegun, begin_epoch};
 pub use fault::GateFault;
-pub use figures::{Figures, ForwardFigures};
-pub use forward::{Compared, Forward, Forwarder, PassedQuestion, Reach, Schedule, Upstream, reach, summary};
+pub use figures::{Figures, ForwardFigures, UnknownCalls};
+pub use forward::{
+    Compared, CutOff, Forward, Forwarder, NotPassed, PassedAnswer, PassedCall, PassedQuestion, Passing, Reach,
+    Schedule, Upstream, reach, summary,
+};
 pub use free_spaces::FreeSpaces;
 pub use gate::Gate;
 pub use pictures::{ArrivedFiles, StoredPictures};

@@ -1,11 +1,12 @@
-//! What recording only notes in memory: which parks still use a rotated secret, and whose pushes were ignored for their
-//! serials. Every few seconds it is written down, or looked into.
+//! What is only noted in memory at first: which parks still use a rotated secret, whose pushes were ignored for their serials, and
+//! which calls were passed on. Every few seconds it is written down, or looked into.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use parkgate_ledger::ParkId;
-use parkgate_store::Store;
+use parkgate_ledger::paths::counted_path;
+use parkgate_store::{PassedCalls, Store};
 use parkgate_wire::UnixMillis;
 
 use crate::figures::Figures;
@@ -18,6 +19,8 @@ pub(crate) struct Notes {
     old_secrets: Mutex<HashMap<ParkId, i64>>,
     /// Parks with conflicts, and how many of these looked like serials used anew the last time.
     conflicts: Mutex<HashMap<String, u64>>,
+    /// Calls that were passed on, by subscriber and path.
+    passed: Mutex<HashMap<i64, HashMap<String, PassedCalls>>>,
 }
 
 impl Notes {
@@ -32,6 +35,35 @@ impl Notes {
     /// A push was ignored for its serial: it may be one of many.
     pub(crate) fn conflict(&self, park: &KnownPark) {
         lock(&self.conflicts).entry(park.park.park_uuid.clone()).or_default();
+    }
+
+    /// A call was passed on to a subscriber and answered with this status; 0 if it was not.
+    pub(crate) fn passed(&self, subscriber: i64, path: &str, status: u16, at: UnixMillis) {
+        let one = PassedCalls { subscriber, path: path.to_owned(), count: 1, last_status: status, last_at: at.0 };
+        self.add_passed(one);
+    }
+
+    fn add_passed(&self, one: PassedCalls) {
+        let mut passed = lock(&self.passed);
+        let of_subscriber = passed.entry(one.subscriber).or_default();
+        let path = counted_path(&one.path, of_subscriber.contains_key(&one.path), of_subscriber.len()).to_owned();
+        let counted =
+            of_subscriber.entry(path.clone()).or_insert_with(|| PassedCalls { count: 0, path, ..one.clone() });
+        counted.count += one.count;
+        if one.last_at >= counted.last_at {
+            (counted.last_status, counted.last_at) = (one.last_status, one.last_at);
+        }
+    }
+
+    /// Adds to the store what was passed on; what cannot be written is kept for the next time. Blocks.
+    pub(crate) fn write_passed(&self, store: &Store) {
+        let passed: Vec<PassedCalls> = lock(&self.passed).drain().flat_map(|(_, paths)| paths.into_values()).collect();
+        if !passed.is_empty()
+            && let Err(error) = store.add_passed_calls(&passed)
+        {
+            tracing::warn!(%error, "calls that were passed on could not be counted in the store yet");
+            passed.into_iter().for_each(|one| self.add_passed(one));
+        }
     }
 
     /// Writes down which rotated secrets are still used. Blocks.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use parkgate_ledger::plate::NormalPlate;
 use parkgate_ledger::plate_list::PlateLists;
-use parkgate_store::{Park, Store, StoreError, Subscriber};
+use parkgate_store::{Format, Park, Store, StoreError, Subscriber};
 use parkgate_wire::Secret;
 
 /// All parks, apps and subscribers at one moment.
@@ -72,6 +72,11 @@ impl KnownPark {
     }
 }
 
+/// Does it subscribe to this park?
+pub(crate) fn has_park(subscriber: &Subscriber, park_uuid: &str) -> bool {
+    subscriber.registered.parks.as_ref().is_none_or(|parks| parks.iter().any(|park| park == park_uuid))
+}
+
 impl Registry {
     /// Loads all parks, apps and subscribers.
     pub fn load(store: &Store) -> Result<Registry, StoreError> {
@@ -94,7 +99,8 @@ impl Registry {
             registry.apps.insert(app.app_id, KnownApp { secret: app.secret, enabled: app.enabled, parks });
         }
         registry.subscribers = store.subscribers()?.into_iter().map(Arc::new).collect();
-        registry.is_compared = registry.subscribers.iter().any(|one| one.registered.settings.compare && !one.paused);
+        let is_compared = registry.compared().next().is_some();
+        registry.is_compared = is_compared;
         Ok(registry)
     }
 
@@ -123,6 +129,28 @@ impl Registry {
     #[must_use]
     pub fn is_compared(&self) -> bool {
         self.is_compared
+    }
+
+    /// The platforms that are asked in our place, by name.
+    pub(crate) fn compared(&self) -> impl Iterator<Item = &Arc<Subscriber>> {
+        let is_compared = |one: &&Arc<Subscriber>| {
+            let settings = &one.registered.settings;
+            settings.compare && settings.format == Format::Relay && !one.paused
+        };
+        self.subscribers.iter().filter(is_compared)
+    }
+
+    /// The platform that answers what we do not know: of a park's calls, or of those that name no park. These go to the one that is
+    /// compared for all parks, if there is no other.
+    #[must_use]
+    pub fn upstream(&self, park_uuid: Option<&str>) -> Option<&Arc<Subscriber>> {
+        match park_uuid {
+            Some(park_uuid) => self.compared().find(|one| has_park(one, park_uuid)),
+            None => {
+                let mut of_all = self.compared().filter(|one| one.registered.parks.is_none());
+                of_all.next().filter(|_| of_all.next().is_none())
+            }
+        }
     }
 
     /// By name.

@@ -163,6 +163,7 @@ async fn write_notes(upkeep: Upkeep) {
         let (store, notes, figures) = (Arc::clone(&store), Arc::clone(&notes), figures.clone());
         let writing = tokio::task::spawn_blocking(move || {
             notes.write_old_secrets(store.as_ref());
+            notes.write_passed(store.as_ref());
             notes.look_at_conflicts(store.as_ref(), &figures);
         });
         if let Err(error) = writing.await {

@@ -41,7 +41,8 @@ where
         // Answer at once: reading any of the body would make the sender send all of it.
         return Err(refusal.clone().into());
     }
-    let read = read_body(kind, head::content_type(head), Meter::new(body, limits, share), limits, sink).await;
+    let read =
+        read_body(kind, head::content_type(head), Meter::new(&mut *body, limits, &mut *share), limits, sink).await;
     if share.found_no_room() && read.is_err() {
         return Err(Unread::NoRoom);
     }

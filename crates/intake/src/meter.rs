@@ -1,5 +1,6 @@
 //! A body with a limit on its bytes and on its time.
 
+use std::borrow::BorrowMut;
 use std::future::Future;
 use std::time::Duration;
 
@@ -43,10 +44,10 @@ impl Pieces for WholeBody {
     fn forget(&mut self, _bytes: usize) {}
 }
 
-/// The pieces of a request's body as they arrive.
-pub(crate) struct Meter<'a, B> {
-    body: &'a mut B,
-    share: &'a mut BodyShare,
+/// The pieces of a request's body as they arrive; body and share may be its own or borrowed.
+pub(crate) struct Meter<B, S> {
+    body: B,
+    share: S,
     bytes_left: u64,
     bytes_max: u64,
     idle: Duration,
@@ -56,8 +57,12 @@ pub(crate) struct Meter<'a, B> {
     slow_until: Instant,
 }
 
-impl<'a, B: Body<Data = Bytes> + Unpin + Send> Meter<'a, B> {
-    pub(crate) fn new(body: &'a mut B, limits: &IntakeLimits, share: &'a mut BodyShare) -> Self {
+impl<B, S> Meter<B, S>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    S: BorrowMut<BodyShare> + Send,
+{
+    pub(crate) fn new(body: B, limits: &IntakeLimits, share: S) -> Self {
         let now = Instant::now();
         Meter {
             body,
@@ -78,6 +83,16 @@ impl<'a, B: Body<Data = Bytes> + Unpin + Send> Meter<'a, B> {
         Ok(data)
     }
 
+    /// Was more of it refused for want of memory?
+    pub(crate) fn found_no_room(&self) -> bool {
+        self.share.borrow().found_no_room()
+    }
+
+    /// How long it is, if its header says so.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
     /// When the next piece must have arrived.
     fn due(&self) -> Instant {
         let due = self.deadline.min(Instant::now() + self.idle);
@@ -89,7 +104,11 @@ impl<'a, B: Body<Data = Bytes> + Unpin + Send> Meter<'a, B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin + Send> Pieces for Meter<'_, B> {
+impl<B, S> Pieces for Meter<B, S>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    S: BorrowMut<BodyShare> + Send,
+{
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         loop {
             match timeout_at(self.due(), self.body.frame()).await {
@@ -110,11 +129,11 @@ impl<B: Body<Data = Bytes> + Unpin + Send> Pieces for Meter<'_, B> {
 
     fn keep(&mut self, bytes: usize) -> Result<(), Refusal> {
         // Answered as a full budget by whoever checks the share.
-        self.share.keep(bytes).map_err(|BudgetFull| Refusal::BodyTooLarge { bytes_max: self.bytes_max })
+        self.share.borrow_mut().keep(bytes).map_err(|BudgetFull| Refusal::BodyTooLarge { bytes_max: self.bytes_max })
     }
 
     fn forget(&mut self, bytes: usize) {
-        self.share.forget(bytes);
+        self.share.borrow_mut().forget(bytes);
     }
 }
 

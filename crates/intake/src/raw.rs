@@ -5,6 +5,7 @@ use parkgate_wire::{Form, Refusal};
 
 use crate::held::HeldBytes;
 use crate::meter::Pieces;
+use crate::named_park::{in_pairs, in_parts};
 use crate::sink::FileSink;
 
 /// A body that names the secret is not kept as received, since the secret could not be separated from the rest.
@@ -68,22 +69,7 @@ pub(crate) async fn keep<P: Pieces, S: FileSink>(
 
 /// The park named by a body that is not a form: after `park_uuid=`, or in the part of that name.
 fn park_uuid_in(body: &[u8]) -> Option<String> {
-    let pair = body.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"park_uuid="));
-    let named = match pair {
-        Some(named) => named,
-        None => {
-            let named = ["name=\"park_uuid\"", "name=park_uuid"].iter().find_map(|name| find(body, name.as_bytes()))?;
-            let head = body.get(named..)?;
-            // Skip the empty line that ends the part's head.
-            let ends = ["\r\n\r\n", "\n\n"].iter().filter_map(|end| Some(find(head, end.as_bytes())? + end.len()));
-            head.get(ends.min()?..)?.split(|byte| b"\r\n".contains(byte)).next()?
-        }
-    };
-    Some(String::from_utf8_lossy(named).into_owned())
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    memchr::memmem::find(bytes, wanted)
+    in_pairs(body, "park_uuid", true).or_else(|| in_parts(body, "park_uuid"))
 }
 
 /// Does this name the secret?

@@ -275,6 +275,21 @@ pub struct Difference {
     pub theirs: String,
 }
 
+/// Calls that were passed on to a compared platform under one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedCalls {
+    /// To whom.
+    pub subscriber: i64,
+    /// Without its query; [`parkgate_ledger::paths::OTHER_PATHS`] for all that are not counted by themselves.
+    pub path: String,
+    /// How many.
+    pub count: u64,
+    /// HTTP status of the last answer; 0 if there was none.
+    pub last_status: u16,
+    /// When the last one was answered, ms since 1970.
+    pub last_at: i64,
+}
+
 /// Kept of each subscriber; older ones go.
 pub(crate) const DIFFERENCES_MAX: i64 = 10_000;
 /// Deliveries that go in one transaction when their subscriber is removed.

@@ -31,7 +31,7 @@ use parkgate_seal::SealError;
 pub use alarm::Alarm;
 pub use delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, NewSubscriber, Outgoing,
-    Settled, Subscriber, SubscriberSettings,
+    PassedCalls, Settled, Subscriber, SubscriberSettings,
 };
 pub use images::{ImageKey, Images, IncomingImage, Picture, StoredImage};
 pub use listing::{Page, Take};

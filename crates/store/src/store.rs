@@ -7,6 +7,7 @@ mod deliveries;
 mod epochs;
 mod forwarding;
 mod identity;
+mod passed_calls;
 mod plates;
 mod quarantine;
 mod record_pages;

@@ -46,6 +46,18 @@ impl Scripted {
     /// Answers each request with what `answer` makes of it.
     #[must_use]
     pub fn start(answer: impl Fn(&ScriptedRequest) -> ScriptedReply + Send + Sync + 'static) -> Scripted {
+        Scripted::writing(move |request, line| {
+            let ScriptedReply { status, headers, body } = answer(request);
+            let head = format!("HTTP/1.1 {status} So\r\n{headers}content-length: {}\r\n\r\n", body.len());
+            line.write_all(&[head.as_bytes(), &body].concat())
+        })
+    }
+
+    /// Has `answer` write each answer itself, as slowly and as wrongly as it likes. After an error the connection is closed.
+    #[must_use]
+    pub fn writing(
+        answer: impl Fn(&ScriptedRequest, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
@@ -67,7 +79,9 @@ impl Scripted {
     }
 }
 
-fn serve(mut line: TcpStream, counted: &AtomicUsize, answer: &dyn Fn(&ScriptedRequest) -> ScriptedReply) -> Option<()> {
+type Answering = dyn Fn(&ScriptedRequest, &mut TcpStream) -> std::io::Result<()>;
+
+fn serve(mut line: TcpStream, counted: &AtomicUsize, answer: &Answering) -> Option<()> {
     let mut reader = BufReader::new(line.try_clone().ok()?);
     loop {
         let mut head = String::new();
@@ -76,11 +90,29 @@ fn serve(mut line: TcpStream, counted: &AtomicUsize, answer: &dyn Fn(&ScriptedRe
         }
         let lower = head.to_ascii_lowercase();
         let length = lower.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
-        let mut body = vec![0; length.unwrap_or(0)];
-        reader.read_exact(&mut body).ok()?;
+        let body = if lower.contains("transfer-encoding: chunked") {
+            chunked(&mut reader)?
+        } else {
+            let mut body = vec![0; length.unwrap_or(0)];
+            reader.read_exact(&mut body).ok()?;
+            body
+        };
         let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
-        let ScriptedReply { status, headers, body } = answer(&ScriptedRequest { number, head, body });
-        let head = format!("HTTP/1.1 {status} So\r\n{headers}content-length: {}\r\n\r\n", body.len());
-        line.write_all(&[head.as_bytes(), &body].concat()).ok()?;
+        answer(&ScriptedRequest { number, head, body }, &mut line).ok()?;
+    }
+}
+
+fn chunked(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size).ok()?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        let mut chunk = vec![0; size + 2];
+        reader.read_exact(&mut chunk).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(&chunk[..size]);
     }
 }

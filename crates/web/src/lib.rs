@@ -14,6 +14,7 @@ mod health;
 mod host;
 mod metrics;
 mod outcome;
+mod passed;
 mod pictures;
 mod push;
 mod push_log;

@@ -171,6 +171,8 @@ fn register_gate(registry: &mut Registry, figures: &Figures) {
     registry.register("advisories", help, figures.advisories.clone());
     let help = "Attempts to deliver to subscribers, by what came of them";
     registry.register("deliveries", help, figures.forwarding.attempts.clone());
+    let help = "Calls below /gate/ that nobody answers, by path";
+    registry.register("unknown_calls", help, figures.unknown_calls.calls.clone());
     let help = "Deliveries that wait for subscribers, and dead letters";
     registry.register("deliveries_waiting", help, figures.forwarding.waiting.clone());
 }

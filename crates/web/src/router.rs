@@ -17,7 +17,7 @@ use parkgate_wire::{SPACE_PATH, call_at};
 use crate::client_address::ClientAddress;
 use crate::reply::json_response;
 use crate::server::Server;
-use crate::{before, compare, health, push, space};
+use crate::{before, compare, health, passed, push, space};
 
 /// Every route of the public address but the pushes.
 fn public(server: Arc<Server>) -> Router {
@@ -66,6 +66,9 @@ impl Routes {
                 Some(kind) => push::receive(&self.server, kind, client, request).await,
                 None => before::receive(&self.server, client, request).await,
             });
+        }
+        if passed::is_not_ours(request.method(), request.uri().path()) {
+            return Ok(passed::receive(&self.server, client, request).await);
         }
         // Nobody reads it here, and nothing can follow it.
         let has_body = !request.body().is_end_stream();

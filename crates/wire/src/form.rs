@@ -260,8 +260,8 @@ fn is_plain(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |is_plain, b| is_plain & (*b != b'%') & (*b != b'+') & b.is_ascii())
 }
 
-/// Form decoding: `+` is a space, `%XX` a byte; a malformed escape stays as it is.
-fn percent_decode(bytes: &[u8], out: &mut Vec<u8>) {
+/// Form decoding, appended to `out`: `+` is a space, `%XX` a byte; a malformed escape stays as it is.
+pub fn percent_decode(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len());
     let mut rest = bytes;
     while let Some((first, tail)) = rest.split_first() {

@@ -29,7 +29,9 @@ pub mod value;
 pub use advisory::Advisory;
 pub use call::Call;
 pub use canonical::Variant;
-pub use endpoint::{SPACE_PATH, call_at, call_endpoint, endpoint, is_below_gate};
+pub use endpoint::{
+    SPACE_PATH, call_at, call_endpoint, endpoint, endpoint_of_path, is_below_gate, may_be_passed_on, shown_path,
+};
 pub use form::{Form, FormBuilder, UploadedFile};
 pub use naming::Naming;
 pub use params::{Params, TRANSPORT_NAMES};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parkgate_client::{classify, now};
 use parkgate_store::images::FinishedImage;
-use parkgate_store::{Difference, Format, Inline, Settled, Store, StoreError, Subscriber, SubscriberId};
+use parkgate_store::{Difference, Inline, Settled, Store, StoreError, Subscriber, SubscriberId};
 use parkgate_wire::{Form, PushKind, Reply};
 use reqwest::header::HeaderValue;
 
@@ -15,7 +15,7 @@ use super::request::{PictureFile, PictureFiles, REPLY_BYTES_MAX, ReceivedReply};
 use super::{Forwarder, Parts, SEND_GRACE, joined};
 use crate::fault::GateFault;
 use crate::record::RecordedUnder;
-use crate::registry::Registry;
+use crate::registry::{Registry, has_park};
 
 /// A push that is also sent to the compared platform.
 pub struct Compared {
@@ -65,20 +65,13 @@ pub(super) async fn opened(files: &[(String, FinishedImage)]) -> Result<PictureF
 
 /// The subscriber that is compared, and the park.
 fn asked(registry: &Registry, form: &Form, kind: PushKind) -> Option<(Arc<Subscriber>, String)> {
-    let is_compared = |subscriber: &&Arc<Subscriber>| {
-        let registered = &subscriber.registered;
-        registered.settings.compare
-            && registered.settings.format == Format::Relay
-            && registered.kinds.has(kind)
-            && !subscriber.paused
-    };
-    let mut asked = registry.subscribers().iter().filter(is_compared).peekable();
+    let mut asked = registry.compared().filter(|one| one.registered.kinds.has(kind)).peekable();
     // There is none, nearly always.
     asked.peek()?;
     let by_merchant = || form.get("merchant").and_then(|merchant| registry.by_merchant(merchant));
     let park = form.get("park_uuid").and_then(|park_uuid| registry.park(park_uuid)).or_else(by_merchant)?;
     let park_uuid = park.park.park_uuid.clone();
-    let mut of_park = asked.filter(|one| one.registered.parks.as_ref().is_none_or(|parks| parks.contains(&park_uuid)));
+    let mut of_park = asked.filter(|one| has_park(one, &park_uuid));
     of_park.next().map(|subscriber| (Arc::clone(subscriber), park_uuid.clone()))
 }
 

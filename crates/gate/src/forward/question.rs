@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parkgate_client::classify;
+use parkgate_store::Subscriber;
 use parkgate_store::images::FinishedImage;
-use parkgate_store::{Format, Subscriber};
 use parkgate_wire::{Call, Form};
 
 use super::Forwarder;
@@ -53,15 +53,7 @@ fn asked(registry: &Registry, form: &Form) -> Option<Arc<Subscriber>> {
     }
     let by_merchant = || form.get("merchant").and_then(|merchant| registry.by_merchant(merchant));
     let park = form.get("park_uuid").and_then(|park_uuid| registry.park(park_uuid)).or_else(by_merchant)?;
-    let park_uuid = &park.park.park_uuid;
-    let is_asked = |subscriber: &&Arc<Subscriber>| {
-        let registered = &subscriber.registered;
-        registered.settings.compare
-            && registered.settings.format == Format::Relay
-            && registered.parks.as_ref().is_none_or(|parks| parks.contains(park_uuid))
-            && !subscriber.paused
-    };
-    registry.subscribers().iter().find(is_asked).map(Arc::clone)
+    registry.upstream(Some(&park.park.park_uuid)).cloned()
 }
 
 impl Forwarder {

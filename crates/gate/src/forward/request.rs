@@ -14,9 +14,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use parkgate_client::{classify, http_date, now, retry_after, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
 use parkgate_wire::{Call, PushKind, UnixMillis, call_endpoint, endpoint};
-use reqwest::Url;
 use reqwest::header::HeaderValue;
 use reqwest::multipart::{Form, Part};
+use reqwest::{Method, Url};
 use sha2::Sha256;
 
 /// A reply has some hundred bytes.
@@ -119,6 +119,15 @@ impl Sender {
             return Err(why);
         }
         received(with_files(self.http.post(url), params, files)?, bytes_max).await
+    }
+
+    /// A request to an address that may be reached.
+    pub(super) fn request(&self, method: Method, url: &str) -> Result<reqwest::RequestBuilder, String> {
+        let url = Url::parse(url).map_err(|error| error.to_string())?;
+        match refused(&url, self.allow_private) {
+            Some(why) => Err(why),
+            None => Ok(self.http.request(method, url)),
+        }
     }
 
     async fn file(&self, picture: &Picture) -> Result<PictureFile, String> {
@@ -229,7 +238,7 @@ async fn answer_to_webhook(request: reqwest::RequestBuilder) -> Result<DeliveryA
 }
 
 /// The causes of an error, without the URL, which may contain a key.
-fn causes(error: &reqwest::Error) -> String {
+pub(super) fn causes(error: &reqwest::Error) -> String {
     let mut text = if error.is_timeout() { "超时无应答 (no answer in time)".to_owned() } else { String::new() };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

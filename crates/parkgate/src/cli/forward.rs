@@ -77,6 +77,17 @@ pub(crate) enum SubscriberCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
+    /// 转交的接口 · Calls passed on to a compared platform, by path: how many, the last answer's status (0: none) and time
+    #[command(after_help = "Example:\n  parkgate subscriber calls vendor --json")]
+    Calls {
+        /// Its name
+        name: String,
+        /// 输出 JSON · As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: StoreArgs,
+    },
     /// 修改订阅方 · Another address, secret or rate; what waits for it stays
     #[command(
         after_help = "Examples:\n  parkgate subscriber set city --secret-file new-secret\n  parkgate subscriber set city --url https://new.city.example/sync-{event} --per-second 50"

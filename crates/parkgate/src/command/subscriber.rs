@@ -24,6 +24,7 @@ pub(super) fn run(command: cli::SubscriberCommand) -> anyhow::Result<()> {
         cli::SubscriberCommand::Differences { name, limit, json, place } => {
             differences(open(&place)?.as_ref(), &name, limit, json)
         }
+        cli::SubscriberCommand::Calls { name, json, place } => calls(open(&place)?.as_ref(), &name, json),
         cli::SubscriberCommand::Set(args) => set(args),
         cli::SubscriberCommand::Pause { name, place } => pause(&name, true, &place),
         cli::SubscriberCommand::Resume { name, place } => pause(&name, false, &place),
@@ -232,6 +233,25 @@ fn differences(store: &Store, name: &str, limit: usize, as_json: bool) -> anyhow
         .collect();
     let what = ("答复差异", "differences");
     output::rows(what, &[("", Some(name.to_owned()))], &["时间", "事件", "流水", "本平台", "对方"], &rows)
+}
+
+fn calls(store: &Store, name: &str, as_json: bool) -> anyhow::Result<()> {
+    let subscribers = store.subscribers()?;
+    let Some(found) = subscribers.iter().find(|one| one.registered.name == name) else { bail!(unknown(name)) };
+    let calls = store.passed_calls(found.id)?;
+    if as_json {
+        let all = calls.iter().map(|one| {
+            json!({ "path": one.path, "count": one.count, "last_status": one.last_status, "last_at": one.last_at })
+        });
+        return output::json(&Value::Array(all.collect()));
+    }
+    let status = |status: u16| if status == 0 { "无应答".to_owned() } else { status.to_string() };
+    let rows: Vec<_> = calls
+        .into_iter()
+        .map(|one| vec![one.path, one.count.to_string(), status(one.last_status), output::time(one.last_at)])
+        .collect();
+    let what = ("转交的接口", "calls passed on");
+    output::rows(what, &[("", Some(name.to_owned()))], &["接口", "次数", "最后状态", "最后时间"], &rows)
 }
 
 fn waiting(store: &Store) -> anyhow::Result<HashMap<i64, Backlog>> {

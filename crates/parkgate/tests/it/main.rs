@@ -32,6 +32,7 @@ mod months;
 mod moving;
 mod nodes;
 mod park_check;
+mod passed_calls;
 mod push;
 mod quarantine;
 mod release_and_update;

@@ -8,12 +8,12 @@ use parkgate_ledger::{ParkId, Space};
 use parkgate_wire::{KindSet, PushKind, Secret, UnixMillis};
 
 use super::records::{COLUMN_COUNT, COLUMNS, pictures, record, spaces};
-use super::{Store, clock, deliveries, registry, subscribers};
+use super::{Store, clock, deliveries, passed_calls, registry, subscribers};
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, NewSubscriber, Outgoing,
-    REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
+    PassedCalls, REPLAYED_AT_ONCE, Settled, Subscriber, SubscriberSettings,
 };
 use crate::images::Picture;
 use crate::listing::{self, Page, Take};
@@ -194,6 +194,22 @@ impl Store {
     /// The store cannot be read.
     pub fn differences(&self, subscriber: i64, limit: usize) -> Result<Vec<Difference>, StoreError> {
         subscribers::differences(self.backend.as_ref(), subscriber, limit)
+    }
+
+    /// Adds calls that were passed on to what was counted before. Those to subscribers that are gone are forgotten.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn add_passed_calls(&self, calls: &[PassedCalls]) -> Result<(), StoreError> {
+        passed_calls::add(self.backend.as_ref(), calls)
+    }
+
+    /// What was passed on to a subscriber, by path, the most frequent first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn passed_calls(&self, subscriber: i64) -> Result<Vec<PassedCalls>, StoreError> {
+        passed_calls::all(self.backend.as_ref(), subscriber)
     }
 
     /// Sets where a park is, as JSON, or forgets it; false if there is no such park.

@@ -1,8 +1,9 @@
 //! What every store promises of forwarding.
 
 use parkgate_ledger::ParkId;
+use parkgate_ledger::paths::PATHS_MAX;
 use parkgate_store::delivery::{
-    Claim, DeliveryFilter, DeliveryId, Difference, Format, NewSubscriber, Outgoing, Settled, Subscriber,
+    Claim, DeliveryFilter, DeliveryId, Difference, Format, NewSubscriber, Outgoing, PassedCalls, Settled, Subscriber,
     SubscriberSettings,
 };
 use parkgate_store::{Inline, Store, StoreError, SubscriberId};
@@ -20,6 +21,7 @@ on_every_store! {
     a_subscriber_is_added_whole_or_not_at_all,
     what_is_sent_is_what_came,
     differences_are_kept_newest_first,
+    calls_that_were_passed_on_add_up_and_the_rest_of_the_paths_is_counted_together,
     what_was_ignored_goes_to_other_platforms_of_the_protocol_only,
     whoever_asks_before_answering_has_the_push_to_itself,
     what_was_taken_and_not_sent_is_as_if_it_had_not_been_taken,
@@ -246,6 +248,37 @@ fn differences_are_kept_newest_first(store: &Store) {
     assert!(store.differences(subscriber + 1, 2).unwrap().is_empty());
     store.remove_subscriber("city").unwrap();
     assert!(store.differences(subscriber, 10).unwrap().is_empty());
+}
+
+fn calls_that_were_passed_on_add_up_and_the_rest_of_the_paths_is_counted_together(store: &Store) {
+    store.add_subscriber(&subscriber("city")).unwrap();
+    let subscriber = of(store, "city").id;
+    let one = |path: &str, count, last_status, last_at| PassedCalls {
+        subscriber,
+        path: path.into(),
+        count,
+        last_status,
+        last_at: T + last_at,
+    };
+    store.add_passed_calls(&[one("/gate/a", 2, 200, 5), one("/gate/b", 1, 0, 6)]).unwrap();
+    // Of another node, whose last one was earlier.
+    store.add_passed_calls(&[one("/gate/a", 3, 500, 4)]).unwrap();
+    assert_eq!(store.passed_calls(subscriber).unwrap(), [one("/gate/a", 5, 200, 5), one("/gate/b", 1, 0, 6)]);
+    store.add_passed_calls(&[one("/gate/b", 1, 302, 6), one("…", 1, 404, 1)]).unwrap();
+    let many: Vec<PassedCalls> = (2..PATHS_MAX + 5).map(|id| one(&format!("/gate/{id}"), 1, 200, 7)).collect();
+    store.add_passed_calls(&many).unwrap();
+    let found = store.passed_calls(subscriber).unwrap();
+    assert_eq!(found.len(), PATHS_MAX + 1, "the rest among them");
+    assert_eq!(found[..3], [one("…", 6, 200, 7), one("/gate/a", 5, 200, 5), one("/gate/b", 2, 302, 6)]);
+    // What is counted by itself goes on being counted so.
+    store.add_passed_calls(&[one("/gate/a", 5, 200, 8), one("/gate/new", 1, 201, 8)]).unwrap();
+    let found = store.passed_calls(subscriber).unwrap();
+    assert_eq!((found.len(), &found[..2]), (PATHS_MAX + 1, &[one("/gate/a", 10, 200, 8), one("…", 7, 201, 8)][..]));
+    assert!(store.passed_calls(subscriber + 1).unwrap().is_empty());
+    store.add_passed_calls(&[PassedCalls { subscriber: subscriber + 1, ..one("/gate/a", 1, 200, 1) }]).unwrap();
+    assert!(store.passed_calls(subscriber + 1).unwrap().is_empty(), "there is no such subscriber");
+    store.remove_subscriber("city").unwrap();
+    assert!(store.passed_calls(subscriber).unwrap().is_empty());
 }
 
 fn relay(name: &str) -> NewSubscriber {
