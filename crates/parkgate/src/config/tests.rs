@@ -29,6 +29,13 @@ fn the_environment_goes_before_the_file_and_the_file_before_defaults() {
 }
 
 #[test]
+fn a_vehicle_waits_a_second_unless_set_otherwise() {
+    let deadline = |text: &str| settings(text, &[]).0.before.meant().deadline;
+    assert_eq!(deadline(""), Duration::from_secs(1));
+    assert_eq!(deadline("[before]\ndeadline = \"300ms\"\n"), Duration::from_millis(300));
+}
+
+#[test]
 fn the_place_is_named_by_who_comes_first_under_either_name() {
     let file = "store = \"sqlite:of-file\"\n";
     for (flags, text, variables, expected) in [
@@ -73,7 +80,7 @@ fn a_database_has_a_data_folder_beside_it_and_keeps_its_password() {
 #[test]
 fn all_that_is_wrong_is_named_and_where_it_stands() {
     let (_, wrong) = settings(
-        "nod = 1\nlisten = 5\n[limits]\nx = 1\nbody_timeout = \"1\"\nqueue_max = 0\nfiles_max = 0\nbatch_max = -1\nlanes = 65\n",
+        "nod = 1\nlisten = 5\n[limits]\nx = 1\nbody_timeout = \"1\"\nqueue_max = 0\nfiles_max = 0\nbatch_max = -1\nlanes = 65\n[before]\ndeadline = \"0s\"\ndead = 1\n",
         &[
             ("PARKGATE_LIMITS_BODY_BYTES_MAX", "many"),
             ("PARKGATE_LIMITS_BODY_BYTE_MAX", "1"),
@@ -88,6 +95,8 @@ fn all_that_is_wrong_is_named_and_where_it_stands() {
         "limits.queue_max: must be at least 1",
         "limits.batch_max",
         "limits.lanes: must be at most 64",
+        "before.deadline: must be longer than nothing",
+        "before.dead: unknown field",
         "PARKGATE_LIMITS_BODY_BYTES_MAX: limits.body_bytes_max",
         "PARKGATE_LIMITS_BODY_BYTE_MAX: no such",
     ];

@@ -121,3 +121,18 @@ fn every_node_sees_a_change_to_the_lists() {
         eventually(|| is(answer(gate, "粤B11111"), "-1", "禁止入场"));
     }
 }
+
+/// The command line asks as a car park does.
+#[test]
+fn the_command_line_asks_who_may_enter() {
+    let gate = demo();
+    gate.ok(&["park", "add-plate", DEMO_PARK, "粤B11111", "--deny"]);
+    let mut args = vec!["push", "before", "--url", &gate.url, "--secret", "123"];
+    let params: Vec<String> =
+        question("粤B·11111", &[]).iter().map(|(name, value)| format!("{name}={value}")).collect();
+    args.extend(params.iter().map(String::as_str));
+    eventually(|| {
+        let output = parkgate_testbed::parkgate(std::path::Path::new(PARKGATE), &args);
+        String::from_utf8(output.stdout).unwrap().contains("禁止入场")
+    });
+}
