@@ -66,6 +66,10 @@ const DECODED_MAX: usize = 4;
 /// platform's root (`..`, however it is written), or for one of the calls that are recorded here.
 #[must_use]
 pub fn may_be_passed_on(path: &str) -> bool {
+    // No URL has it unencoded, and it would not arrive so.
+    if path.contains('\\') {
+        return false;
+    }
     let mut path = Cow::Borrowed(path.as_bytes());
     for _ in 0..DECODED_MAX {
         // Backslashes are slashes to some servers, and what follows a `;` is no part of the name to others.
@@ -259,6 +263,7 @@ mod tests {
             "/gate/1.0/a%20b",
             "/gate/1.0/%E8%BD%A6",
             "/gate/1.0/a%2Fb",
+            "/gate/1.0/a%5Cb",
             "/gate/1.0/100%",
             "/gate/1.0/...",
             "/gate/1.0/a..b",
@@ -276,6 +281,7 @@ mod tests {
             "/gate/..%2fadmin",
             "/gate/..%5Cadmin",
             "/gate/..\\admin",
+            "/gate/a\\b",
             "/gate/..;a=1/admin",
             "/gate/%252e%252e/admin",
             "/gate/%2525252e%2525252e%2525252fadmin",

@@ -199,6 +199,35 @@ fn a_body_is_bounded_in_size_and_time_as_any_other() {
 }
 
 #[test]
+fn an_answer_that_comes_before_the_body_was_taken_is_passed_back_and_ends_the_connection() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let (mut line, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            line.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        line.write_all(b"HTTP/1.1 413 Long\r\ncontent-length: 3\r\n\r\nbig").unwrap();
+        line
+    });
+    let gate = front(&url, PARK, &[]);
+    let mut line = TcpStream::connect(gate.url.trim_start_matches("http://")).unwrap();
+    let length = 10 * MIB;
+    let head = format!("POST /gate/x?park_uuid={DEMO_PARK} HTTP/1.1\r\nHost: g\r\nContent-Length: {length}\r\n\r\n");
+    line.write_all(head.as_bytes()).unwrap();
+    // Only a beginning of it is sent: the answer does not wait for the rest.
+    line.write_all(&[b'x'; 1000]).unwrap();
+    let mut reply = String::new();
+    line.read_to_string(&mut reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 413") && reply.contains("connection: close\r\n"), "{reply}");
+    assert!(reply.ends_with("big"), "{reply}");
+    drop(serving.join().unwrap());
+}
+
+#[test]
 fn a_private_address_is_refused_here_too() {
     let upstream = Upstream::fine();
     let mut gate = front(&upstream.server.url, PARK, &[]);
