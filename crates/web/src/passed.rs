@@ -10,7 +10,7 @@ use http::request::Parts as Head;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use parkgate_gate::admit::park_of_call;
-use parkgate_gate::{CutOff, NotPassed, PassedAnswer, PassedCall, Passing, Registry};
+use parkgate_gate::{CutOff, KnownPark, NotPassed, PassedAnswer, PassedCall, Passing, Registry};
 use parkgate_intake::{ParkName, PassedBody};
 use parkgate_store::Subscriber;
 use parkgate_wire::call::{CALLS, ReplyStyle};
@@ -50,9 +50,12 @@ pub(crate) async fn receive(server: &Arc<Server>, client: ClientAddress, request
     let path = head.uri.path().to_owned();
     match passed(server, client, head, body).await {
         Ok((to, answer)) => of_upstream(server, client, seqno, &path, &to, answer),
-        Err((to, why)) => {
+        Err(NotAnswered { park, to, why }) => {
             log(server, client, seqno, &path, to.as_deref(), &why);
             let mut response = here(server, seqno, &path, &why);
+            if park.is_some_and(|park| park.park.http_200_always) {
+                *response.status_mut() = StatusCode::OK;
+            }
             if has_body {
                 // Nobody reads on, and nothing can follow it.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -62,7 +65,18 @@ pub(crate) async fn receive(server: &Arc<Server>, client: ClientAddress, request
     }
 }
 
-type NotAnswered = (Option<Arc<Subscriber>>, AnsweredHere);
+/// A call that nobody else answers, with what is known of it.
+struct NotAnswered {
+    park: Option<Arc<KnownPark>>,
+    to: Option<Arc<Subscriber>>,
+    why: AnsweredHere,
+}
+
+impl From<AnsweredHere> for NotAnswered {
+    fn from(why: AnsweredHere) -> Self {
+        NotAnswered { park: None, to: None, why }
+    }
+}
 
 /// Passes it on, if there is somebody to pass it on to.
 async fn passed(
@@ -71,19 +85,21 @@ async fn passed(
     head: Head,
     body: Incoming,
 ) -> Result<(Arc<Subscriber>, PassedAnswer), NotAnswered> {
-    let here = |why| (None, why);
     let registry = server.gate.registry.load_full();
     let path = head.uri.path();
     let passing = server.gate.passing.as_ref().filter(|_| registry.is_compared() && may_be_passed_on(path));
-    let Some(passing) = passing else { return Err(here(AnsweredHere::NoUpstream)) };
+    let Some(passing) = passing else { return Err(AnsweredHere::NoUpstream.into()) };
     let limits = server.gate.settings.limits.intake();
     if body.size_hint().lower() > limits.body_bytes_max {
         let refusal = Refusal::BodyTooLarge { bytes_max: limits.body_bytes_max };
-        return Err(here(AnsweredHere::Refused(refusal)));
+        return Err(AnsweredHere::Refused(refusal).into());
     }
     let mut body = PassedBody::new(body, &limits, server.bodies.share(client.host()));
-    let park = park_of(&registry, &head, &mut body, client).await.map_err(here)?;
-    let Some(to) = registry.upstream(park.as_deref()).cloned() else { return Err(here(AnsweredHere::NoUpstream)) };
+    let park = park_of(&registry, &head, &mut body, client).await?;
+    let park_uuid = park.as_ref().map(|park| park.park.park_uuid.as_str());
+    let Some(to) = registry.upstream(park_uuid).cloned() else {
+        return Err(NotAnswered { park, to: None, why: AnsweredHere::NoUpstream });
+    };
     let call = PassedCall {
         path: path.to_owned(),
         query: head.uri.query().map(str::to_owned),
@@ -91,9 +107,9 @@ async fn passed(
         headers: head.headers,
         body,
     };
-    match pass(passing, &to, park.as_deref(), call).await {
+    match pass(passing, &to, park_uuid, call).await {
         Ok(answer) => Ok((to, answer)),
-        Err(why) => Err((Some(to), why)),
+        Err(why) => Err(NotAnswered { park, to: Some(to), why }),
     }
 }
 
@@ -115,7 +131,7 @@ async fn park_of(
     head: &Head,
     body: &mut PassedBody,
     client: ClientAddress,
-) -> Result<Option<String>, AnsweredHere> {
+) -> Result<Option<Arc<KnownPark>>, AnsweredHere> {
     let named = match head.uri.query().and_then(ParkName::in_query) {
         Some(named) => Some(named),
         None => {
@@ -128,7 +144,7 @@ async fn park_of(
     };
     let Some(named) = named else { return Ok(None) };
     match park_of_call(registry, &named, client.0) {
-        Ok(park) => Ok(Some(park.park.park_uuid.clone())),
+        Ok(park) => Ok(Some(park)),
         Err(refusal) => Err(AnsweredHere::Refused(refusal)),
     }
 }

@@ -78,6 +78,13 @@ fn a_platform_that_does_not_answer_in_time_or_at_all_is_answered_for() {
     let (upstream, release) = hanging();
     let mut gate = front(&upstream.server.url, PARK, &[("PARKGATE_FORWARD_TIMEOUT", "300ms")]);
     refused(get(&gate, "/gate/hang"), "没有应答");
+    // A park may want each of our replies with 200, since its software reads no other.
+    gate.ok(&["park", "set", DEMO_PARK, "--http-200", "always"]);
+    until("the gate knows that", || get(&gate, "/gate/hang").status() == 200);
+    let reply = get(&gate, "/gate/hang").text().unwrap();
+    assert!(reply.contains("\"code\":\"503\""), "{reply}");
+    gate.ok(&["park", "set", DEMO_PARK, "--http-200", "errors"]);
+    until("the gate knows that, too", || get(&gate, "/gate/hang").status() == 503);
     // Nor one that does not take the body.
     let body = vec![b'a'; 20 * 1024 * 1024];
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
