@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use parkgate_store::{Alarm, Images, Store};
+use parkgate_store::{Alarm, Images, Store, StoreError};
 
 use crate::clock::Clock;
 use crate::disk::Disk;
@@ -75,16 +75,21 @@ async fn follow_registry(upkeep: Upkeep) {
     let mut seen = upkeep.registry_version;
     loop {
         tokio::time::sleep(REGISTRY_EVERY).await;
-        let (store, known) = (Arc::clone(&upkeep.store), upkeep.registry.load_full());
+        let (store, registry) = (Arc::clone(&upkeep.store), Arc::clone(&upkeep.registry));
         let looked = tokio::task::spawn_blocking(move || {
             let version = store.registry_version()?;
-            if version == seen { Ok(None) } else { known.reload(store.as_ref()).map(|new| Some((version, new))) }
+            if version == seen {
+                return Ok::<_, StoreError>(None);
+            }
+            let new = registry.load().reload(store.as_ref())?;
+            // On this thread: long lists that nobody needs any more take a while to free.
+            registry.store(Arc::new(new));
+            Ok(Some(version))
         });
         match looked.await {
             Ok(Ok(None)) => {}
-            Ok(Ok(Some((version, new)))) => {
+            Ok(Ok(Some(version))) => {
                 seen = version;
-                upkeep.registry.store(Arc::new(new));
                 tracing::info!(registry_version = version, "parks and apps changed");
             }
             Ok(Err(error)) => tracing::warn!(%error, "parks and apps could not be read again"),
