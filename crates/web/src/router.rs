@@ -59,15 +59,17 @@ impl Routes {
         client: ClientAddress,
         request: http::Request<Incoming>,
     ) -> Result<Response, Infallible> {
+        let is_compared = self.server.gate.registry.load().is_compared();
         if let Some(call) = call_at(request.uri().path()) {
-            let is_compared = self.server.gate.registry.load().is_compared();
             return Ok(match call.kind {
                 Some(kind) if is_compared => compare::receive(&self.server, kind, client, request).await,
                 Some(kind) => push::receive(&self.server, kind, client, request).await,
                 None => before::receive(&self.server, client, request).await,
             });
         }
-        if passed::is_not_ours(request.method(), request.uri().path()) {
+        // Unless somebody else may take another method there, the route of free spaces says which one it takes.
+        let is_routed = request.uri().path() == SPACE_PATH && !is_compared;
+        if !is_routed && passed::is_not_ours(request.method(), request.uri().path()) {
             return Ok(passed::receive(&self.server, client, request).await);
         }
         // Nobody reads it here, and nothing can follow it.
