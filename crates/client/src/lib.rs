@@ -48,7 +48,7 @@ pub use dispatch::{ClaimBatch, ClaimWish, Dispatch, DispatchLimits, Queue, Relea
 pub use draft::{Draft, Signing, text_part};
 pub use duration::{InvalidDuration, parse_duration};
 pub use error::ClientError;
-pub use outcome::{Denial, Outcome, classify, classify_call};
+pub use outcome::{Denial, Outcome, classify, classify_call, lacks_call};
 pub use parkgate_wire::EntryAdvice;
 pub use rate::Rate;
 pub use record::{CarType, Enter, Leave, LeavePayment, PayType, PlateColor, Release, ReleaseType, Update};

@@ -96,16 +96,21 @@ pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outc
 /// ever, and says nothing of its other calls: neither is its address wrong, nor is it away.
 #[must_use]
 pub fn classify_call(call: &Call, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
-    if call.replies == ReplyStyle::Refusing {
-        let reply = Reply::from_bytes(body);
-        if reply.is_none() && is_unknown_call(status) {
-            return Outcome::Refused(unknown_call(call, status, None));
-        }
-        if let Some(reply) = reply.filter(does_not_know) {
-            return Outcome::Refused(unknown_call(call, status, Some(reply)));
-        }
+    let reply = Reply::from_bytes(body);
+    match lacks(call, status, reply.as_ref()) {
+        true => Outcome::Refused(unknown_call(call, status, reply)),
+        false => classify(status, retry_after, body),
     }
-    classify(status, retry_after, body)
+}
+
+/// Does this answer say that the platform does not know the call?
+#[must_use]
+pub fn lacks_call(call: &Call, status: u16, body: &[u8]) -> bool {
+    lacks(call, status, Reply::from_bytes(body).as_ref())
+}
+
+fn lacks(call: &Call, status: u16, reply: Option<&Reply>) -> bool {
+    call.replies == ReplyStyle::Refusing && reply.map_or_else(|| is_unknown_call(status), does_not_know)
 }
 
 /// What a router answers to a path, or to a method at a path, that it does not have.
@@ -130,7 +135,7 @@ fn unknown_call(call: &Call, status: u16, reply: Option<Reply>) -> Reply {
         said.as_deref().map(str::trim_end).unwrap_or_default()
     );
     let (seqno, data_node) = reply.map_or_else(Default::default, |reply| (reply.seqno, reply.data_node));
-    Reply { code: "404".into(), message: String::new(), hint: Some(hint), seqno, data_node, path: None }
+    Reply { code: "404".into(), message: "Not Found".into(), hint: Some(hint), seqno, data_node, path: None }
 }
 
 fn denied(denial: Denial, reply: Reply) -> Outcome {

@@ -172,6 +172,14 @@ impl Reply {
     }
 }
 
+/// The platform's own words at the beginning of a hint. The rest repeats what was sent: a string in brackets, or one that stands
+/// there without them.
+#[must_use]
+pub fn own_words(hint: &str) -> &str {
+    let said = hint.split('[').next().unwrap_or_default();
+    if said.contains('=') && hint.contains("&app_secret=***") { "" } else { said }
+}
+
 /// Looks at the platform's own words only: what follows a bracket or a backtick was sent by the car park.
 fn speaks_of_a_wrong_signature(text: &str) -> bool {
     const WRONG_ZH: [&str; 7] = ["不通过", "未通过", "失败", "错误", "不正确", "不匹配", "无效"];
@@ -316,6 +324,20 @@ mod tests {
             [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect::<Vec<u8>>();
         for body in [text.as_bytes(), &gbk, &utf_16] {
             assert_eq!(Reply::from_bytes(body).map(|reply| reply.message), Some("已忽略当前请求".into()));
+        }
+    }
+
+    #[test]
+    fn a_hint_has_own_words_and_what_was_sent() {
+        for (hint, said) in [
+            ("签名验证不通过[a=1&app_secret=***] 可能原因: x", "签名验证不通过"),
+            ("operator=李四&reason=x[y&app_secret=***", ""),
+            ("operator=李四&app_secret=*** 可能原因: x", ""),
+            ("参数`plate`未传递", "参数`plate`未传递"),
+            ("merchant=97919537, order=1", "merchant=97919537, order=1"),
+            ("", ""),
+        ] {
+            assert_eq!(own_words(hint), said, "{hint}");
         }
     }
 

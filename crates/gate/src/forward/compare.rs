@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use parkgate_client::{classify, now};
+use parkgate_client::{classify_call, lacks_call, now};
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Difference, Inline, Settled, Store, StoreError, Subscriber, SubscriberId};
+use parkgate_wire::reply::own_words;
 use parkgate_wire::{Form, PushKind, Reply};
 use reqwest::header::HeaderValue;
 
@@ -99,8 +100,11 @@ impl Forwarder {
         {
             Err(reason) => (DeliveryAnswer::Failed { reason, retry_after: None }, None),
             Ok(ReceivedReply { status, content_type, body, .. }) => {
-                let answer = DeliveryAnswer::of_protocol(classify(status, None, &body));
-                (answer, Some(Upstream { status, content_type, body }))
+                let call = kind.call();
+                let answer = DeliveryAnswer::of_protocol(classify_call(call, status, None, &body));
+                // Where it lacks the call, ours is the answer, if we have recorded the push.
+                let is_theirs = recorded.is_none() || !lacks_call(call, status, &body);
+                (answer, is_theirs.then_some(Upstream { status, content_type, body }))
             }
         };
         parts.figures.count(&subscriber.registered.name, answer.name());
@@ -152,8 +156,8 @@ impl Forwarder {
 pub fn summary(body: &[u8]) -> String {
     let Some(reply) = Reply::from_bytes(body) else { return String::new() };
     let code = if reply.is_success() { "200" } else { reply.code.as_str() };
-    let hint = reply.hint.as_deref().unwrap_or_default();
-    let hint: String = hint.split(['[', ' ']).next().unwrap_or_default().chars().take(80).collect();
+    let hint = own_words(reply.hint.as_deref().unwrap_or_default());
+    let hint: String = hint.split(' ').next().unwrap_or_default().chars().take(80).collect();
     format!("{code} {hint}").trim_end().to_owned()
 }
 

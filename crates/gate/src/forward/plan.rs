@@ -5,6 +5,7 @@ use std::time::Duration;
 use parkgate_client::{Backoff, Contact, Denial, Outcome};
 use parkgate_store::{Due, Settled};
 use parkgate_wire::UnixMillis;
+use parkgate_wire::reply::own_words;
 
 /// When deliveries are tried again, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +79,9 @@ impl DeliveryAnswer {
                 DeliveryAnswer::Failed { reason, retry_after: None }
             }
             Outcome::Denied { denial: Denial::Signature | Denial::Access, reason, reply } => {
-                let code = reply.map(|reply| reply.code).unwrap_or_default();
-                DeliveryAnswer::Denied(format!("{code} {}", masked(&reason)))
+                let (code, message) = reply.map(|reply| (reply.code, reply.message)).unwrap_or_default();
+                let said = Some(masked(&reason)).filter(|said| !said.is_empty()).unwrap_or(message);
+                DeliveryAnswer::Denied(format!("{code} {said}"))
             }
             Outcome::TooLarge { reason } => DeliveryAnswer::TooLarge(masked(&reason)),
             Outcome::TryLater { reason, retry_after } => DeliveryAnswer::Failed { reason, retry_after },
@@ -99,7 +101,7 @@ impl DeliveryAnswer {
 
 /// The beginning of a hint: the rest repeats what was sent, personal data included.
 fn masked(hint: &str) -> String {
-    hint.split('[').next().unwrap_or_default().chars().take(80).collect()
+    own_words(hint).chars().take(80).collect()
 }
 
 /// The present time.
@@ -203,6 +205,10 @@ mod tests {
         assert!(matches!(answer(r#"{"code":"400","message":"x"}"#), DeliveryAnswer::Refused(_)));
         assert_eq!(
             answer(r#"{"code":"401","message":"请求签名校验不通过"}"#),
+            DeliveryAnswer::Denied("401 请求签名校验不通过".into())
+        );
+        assert_eq!(
+            answer(r#"{"code":"401","message":"请求签名校验不通过","hint":"operator=李四&app_secret=***"}"#),
             DeliveryAnswer::Denied("401 请求签名校验不通过".into())
         );
         assert_eq!(answer(r#"{"code":"200","message":"签名错误"}"#), DeliveryAnswer::Denied("200 签名错误".into()));

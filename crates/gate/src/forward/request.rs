@@ -11,7 +11,7 @@ use crate::pictures::part_of;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use parkgate_client::{classify, http_date, now, retry_after, text_part};
+use parkgate_client::{classify_call, http_date, now, retry_after, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
 use parkgate_wire::{Call, PushKind, UnixMillis, call_endpoint, endpoint};
 use reqwest::header::HeaderValue;
@@ -69,7 +69,7 @@ impl Sender {
             Format::Relay => self.relay(url, outgoing).await,
             Format::OpenApi => {
                 let params = message::open_platform(outgoing, settings, &subscriber.registered.secret, now);
-                answer(form(self.http.post(url), &params)).await
+                answer(outgoing.record.kind.call(), form(self.http.post(url), &params)).await
             }
             Format::Webhook => {
                 let body = message::event(outgoing, settings);
@@ -95,11 +95,12 @@ impl Sender {
         }
         let had_pictures = !files.is_empty();
         let params = message::relayed(outgoing);
-        let answered = answer(with_files(self.http.post(url.clone()), params.clone(), files)?).await?;
+        let call = outgoing.record.kind.call();
+        let answered = answer(call, with_files(self.http.post(url.clone()), params.clone(), files)?).await?;
         match answered {
             DeliveryAnswer::TooLarge(reason) if had_pictures => {
                 tracing::warn!(delivery = %outgoing.due.id, reason, "too large for the subscriber: sent once more without its pictures");
-                answer(form(self.http.post(url), &params)).await
+                answer(call, form(self.http.post(url), &params)).await
             }
             answered => Ok(answered),
         }
@@ -213,9 +214,9 @@ fn retry_after_of(reply: &reqwest::Response) -> Option<Duration> {
     retry_after(header("retry-after")?, date, now())
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<DeliveryAnswer, String> {
+async fn answer(call: &Call, request: reqwest::RequestBuilder) -> Result<DeliveryAnswer, String> {
     let ReceivedReply { status, retry_after, body, .. } = received(request, REPLY_BYTES_MAX).await?;
-    Ok(DeliveryAnswer::of_protocol(classify(status, retry_after, &body)))
+    Ok(DeliveryAnswer::of_protocol(classify_call(call, status, retry_after, &body)))
 }
 
 /// Classifies a webhook's answer by its status. The body is read only so that the connection can be used again; errors there do

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use parkgate_testbed::{Scripted, ScriptedReply, TestGate, enter, leave, md5_hex};
+use parkgate_testbed::{Scripted, ScriptedReply, TestGate, enter, leave, md5_hex, release, update};
 use serde_json::Value;
 
 use crate::PARKGATE;
@@ -102,6 +102,32 @@ fn a_relay_that_is_too_large_goes_once_more_without_its_pictures() {
     gate.taken("leave", leave("L1", &[]));
     eventually(|| counts(&gate) == (Value::from(0), Value::from(1)));
     assert_eq!(all.requests(), 1, "it had none");
+}
+
+/// It is not away: what it knows goes on as it did, and what it lacks is a dead letter that says so.
+#[test]
+fn a_platform_that_lacks_releases_and_updates_gets_everything_else() {
+    let platform = Scripted::start(|request| {
+        let lacks = ["/release ", "/update "].iter().any(|call| request.head.contains(call));
+        match lacks {
+            true => ScriptedReply::says(404, "<html>not found</html>"),
+            false => ScriptedReply::says(200, r#"{"code":"200"}"#),
+        }
+    });
+    let gate = forwarding(&[]);
+    subscribe(&gate, &platform.url, "relay");
+    gate.ok(&["subscriber", "set", "city", "--events", "enter,leave,release,update"]);
+    for number in 0..10 {
+        let serial = format!("L{number}");
+        gate.taken("leave", leave(&serial, &[]));
+        for (call, pairs) in [("release", release(&serial, &[])), ("update", update(&serial, &serial, &[]))] {
+            assert_eq!(gate.push(call, pairs).1["code"], "1001");
+        }
+    }
+    eventually(|| counts(&gate) == (Value::from(0), Value::from(20)));
+    assert_eq!(platform.requests(), 30, "each once");
+    let dead = gate.json(&["delivery", "list", "--state", "dead"]).to_string();
+    assert!(dead.contains("平台没有`release`接口") && dead.contains("平台没有`update`接口"), "{dead}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 
-use parkgate_testbed::{release, update};
+use parkgate_testbed::{Scripted, ScriptedReply, release, update};
 
 #[test]
 fn a_compared_platform_answers_and_where_ours_differs_is_written_down() {
@@ -105,6 +105,47 @@ fn what_we_refuse_is_not_answered_while_the_compared_platform_is_away() {
     );
     vendor.turns(SubscriberAnswer::TAKES);
     until("it is asked again", || wrong().1["code"] == "1001");
+}
+
+/// It is not away, and it has no answer of its own: ours is given, and it goes on answering all else.
+#[test]
+fn a_compared_platform_that_lacks_releases_and_updates_still_answers_the_rest() {
+    let platform = Scripted::start(|request| {
+        let lacks = ["/release ", "/update "].iter().any(|call| request.head.contains(call));
+        match lacks {
+            true => ScriptedReply::says(404, r#"{"status":404,"error":"Not Found"}"#),
+            false => ScriptedReply::says(200, r#"{"code":"200","message":"OK","seqno":"theirs"}"#),
+        }
+    });
+    let front = Forwarding::on(None, &[]);
+    front.subscribe("vendor", &platform.url, &["--format", "relay", "--compare", "--park", DEMO_PARK]);
+    front.ok(&["subscriber", "set", "vendor", "--events", "enter,leave,release,update"]);
+    let mut number = 0;
+    let mut is_theirs = || {
+        number += 1;
+        front.gate.push("enter", enter(&format!("E{number}"), &[])).1["seqno"] == "theirs"
+    };
+    until("the gate asks the vendor", &mut is_theirs);
+    for number in 0..10 {
+        let serial = format!("S{number}");
+        for (call, pairs) in [("release", release(&serial, &[])), ("update", update(&serial, &serial, &[]))] {
+            let (status, reply) = front.gate.push(call, pairs);
+            assert_eq!((status, &reply["code"], &reply["hint"]), (200, &"1001".into(), &Value::Null), "{reply}");
+        }
+    }
+    assert!(is_theirs(), "twenty in a row, and it is not away");
+    // What we refuse is not held back for want of an answer of theirs.
+    assert_eq!(front.gate.push("update", update("W", "S0", &[("plate", "")])).0, 404);
+    let wrong = parkgate_testbed::signed(update("W", "S0", &[]), "wrong");
+    let body = parkgate_testbed::body(&wrong).into_bytes();
+    assert_eq!(front.gate.post("update", "application/x-www-form-urlencoded", body).0, 404);
+    let dead = || front.json(&["delivery", "list", "--state", "dead"]);
+    until("they are given up", || dead().as_array().unwrap().len() == 20);
+    let dead = dead();
+    assert!(dead.to_string().contains("平台没有`release`接口"), "{dead}");
+    let differences = front.json(&["subscriber", "differences", "vendor"]);
+    let ours: Vec<_> = differences.as_array().unwrap().iter().map(|one| one["ours"].as_str().unwrap()).collect();
+    assert_eq!(ours, ["401", "400 参数`plate`未传递"], "of these two alone, and nothing of what was sent");
 }
 
 #[test]
