@@ -162,3 +162,39 @@ impl Registry {
         self.apps.get(app_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parkgate_ledger::plate_list::{ListedPlate, PlateChange, PlateList};
+    use parkgate_store::{NewPark, ParkChange};
+
+    use super::*;
+
+    #[test]
+    fn lists_by_plate_are_read_again_only_when_they_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = parkgate_store::open(folder.path(), None).unwrap();
+        for park_uuid in ["a", "b"] {
+            let (park_uuid, name, secret) = (park_uuid.to_owned(), park_uuid.to_owned(), Secret::new("s"));
+            let park = NewPark { park_uuid, merchant: None, name, secret, strict: false, total_parking_space: None };
+            store.add_park(&park).unwrap();
+        }
+        let put = |plate: &str, list| {
+            let entry = ListedPlate::new(plate, list, None).unwrap();
+            store.change_plates("a", PlateChange::Put(&[entry])).unwrap();
+        };
+        let lists = |registry: &Registry, park_uuid: &str| Arc::clone(&registry.park(park_uuid).unwrap().plates);
+        put("粤B1", PlateList::Allow);
+        let first = Registry::load(&store).unwrap();
+        assert_eq!(lists(&first, "a").list_of("粤b·1"), Some(PlateList::Allow));
+        assert_eq!(lists(&first, "b").list_of("粤B1"), None);
+        store.change_park("a", &ParkChange { refuse_when_full: Some(true), ..ParkChange::default() }).unwrap();
+        let second = first.reload(&store).unwrap();
+        assert!(second.park("a").unwrap().park.refuse_when_full);
+        assert!(Arc::ptr_eq(&lists(&first, "a"), &lists(&second, "a")), "they may be long");
+        put("粤B1", PlateList::Deny);
+        let third = second.reload(&store).unwrap();
+        assert_eq!(lists(&third, "a").list_of("粤B1"), Some(PlateList::Deny));
+        store.close().unwrap();
+    }
+}
