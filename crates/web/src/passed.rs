@@ -28,6 +28,9 @@ static NO_SUCH_CALL: LazyLock<String> = LazyLock::new(|| {
     format!("没有这个接口, 请检查推送地址 (no such call: check the URL); 现有 there are: {calls}, GET {SPACE_PATH}")
 });
 
+/// What is said to whoever asks for free spaces by another method.
+const USE_GET: &str = "请用GET, 参数在地址中 (use GET, parameters in the address)";
+
 /// Is it a call of the protocol, but none of ours? A question for free spaces is ours by its method.
 pub(crate) fn is_not_ours(method: &Method, path: &str) -> bool {
     let is_space = path == SPACE_PATH && (method == Method::GET || method == Method::HEAD);
@@ -177,6 +180,10 @@ fn of_upstream(
 /// Our own answer.
 fn here(server: &Server, seqno: Seqno, path: &str, why: &AnsweredHere) -> Response {
     let (status, code, hint) = match why {
+        // The path is ours, and only its method is not.
+        AnsweredHere::NoUpstream if path == SPACE_PATH => {
+            (StatusCode::METHOD_NOT_ALLOWED, ReplyCode::BadRequest, USE_GET.to_owned())
+        }
         AnsweredHere::NoUpstream => {
             server.gate.figures.unknown_calls.count(&shown_path(path));
             (StatusCode::NOT_FOUND, ReplyCode::BadRequest, NO_SUCH_CALL.clone())

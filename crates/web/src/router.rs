@@ -25,7 +25,7 @@ fn public(server: Arc<Server>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route(METRICS, get(elsewhere))
-        .route(SPACE_PATH, get(space::answer).fallback(not_a_get))
+        .route(SPACE_PATH, get(space::answer))
         .fallback(unknown_path)
         .with_state(server)
 }
@@ -82,18 +82,6 @@ impl Routes {
         }
         Ok(response)
     }
-}
-
-async fn not_a_get(State(server): State<Arc<Server>>, request: Request) -> Response {
-    let hint = "请用GET, 参数在地址中 (use GET, parameters in the address)";
-    let json = ReplyCode::BadRequest.to_json(
-        ReplyStyle::Ignoring,
-        Some(hint),
-        server.gate.next_seqno(),
-        &server.gate.settings.node,
-        request.uri().path(),
-    );
-    json_response(StatusCode::METHOD_NOT_ALLOWED, json)
 }
 
 async fn unknown_path(State(server): State<Arc<Server>>, request: Request) -> Response {

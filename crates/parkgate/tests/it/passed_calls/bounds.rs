@@ -182,7 +182,7 @@ fn an_answer_that_ends_or_stops_midway_is_cut_off_there() {
 #[test]
 fn a_body_is_bounded_in_size_and_time_as_any_other() {
     let upstream = Upstream::fine();
-    let limits = [("PARKGATE_LIMITS_BODY_BYTES_MAX", "100000"), ("PARKGATE_LIMITS_BODY_IDLE_TIMEOUT", "300ms")];
+    let limits = [("PARKGATE_LIMITS_BODY_BYTES_MAX", "100000"), ("PARKGATE_LIMITS_BODY_IDLE_TIMEOUT", "1s")];
     let gate = front(&upstream.server.url, PARK, &limits);
     let head = |more: &str| format!("POST /gate/x?park_uuid={DEMO_PARK} HTTP/1.1\r\nHost: g\r\n{more}\r\n\r\n");
     let ask = |request: String| String::from_utf8(raw(&gate, request.as_bytes())).unwrap();

@@ -103,5 +103,7 @@ fn without_such_a_subscriber_the_hint_names_the_calls_that_exist() {
     assert_eq!((&reply["code"], &reply["message"]), (&"400".into(), &"请求参数错误".into()));
     let counted = "parkgate_unknown_calls_total{path=\"/gate/1.0/parking/internal/blacklist\"} 1";
     assert!(gate.metrics().contains(counted), "{}", gate.metrics());
+    // A question for free spaces is ours, and asked by GET.
+    assert_eq!(call(&gate, Method::PUT, "/gate/1.0/parking/realtime/space").send().unwrap().status(), 405);
     assert_eq!(upstream.received(), 0);
 }
