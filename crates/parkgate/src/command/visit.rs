@@ -66,6 +66,7 @@ fn row(visit: &Visit) -> Vec<String> {
         match (visit.leave_time, state(visit)) {
             (Some(time), _) => output::time(time.0),
             (None, "inside") => "在场 inside".into(),
+            (None, _) if !visit.releases.is_empty() => "仅放行 release".into(),
             (None, _) => "-".into(),
         },
         visit.parking_serial.clone(),
