@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use parkgate_intake::ParkName;
-use parkgate_ledger::Arrival;
+use parkgate_ledger::{Arrival, counts_as_of};
 use parkgate_store::{Entry, Inline};
 use parkgate_wire::call::{Call, ReplyStyle};
 use parkgate_wire::push::{check_required, check_times};
@@ -299,6 +299,7 @@ impl Admitted {
                 park: park.park.records_of(push.entered_by(context.received_at)),
                 kind: push.kind,
                 gives_leave: push.kind == PushKind::Update && push.leave_time.is_some(),
+                done_at: counts_as_of(push.done_time.unwrap_or(context.received_at), context.received_at),
                 digest: push.params.digest(push.kind, content_key),
                 seqno: context.seqno,
                 event_time: push.event_time(context.received_at),

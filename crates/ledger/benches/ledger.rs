@@ -17,6 +17,7 @@ fn arrival(number: u64) -> Arrival {
         parking_serial: format!("20210602{number:010}"),
         own_key: None,
         gives_leave: false,
+        done_at: UnixMillis(0),
         enter_time: UnixMillis(event_time.0 - 3_600_000),
         event_time,
         received_at: event_time,

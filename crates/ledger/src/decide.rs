@@ -5,7 +5,7 @@
 
 use parkgate_wire::PushKind;
 
-use crate::touch::{Keys, Loaded, ParkSpace, Slots, StandingRecord, StandingRecords};
+use crate::touch::{Keys, LeftByUpdate, Loaded, ParkSpace, Slots, StandingRecord, StandingRecords};
 use crate::{Arrival, ParkId, RecordId, Space, SpaceEvent, Verdict};
 
 /// How many other contents are kept under one key as conflicts of its record: with more, a person would not find what
@@ -23,6 +23,8 @@ pub struct Decision {
     pub payments: Vec<NewPayment>,
     /// Counts that changed.
     pub spaces: Vec<(ParkId, Space)>,
+    /// Stored updates that do not count any more: something else says when their vehicle left.
+    pub withdrawn: Vec<(ParkId, RecordId)>,
 }
 
 /// An accepted push, or a conflict kept beside one.
@@ -32,8 +34,8 @@ pub struct NewRecord {
     pub arrival: usize,
     /// The record that has the key, if this one is kept as a conflict of it.
     pub conflict_with: Option<RecordRef>,
-    /// −1 or +1, if it counts for free spaces: an enter or a leave that reported no snapshot of its own, or the first update
-    /// that says that a vehicle left.
+    /// −1 or +1, if it counts for free spaces: an enter or a leave that reported no snapshot of its own, or, while there is no
+    /// leave, the last update that says when the vehicle left.
     pub counted: Option<i64>,
     /// Orders not accepted.
     pub refused_orders: Vec<String>,
@@ -94,7 +96,7 @@ impl BatchState {
         }
         let record = self.decision.records.len();
         let refused_orders = self.take_orders(record, arrival, slots);
-        let counted = self.count(arrival, slots);
+        let counted = self.count(record, arrival, slots);
         self.decision.records.push(NewRecord {
             arrival: index,
             conflict_with: None,
@@ -130,33 +132,62 @@ impl BatchState {
         refused
     }
 
-    fn count(&mut self, arrival: &Arrival, slots: &Slots) -> Option<i64> {
+    fn count(&mut self, record: usize, arrival: &Arrival, slots: &Slots) -> Option<i64> {
         let park = self.parks.get_mut(slots.park)?;
         let as_of = arrival.counts_as_of();
+        let (delta, withdrawn) = match self.standing.get_mut(slots.stay) {
+            None => (0, None),
+            Some(stay) => delta(record, arrival, stay),
+        };
+        if let Some(update) = withdrawn {
+            park.count(SpaceEvent { as_of: update.as_of, delta: -1 });
+            match update.record {
+                RecordRef::Stored(id) => self.decision.withdrawn.push((arrival.park, id)),
+                RecordRef::New(index) => {
+                    if let Some(new) = self.decision.records.get_mut(index) {
+                        new.counted = None;
+                    }
+                }
+            }
+        }
         if let Some(report) = arrival.space {
             park.now.space.report(report, as_of, &park.now.later_events);
             return None;
         }
-        let delta = self.standing.get_mut(slots.stay).map_or(0, |stay| delta(arrival, stay));
         if delta == 0 {
             return None;
         }
-        let event = SpaceEvent { as_of, delta };
-        park.now.space.count(event);
-        park.now.later_events.push(event);
+        park.count(SpaceEvent { as_of, delta });
         Some(delta)
     }
 }
 
-/// What an arrival that reports no free spaces adds to them. A vehicle leaves once, whether a leave says so or an update.
-fn delta(arrival: &Arrival, stay: &mut StandingRecords) -> i64 {
+impl ParkState {
+    fn count(&mut self, event: SpaceEvent) {
+        self.now.space.count(event);
+        self.now.later_events.push(event);
+    }
+}
+
+/// What an arrival that reports no free spaces adds to them, and the update whose count it takes the place of. A vehicle leaves
+/// once, and in whatever order it is said: a leave goes before updates, and of these the last one in their own order counts.
+fn delta(record: usize, arrival: &Arrival, stay: &mut StandingRecords) -> (i64, Option<LeftByUpdate>) {
     match arrival.kind {
-        PushKind::Enter => -1,
-        PushKind::Leave => i64::from(!stay.left_by_update),
+        PushKind::Enter => (-1, None),
+        PushKind::Leave => (1, stay.left_by_update.take()),
         PushKind::Update if arrival.gives_leave && stay.of(PushKind::Leave).is_none() => {
-            i64::from(!std::mem::replace(&mut stay.left_by_update, true))
+            let update = LeftByUpdate {
+                record: RecordRef::New(record),
+                as_of: arrival.counts_as_of(),
+                done_at: arrival.done_at,
+                received_at: arrival.received_at,
+            };
+            match stay.left_by_update {
+                Some(other) if other.order() > update.order() => (0, None),
+                _ => (1, stay.left_by_update.replace(update)),
+            }
         }
-        PushKind::Update | PushKind::Release => 0,
+        PushKind::Update | PushKind::Release => (0, None),
     }
 }
 

@@ -27,9 +27,12 @@ pub mod visit;
 
 pub use decide::{CONFLICTS_MAX, Decision, NewPayment, NewRecord, RecordRef, decide};
 pub use space::{AHEAD_MAX_MS, Recount, ShownSpace, Snapshot, Space, SpaceEvent, counts_as_of};
-pub use touch::{Keys, Loaded, OrderKey, ParkKey, ParkSpace, RecordKey, StandingRecord, StandingRecords, touches};
+pub use touch::{
+    Keys, LeftByUpdate, Loaded, OrderKey, ParkKey, ParkSpace, RecordKey, StandingRecord, StandingRecords, touches,
+};
 pub use verdict::Verdict;
 
+use parkgate_wire::push::UPDATE_KEY;
 use parkgate_wire::{Digest, Payment, PushKind, Seqno, SpaceReport, UnixMillis};
 
 /// A park's key in the store: small, so that indexes stay narrow.
@@ -51,7 +54,7 @@ impl Arrival {
     #[must_use]
     pub fn shown_key(&self) -> &str {
         match self.kind {
-            PushKind::Update => self.key(),
+            PushKind::Update => self.key().strip_prefix(UPDATE_KEY).unwrap_or(self.key()),
             PushKind::Enter | PushKind::Leave | PushKind::Release => &self.parking_serial,
         }
     }
@@ -80,6 +83,8 @@ pub struct Arrival {
     pub event_time: UnixMillis,
     /// An update that says that the vehicle left.
     pub gives_leave: bool,
+    /// When a release or an update was made, as it says; one from the future counts as of its receipt, as free spaces do.
+    pub done_at: UnixMillis,
     /// When the request was received: free spaces do not believe a time far later than that ([`counts_as_of`]).
     pub received_at: UnixMillis,
     /// Equal for two pushes of the same content.

@@ -139,8 +139,28 @@ pub struct Loaded {
 #[derive(Debug, Default, Clone)]
 pub struct StandingRecords {
     records: [Option<StandingRecord>; PushKind::ALL.len()],
-    /// An update counted that the vehicle of this serial left.
-    pub left_by_update: bool,
+    /// The update that counts that the vehicle of this serial left.
+    pub left_by_update: Option<LeftByUpdate>,
+}
+
+/// An update that says when a vehicle left, and counts for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftByUpdate {
+    /// Its row.
+    pub record: RecordRef,
+    /// The time as of which it counts.
+    pub as_of: UnixMillis,
+    /// When it was made ([`Arrival::done_at`]).
+    pub done_at: UnixMillis,
+    /// When it was received.
+    pub received_at: UnixMillis,
+}
+
+impl LeftByUpdate {
+    /// Updates apply in this order.
+    pub(crate) fn order(&self) -> (UnixMillis, UnixMillis) {
+        (self.done_at, self.received_at)
+    }
 }
 
 impl StandingRecords {

@@ -14,7 +14,7 @@ pub struct RecordFacts {
     pub record: RecordId,
     /// `enter_time`, if the push gives one.
     pub enter_time: Option<UnixMillis>,
-    /// `operate_time` or `release_time`; when it was received, if there is none.
+    /// `operate_time` or `release_time`; when it was received, if there is none or it is far in the future.
     pub done_at: UnixMillis,
     /// When it was received.
     pub received_at: UnixMillis,
@@ -50,15 +50,6 @@ pub struct VisitRecords<R> {
     pub notes: Vec<VisitNote>,
 }
 
-/// Is the vehicle inside?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VisitState {
-    /// Entered, and not left.
-    Inside,
-    /// Left, whether or not its enter ever came.
-    Left,
-}
-
 /// What looks wrong about a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VisitNote {
@@ -66,6 +57,8 @@ pub enum VisitNote {
     EnterTimeMismatch,
     /// The leave was recorded before any enter.
     LeaveWithoutEnter,
+    /// As corrected, it left before it entered.
+    LeaveBeforeEnter,
 }
 
 impl VisitNote {
@@ -75,6 +68,7 @@ impl VisitNote {
         match self {
             VisitNote::EnterTimeMismatch => "enter_time_mismatch",
             VisitNote::LeaveWithoutEnter => "leave_without_enter",
+            VisitNote::LeaveBeforeEnter => "leave_before_enter",
         }
     }
 
@@ -86,12 +80,14 @@ impl VisitNote {
                 "同一流水的入场与离场推送的`enter_time`不一致, 视为两条记录 (enter and leave differ in enter_time)"
             }
             VisitNote::LeaveWithoutEnter => "离场时没有入场记录 (the leave was recorded before any enter)",
+            VisitNote::LeaveBeforeEnter => "离场时间早于入场时间 (leave_time is before enter_time)",
         }
     }
 }
 
-/// The visits of one serial: one, if the enter times of its halves agree or an update gives the enter time of the stay; else
-/// two, the leave's first. Updates of a serial with two visits hold for both. Releases and updates whose enter and leave never
+/// The visits of one serial: one, if its leave has the enter time of its enter, or one that an update gives; else two, the
+/// leave's first. Of a serial with two visits, an update that gives an enter time is of the
+/// enter, any other of both. Releases and updates whose enter and leave never
 /// came are a visit by themselves.
 pub fn join<R: Clone>(records: SerialRecords<R>, facts: impl Fn(&R) -> RecordFacts) -> Vec<VisitRecords<R>> {
     let SerialRecords { enter, leave, mut releases, mut updates } = records;
@@ -101,7 +97,7 @@ pub fn join<R: Clone>(records: SerialRecords<R>, facts: impl Fn(&R) -> RecordFac
     };
     releases.sort_by_key(order);
     updates.sort_by_key(order);
-    let is_corrected = updates.iter().any(|update| facts(update).enter_time.is_some());
+    let given: Vec<UnixMillis> = updates.iter().filter_map(|update| facts(update).enter_time).collect();
     let visit = |enter, leave, releases, updates, notes| VisitRecords {
         records: SerialRecords { enter, leave, releases, updates },
         notes,
@@ -112,19 +108,26 @@ pub fn join<R: Clone>(records: SerialRecords<R>, facts: impl Fn(&R) -> RecordFac
         (None, leave) => vec![visit(None, leave, releases, updates, vec![VisitNote::LeaveWithoutEnter])],
         (Some(enter), Some(leave)) => {
             let (entered, left) = (facts(&enter), facts(&leave));
-            if entered.enter_time == left.enter_time || is_corrected {
+            let is_of = |time: UnixMillis| left.enter_time.is_some_and(|left| is_same_time(time, left));
+            if entered.enter_time == left.enter_time || given.into_iter().any(is_of) {
                 let late = entered.record > left.record;
                 let notes = if late { vec![VisitNote::LeaveWithoutEnter] } else { Vec::new() };
                 return vec![visit(Some(enter), Some(leave), releases, updates, notes)];
             }
             let (at_entrance, at_exit) = releases.into_iter().partition(|release| facts(release).is_at_entrance);
             let notes = vec![VisitNote::EnterTimeMismatch];
+            let of_either = updates.iter().filter(|update| facts(update).enter_time.is_none()).cloned().collect();
             vec![
-                visit(None, Some(leave), at_exit, updates.clone(), notes.clone()),
+                visit(None, Some(leave), at_exit, of_either, notes.clone()),
                 visit(Some(enter), None, at_entrance, updates, notes),
             ]
         }
     }
+}
+
+/// Is it the same time? Updates may write theirs without milliseconds.
+fn is_same_time(given: UnixMillis, known: UnixMillis) -> bool {
+    given == known || (given.0 % 1000 == 0 && given.0 == known.0 - known.0.rem_euclid(1000))
 }
 
 /// What an update can correct, by protocol name; times are compared as milliseconds.
@@ -144,6 +147,11 @@ pub struct Correction {
     pub after: String,
 }
 
+fn is_same(name: &str, given: &str, value: &str) -> bool {
+    let times = || UnixMillis::parse(given).zip(UnixMillis::parse(value));
+    given == value || name.ends_with("_time") && times().is_some_and(|(given, value)| is_same_time(given, value))
+}
+
 /// Reads values through updates, in the order of [`join`]: what they say in the end, and what each update changed.
 #[must_use]
 pub fn correct(
@@ -153,17 +161,12 @@ pub fn correct(
     let mut apply = |update: &CorrectableValues| {
         let mut changed = Vec::new();
         for ((name, value), given) in CORRECTABLE.into_iter().zip(&mut values).zip(update) {
-            let Some(after) = given.clone().filter(|given| Some(given) != value.as_ref()) else { continue };
+            let says_the_same = |given: &String| value.as_ref().is_some_and(|value| is_same(name, given, value));
+            let Some(after) = given.clone().filter(|given| !says_the_same(given)) else { continue };
             changed.push(Correction { name, before: value.replace(after.clone()), after });
         }
         changed
     };
     let corrections = updates.iter().map(&mut apply).collect();
     (values, corrections)
-}
-
-/// Is the vehicle inside? As long as nothing says when it left.
-#[must_use]
-pub fn state(leave_time: Option<UnixMillis>) -> VisitState {
-    if leave_time.is_some() { VisitState::Left } else { VisitState::Inside }
 }

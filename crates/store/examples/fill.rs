@@ -81,6 +81,7 @@ fn entry((number, parks): (u64, u64), kind: PushKind, pictures: Vec<(String, Arc
             parking_serial: serial,
             own_key: None,
             gives_leave: false,
+            done_at: UnixMillis(0),
         },
         params: format!(r#"{{"plate":"{plate}","car_desc":"临时车","car_type":"1","total_value":"500"}}"#),
         plate: Some(plate),

@@ -134,6 +134,7 @@ fn entry(number: u64, has_space: bool) -> Entry {
             parking_serial: serial,
             own_key: None,
             gives_leave: false,
+            done_at: UnixMillis(0),
             enter_time: UnixMillis(event_time - 3_600_000),
             event_time: UnixMillis(event_time),
             received_at: UnixMillis(event_time),

@@ -1,8 +1,10 @@
 //! What stored rows mean, whichever database they are in: codes, the places that sealed texts are bound to, and how a visit
 //! is put together.
 
-use parkgate_ledger::visit::{CORRECTABLE, CorrectableValues, RecordFacts, SerialRecords, VisitRecords, correct, join};
-use parkgate_ledger::{Arrival, ParkId, RecordId, Recount, SpaceEvent, counts_as_of};
+use parkgate_ledger::visit::{
+    CORRECTABLE, CorrectableValues, RecordFacts, SerialRecords, VisitNote, VisitRecords, correct, join,
+};
+use parkgate_ledger::{Arrival, LeftByUpdate, ParkId, RecordId, RecordRef, Recount, SpaceEvent, counts_as_of};
 use parkgate_wire::push::{entry_text, payment_entries};
 use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, TRANSPORT_NAMES, UnixMillis};
@@ -58,6 +60,24 @@ pub(crate) fn kind_code(kind: PushKind) -> i64 {
 pub(crate) fn kind_of(code: i64) -> PushKind {
     let known = PushKind::ALL.into_iter().find(|kind| kind_code(*kind) == code);
     known.unwrap_or(PushKind::Leave)
+}
+
+/// The update that counts for a leave: its row, when it says the vehicle left, when it was received, and what it sent.
+pub(crate) fn left_by_update(
+    id: i64,
+    event_time: i64,
+    received_at: i64,
+    params: &str,
+) -> Result<LeftByUpdate, StoreError> {
+    let received_at = UnixMillis(received_at);
+    let params = object(params.as_bytes())?;
+    let made = params.get("operate_time").and_then(Value::as_str).and_then(UnixMillis::parse_iso);
+    Ok(LeftByUpdate {
+        record: RecordRef::Stored(RecordId(id)),
+        as_of: counts_as_of(UnixMillis(event_time), received_at),
+        done_at: counts_as_of(made.unwrap_or(received_at), received_at),
+        received_at,
+    })
 }
 
 /// The serial of the stay that a release or an update is about; an enter and a leave stand under theirs.
@@ -187,7 +207,10 @@ fn facts(found: &StoredRecord) -> RecordFacts {
     RecordFacts {
         record: RecordId(found.id),
         enter_time: if found.view.kind.is_half() { Some(found.enter_time) } else { given("enter_time") },
-        done_at: given("operate_time").or_else(|| given("release_time")).unwrap_or(received_at),
+        done_at: counts_as_of(
+            given("operate_time").or_else(|| given("release_time")).unwrap_or(received_at),
+            received_at,
+        ),
         received_at,
         is_at_entrance: params.get("release_type").and_then(Value::as_str) == Some("1"),
     }
@@ -228,8 +251,14 @@ pub(crate) fn visit_of(
     }
     let (values, corrections) = correct(values, &updates.iter().map(correctable).collect::<Vec<_>>());
     let [plate, _, _, _, enter_time, leave_time] = &values;
+    let mut notes = notes;
     let time = |text: &Option<String>| text.as_deref().and_then(UnixMillis::parse);
     let first = leave.iter().chain(&enter).chain(&updates).chain(&releases).next();
+    if corrections.iter().any(|some| !some.is_empty())
+        && time(leave_time).zip(time(enter_time)).is_some_and(|(l, e)| l < e)
+    {
+        notes.push(VisitNote::LeaveBeforeEnter);
+    }
     Visit {
         park_uuid: park_uuid.to_owned(),
         parking_serial: parking_serial.to_owned(),

@@ -71,7 +71,7 @@ fn advise_fields(call: &Call, params: &Params, found: &mut Vec<Advisory>) {
                 let expected = match field.need {
                     Need::Strict => true,
                     Need::StrictWithApp => params.get("app_id").is_some(),
-                    Need::Optional | Need::Required | Need::RequiredForLeave => false,
+                    Need::Optional | Need::Required | Need::Sent | Need::RequiredForLeave => false,
                 };
                 if expected {
                     let message = format!("参数`{0}`在文档中必填但未传递 ({0} is marked required)", field.name);

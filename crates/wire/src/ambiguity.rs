@@ -9,42 +9,58 @@
 //! 2. Any *other* name inside a value is refused where it sorts between the documented parameters around it. An image
 //!    address with `…&fm=193&f=GIF` passes: `fm` cannot come after `leave_image`.
 //!
+//! 3. Where a page has `capture_image`, whose name sorts before most others: if its value is an address, other names in it are the
+//!    address's own, and instead an undocumented parameter that comes directly after it is refused. There a name is
+//!    documented if any page has it.
+//!
 //! Why one reading is left: suppose two readings of one string both pass, and take a parameter that starts in one but
 //! not in the other. If its name is documented, rule 1 refuses the other reading. So both have the same documented
 //! parameters, and any further name that only one has lies in order between those, where rule 2 refuses the reading
-//! without it.
+//! without it, or rule 3 the reading that has it.
 
 use crate::call::Call;
 use crate::canonical::Canonical;
-use crate::field::is_name;
+use crate::field::{CAPTURE_IMAGE, is_name, known};
 
 /// The parameter whose value can be read as another parameter, and that other name; `None` if there is only one
 /// reading. A documented name is one of this call's own page.
 pub(crate) fn other_reading(canonical: &Canonical, call: &Call) -> Option<(String, String)> {
     let text = canonical.text.as_str();
-    if memchr::memchr_iter(b'&', text.as_bytes()).count() < canonical.starts.len() {
+    let has_capture = call.documents(CAPTURE_IMAGE);
+    if !has_capture && memchr::memchr_iter(b'&', text.as_bytes()).count() < canonical.starts.len() {
         // Every `&` separates two parameters: by far the most common case.
         return None;
     }
     let mut starts = canonical.starts.iter().copied().peekable();
-    let first = name_at(text, starts.next()?)?;
+    let is_documented = |name: &str| if has_capture { known(name) } else { call.documents(name) };
+    let is_address = |at: usize| has_capture && is_capture_address(text, at);
+    let first_at = starts.next()?;
+    let first = name_at(text, first_at)?;
+    let mut in_address = is_address(first_at);
     let mut holder = first;
     let mut documented_before = first;
     for ampersand in memchr::memchr_iter(b'&', text.as_bytes()) {
         let position = ampersand + 1;
         if starts.next_if_eq(&position).is_some() {
-            holder = name_at(text, position)?;
-            if call.documents(holder) {
+            let name = name_at(text, position)?;
+            if in_address && !is_documented(name) {
+                return Some((holder.to_owned(), name.to_owned()));
+            }
+            (holder, in_address) = (name, is_address(position));
+            if is_documented(holder) {
                 documented_before = holder;
             }
             continue;
         }
         let Some(inner) = name_at(text, position) else { continue };
-        let refused = if call.documents(inner) {
+        let refused = if is_documented(inner) {
             inner > first
+        } else if in_address {
+            false
         } else {
             // The first parameter counts like a documented one: every reading starts with it.
-            inner >= documented_before && next_documented(text, starts.clone(), call).is_none_or(|next| inner <= next)
+            inner >= documented_before
+                && next_documented(text, starts.clone(), is_documented).is_none_or(|next| inner <= next)
         };
         if refused {
             return Some((holder.to_owned(), inner.to_owned()));
@@ -53,8 +69,18 @@ pub(crate) fn other_reading(canonical: &Canonical, call: &Call) -> Option<(Strin
     None
 }
 
-fn next_documented<'a>(text: &'a str, mut starts: impl Iterator<Item = usize>, call: &Call) -> Option<&'a str> {
-    starts.find_map(|start| name_at(text, start).filter(|name| call.documents(name)))
+fn next_documented(
+    text: &str,
+    mut starts: impl Iterator<Item = usize>,
+    is_documented: impl Fn(&str) -> bool,
+) -> Option<&str> {
+    starts.find_map(|start| name_at(text, start).filter(|name| is_documented(name)))
+}
+
+/// Does a `capture_image` start here whose value is an address?
+fn is_capture_address(text: &str, position: usize) -> bool {
+    let value = text.get(position..).and_then(|rest| rest.strip_prefix(CAPTURE_IMAGE)?.strip_prefix('='));
+    value.is_some_and(|value| value.starts_with("http://") || value.starts_with("https://"))
 }
 
 /// `NAME` of `NAME=…`, if one starts here.

@@ -10,6 +10,8 @@ pub enum Need {
     Optional,
     /// Marked Y, and enforced.
     Required,
+    /// Marked Y, and may be empty: the platform's own pushes send `car_desc` so, and an unread plate is none.
+    Sent,
     /// Marked Y for a leave.
     RequiredForLeave,
     /// Marked Y, yet left out by every example: enforced for strict parks only.
@@ -59,7 +61,7 @@ pub const FIELDS: &[Field] = &[
     field("enter_gate", Need::Optional),
     field("enter_security", Need::Optional),
     listed("car_type", Need::Required, &["1", "2", "3", "4", "0"]),
-    field("car_desc", Need::Required),
+    field("car_desc", Need::Sent),
     listed("car_color", Need::Optional, &["1", "2", "3", "4", "5", "6", "7", "8", "-1"]),
     listed("vehicle_type", Need::Optional, &["1", "2", "3", "-1"]),
     field("charge_type", Need::Strict),
@@ -120,7 +122,8 @@ macro_rules! with_common {
 pub const RELEASE_FIELDS: &[Field] = with_common![
     listed("release_type", Need::Required, &["1", "2"]),
     field("parking_serial", Need::Required),
-    field("plate", Need::Required),
+    // Barriers are opened by hand for vehicles whose plates are not read.
+    field("plate", Need::Sent),
     listed("plate_color", Need::Optional, &["1", "2", "3", "4", "5", "-1"]),
     field("release_time", Need::Optional),
     field("capture_image", Need::Optional),

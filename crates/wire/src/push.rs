@@ -75,24 +75,31 @@ pub fn own_key<'a>(kind: PushKind, get: impl Fn(&str) -> Option<&'a str>) -> Opt
     let text = |name: &str| get(name).unwrap_or_default();
     match kind {
         PushKind::Enter | PushKind::Leave => None,
-        PushKind::Update => Some(shortened_key(text("flow_no").to_owned())),
+        PushKind::Update => Some(shortened_key(format!("{UPDATE_KEY}{}", text("flow_no")))),
         PushKind::Release => {
             // However the time is written, it is the same one.
             let time = get("release_time").and_then(UnixMillis::parse_iso).map(|time| time.to_string());
             let (release_type, time) = (text("release_type"), time.unwrap_or_default());
-            Some(shortened_key(format!("{release_type}/{time}/{}", text("parking_serial"))))
+            // With the type's length, so that no other type, time and serial give the same text.
+            let type_length = release_type.len();
+            Some(shortened_key(format!("release:{type_length}:{release_type}/{time}/{}", text("parking_serial"))))
         }
     }
 }
 
-/// A key of its own is never long: what would be is its beginning and its digest, which no short one equals.
+/// The key of an update is this and its `flow_no`: no serial looks like it.
+pub const UPDATE_KEY: &str = "update:";
+
+/// A key of its own is never long, nor has it a character that a store would write otherwise: such a key is its beginning and
+/// its digest, which no other one equals.
 fn shortened_key(key: String) -> String {
     const BYTES_MAX: usize = 256;
-    if key.len() <= BYTES_MAX {
+    if key.len() <= BYTES_MAX && !key.contains(['\0', '\u{10FFFF}']) {
         return key;
     }
-    let end = (0..=BYTES_MAX).rev().find(|end| key.is_char_boundary(*end)).unwrap_or_default();
-    format!("{}#{}", key.get(..end).unwrap_or_default(), hex::encode(Sha256::digest(key.as_bytes())))
+    let end = (0..=BYTES_MAX.min(key.len())).rev().find(|end| key.is_char_boundary(*end)).unwrap_or_default();
+    let start = key.get(..end).unwrap_or_default().replace(['\0', '\u{10FFFF}'], "?");
+    format!("{start}#{}", hex::encode(Sha256::digest(key.as_bytes())))
 }
 
 /// The free spaces that a push reports (`leave.md`, note 5).
@@ -141,7 +148,7 @@ const FILE: &str = "multipart文件 (a multipart file part)";
 /// The first required parameter that is missing, in the order of the document's table.
 ///
 /// `strict` adds what the table marks required and every example leaves out. An empty value counts as missing, except
-/// for `car_desc`, which the platform's own pushes send empty.
+/// where it may be empty ([`Need::Sent`]).
 ///
 /// # Errors
 /// [`Refusal::Missing`].
@@ -149,12 +156,12 @@ pub fn check_required(form: &Form, call: &Call, strict: bool) -> Result<(), Refu
     for field in call.fields {
         let required = match field.need {
             Need::Optional => false,
-            Need::Required => true,
+            Need::Required | Need::Sent => true,
             Need::RequiredForLeave => call.kind == Some(PushKind::Leave),
             Need::Strict => strict,
             Need::StrictWithApp => strict && form.get("app_id").is_some(),
         };
-        let sent = if field.name == "car_desc" { form.has(field.name) } else { form.get(field.name).is_some() };
+        let sent = if field.need == Need::Sent { form.has(field.name) } else { form.get(field.name).is_some() };
         if required && !sent {
             return Err(Refusal::Missing { name: field.name });
         }

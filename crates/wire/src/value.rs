@@ -49,7 +49,7 @@ impl UnixMillis {
     #[must_use]
     pub fn parse_iso(text: &str) -> Option<UnixMillis> {
         UnixMillis::parse(text).or_else(|| {
-            let time: jiff::Timestamp = text.parse().ok()?;
+            let time: jiff::Timestamp = with_offset(text).parse().ok()?;
             // Within the years that 13 digits can write.
             UnixMillis::parse(&time.as_millisecond().to_string())
         })
@@ -142,6 +142,14 @@ impl fmt::Display for Seqno {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 16]);
 
+/// A `+` that form decoding made a blank is one again: `2026-11-25T16:00:00 08:00`.
+fn with_offset(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.rsplit_once(' ') {
+        Some((time, offset)) if time.contains(['T', 't', ' ']) => format!("{time}+{offset}").into(),
+        _ => text.into(),
+    }
+}
+
 fn parse_digits(text: &str, digits_max: usize) -> Option<u64> {
     if text.is_empty() || text.len() > digits_max || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -180,6 +188,8 @@ mod tests {
             "2023-03-27 08:00:00Z",
             "2023-03-27T16:00:00+08:00",
             "2023-03-27T16:00:00+0800",
+            "2023-03-27T16:00:00 08:00",
+            "2023-03-27 16:00:00 0800",
             "1679904000000",
         ] {
             assert_eq!(UnixMillis::parse_iso(text), Some(time), "{text}");

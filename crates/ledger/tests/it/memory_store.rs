@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parkgate_ledger::{
-    Arrival, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordKey, RecordRef, Recount, Space, SpaceEvent,
+    Arrival, Keys, LeftByUpdate, Loaded, ParkId, ParkSpace, RecordId, RecordKey, RecordRef, Recount, Space, SpaceEvent,
     StandingRecord, StandingRecords, Verdict, decide, touches,
 };
 use parkgate_wire::PushKind;
 
+type Stored = (Arrival, Option<RecordId>, Vec<String>);
+
 #[derive(Default, Clone)]
 pub(crate) struct MemoryStore {
     /// Accepted pushes and conflicts, in the order of their keys.
-    pub(crate) records: Vec<(Arrival, Option<RecordId>, Vec<String>)>,
+    pub(crate) records: Vec<Stored>,
     pub(crate) orders: BTreeSet<(i64, String, String)>,
     /// `(serial, position)` of every payment taken by its order.
     pub(crate) taken: Vec<(String, usize)>,
@@ -39,6 +41,13 @@ impl MemoryStore {
             }
             self.records.push((arrival.clone(), conflict_with, new.refused_orders.clone()));
             self.deltas.push(new.counted);
+        }
+        for (_, RecordId(id)) in &decision.withdrawn {
+            let index = *id as usize;
+            let (arrival, ..) = &self.records[index];
+            let event = SpaceEvent { as_of: arrival.counts_as_of(), delta: self.deltas[index].take().unwrap() };
+            let counted = self.counted.iter().position(|one| *one == (arrival.park.0, event)).unwrap();
+            self.counted.remove(counted);
         }
         for payment in &decision.payments {
             let arrival = batch[decision.records[payment.record].arrival];
@@ -77,10 +86,18 @@ impl MemoryStore {
                     standing.set(kind, record);
                 }
             }
-            standing.left_by_update = self.records.iter().zip(&self.deltas).any(|((arrival, conflict, _), counted)| {
-                let is_update = conflict.is_none() && arrival.kind == PushKind::Update && counted.is_some();
-                is_update && arrival.park == key.park && arrival.parking_serial == key.key
-            });
+            let counts = |(index, (arrival, conflict, _)): (usize, &Stored)| {
+                let is_update = conflict.is_none() && arrival.kind == PushKind::Update && self.deltas[index].is_some();
+                (is_update && arrival.park == key.park && arrival.parking_serial == key.key).then(|| LeftByUpdate {
+                    record: RecordRef::Stored(RecordId(index as i64)),
+                    as_of: arrival.counts_as_of(),
+                    done_at: arrival.done_at,
+                    received_at: arrival.received_at,
+                })
+            };
+            let mut counting: Vec<LeftByUpdate> = self.records.iter().enumerate().filter_map(counts).collect();
+            standing.left_by_update = counting.pop();
+            assert!(counting.is_empty(), "one update counts");
             standing
         };
         let taken = |park: ParkId, order: &str, pay_type: &str| {

@@ -38,15 +38,20 @@ fn shown(arrival: &Arrival) -> String {
     if arrival.kind == PushKind::Update { key(arrival) } else { arrival.parking_serial.clone() }
 }
 
-/// Does it say that a vehicle left, and is it the first record of its stay that does?
-fn leaves_first(arrivals: &[Arrival], index: usize) -> bool {
-    let says_so = |other: &Arrival| other.kind == PushKind::Leave || other.gives_leave;
+/// Does it count that a vehicle left: a leave, or without one the last update that says so?
+fn counts_leave(arrivals: &[Arrival], index: usize) -> bool {
     let arrival = &arrivals[index];
-    says_so(arrival)
-        && !(0..index).filter(|other| is_first(arrivals, *other)).any(|other| {
-            let other = &arrivals[other];
-            says_so(other) && other.park == arrival.park && other.parking_serial == arrival.parking_serial
-        })
+    let of_stay = |other: &usize| {
+        let other_arrival = &arrivals[*other];
+        is_first(arrivals, *other)
+            && other_arrival.park == arrival.park
+            && other_arrival.parking_serial == arrival.parking_serial
+    };
+    let stay: Vec<usize> = (0..arrivals.len()).filter(of_stay).collect();
+    let leave = stay.iter().find(|other| arrivals[**other].kind == PushKind::Leave);
+    let updates = stay.iter().filter(|other| arrivals[**other].gives_leave);
+    let last = updates.max_by_key(|other| (arrivals[**other].done_at, arrivals[**other].received_at));
+    leave.or(last) == Some(&index)
 }
 
 /// Is it the first of its kind under its serial?
@@ -86,7 +91,7 @@ pub(crate) fn spaces(arrivals: &[Arrival]) -> BTreeMap<i64, (Option<u32>, i64)> 
             .collect();
         let leaves: Vec<bool> = (0..arrivals.len())
             .filter(|index| arrivals[*index].park == park && is_first(arrivals, *index))
-            .map(|index| leaves_first(arrivals, index))
+            .map(|index| counts_leave(arrivals, index))
             .collect();
         // Of two snapshots of the same moment, the one that arrived later.
         let newest = firsts.iter().filter(|arrival| arrival.space.is_some()).max_by_key(|arrival| as_of(arrival));

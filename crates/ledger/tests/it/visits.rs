@@ -6,12 +6,14 @@ use parkgate_ledger::visit::{
     CORRECTABLE, CorrectableValues, Correction, RecordFacts, SerialRecords, VisitRecords, correct, join,
 };
 use parkgate_ledger::{Arrival, ParkId, RecordId, Verdict};
-use parkgate_wire::{PushKind, Seqno, UnixMillis};
+use parkgate_wire::{PushKind, Seqno, SpaceReport, UnixMillis};
 
 use crate::memory_store::MemoryStore;
 use crate::model;
 
 const HISTORIES: u64 = 100_000;
+/// Times are written with 13 digits.
+const BASE: i64 = 1_600_000_000_000;
 
 /// SplitMix64: the same histories in every run.
 struct Random(u64);
@@ -40,11 +42,13 @@ struct Written {
     time: i64,
     key: Option<String>,
     values: CorrectableValues,
+    /// Free spaces, if it reports them.
+    remain: Option<u32>,
 }
 
 /// One vehicle: its enter, its leave, releases and updates, each or none of them.
 fn history(random: &mut Random) -> Vec<Written> {
-    let entered = 1000 + random.below(3) as i64;
+    let entered = BASE + 1000 + random.below(3) as i64;
     let mut history = Vec::new();
     let values = |plate: u64, enter: Option<i64>, leave: Option<i64>| -> CorrectableValues {
         CORRECTABLE.map(|name| match name {
@@ -54,24 +58,27 @@ fn history(random: &mut Random) -> Vec<Written> {
             _ => None,
         })
     };
-    let push = |kind, time, key, values| Written { kind, time, key, values };
+    let push = |kind, time, key, values| Written { kind, time, key, values, remain: None };
     if random.below(8) > 0 {
         history.push(push(PushKind::Enter, entered, None, values(0, Some(entered), None)));
     }
     if random.below(4) > 0 {
         // Rarely the car park forgot when it entered.
         let entered = if random.below(8) == 0 { entered + 5 } else { entered };
-        history.push(push(PushKind::Leave, entered, None, values(random.below(2), Some(entered), Some(5000))));
+        let left = BASE + 4000 + random.below(5) as i64;
+        let leave = push(PushKind::Leave, entered, None, values(random.below(2), Some(entered), Some(left)));
+        let remain = (random.below(2) == 0).then(|| random.below(100) as u32);
+        history.push(Written { remain, ..leave });
     }
     for number in 0..random.below(4) {
-        let at = 2000 + number as i64;
-        let enter = (random.below(2) == 0).then(|| 900 + random.below(5) as i64);
-        let leave = (random.below(3) == 0).then(|| 4000 + random.below(5) as i64);
+        let at = BASE + 2000 + number as i64;
+        let enter = (random.below(2) == 0).then(|| BASE + 900 + random.below(5) as i64);
+        let leave = (random.below(3) == 0).then(|| BASE + 4000 + random.below(5) as i64);
         let plate = random.below(3);
         history.push(push(PushKind::Update, at, Some(format!("U{number}")), values(plate, enter, leave)));
     }
     for number in 0..random.below(3) {
-        let at = 3000 + number as i64;
+        let at = BASE + 3000 + number as i64;
         history.push(push(PushKind::Release, at, Some(format!("1/{at}/S")), values(9, None, None)));
     }
     history
@@ -85,13 +92,14 @@ fn arrival(written: &Written, seqno: u64) -> Arrival {
         parking_serial: "S".into(),
         own_key: written.key.clone(),
         gives_leave: written.kind == PushKind::Update && leave.is_some(),
+        done_at: UnixMillis(written.time),
         enter_time: UnixMillis(written.time),
         event_time: UnixMillis(leave.unwrap_or(written.time)),
-        received_at: UnixMillis(9000 + seqno as i64),
+        received_at: UnixMillis(BASE + 9000 + seqno as i64),
         digest: model::digest(&format!("{written:?}")),
         seqno: Seqno(seqno),
         payments: Vec::new(),
-        space: None,
+        space: written.remain.map(|remain| SpaceReport { total: 100, remain }),
     }
 }
 
@@ -109,8 +117,11 @@ fn named(values: &CorrectableValues) -> BTreeMap<&'static str, String> {
     CORRECTABLE.into_iter().zip(values).filter_map(|(name, value)| Some((name, value.clone()?))).collect()
 }
 
+/// What was reported last, and what was counted after it.
+type Spaces = Option<(Option<u32>, i64)>;
+
 /// The visits and the free spaces once the pushes arrived in this order.
-fn seen(arrived: &[Written], batch: usize) -> (Vec<Seen>, i64) {
+fn seen(arrived: &[Written], batch: usize) -> (Vec<Seen>, Spaces) {
     let mut store = MemoryStore::default();
     let mut kept: Vec<&Written> = Vec::new();
     for (start, some) in arrived.chunks(batch).enumerate() {
@@ -137,10 +148,12 @@ fn seen(arrived: &[Written], batch: usize) -> (Vec<Seen>, i64) {
         record: RecordId(*index as i64),
         enter_time: time(&written.values[4]),
         done_at: UnixMillis(written.time),
-        received_at: UnixMillis(9000),
+        received_at: UnixMillis(BASE + 9000),
         is_at_entrance: true,
     });
-    let spaces = store.spaces.get(&1).map_or(0, |space| space.later);
+    let spaces = store.spaces.get(&1).map(|space| (space.snapshot.map(|snapshot| snapshot.remain), space.later));
+    // A park that nothing counted of has no count.
+    let spaces = spaces.or_else(|| (!arrived.is_empty()).then_some((None, 0)));
     (visits.into_iter().map(as_seen).collect(), spaces)
 }
 
@@ -161,28 +174,41 @@ fn as_seen(visit: VisitRecords<(usize, &Written)>) -> Seen {
     }
 }
 
+/// A whole second stands for all of it.
+fn same(given: &str, known: i64) -> bool {
+    let given: i64 = given.parse().unwrap();
+    given == known || (given % 1000 == 0 && given / 1000 == known / 1000)
+}
+
 /// The same by going through what was written, from the first to the last.
-fn naive(history: &[Written]) -> (Vec<Seen>, i64) {
+fn naive(history: &[Written]) -> (Vec<Seen>, Spaces) {
     let of = |kind: PushKind| history.iter().filter(move |written| written.kind == kind);
     let (enter, leave) = (of(PushKind::Enter).next(), of(PushKind::Leave).next());
     let mut updates: Vec<&Written> = of(PushKind::Update).collect();
     updates.sort_by_key(|update| update.time);
-    let gives_enter = updates.iter().any(|update| update.values[4].is_some());
-    let are_two = enter.zip(leave).is_some_and(|(enter, leave)| enter.time != leave.time) && !gives_enter;
+    // One, if the leave has the time of the enter, or one that an update gives.
+    let gives =
+        |time: i64| updates.iter().filter_map(|update| update.values[4].as_ref()).any(|given| same(given, time));
+    let are_two = enter.zip(leave).is_some_and(|(enter, leave)| enter.time != leave.time && !gives(leave.time));
     let visit = |enter: Option<&Written>, leave: Option<&Written>, releases: bool| {
         let mut values = BTreeMap::new();
         for half in enter.into_iter().chain(leave) {
             values.extend(named(&half.values));
         }
         let mut applied = Vec::new();
-        for update in &updates {
+        for update in updates.iter().filter(|update| enter.is_some() || !are_two || update.values[4].is_none()) {
             let mut changed = Vec::new();
             for name in CORRECTABLE {
                 let Some(after) = named(&update.values).remove(name) else { continue };
-                let before = values.insert(name, after.clone());
-                if before.as_ref() != Some(&after) {
-                    changed.push(Correction { name, before, after });
+                let before = values.get(name).cloned();
+                let is_time = name.ends_with("_time");
+                let says_the_same =
+                    |before: &String| *before == after || is_time && same(&after, before.parse().unwrap());
+                if before.as_ref().is_some_and(says_the_same) {
+                    continue;
                 }
+                values.insert(name, after.clone());
+                changed.push(Correction { name, before, after });
             }
             applied.push((update.time, changed));
         }
@@ -196,8 +222,8 @@ fn naive(history: &[Written]) -> (Vec<Seen>, i64) {
         (Some(_), Some(_)) if are_two => vec![visit(None, leave, false), visit(enter, None, true)],
         _ => vec![visit(enter, leave, true)],
     };
-    let left = leave.is_some() || updates.iter().any(|update| update.values[5].is_some());
-    (visits, i64::from(left) - i64::from(enter.is_some()))
+    let arrivals: Vec<Arrival> = (1..).zip(history).map(|(number, one)| arrival(one, number)).collect();
+    (visits, model::spaces(&arrivals).remove(&1))
 }
 
 #[test]

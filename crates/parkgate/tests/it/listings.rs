@@ -25,6 +25,7 @@ pub(crate) fn entered(number: i64) -> Entry {
             parking_serial: format!("S{number}"),
             own_key: None,
             gives_leave: false,
+            done_at: UnixMillis(0),
             enter_time: at,
             event_time: at,
             received_at: UnixMillis(T + number),

@@ -182,6 +182,27 @@ fn what_is_missing_or_malformed_is_named_in_the_order_of_its_page() {
 }
 
 #[test]
+fn what_a_barrier_is_opened_by_hand_for_is_taken() {
+    let gate = TestGate::demo(PARKGATE);
+    // A plate that was not read is sent empty; the address of the picture has parameters of its own.
+    let mut pairs = release("S1", &[("capture_image", "https://i.example/u=1,2&fm=193&f=GIF"), ("plate", "")]);
+    pairs.push(("plate".into(), String::new()));
+    taken(&gate, "release", pairs);
+    // Only the Chinese encoded, and the `+` of an offset left as it is.
+    let encoded = [("encoding", "URL"), ("reason", "%E8%AE%BE%E5%A4%87"), ("operator", ""), ("gate_name", "")];
+    let mut pairs = release("S2", &[&encoded[..], &[("release_time", "2021-06-29T11:31:45+08:00")]].concat());
+    pairs.retain(|(name, _)| name != "plate");
+    pairs.push(("plate".into(), "%E7%B2%A4B12345".into()));
+    taken(&gate, "release", pairs);
+    let visit = gate.visit("S2");
+    assert_eq!((&visit["plate"], &visit["releases"][0]["reason"]), (&json!("粤B12345"), &json!("设备")), "{visit}");
+    assert_eq!(
+        gate.visit("S1")["releases"][0]["images"]["capture_image"]["url"],
+        "https://i.example/u=1,2&fm=193&f=GIF"
+    );
+}
+
+#[test]
 fn a_captured_push_is_no_other_call() {
     let gate = TestGate::demo(PARKGATE);
     // All that a leave needs, and a number of its own: signed as an update, replayed as a leave.
@@ -373,7 +394,11 @@ fn two_nodes_at_once_come_to_the_same_visit() {
     for number in 0..10 {
         let serial = format!("N{number}");
         let left = [("leave_time", LEFT.1), ("plate", "粤B00001")];
-        let later = [("operate_time", "2021-06-29T05:00:00Z"), ("plate", "粤B00002"), ("enter_time", ENTERED.1)];
+        let later = [
+            ("operate_time", "2021-06-29T05:00:00Z"),
+            ("plate", "粤B00002"),
+            ("enter_time", "2021-06-28T10:05:32.254Z"),
+        ];
         let pushes = [
             ("enter", enter(&serial, &[])),
             ("leave", leave(&serial, &[("enter_time", "1624874732254")])),
@@ -404,7 +429,7 @@ fn two_nodes_at_once_come_to_the_same_visit() {
     assert_eq!(listed.as_array().unwrap().len(), 10, "{listed}");
     for visit in listed.as_array().unwrap() {
         let shown = (&visit["plate"], &visit["enter_time"], &visit["leave_time"], &visit["state"]);
-        assert_eq!(shown, (&json!("粤B00002"), &json!(ENTERED.0), &json!(LEFT.0), &json!("left")));
+        assert_eq!(shown, (&json!("粤B00002"), &json!(ENTERED.0 + 1), &json!(LEFT.0), &json!("left")));
         assert_eq!((visit["updates"].as_array().unwrap().len(), visit["releases"].as_array().unwrap().len()), (2, 1));
         assert_eq!(visit["updates"][1]["changed"]["plate"], json!({"before": "粤B00001", "after": "粤B00002"}));
     }

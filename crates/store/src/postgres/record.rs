@@ -18,7 +18,7 @@ use super::link::Link;
 use super::text;
 use super::write::{self, BLOCK, Blocks, PushBatch};
 use crate::StoreError;
-use crate::stored::kind_of;
+use crate::stored::{kind_of, left_by_update};
 
 /// In the order of their keys, so that nodes never wait for each other in a circle.
 const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces \
@@ -35,12 +35,13 @@ const BLOCKS: &str =
     "SELECT nextval('record_blocks'), (SELECT version FROM registry_version) FROM generate_series(1, $1::bigint)";
 /// Each key by itself (`OFFSET 0` keeps the planner from making a join of it): with the figures of a table that was empty a
 /// moment ago it would read the whole index and compare it with every key, sixty times slower.
-/// And a row without a kind, if an update counted that the vehicle of this serial left.
-const STANDING: &str = "SELECT k.slot, r.kind, r.id, r.digest, r.seqno, r.refused_orders \
+/// And without a kind the update, if there is one, that counts that the vehicle of this serial left.
+const STANDING: &str = "SELECT k.slot, r.kind, r.id, r.digest, r.seqno, r.refused_orders, r.event_time, r.received_at, r.params \
     FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, record_key, slot) \
-    CROSS JOIN LATERAL (SELECT kind, id, digest, seqno, refused_orders FROM records r \
+    CROSS JOIN LATERAL (SELECT kind, id, digest, seqno, refused_orders, NULL::bigint AS event_time, NULL::bigint AS received_at, \
+    NULL::text AS params FROM records r \
     WHERE r.park_id = k.park_id AND r.parking_serial = k.record_key AND r.conflict_with IS NULL \
-    UNION ALL SELECT NULL, id, digest, seqno, NULL FROM records r WHERE r.park_id = k.park_id \
+    UNION ALL SELECT NULL, id, digest, seqno, NULL, event_time, received_at, params FROM records r WHERE r.park_id = k.park_id \
     AND r.visit_serial = k.record_key AND r.conflict_with IS NULL AND r.counted IS NOT NULL OFFSET 0) AS r";
 const CONFLICTS: &str = "SELECT k.slot, r.conflict_with, r.digest, r.seqno \
     FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, record_key, slot) \
@@ -196,7 +197,8 @@ fn read_standing(loaded: &mut Loaded, standing: &[Row]) -> Result<(), Fault> {
     for row in standing {
         let Some(found) = at(&mut loaded.records, row.try_get(0)?) else { continue };
         let Some(kind) = row.try_get::<_, Option<i16>>(1)? else {
-            found.left_by_update = true;
+            let params: &str = row.try_get(8)?;
+            found.left_by_update = Some(left_by_update(row.try_get(2)?, row.try_get(6)?, row.try_get(7)?, params)?);
             continue;
         };
         let refused: Option<String> = row.try_get(5)?;

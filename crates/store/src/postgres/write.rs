@@ -80,12 +80,26 @@ pub(super) async fn write(
     let deliveries = DeliveryColumns::of(batch, decision, blocks);
     let payments = PaymentColumns::of(batch, decision, blocks);
     let images = ImageColumns::of(batch, decision, blocks);
+    withdraw(link, decision).await?;
     for sql in [ADD_RECORDS, ADD_DELIVERIES, ADD_PAYMENTS, ADD_IMAGES, PUT_SPACES] {
         link.statement(sql).await?;
     }
     // Each is sent only once the one before it is; when one fails, the rest is not looked at and the connection given up.
     let rows = try_join(records.add(link), deliveries.add(link));
     try_join5(rows, payments.add(link), images.add(link), put_spaces(link, &spaces), link.commit()).await?;
+    Ok(())
+}
+
+const WITHDRAW: &str = "UPDATE records r SET counted = NULL FROM UNNEST($1::bigint[], $2::bigint[]) AS n (park_id, id) \
+    WHERE r.park_id = n.park_id AND r.id = n.id";
+
+/// Updates that do not count any more: seldom, so they wait for a round trip of their own.
+async fn withdraw(link: &Link, decision: &Decision) -> Result<(), Fault> {
+    if decision.withdrawn.is_empty() {
+        return Ok(());
+    }
+    let (parks, ids): (Vec<i64>, Vec<i64>) = decision.withdrawn.iter().map(|(park, id)| (park.0, id.0)).unzip();
+    link.execute(WITHDRAW, &[&parks, &ids]).await?;
     Ok(())
 }
 

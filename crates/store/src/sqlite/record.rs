@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::transaction::SqliteTransaction;
 use super::{ConnectionRole, connect, migrate};
 use crate::store::batch::{Routing, arrivals};
-use crate::stored::{kind_code, kind_of, orders_text, sealed_original, sealed_personal, visit_serial};
+use crate::stored::{kind_code, kind_of, left_by_update, orders_text, sealed_original, sealed_personal, visit_serial};
 use crate::{Entry, StoreError};
 use parkgate_seal::Seal;
 
@@ -23,10 +23,10 @@ pub(super) struct Writer {
     routing: Routing,
 }
 
-/// What stands under a key; and a row without a kind, if an update counted that the vehicle of this serial left.
-const STANDING: &str = "SELECT kind, id, digest, seqno, refused_orders FROM records \
+/// What stands under a key; and without a kind the update, if there is one, that counts that the vehicle of this serial left.
+const STANDING: &str = "SELECT kind, id, digest, seqno, refused_orders, NULL, NULL, NULL FROM records \
     WHERE parking_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL UNION ALL \
-    SELECT NULL, id, digest, seqno, NULL FROM records \
+    SELECT NULL, id, digest, seqno, NULL, event_time, received_at, params FROM records \
     WHERE visit_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL AND counted IS NOT NULL";
 const CONFLICTS: &str = "SELECT digest, seqno FROM records WHERE conflict_with = ?1 ORDER BY id";
 const ORDER: &str = "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3";
@@ -117,6 +117,12 @@ impl BatchWriter<'_> {
             RecordRef::Stored(RecordId(id)) => id,
             RecordRef::New(index) => first_id + index as i64,
         };
+        if !decision.withdrawn.is_empty() {
+            let mut withdraw = self.connection.prepare_cached("UPDATE records SET counted = NULL WHERE id = ?1")?;
+            for (_, RecordId(id)) in &decision.withdrawn {
+                withdraw.execute([id])?;
+            }
+        }
         self.add_records(decision, id_of)?;
         self.add_payments(decision, id_of)?;
         self.add_deliveries(decision, deliveries, id_of)?;
@@ -237,7 +243,8 @@ fn load_standing(
     let mut rows = standing.query(params![key.key, key.park.0])?;
     while let Some(row) = rows.next()? {
         let Some(kind) = row.get::<_, Option<i64>>(0)? else {
-            found.left_by_update = true;
+            let params: String = row.get(7)?;
+            found.left_by_update = Some(left_by_update(row.get(1)?, row.get(5)?, row.get(6)?, &params)?);
             continue;
         };
         let id: i64 = row.get(1)?;

@@ -130,7 +130,7 @@ fn about(condition: &str) -> String {
 /// Of a release or an update whose enter and leave never came, the newest stands for the visit.
 const STANDS_ALONE: &str = "r.visit_serial IS NOT NULL AND (SELECT min(h.id) FROM records h \
     WHERE h.park_id = r.park_id AND h.parking_serial = r.visit_serial AND h.visit_serial IS NULL \
-    AND h.conflict_with IS NULL) IS NULL";
+    AND h.conflict_with IS NULL AND h.id <= $?) IS NULL";
 
 /// A visit stands where the newer of its enter and its leave stands. SQLite passes by the records of the page. In PostgreSQL each search
 /// walks an index from its newest entry down: of a park each of its epochs' own (one list over them all would be

@@ -15,6 +15,9 @@ on_every_store! {
     without_an_enter_and_a_leave_they_are_a_visit_by_themselves,
     a_visit_is_found_by_what_an_update_says,
     a_vehicle_leaves_once_whoever_says_so,
+    of_two_updates_the_later_one_counts,
+    a_restated_time_corrects_nothing,
+    a_wrong_clock_keeps_no_later_correction_away,
     a_long_serial_keeps_what_is_about_it,
     they_go_over_to_a_new_epoch,
     they_are_delivered_after_their_enter_to_those_who_want_them,
@@ -96,6 +99,32 @@ fn a_corrected_time_keeps_one_visit(store: &Store) {
     assert_eq!(store.visits(&VisitFilter { limit: 1, ..all() }).unwrap().len(), 1);
 }
 
+fn a_restated_time_corrects_nothing(store: &Store) {
+    // A client that sends all fields, times in whole seconds.
+    store.record(&[enter("s", 1, T + 514).plate("P"), leave("s", 2, T + 999_514, T + 5_000_000).plate("Q")]).unwrap();
+    store.record(&[update("u", "s", 3, T + 50, &[("enter_time", T)]).plate("P")]).unwrap();
+    let visits = store.visit("a", "s").unwrap();
+    let times: Vec<i64> = visits.iter().map(|visit| visit.enter_time.0).collect();
+    assert_eq!(times, [T + 999_514, T + 514], "two vehicles: {visits:?}");
+    assert_eq!((visits[0].plate.as_deref(), visits[0].updates.len()), (Some("Q"), 0));
+    let entered = &visits[1];
+    assert!(entered.updates[0].corrections.is_empty() && entered.notes == [VisitNote::EnterTimeMismatch]);
+    // As the leave has it, to the second.
+    store.record(&[update("v", "s", 4, T + 60, &[("enter_time", T + 999_000)])]).unwrap();
+    assert_eq!(one(store, "s").enter_time, UnixMillis(T + 999_000));
+    store.record(&[update("w", "s", 5, T + 70, &[("leave_time", T)])]).unwrap();
+    assert_eq!(one(store, "s").notes, [VisitNote::LeaveBeforeEnter]);
+}
+
+fn a_wrong_clock_keeps_no_later_correction_away(store: &Store) {
+    const YEARS: i64 = 170 * 365 * 86_400_000;
+    let mut ahead = update("1", "s", 1, T + YEARS, &[]).plate("B").received_at(T + 5);
+    ahead.arrival.event_time = UnixMillis(T + 5);
+    store.record(&[enter("s", 2, T), ahead]).unwrap();
+    store.record(&[update("2", "s", 3, T + 10, &[]).plate("C").received_at(T + 11)]).unwrap();
+    assert_eq!(one(store, "s").plate.as_deref(), Some("C"));
+}
+
 fn without_an_enter_and_a_leave_they_are_a_visit_by_themselves(store: &Store) {
     store.record(&[release("r", 1, T + 5).plate("R"), release("r", 2, T + 2).plate("R")]).unwrap();
     store.record(&[update("u", "u", 3, T + 7, &[]).plate("U")]).unwrap();
@@ -148,6 +177,27 @@ fn a_vehicle_leaves_once_whoever_says_so(store: &Store) {
     store.record(&[leave("x", 11, T, T + 10).space(100, 50)]).unwrap();
     assert_eq!(store.space(ParkId(1)).unwrap().shown(None).remain, Some(50));
     assert_eq!(store.recount(&store.parks().unwrap()[0]).unwrap().shown(None).remain, Some(50));
+}
+
+/// Whoever says last when a vehicle left, and in whatever order they come.
+fn of_two_updates_the_later_one_counts(store: &Store) {
+    let left = |flow: &str, seqno, made: i64, at: i64| update(flow, "s", seqno, T + made, &[("leave_time", T + at)]);
+    store.record(&[leave("x", 1, T, T + 100).space(100, 50)]).unwrap();
+    let remain = |store: &Store| store.space(ParkId(1)).unwrap().shown(None).remain;
+    // Before the report, and after it: the later update moves it over the report, the earlier one changes nothing.
+    store.record(&[left("1", 2, 10, 60)]).unwrap();
+    assert_eq!(remain(store), Some(50));
+    store.record(&[left("3", 3, 30, 120)]).unwrap();
+    assert_eq!(remain(store), Some(51));
+    store.record(&[left("2", 4, 20, 70)]).unwrap();
+    assert_eq!(remain(store), Some(51));
+    // Its leave takes the place of both, and reports what the car park sees.
+    store.record(&[leave("s", 5, T, T + 110).space(100, 60)]).unwrap();
+    assert_eq!(remain(store), Some(60));
+    assert_eq!(store.recount(&store.parks().unwrap()[0]).unwrap().shown(None).remain, Some(60));
+    // In one batch.
+    store.record(&[left("4", 6, 40, 130), leave("t", 7, T, T + 140)]).unwrap();
+    assert_eq!(remain(store), Some(61));
 }
 
 fn a_long_serial_keeps_what_is_about_it(store: &Store) {

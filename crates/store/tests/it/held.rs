@@ -80,7 +80,8 @@ fn a_node_that_finds_a_table_busy_is_patient_at_its_start() {
     let cluster = cluster_that_holds();
     let (_one, two, url, _nodes) = two_nodes(&cluster);
     // As it was before the newest migration, and a table in use.
-    let before = "ALTER TABLE records DROP COLUMN visit_serial; ALTER TABLE parks DROP COLUMN refuse_when_full; \
+    let before = "ALTER TABLE records DROP COLUMN visit_serial; ALTER TABLE parks DROP COLUMN refuse_when_full, \
+        DROP COLUMN plates_version; \
         ALTER TABLE subscribers DROP COLUMN releases, DROP COLUMN updates; DROP TABLE park_plates, passed_calls; \
         UPDATE parkgate_schema SET version = 7";
     cluster.sql(&url, before);

@@ -103,6 +103,7 @@ pub(crate) fn update(flow_no: &str, serial: &str, seqno: u64, operate_time: i64,
 fn about(kind: PushKind, serial: &str, key: &str, seqno: u64, at: i64, params: &[(&str, String)]) -> Entry {
     let mut entry = entry(kind, serial, seqno, at, at);
     entry.arrival.own_key = Some(key.into());
+    entry.arrival.done_at = UnixMillis(at);
     let named: serde_json::Map<_, _> =
         params.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
     entry.params = serde_json::to_string(&named).unwrap();
@@ -120,6 +121,7 @@ fn entry(kind: PushKind, serial: &str, seqno: u64, enter_time: i64, event_time: 
             parking_serial: serial.into(),
             own_key: None,
             gives_leave: false,
+            done_at: UnixMillis(0),
             enter_time: UnixMillis(enter_time),
             event_time: UnixMillis(event_time),
             received_at: UnixMillis(event_time + 1),

@@ -1,9 +1,9 @@
 //! A captured push has one reading: of every accepted form, every merge and every split is refused.
 
 use encoding_rs::UTF_8;
-use parkgate_wire::field::FIELDS;
+use parkgate_wire::field::known;
 use parkgate_wire::form::FormLimits;
-use parkgate_wire::{FormBuilder, PushKind, Secret, Verified, signature, verify};
+use parkgate_wire::{Call, FormBuilder, PushKind, Secret, Verified, signature, verify};
 
 const FORMS: u64 = 100_000;
 
@@ -42,13 +42,13 @@ const PIECES: [&str; 14] = [
     "&app_id=9",
 ];
 
-fn random_form(random: &mut Random) -> Vec<(String, String)> {
+fn random_form(random: &mut Random, call: &Call) -> Vec<(String, String)> {
     let mut params: Vec<(String, String)> = Vec::new();
     for _ in 0..2 + random.below(6) {
-        let listed = FIELDS[random.below(FIELDS.len())].name;
+        let listed = call.fields[random.below(call.fields.len())].name;
         let name = if random.below(3) == 0 { random.pick(&UNLISTED) } else { listed };
         let unfit = ["sign", "app_secret", "encoding"].contains(&name);
-        if unfit || params.iter().any(|(other, _)| other == name) && FIELDS.iter().any(|field| field.name == name) {
+        if unfit || params.iter().any(|(other, _)| other == name) && known(name) {
             continue;
         }
         let value: String = (0..1 + random.below(3)).map(|_| random.pick(&PIECES)).collect();
@@ -58,7 +58,7 @@ fn random_form(random: &mut Random) -> Vec<(String, String)> {
     params
 }
 
-fn is_accepted(params: &[(String, String)], sign: &str, secret: &Secret) -> bool {
+fn is_accepted(params: &[(String, String)], sign: &str, secret: &Secret, call: &Call) -> bool {
     let mut builder = FormBuilder::new(FormLimits::default());
     for (name, value) in params {
         if builder.text_part(name, value.as_bytes(), UTF_8).is_err() {
@@ -66,7 +66,7 @@ fn is_accepted(params: &[(String, String)], sign: &str, secret: &Secret) -> bool
         }
     }
     builder.text_part("sign", sign.as_bytes(), UTF_8).unwrap();
-    matches!(verify(builder.build(), PushKind::Leave.call(), secret), Verified::Matched(_))
+    matches!(verify(builder.build(), call, secret), Verified::Matched(_))
 }
 
 fn canonical(params: &[(String, String)]) -> String {
@@ -75,14 +75,24 @@ fn canonical(params: &[(String, String)]) -> String {
 
 #[test]
 fn every_merge_and_split_of_an_accepted_push_is_refused() {
+    every_forgery_is_refused(PushKind::Leave.call());
+}
+
+/// Its picture's name sorts before most others.
+#[test]
+fn the_same_of_a_release() {
+    every_forgery_is_refused(PushKind::Release.call());
+}
+
+fn every_forgery_is_refused(call: &Call) {
     let secret = Secret::new("123");
     let mut random = Random(2026);
     let (mut accepted, mut forgeries) = (0, 0);
     while accepted < FORMS {
-        let params = random_form(&mut random);
+        let params = random_form(&mut random, call);
         let text = canonical(&params);
         let sign = hex::encode(signature::digest(&text, &secret));
-        if params.is_empty() || !is_accepted(&params, &sign, &secret) {
+        if params.is_empty() || !is_accepted(&params, &sign, &secret, call) {
             continue;
         }
         accepted += 1;
@@ -92,7 +102,7 @@ fn every_merge_and_split_of_an_accepted_push_is_refused() {
             sorted.sort();
             if canonical(&sorted) == text && sorted != params {
                 forgeries += 1;
-                assert!(!is_accepted(&forged, &sign, &secret), "honest {params:?}\nforged {forged:?}");
+                assert!(!is_accepted(&forged, &sign, &secret, call), "honest {params:?}\nforged {forged:?}");
             }
         }
     }
