@@ -1,13 +1,15 @@
 //! Epochs of a park's serials: a car park whose database was reset starts counting from one again.
 //!
 //! Every epoch has a key of its own, under which its records stand as if it were another park; the first epoch's key is
-//! the park's own. The enter time of a vehicle decides which epoch its record belongs to. A run of conflicts with other
-//! vehicles that entered far later is the sign that a park's serials have restarted.
+//! the park's own. The enter time of a vehicle decides which epoch its record belongs to; a release and an update, which
+//! seldom give it, go with their stay. A run of conflicts with other vehicles that entered far later is the sign that a
+//! park's serials have restarted.
 
 use std::collections::HashMap;
 
 use parkgate_wire::{Digest, UnixMillis};
 
+use crate::visit::{is_same_time, whole_second};
 use crate::{ParkId, RecordId, Space, SpaceEvent};
 
 /// Epoch keys start here: there are never so many parks.
@@ -32,6 +34,59 @@ pub struct Epoch {
 #[must_use]
 pub fn records_key(park: ParkId, epochs: &[Epoch], enter_time: UnixMillis) -> ParkId {
     epochs.iter().find(|epoch| enter_time >= epoch.entered_from).map_or(park, |epoch| epoch.records)
+}
+
+/// A release or an update, as its epoch is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AboutStay {
+    /// When the vehicle entered, as it says; else when it happened.
+    pub enter_time: UnixMillis,
+    /// When it happened.
+    pub event_time: UnixMillis,
+    /// Its content.
+    pub digest: Digest,
+}
+
+/// What stands in an epoch that a release or an update may belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelatedRecord {
+    /// An enter or a leave of its serial, by when that vehicle entered.
+    Half(UnixMillis),
+    /// What has its own key, by its content.
+    OwnKey(Digest),
+}
+
+/// The key for a release or an update; `epochs` newest first.
+///
+/// Where the same push stands already, it is a repeat. Else it goes with its stay: the one that began when it says, or in the
+/// epoch of which it says so, else the newest that had begun when it happened. Where no stay is known, or another push has its
+/// own key beside the stay (these keys start anew with the serials), its time decides.
+#[must_use]
+pub fn records_key_about(
+    park: ParkId,
+    epochs: &[Epoch],
+    about: AboutStay,
+    related: &[(ParkId, RelatedRecord)],
+) -> ParkId {
+    let newest_with = |is_it: &dyn Fn(ParkId, RelatedRecord) -> bool| {
+        let mut newest_first = epochs.iter().map(|epoch| epoch.records).chain([park]);
+        newest_first.find(|key| related.iter().any(|(stands, record)| stands == key && is_it(*key, *record)))
+    };
+    if let Some(key) = newest_with(&|_, record| record == RelatedRecord::OwnKey(about.digest)) {
+        return key;
+    }
+    let by_time = records_key(park, epochs, about.enter_time);
+    let half = |is_it: &dyn Fn(ParkId, UnixMillis) -> bool| {
+        newest_with(&|key, record| matches!(record, RelatedRecord::Half(entered) if is_it(key, entered)))
+    };
+    // Its times may be of whole seconds, those of an enter and a leave are of milliseconds.
+    let had_begun = |entered| whole_second(entered) <= whole_second(about.event_time);
+    let of_stay = half(&|_, entered| is_same_time(about.enter_time, entered))
+        .or_else(|| half(&|key, entered| had_begun(entered) && key == by_time))
+        .or_else(|| half(&|_, entered| had_begun(entered)));
+    let is_taken =
+        |key| related.iter().any(|(stands, record)| *stands == key && matches!(record, RelatedRecord::OwnKey(_)));
+    of_stay.filter(|key| !is_taken(*key)).unwrap_or(by_time)
 }
 
 /// The key under which free spaces are counted now: the newest epoch's.
@@ -70,7 +125,8 @@ pub struct ConflictPair {
 pub struct SerialReuse {
     /// How many of the newest conflicts look like it.
     pub conflicts: u64,
-    /// When the first of their vehicles entered: where a new epoch would begin.
+    /// The whole second in which the first of their vehicles entered: where a new epoch would begin. An update says when a
+    /// vehicle entered in whole seconds.
     pub entered_from: UnixMillis,
 }
 
@@ -87,7 +143,7 @@ pub fn detect_restart(newest: &[ConflictPair]) -> Option<SerialReuse> {
         return None;
     }
     let entered_from = suspicious.iter().map(|pair| pair.ignored_entered).min()?;
-    Some(SerialReuse { conflicts: suspicious.len() as u64, entered_from })
+    Some(SerialReuse { conflicts: suspicious.len() as u64, entered_from: whole_second(entered_from) })
 }
 
 /// The count of an epoch merged from both: the newest snapshot of either, and every counted event after it.

@@ -126,8 +126,13 @@ pub fn join<R: Clone>(records: SerialRecords<R>, facts: impl Fn(&R) -> RecordFac
 }
 
 /// Is it the same time? Updates may write theirs without milliseconds.
-fn is_same_time(given: UnixMillis, known: UnixMillis) -> bool {
-    given == known || (given.0 % 1000 == 0 && given.0 == known.0 - known.0.rem_euclid(1000))
+pub(crate) fn is_same_time(given: UnixMillis, known: UnixMillis) -> bool {
+    given == known || given == whole_second(known)
+}
+
+/// The whole second that a time is in.
+pub(crate) fn whole_second(time: UnixMillis) -> UnixMillis {
+    UnixMillis(time.0 - time.0.rem_euclid(1000))
 }
 
 /// What an update can correct, by protocol name; times are compared as milliseconds.

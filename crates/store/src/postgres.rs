@@ -24,7 +24,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use parkgate_ledger::{Arrival, Verdict};
+use parkgate_ledger::{ParkId, Verdict};
 
 use self::address::Address;
 use self::fault::Fault;
@@ -32,7 +32,7 @@ use self::link::{Link, Pool, PoolRole, lock};
 use self::transaction::PostgresTransaction;
 use crate::backend::{Access, Backend, StoreKeys, Work};
 use crate::months::Months;
-use crate::store::batch::{Routing, arrivals};
+use crate::store::batch::{RelatedRecords, Routing, arrivals};
 use crate::{Alarm, Entry, StoreError};
 
 /// How long a call is tried anew before its sender is asked to come again.
@@ -161,15 +161,19 @@ impl PostgresBackend {
     fn record_on(&self, link: &Link, until: tokio::time::Instant, batch: &[Entry]) -> Result<Vec<Verdict>, Fault> {
         let mut routing = lock(&self.routing).clone();
         for _ in 0..REGISTRY_TRIES {
-            let moved = routing.moved(batch);
+            let looked_up = routing.looked_up(batch);
+            let (start, related) = if looked_up.is_empty() {
+                (record::BatchStart::New, RelatedRecords::default())
+            } else {
+                let locked = related(link, until, batch, &routing, &looked_up);
+                (record::BatchStart::Locked, locked.map_err(|fault| as_they_came(fault, batch, &routing))?)
+            };
+            let moved = routing.moved(batch, related);
             let arrivals = arrivals(batch, &moved);
             let attempt =
                 write::PushBatch { entries: batch, arrivals: &arrivals, routing: &routing, seal: &self.keys.seal };
-            let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
-            let attempt = link.wait(async {
-                tokio::time::timeout_at(until, record::record(link, attempt)).await.unwrap_or_else(late)
-            })?;
-            match attempt.map_err(|fault| as_they_came(fault, batch, &arrivals))? {
+            let attempt = in_time(link, until, record::record(link, attempt, start));
+            match attempt.map_err(|fault| as_they_came(fault, batch, &routing))? {
                 record::Attempt::Recorded(verdicts) => return Ok(verdicts),
                 record::Attempt::RegistryChanged => {
                     routing = Arc::new(PostgresTransaction::reading(link, until, Routing::load)?);
@@ -181,13 +185,38 @@ impl PostgresBackend {
     }
 }
 
-/// Names held parks by the keys that their pushes came with.
-fn as_they_came(fault: Fault, batch: &[Entry], arrivals: &[&Arrival]) -> Fault {
+fn in_time<T>(
+    link: &Link,
+    until: tokio::time::Instant,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let late = |_| Err(Fault::Unsure(StoreError::Away("no answer in time".into())));
+    link.wait(async { tokio::time::timeout_at(until, work).await.unwrap_or_else(late) })?
+}
+
+/// Begins the transaction of a batch with all locked that it may write, and looks up what its releases and updates are about.
+fn related(
+    link: &Link,
+    until: tokio::time::Instant,
+    batch: &[Entry],
+    routing: &Routing,
+    looked_up: &[ParkId],
+) -> Result<RelatedRecords, Fault> {
+    let by_time = routing.keys_by_time(batch);
+    let mut parks: Vec<i64> = by_time.iter().chain(looked_up).map(|park| park.0).collect();
+    parks.sort_unstable();
+    parks.dedup();
+    in_time(link, until, record::begin_locked(link, &parks))?;
+    PostgresTransaction::reading(link, until, |transaction| RelatedRecords::load(transaction, looked_up, batch))
+}
+
+/// Names held parks by the keys that their pushes came with: of a park with epochs all, whichever of them is held.
+fn as_they_came(fault: Fault, batch: &[Entry], routing: &Routing) -> Fault {
     match fault {
         Fault::Final(StoreError::Held(held)) => {
-            let pushes = batch.iter().zip(arrivals);
-            let parks = pushes.filter(|(_, arrival)| held.contains(&arrival.park));
-            Fault::Final(StoreError::Held(parks.map(|(entry, _)| entry.arrival.park).collect()))
+            let held: Vec<ParkId> = held.into_iter().map(|key| routing.park_of(key)).collect();
+            let parks = batch.iter().map(|entry| entry.arrival.park);
+            Fault::Final(StoreError::Held(parks.filter(|park| held.contains(&routing.park_of(*park))).collect()))
         }
         fault => fault,
     }

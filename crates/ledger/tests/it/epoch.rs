@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use parkgate_ledger::epoch::{
-    CONFLICTS_LOOKED_AT, ConflictPair, Epoch, EpochMove, FIRST_EPOCH_KEY, Misplaced, counted_key, detect_restart,
-    key_before, merged_space, move_records, next_key, records_key,
+    AboutStay, CONFLICTS_LOOKED_AT, ConflictPair, Epoch, EpochMove, FIRST_EPOCH_KEY, Misplaced, RelatedRecord,
+    counted_key, detect_restart, key_before, merged_space, move_records, next_key, records_key, records_key_about,
 };
 use parkgate_ledger::{ParkId, RecordId, Snapshot, Space, SpaceEvent};
 use parkgate_wire::{Digest, UnixMillis};
@@ -29,6 +29,47 @@ fn a_record_is_of_the_newest_epoch_that_began_before_its_vehicle_entered() {
     assert_eq!(next_key(Some(ParkId(FIRST_EPOCH_KEY.0 + 4))), ParkId(FIRST_EPOCH_KEY.0 + 5));
 }
 
+/// Where a release or an update goes that happened at `event_time`, in a park with epochs from 100 s and from 200.4 s on.
+fn about(enter_time: i64, event_time: i64, related: &[(i64, RelatedRecord)]) -> i64 {
+    let epochs = [epoch(102, 200_400), epoch(101, 100_000)];
+    let related: Vec<_> = related.iter().map(|(key, record)| (ParkId(*key), *record)).collect();
+    let about =
+        AboutStay { enter_time: UnixMillis(enter_time), event_time: UnixMillis(event_time), digest: Digest([1; 16]) };
+    records_key_about(ParkId(7), &epochs, about, &related).0
+}
+
+#[test]
+fn a_release_and_an_update_go_with_their_stay() {
+    let half = |entered| RelatedRecord::Half(UnixMillis(entered));
+    let other_key = RelatedRecord::OwnKey(Digest([2; 16]));
+    // Nothing is known: by its time.
+    assert_eq!([about(99_999, 99_999, &[]), about(100_000, 100_000, &[]), about(300_000, 300_000, &[])], [7, 101, 102]);
+    // It gives no enter time: the newest stay that had begun.
+    let stays = [(7, half(50_000)), (101, half(120_500)), (102, half(250_000))];
+    let of = |event_time| about(event_time, event_time, &stays);
+    assert_eq!([of(60_000), of(110_000), of(120_000), of(240_000), of(250_000)], [7, 7, 101, 101, 102]);
+    assert_eq!(about(300_000, 300_000, &stays[..1]), 7);
+    // It gives one: the stay that began then, or one of that epoch, else the newest.
+    assert_eq!([about(50_000, 300_000, &stays), about(120_000, 300_000, &stays)], [7, 101]);
+    assert_eq!([about(60_000, 300_000, &stays), about(130_000, 300_000, &stays)], [7, 101]);
+    assert_eq!(about(60_000, 300_000, &stays[1..]), 102);
+    // As the vehicle with which the epoch begins, but in whole seconds.
+    assert_eq!(about(200_000, 300_000, &[(7, half(50_000)), (102, half(200_400))]), 102);
+    // Another push has its key there: by its time.
+    assert_eq!(about(300_000, 300_000, &[stays[0], (7, other_key)]), 102);
+    assert_eq!(about(300_000, 300_000, &[stays[0], stays[2], (102, other_key)]), 102);
+    assert_eq!(about(300_000, 300_000, &[stays[0], (101, other_key)]), 7);
+}
+
+#[test]
+fn a_repeat_of_a_release_and_an_update_goes_where_the_first_stands() {
+    let same = RelatedRecord::OwnKey(Digest([1; 16]));
+    assert_eq!(about(300_000, 300_000, &[(7, same)]), 7);
+    let half = RelatedRecord::Half(UnixMillis(250_000));
+    assert_eq!(about(300_000, 300_000, &[(102, half), (7, same)]), 7);
+    assert_eq!(about(50_000, 50_000, &[(7, RelatedRecord::OwnKey(Digest([2; 16]))), (101, same)]), 101);
+}
+
 fn conflicts(reused: usize, corrections: usize) -> Vec<ConflictPair> {
     let pair = |index: usize, plate: &str, later: i64| ConflictPair {
         ignored_entered: UnixMillis(1000 + later + index as i64),
@@ -51,7 +92,9 @@ fn a_run_of_other_vehicles_far_later_is_a_restart_and_corrections_are_none() {
     soon.iter_mut().for_each(|pair| pair.ignored_entered = UnixMillis(1000 + DAY));
     assert_eq!(detect_restart(&soon), None);
     soon.iter_mut().for_each(|pair| pair.ignored_entered = UnixMillis(1001 + DAY));
-    assert_eq!(detect_restart(&soon).map(|found| found.conflicts), Some(9));
+    // From the second on in which the first of them entered.
+    let found = detect_restart(&soon).unwrap();
+    assert_eq!((found.conflicts, found.entered_from), (9, UnixMillis(1000 + DAY)));
     // Only the newest are looked at.
     let mut old = conflicts(0, CONFLICTS_LOOKED_AT);
     old.extend(conflicts(50, 0));

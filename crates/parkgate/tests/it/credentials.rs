@@ -1,6 +1,6 @@
 //! Rotated secrets, parks that need not sign, and car parks whose serials restart.
 
-use parkgate_testbed::{DEMO_PARK, NamedValues, TestGate, body, enter, leave, md5_hex, signed};
+use parkgate_testbed::{DEMO_PARK, NamedValues, TestGate, body, enter, leave, md5_hex, signed, update};
 use serde_json::{Value, json};
 
 use crate::demo;
@@ -79,9 +79,10 @@ fn a_restart_of_serials_is_noticed_and_mended() {
         assert_eq!(gate.push("leave", stay(number, 1)).1["message"], "已忽略当前请求");
     }
     let reuse = gate.json(&["park", "show", DEMO_PARK])["serials_used_anew"].clone();
+    // The whole second in which the first of them entered.
     assert_eq!(
         (&reuse["conflicts"], &reuse["entered_from"]),
-        (&json!(8), &json!(1_624_874_732_253_u64 + 2_592_000_000))
+        (&json!(8), &json!(1_624_874_732_000_u64 + 2_592_000_000))
     );
     eventually(|| gate.log().contains("serials start anew"));
     let reported = format!("parkgate_serials_used_anew{{park_uuid=\"{DEMO_PARK}\"}} 8");
@@ -110,4 +111,26 @@ fn a_restart_of_serials_is_noticed_and_mended() {
     let shown = park["remain_parking_space"].as_i64().unwrap() + park["drift"].as_i64().unwrap();
     assert_eq!(shown, 100 + 8 + 8 + 1 - 1);
     assert_eq!((&park["serial_epochs"], &park["serials_used_anew"]), (&json!(1), &Value::Null));
+    updates_go_with_their_stay(&gate);
+}
+
+/// Of serials that a vehicle of either epoch has.
+fn updates_go_with_their_stay(gate: &TestGate) {
+    let updated = |flow_no: &str, serial: &str, given: &[(&str, &str)]| {
+        let pairs = update(flow_no, serial, &[&[("plate", "粤B99999")], given].concat());
+        let (_, reply) = post(gate, "update", &signed(pairs, "123"));
+        assert_eq!((&reply["code"], &reply["hint"]), (&json!("1001"), &Value::Null), "{reply}");
+        reply["seqno"].clone()
+    };
+    let plates = |serial: &str| {
+        let both = gate.visit(serial);
+        [&both, &both["also"][0]].map(|visit| visit["plate"].as_str().unwrap().to_owned())
+    };
+    // As the first vehicle of the new epoch entered, but in whole seconds.
+    updated("F1", "3", &[("enter_time", "2021-07-28T10:05:32Z"), ("operate_time", "2021-07-28T11:00:00Z")]);
+    assert_eq!(plates("3"), ["粤B99999", "粤B00003"]);
+    let late = [("operate_time", "2021-07-28T10:00:00Z")];
+    let first = updated("F2", "8", &late);
+    assert_eq!(plates("8"), ["粤B10008", "粤B99999"], "before the other vehicle entered");
+    assert_eq!(updated("F2", "8", &late), first);
 }

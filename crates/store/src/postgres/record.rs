@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::try_join5;
+use futures_util::future::{try_join, try_join5};
 use parkgate_ledger::{
     Decision, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent, StandingRecord,
     Verdict, counts_as_of, decide, touches,
@@ -72,19 +72,49 @@ enum Read {
     RegistryChanged,
 }
 
+/// How far the transaction of a batch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BatchStart {
+    New,
+    /// By [`begin_locked`].
+    Locked,
+}
+
+/// Begins the transaction of a batch with these parks locked, before it is known under which of their keys it is recorded: a
+/// round trip more, where a release or an update is of a park with epochs.
+pub(super) async fn begin_locked(link: &Link, parks: &[i64]) -> Result<(), Fault> {
+    link.statement(LOCK).await?;
+    for _ in 0..2 {
+        match try_join(link.begin(), link.query(LOCK, &[&parks])).await {
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(held(link, parks).await?),
+            Err(error) => return Err(error.into()),
+            Ok((_, locked)) if locked.len() == parks.len() => return Ok(()),
+            Ok(_) => {
+                link.plain("ROLLBACK").await?;
+                link.execute(MAKE, &[&parks]).await?;
+            }
+        }
+    }
+    Err(row_is_gone())
+}
+
+fn row_is_gone() -> Fault {
+    Fault::Again(StoreError::Busy("a park's row is gone".into()))
+}
+
 /// One durable transaction for the whole batch.
-pub(super) async fn record(link: &Link, batch: PushBatch<'_>) -> Result<Attempt, Fault> {
+pub(super) async fn record(link: &Link, batch: PushBatch<'_>, start: BatchStart) -> Result<Attempt, Fault> {
     let keys = touches(batch.arrivals);
-    let mut read = load(link, batch, &keys).await?;
-    if matches!(read, Read::NewPark) {
+    let mut read = load(link, batch, &keys, start).await?;
+    if matches!(read, Read::NewPark) && start == BatchStart::New {
         link.plain("ROLLBACK").await?;
         let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
         link.execute(MAKE, &[&parks]).await?;
-        read = load(link, batch, &keys).await?;
+        read = load(link, batch, &keys, start).await?;
     }
     let (loaded, blocks) = match read {
         Read::All(loaded, blocks) => (loaded, blocks),
-        Read::NewPark => return Err(Fault::Again(StoreError::Busy("a park's row is gone".into()))),
+        Read::NewPark => return Err(row_is_gone()),
         Read::RegistryChanged => {
             link.plain("ROLLBACK").await?;
             return Ok(Attempt::RegistryChanged);
@@ -107,8 +137,8 @@ fn spaces_after(mut spaces: Vec<(ParkId, Space)>, decision: &Decision) -> Vec<(P
     spaces
 }
 
-/// Begins the transaction.
-async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>) -> Result<Read, Fault> {
+/// Begins the transaction, unless it has begun.
+async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>, start: BatchStart) -> Result<Read, Fault> {
     let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
     let record_parks: Vec<i64> = keys.records.iter().map(|key| key.park.0).collect();
     let record_keys: Vec<_> = keys.records.iter().map(|key| text::key(key.key)).collect();
@@ -121,7 +151,7 @@ async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>) -> Result<Read
         link.statement(sql).await?;
     }
     let loaded = try_join5(
-        link.begin(),
+        async { if start == BatchStart::Locked { Ok(()) } else { link.begin().await } },
         link.query(LOCK, &[&parks]),
         // After the lock, so that the numbers of a park rise with the order of arrival.
         link.query(BLOCKS, &[&blocks]),

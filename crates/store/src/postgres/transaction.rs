@@ -43,7 +43,7 @@ impl PostgresTransaction<'_> {
         if is_read { Ok(()) } else { statements.wait(link.commit()) }
     }
 
-    /// Reads outside of a transaction.
+    /// Reads outside of a transaction, or in the one that is open.
     pub(super) fn reading<T>(
         link: &Link,
         until: Instant,

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::transaction::SqliteTransaction;
 use super::{ConnectionRole, connect, migrate};
-use crate::store::batch::{Routing, arrivals};
+use crate::store::batch::{RelatedRecords, Routing, arrivals};
 use crate::stored::{kind_code, kind_of, left_by_update, orders_text, sealed_original, sealed_personal, visit_serial};
 use crate::{Entry, StoreError};
 use parkgate_seal::Seal;
@@ -89,7 +89,13 @@ impl Writer {
         if !self.routing.is_of(version) {
             self.routing = Routing::load(&mut SqliteTransaction(&self.connection))?;
         }
-        let moved = self.routing.moved(batch);
+        let looked_up = self.routing.looked_up(batch);
+        let related = if looked_up.is_empty() {
+            RelatedRecords::default()
+        } else {
+            RelatedRecords::load(&mut SqliteTransaction(&self.connection), &looked_up, batch)?
+        };
+        let moved = self.routing.moved(batch, related);
         let arrivals = arrivals(batch, &moved);
         let keys = touches(&arrivals);
         let loaded = load(&self.connection, &arrivals, &keys)?;

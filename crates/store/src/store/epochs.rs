@@ -1,8 +1,10 @@
 //! Epochs: a park's serials that start anew.
 
+use std::collections::HashMap;
+
 use parkgate_ledger::epoch::{
-    CONFLICTS_LOOKED_AT, ConflictPair, Epoch, EpochMove, Misplaced, SerialReuse, detect_restart, key_before,
-    move_records, next_key,
+    AboutStay, CONFLICTS_LOOKED_AT, ConflictPair, Epoch, EpochMove, Misplaced, RelatedRecord, SerialReuse,
+    detect_restart, key_before, move_records, next_key, records_key, records_key_about,
 };
 use parkgate_ledger::{ParkId, RecordId};
 use parkgate_wire::{Digest, PushKind, UnixMillis};
@@ -85,13 +87,38 @@ struct MisplacedRecord {
     personal: Option<Vec<u8>>,
     original: Option<Vec<u8>>,
     params: String,
+    /// Of a release and an update: it goes with its stay.
+    is_about_stay: bool,
+    enter_time: UnixMillis,
+    event_time: UnixMillis,
 }
 
-const COLUMNS: &str =
-    "r.id, {serial r}, r.kind, r.digest, r.conflict_with, r.personal, r.original, r.params, s.id, s.digest";
+impl MisplacedRecord {
+    /// Is it of the new epoch? `related` are the halves of the stay that it is about.
+    fn is_of(&self, epoch: &Epoch, before: ParkId, related: &[(ParkId, RelatedRecord)]) -> bool {
+        let (epochs, digest) = (std::slice::from_ref(epoch), self.misplaced.digest);
+        let about = AboutStay { enter_time: self.enter_time, event_time: self.event_time, digest };
+        let key = if self.is_about_stay {
+            records_key_about(before, epochs, about, related)
+        } else {
+            records_key(before, epochs, self.enter_time)
+        };
+        key == epoch.records
+    }
+}
+
+const COLUMNS: &str = "r.id, {serial r}, r.kind, r.digest, r.conflict_with, r.personal, r.original, r.params, s.id, s.digest, \
+    r.visit_serial IS NOT NULL, r.enter_time, r.event_time";
 const TAKEN_BY: &str = "LEFT JOIN records s ON s.park_id = $3 AND s.parking_serial = r.parking_serial \
     AND s.kind = r.kind AND s.conflict_with IS NULL";
-const STANDING: &str = "WHERE r.park_id = $1 AND r.id >= $2 AND r.enter_time >= $4 AND r.conflict_with IS NULL";
+const STANDING: &str = "WHERE r.park_id = $1 AND r.id >= $2 AND (r.enter_time >= $4 OR r.visit_serial IS NOT NULL) \
+    AND r.conflict_with IS NULL";
+/// Of releases and updates, the enter and the leave of their serial.
+const HALVES: &str = "FROM {keys $1 $2} AS k \
+    {step records r: {postgres r.park_id = k.park_id AND} r.id = k.record_id} \
+    {step records h: h.park_id = $3 AND h.parking_serial = r.visit_serial AND h.visit_serial IS NULL \
+    AND h.conflict_with IS NULL}";
+const IGNORED_HALVES: &str = "{step records c: {postgres c.park_id = h.park_id AND c.parking_serial = h.parking_serial AND} c.conflict_with = h.id}";
 const IGNORED: &str = "FROM {keys $1 $2} AS k \
     {step records m: {postgres m.park_id = k.park_id AND} m.id = k.record_id} \
     {step records r: {postgres r.park_id = m.park_id AND r.parking_serial = m.parking_serial AND} r.conflict_with = m.id}";
@@ -105,16 +132,50 @@ fn misplaced(
     let from = first_since(transaction, epoch.entered_from.0)?;
     let values = [before.0.into(), from.into(), epoch.records.0.into(), epoch.entered_from.0.into()];
     let standing = format!("SELECT {COLUMNS} FROM records r {TAKEN_BY} {STANDING}");
-    let mut rows = transaction.query(&standing, &values)?;
-    let keys = rows.iter().map(|row| Ok((before, row.int(0)?))).collect::<Result<Vec<_>, StoreError>>()?;
+    let rows = transaction.query(&standing, &values)?;
+    let mut found = rows.iter().map(self::found).collect::<Result<Vec<_>, _>>()?;
+    let halves = halves(transaction, before, epoch, &found)?;
+    found.retain(|one| {
+        let related = halves.get(&one.misplaced.record.0).map(Vec::as_slice);
+        one.is_of(epoch, before, related.unwrap_or_default())
+    });
+    let keys: Vec<(ParkId, i64)> = found.iter().map(|one| (before, one.misplaced.record.0)).collect();
     if !keys.is_empty() {
         let [parks, records] = keys_of(&keys);
         let ignored = format!("SELECT {COLUMNS} {IGNORED} {TAKEN_BY}");
-        rows.extend(transaction.query(&ignored, &[parks, records, epoch.records.0.into()])?);
+        for row in &transaction.query(&ignored, &[parks, records, epoch.records.0.into()])? {
+            found.push(self::found(row)?);
+        }
     }
-    let mut found = rows.iter().map(found).collect::<Result<Vec<_>, _>>()?;
     found.sort_unstable_by_key(|one| one.misplaced.record.0);
     Ok(found)
+}
+
+/// By release or update, the halves of its serial and the epoch that each of them is of from now on.
+fn halves(
+    transaction: &mut dyn Transaction,
+    before: ParkId,
+    epoch: &Epoch,
+    found: &[MisplacedRecord],
+) -> Result<HashMap<i64, Vec<(ParkId, RelatedRecord)>>, StoreError> {
+    let about = found.iter().filter(|one| one.is_about_stay);
+    let keys: Vec<(ParkId, i64)> = about.map(|one| (before, one.misplaced.record.0)).collect();
+    let mut halves: HashMap<i64, Vec<(ParkId, RelatedRecord)>> = HashMap::new();
+    if keys.is_empty() {
+        return Ok(halves);
+    }
+    let standing = format!("SELECT r.id, h.park_id, h.enter_time {HALVES}");
+    // What was ignored for another vehicle's serial is recorded in the new epoch next.
+    let ignored = format!("SELECT r.id, c.park_id, c.enter_time {HALVES} {IGNORED_HALVES}");
+    for (sql, key) in [(&standing, before), (&ignored, before), (&standing, epoch.records)] {
+        let [parks, records] = keys_of(&keys);
+        for row in transaction.query(sql, &[parks, records, key.0.into()])? {
+            let (stands, entered) = (ParkId(row.int(1)?), UnixMillis(row.int(2)?));
+            let key = if entered >= epoch.entered_from { epoch.records } else { stands };
+            halves.entry(row.int(0)?).or_default().push((key, RelatedRecord::Half(entered)));
+        }
+    }
+    Ok(halves)
 }
 
 fn found(row: &Row) -> Result<MisplacedRecord, StoreError> {
@@ -134,6 +195,9 @@ fn found(row: &Row) -> Result<MisplacedRecord, StoreError> {
         personal: row.opt_blob(5)?.map(<[u8]>::to_vec),
         original: row.opt_blob(6)?.map(<[u8]>::to_vec),
         params: row.text(7)?,
+        is_about_stay: row.bool(10)?,
+        enter_time: UnixMillis(row.int(11)?),
+        event_time: UnixMillis(row.int(12)?),
     })
 }
 

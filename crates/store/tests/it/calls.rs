@@ -20,6 +20,10 @@ on_every_store! {
     a_wrong_clock_keeps_no_later_correction_away,
     a_long_serial_keeps_what_is_about_it,
     they_go_over_to_a_new_epoch,
+    after_a_new_epoch_they_go_with_their_stay,
+    after_a_new_epoch_a_repeat_without_times_is_one,
+    a_leave_given_of_a_stay_before_a_new_epoch_counts_once,
+    they_go_over_with_their_stay,
     they_are_delivered_after_their_enter_to_those_who_want_them,
 }
 
@@ -238,6 +242,117 @@ fn they_go_over_to_a_new_epoch(store: &Store) {
     store.recount(&store.parks().unwrap()[0]).unwrap();
     store.record(&[leave("n", 7, T, T + 9).park(epoch.records.0)]).unwrap();
     assert_eq!(store.space(epoch.records).unwrap().later, -1, "two entered, one left, and once");
+}
+
+/// The flows of a serial's visits, that of the newest epoch first.
+fn flows_of(store: &Store, serial: &str) -> Vec<Vec<String>> {
+    let visits = store.visit("a", serial).unwrap();
+    visits.iter().map(|visit| flows(visit).into_iter().map(str::to_owned).collect()).collect()
+}
+
+fn after_a_new_epoch_they_go_with_their_stay(store: &Store) {
+    let long = "停".repeat(2000);
+    for (number, serial) in ["s", long.as_str()].into_iter().enumerate() {
+        let flow = |flow: &str| format!("{number}{flow}");
+        store.record(&[enter(serial, 1, T - 900_000).plate("A")]).unwrap();
+        if number == 0 {
+            // In the middle of a second, as the first vehicle entered.
+            store.begin_epoch(ParkId(1), UnixMillis(T + 60_400)).unwrap();
+        }
+        // Of the old stay: nobody else has this serial yet. Then, in one batch, somebody has.
+        store.record(&[update(&flow("1"), serial, 2, T + 70_000, &[]), release(serial, 3, T + 70_000)]).unwrap();
+        let batch = [
+            enter(serial, 4, T + 60_400).plate("B"),
+            update(&flow("2"), serial, 5, T + 90_000, &[]).plate("B2"),
+            release(serial, 6, T + 91_000),
+        ];
+        assert_eq!(store.record(&batch).unwrap(), vec![recorded(); 3]);
+        let batch = [
+            // It happened before the other vehicle entered, and says when its own did.
+            update(&flow("3"), serial, 7, T + 50_000, &[]),
+            update(&flow("4"), serial, 8, T + 95_000, &[("enter_time", T - 900_000)]),
+            // As B entered, but in whole seconds.
+            update(&flow("5"), serial, 9, T + 96_000, &[("enter_time", T + 60_000)]),
+            update(&flow("6"), serial, 10, T + 97_000, &[]),
+        ];
+        assert_eq!(store.record(&batch).unwrap(), vec![recorded(); 4]);
+        let of = |flows: [&str; 3]| flows.map(flow).to_vec();
+        assert_eq!(flows_of(store, serial), [of(["2", "5", "6"]), of(["3", "1", "4"])]);
+        let visits = store.visit("a", serial).unwrap();
+        assert_eq!(visits.iter().map(|visit| visit.releases[0].seqno.0).collect::<Vec<_>>(), [6, 3]);
+        assert_eq!(visits[0].plate.as_deref(), Some("B2"));
+    }
+}
+
+fn after_a_new_epoch_a_repeat_without_times_is_one(store: &Store) {
+    // What says nothing of its time is of the time it came.
+    let updated = |seqno, at| update("1", "s", seqno, at, &[]).content(7);
+    let released = |seqno, at| {
+        let mut entry = release("s", seqno, at).content(8);
+        entry.arrival.own_key = Some("2//s".into());
+        entry
+    };
+    store.record(&[updated(1, T - 100_000), released(2, T - 100_000)]).unwrap();
+    let epoch = store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap();
+    let repeated = |seqno| Verdict::Repeated { seqno: Seqno(seqno), refused_orders: Vec::new() };
+    for park in [1, epoch.records.0] {
+        let again = [updated(3, T + 5000).park(park), released(4, T + 5000).park(park)];
+        assert_eq!(store.record(&again).unwrap(), [repeated(1), repeated(2)]);
+    }
+    // Nor does it matter that somebody entered in between, in the same batch.
+    let of_t = |seqno, at| update("2", "t", seqno, at, &[]).content(9);
+    let twice = [of_t(5, T - 9000), enter("t", 6, T + 1000), of_t(7, T + 9000)];
+    assert_eq!(store.record(&twice).unwrap(), [recorded(), recorded(), repeated(5)]);
+    // Another content under a key of the old epoch is another push: these keys have started again, too.
+    assert_eq!(store.record(&[update("1", "s", 8, T + 7000, &[])]).unwrap(), [recorded()]);
+    assert_eq!(flows_of(store, "s"), [["1"], ["1"]]);
+}
+
+fn a_leave_given_of_a_stay_before_a_new_epoch_counts_once(store: &Store) {
+    store.record(&[enter("s", 1, T - 900_000), enter("t", 2, T - 900_000)]).unwrap();
+    store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap();
+    let left = |flow: &str, serial: &str, seqno| update(flow, serial, seqno, T + 5000, &[("leave_time", T + 5000)]);
+    store.record(&[left("1", "s", 3)]).unwrap();
+    store.record(&[leave("s", 4, T - 900_000, T + 5000), left("2", "t", 5)]).unwrap();
+    store.record(&[leave("t", 6, T - 900_000, T + 5000)]).unwrap();
+    assert_eq!(store.recount(&store.parks().unwrap()[0]).unwrap().later, 0, "two entered, two left");
+    assert_eq!(one(store, "s").leave_time, Some(UnixMillis(T + 5000)));
+}
+
+fn they_go_over_with_their_stay(store: &Store) {
+    let personal = r#"{"idcard_no":"U"}"#;
+    let earlier = [("enter_time", T - 60_000)];
+    // Before the epoch begins: of the old stay, of one that goes over, of one that is known only later, and of one whose enter
+    // was ignored for the old one.
+    let batch = [
+        enter("s", 1, T - 900_000),
+        update("1", "s", 2, T + 5000, &[]).personal(personal),
+        release("s", 3, T + 6000),
+        enter("m", 4, T + 1000),
+        update("2", "m", 5, T + 5000, &earlier).personal(personal),
+        release("m", 6, T + 6000),
+        update("3", "n", 7, T + 5000, &earlier),
+        enter("x", 8, T - 900_000),
+        enter("x", 9, T + 1000),
+        update("4", "x", 10, T + 5000, &[]),
+        update("5", "x", 11, T - 5000, &[]),
+    ];
+    store.record(&batch).unwrap();
+    let epoch = store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap();
+    store.record(&[leave("n", 12, T + 1000, T + 9000)]).unwrap();
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    store.settle_epoch(ParkId(1), &epoch).unwrap();
+    for (serial, flow, seqno) in [("s", "1", 3), ("m", "2", 6)] {
+        let visit = one(store, serial);
+        assert_eq!((flows(&visit), visit.releases[0].seqno.0), (vec![flow], seqno));
+        assert_eq!(visit.updates[0].record.params["idcard_no"], "U");
+    }
+    let visit = one(store, "n");
+    assert_eq!((flows(&visit), visit.leave.is_some()), (vec!["3"], true));
+    let known = store.conflicts(&ConflictFilter { park_uuid: None, limit: 9 }).unwrap();
+    store.record(&[enter("x", 9, T + 1000)]).unwrap();
+    store.forget_conflicts(&[known[0].id]).unwrap();
+    assert_eq!(flows_of(store, "x"), [["4"], ["5"]]);
 }
 
 fn they_are_delivered_after_their_enter_to_those_who_want_them(store: &Store) {

@@ -1,13 +1,17 @@
 //! Serials that start anew: what every store promises of a new epoch.
 
+use std::sync::Mutex;
+
 use parkgate_ledger::{ParkId, Verdict};
 use parkgate_store::{
     Claim, Claimed, ConflictFilter, DeliveryFilter, Entry, Epoch, Format, NewSubscriber, Settled, Store,
     SubscriberSettings, Visit,
 };
+use parkgate_testbed::Postgres;
 use parkgate_wire::{KindSet, PushKind, Secret, Seqno, UnixMillis};
 
-use crate::push::{T, With, leave};
+use crate::postgres::two_nodes;
+use crate::push::{T, With, enter, leave, update};
 
 on_every_store! {
     a_new_epoch_takes_what_is_of_it,
@@ -151,4 +155,42 @@ fn an_epoch_holds_for_whoever_does_not_know_of_it(store: &Store) {
     assert_eq!(stays[0].leave.as_ref().unwrap().params["idcard_no"], "L");
     let parks: Vec<ParkId> = claimed(store, T + 10_000).outgoing.iter().map(|one| one.due.park).collect();
     assert_eq!(parks, [ParkId(1), epoch.records, ParkId(1)]);
+}
+
+/// By its time it is of one epoch at one node and of another at the other, and the vehicle enters meanwhile.
+#[test]
+fn an_update_at_two_nodes_at_once_is_recorded_in_one_epoch() {
+    let cluster = Postgres::shared();
+    let (_one, _two, _url, nodes) = two_nodes(&cluster);
+    for park in [1, 2] {
+        nodes[0].begin_epoch(ParkId(park), UnixMillis(T)).unwrap();
+    }
+    let recorded = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let (node, recorded) = (&nodes[thread as usize % 2], &recorded);
+            scope.spawn(move || {
+                let at = if thread < 2 { T - 5000 } else { T + 9000 };
+                for round in 0..25_u8 {
+                    let name = round.to_string();
+                    // Parks in another order on each thread: locks must not be taken in a circle.
+                    let mut batch: Vec<Entry> =
+                        (1..=3).map(|park| update(&name, &name, thread, at, &[]).content(round).park(park)).collect();
+                    batch.extend((1..=2).map(|park| enter(&name, 9, T + 1000).content(round).park(park)));
+                    if thread % 2 == 0 {
+                        batch.reverse();
+                    }
+                    let verdicts = node.record(&batch).unwrap();
+                    let pushes = batch.iter().map(|entry| (entry.arrival.park, entry.arrival.kind, round));
+                    let new = pushes.zip(verdicts).filter(|(_, one)| matches!(one, Verdict::Recorded { .. }));
+                    recorded.lock().unwrap().extend(new.map(|(push, _)| push));
+                }
+            });
+        }
+    });
+    let mut recorded = recorded.into_inner().unwrap();
+    let all = recorded.len();
+    recorded.sort_unstable();
+    recorded.dedup();
+    assert_eq!((all, recorded.len()), (5 * 25, 5 * 25), "each once");
 }

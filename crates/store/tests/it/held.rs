@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use parkgate_ledger::Verdict;
-use parkgate_store::{Alarm, Entry, Recorder};
+use parkgate_ledger::{ParkId, Verdict};
+use parkgate_store::{Alarm, Entry, Recorder, StoreError};
 use parkgate_testbed::Postgres;
+use parkgate_wire::UnixMillis;
 
 use crate::postgres::two_nodes;
-use crate::push::{T, With, leave};
+use crate::push::{T, With, leave, update};
 
 /// A cluster in which a transaction can go on without a session.
 fn cluster_that_holds() -> Postgres {
@@ -57,6 +58,23 @@ async fn a_park_that_somebody_holds_keeps_no_other_park_waiting_for_it() {
     cluster.sql(&url, LET_GO);
     recorder.record(leave("n3", 4, T, T).park(1)).await.unwrap();
     tokio::task::spawn_blocking(move || recorder.stop()).await.unwrap();
+}
+
+#[test]
+fn an_update_of_a_park_with_epochs_waits_for_each_of_them_and_names_its_park() {
+    let cluster = cluster_that_holds();
+    let (_one, _two, url, [store, _]) = two_nodes(&cluster);
+    let epoch = store.begin_epoch(ParkId(1), UnixMillis(T)).unwrap();
+    hold(&cluster, &url, "SELECT 1 FROM spaces WHERE park_id = 1 FOR UPDATE");
+    // By its time of the new epoch, but it may be about a stay of the old one. Of the second park nothing is there yet.
+    let batch = [update("1", "s", 1, T + 9, &[]).park(epoch.records.0), leave("1", 2, T, T).park(2)];
+    let held = store.record(&batch).unwrap_err();
+    assert!(matches!(&held, StoreError::Held(parks) if *parks == [epoch.records]), "{held}");
+    store.record(&batch[1..]).unwrap();
+    cluster.sql(&url, LET_GO);
+    assert!(matches!(store.record(&batch).unwrap()[..], [Verdict::Recorded { .. }, Verdict::Repeated { .. }]));
+    let found = format!("SELECT park_id = {} FROM records WHERE kind = 3", epoch.records.0);
+    assert_eq!(cluster.sql(&url, &found), "t");
 }
 
 #[test]

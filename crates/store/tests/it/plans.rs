@@ -45,7 +45,7 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
     ("AND r.id < ?4 AND r.id >= ?5", "the same since a time or of a park"),
     ("AND r.id < ?6 AND r.id >= ?7", "the same of a plate, beside what its index finds"),
     ("AND r.id < ?7 AND r.id >= ?8", "the same of a plate in a park"),
-    ("r.enter_time >= ?4 AND r.conflict_with IS NULL", "an epoch goes over what came since it began, once"),
+    ("(r.enter_time >= ?4 OR r.visit_serial IS NOT NULL)", "an epoch goes over what came since it began, once"),
     ("ORDER BY id DESC LIMIT 1 OFFSET ?2", "where the next page of a listing ends: as many steps as a page has rows"),
     ("ORDER BY id LIMIT 1 OFFSET ?2", "the same of a survey"),
     ("INDEXED BY records_conflicts_by_id", "a page of conflicts, from an index of nothing else"),
