@@ -102,7 +102,7 @@ impl PushRecorder {
         let pictures = self.store_pictures(files).await?;
         let context = EntryContext { seqno, received_at, inline, pictures: pictures.clone() };
         let (entry, form) = admitted.into_entry(context, &self.content_key);
-        let (under, key) = (RecordedUnder::of(&entry.arrival), entry.arrival.shown_key().to_owned());
+        let (under, kind) = (RecordedUnder::of(&entry.arrival), entry.arrival.kind);
         let recorded = self.recorder.record(entry).await?;
         match recorded.verdict() {
             Verdict::Recorded { .. } => {
@@ -115,6 +115,7 @@ impl PushRecorder {
             Verdict::Conflict { .. } => self.notes.conflict(&park),
             Verdict::Overflowing => {
                 self.notes.conflict(&park);
+                let key = form.get(kind.key_name()).unwrap_or_default().to_owned();
                 return Ok(Recording::Overflowing { key, form, pictures });
             }
         }

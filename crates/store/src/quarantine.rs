@@ -142,8 +142,7 @@ impl Quarantined {
     /// What it would stand under, as its sender knows it: the serial, of an update `flow_no`.
     #[must_use]
     pub fn key(&self) -> &str {
-        let name = if self.kind == PushKind::Update { "flow_no" } else { "parking_serial" };
-        self.sent(name).unwrap_or_default()
+        self.sent(self.kind.key_name()).unwrap_or_default()
     }
 
     /// The first value sent under that name.

@@ -171,6 +171,13 @@ impl Call {
         PAGES.get(self.index()).is_some_and(|page| page.has(field))
     }
 
+    /// Does this documented name belong to another call?
+    pub(crate) fn forbids(&self, field: Option<u8>) -> bool {
+        static FOREIGN: LazyLock<[FieldSet; CALLS.len()]> =
+            LazyLock::new(|| CALLS.map(|call| FieldSet::of(call.foreign)));
+        FOREIGN.get(self.index()).is_some_and(|foreign| foreign.has(field))
+    }
+
     /// Where it stands in [`CALLS`].
     pub(crate) fn index(&self) -> usize {
         CALLS.iter().position(|call| std::ptr::eq(*call, self)).unwrap_or_default()

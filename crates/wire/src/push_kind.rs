@@ -17,6 +17,15 @@ impl PushKind {
     /// Each of them, in the order in which a stay's records are sent on.
     pub const ALL: [PushKind; 4] = [PushKind::Enter, PushKind::Leave, PushKind::Release, PushKind::Update];
 
+    /// The parameter by which its sender knows it.
+    #[must_use]
+    pub fn key_name(self) -> &'static str {
+        match self {
+            PushKind::Enter | PushKind::Leave | PushKind::Release => "parking_serial",
+            PushKind::Update => "flow_no",
+        }
+    }
+
     /// Is it one half of a visit? The others are about a visit.
     #[must_use]
     pub fn is_half(self) -> bool {

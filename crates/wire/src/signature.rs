@@ -182,7 +182,7 @@ fn matching_variant(form: &Form, secret: &Secret) -> Result<(Variant, Canonical)
 fn accept(form: Form, call: &Call, variant: Variant, ambiguous: Option<Refusal>) -> Verified {
     // Decided by what was signed, as for empty values everywhere: nothing meaningful can be added to a captured push.
     let says_nothing = |param: &Param<'_>| value::says_nothing(variant.signed(param));
-    let foreign = || form.params().find(|param| call.foreign.contains(&param.name) && !says_nothing(param));
+    let foreign = || form.params().find(|param| call.forbids(param.field) && !says_nothing(param));
     let refused = refuse_repeats(&form)
         .err()
         .or(ambiguous)

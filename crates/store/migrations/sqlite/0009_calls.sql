@@ -2,6 +2,9 @@
 -- (`parking_serial`), and names the stay it is about.
 ALTER TABLE records ADD COLUMN visit_serial TEXT;    -- the stay's serial; none of an enter and a leave
 CREATE INDEX records_of_visit ON records (visit_serial, park_id) WHERE visit_serial IS NOT NULL;
+-- Updates that count for a leave: mostly there are none, and a batch asks for no more.
+CREATE INDEX records_left_by_update ON records (visit_serial, park_id)
+    WHERE visit_serial IS NOT NULL AND counted IS NOT NULL;
 
 ALTER TABLE subscribers ADD COLUMN releases INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE subscribers ADD COLUMN updates INTEGER NOT NULL DEFAULT 0;

@@ -23,11 +23,13 @@ pub(super) struct Writer {
     routing: Routing,
 }
 
-/// What stands under a key; and without a kind the update, if there is one, that counts that the vehicle of this serial left.
-const STANDING: &str = "SELECT kind, id, digest, seqno, refused_orders, NULL, NULL, NULL FROM records \
-    WHERE parking_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL UNION ALL \
-    SELECT NULL, id, digest, seqno, NULL, event_time, received_at, params FROM records \
+const STANDING: &str = "SELECT kind, id, digest, seqno, refused_orders FROM records \
+    WHERE parking_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL";
+/// The update that counts that the vehicle of this serial left, and whether there is any such update at all.
+const LEFT_BY_UPDATE: &str = "SELECT id, event_time, received_at, params FROM records INDEXED BY records_left_by_update \
     WHERE visit_serial = ?1 AND park_id = ?2 AND conflict_with IS NULL AND counted IS NOT NULL";
+const ANY_LEFT_BY_UPDATE: &str = "SELECT 1 FROM records INDEXED BY records_left_by_update \
+    WHERE visit_serial IS NOT NULL AND counted IS NOT NULL LIMIT 1";
 const CONFLICTS: &str = "SELECT digest, seqno FROM records WHERE conflict_with = ?1 ORDER BY id";
 const ORDER: &str = "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3";
 const SPACE: &str = "SELECT total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ?1";
@@ -226,6 +228,9 @@ fn load(connection: &Connection, arrivals: &[&Arrival], keys: &Keys<'_>) -> Resu
     for key in &keys.records {
         loaded.records.push(load_standing(&mut standing, key)?);
     }
+    if connection.prepare_cached(ANY_LEFT_BY_UPDATE)?.exists([])? {
+        load_left_by_update(connection, keys, &mut loaded)?;
+    }
     if keys.needs_conflicts(arrivals, &loaded) {
         for standing in &mut loaded.records {
             load_conflicts(connection, standing)?;
@@ -248,11 +253,6 @@ fn load_standing(
     let mut found = StandingRecords::default();
     let mut rows = standing.query(params![key.key, key.park.0])?;
     while let Some(row) = rows.next()? {
-        let Some(kind) = row.get::<_, Option<i64>>(0)? else {
-            let params: String = row.get(7)?;
-            found.left_by_update = Some(left_by_update(row.get(1)?, row.get(5)?, row.get(6)?, &params)?);
-            continue;
-        };
         let id: i64 = row.get(1)?;
         let refused: Option<String> = row.get(4)?;
         let record = StandingRecord {
@@ -262,9 +262,21 @@ fn load_standing(
             refused_orders: refused.map(|text| serde_json::from_str(&text).unwrap_or_default()).unwrap_or_default(),
             conflicts: Vec::new(),
         };
-        found.set(kind_of(kind), record);
+        found.set(kind_of(row.get(0)?), record);
     }
     Ok(found)
+}
+
+fn load_left_by_update(connection: &Connection, keys: &Keys<'_>, loaded: &mut Loaded) -> Result<(), StoreError> {
+    let mut left = connection.prepare_cached(LEFT_BY_UPDATE)?;
+    for (key, found) in keys.records.iter().zip(&mut loaded.records) {
+        let mut rows = left.query(params![key.key, key.park.0])?;
+        if let Some(row) = rows.next()? {
+            let params: String = row.get(3)?;
+            found.left_by_update = Some(left_by_update(row.get(0)?, row.get(1)?, row.get(2)?, &params)?);
+        }
+    }
+    Ok(())
 }
 
 fn load_conflicts(connection: &Connection, standing: &mut StandingRecords) -> Result<(), StoreError> {

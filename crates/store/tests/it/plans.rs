@@ -38,6 +38,7 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
     ("records_counted (<expr>>?)", "one step to the next run, of the few that are not summed up"),
     ("counted_runs_latest (latest>?)", "the runs since, each of 512 records"),
     ("INSERT INTO counted_runs", "a run that is full, once"),
+    ("counted IS NOT NULL LIMIT 1", "one entry of an index that is mostly empty"),
     ("SELECT id FROM quarantine WHERE received_at < ?1", "by age: some of what it takes"),
     ("FROM records WHERE received_at >= ?1", "a replay from a time on, once for a person, beside the writer"),
     ("AND r.id < ?3 AND r.id >= ?4", "a page of visits, which ends after so many records"),
