@@ -300,7 +300,7 @@ impl Admitted {
                 kind: push.kind,
                 gives_leave: push.kind == PushKind::Update && push.leave_time.is_some(),
                 done_at: counts_as_of(push.done_time.unwrap_or(context.received_at), context.received_at),
-                digest: push.params.digest(push.kind, content_key),
+                digest: push.digest(content_key),
                 seqno: context.seqno,
                 event_time: push.event_time(context.received_at),
                 received_at: context.received_at,

@@ -61,13 +61,17 @@ pub fn begin_epoch(
         let entry_of = |conflict| Some((conflict, entry(&park, conflict, entered_from, &store.content_key())?));
         let (moved, entries): (Vec<&Conflicting>, Vec<Entry>) = some.iter().filter_map(entry_of).unzip();
         let mut done = Vec::with_capacity(moved.len());
-        for (conflict, verdict) in moved.iter().zip(store.record(&entries)?) {
-            match verdict {
-                Verdict::Recorded { .. } | Verdict::Repeated { .. } => begun.taken += 1,
-                Verdict::Conflict { .. } | Verdict::Overflowing => begun.still_in_conflict += 1,
+        for (conflict, verdict) in moved.iter().zip(store.record_apart(&entries)?) {
+            match &verdict {
+                Ok(Verdict::Recorded { .. } | Verdict::Repeated { .. }) => begun.taken += 1,
+                Ok(Verdict::Conflict { .. } | Verdict::Overflowing) => begun.still_in_conflict += 1,
+                Err(error) => {
+                    tracing::error!(conflict = conflict.id, %error, "not recorded: it stays a conflict");
+                    begun.still_in_conflict += 1;
+                }
             }
             // What is kept nowhere else stays where it is.
-            if verdict != Verdict::Overflowing {
+            if verdict.is_ok_and(|verdict| verdict != Verdict::Overflowing) {
                 done.push(conflict.id);
             }
         }

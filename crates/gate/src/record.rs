@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use parkgate_ledger::{Arrival, ParkId, Verdict};
 use parkgate_store::{Inline, Recorded, Recorder};
 use parkgate_wire::advisory::advise;
+use parkgate_wire::field::parameter_of_part;
 use parkgate_wire::{Form, Seqno, UnixMillis};
 
 use crate::admit::{Admitted, EntryContext};
@@ -15,7 +16,7 @@ use crate::fault::GateFault;
 use crate::figures::Figures;
 use crate::forward::Forwarder;
 use crate::notes::Notes;
-use crate::pictures::{ArrivedFiles, StoredPictures, parameter_of};
+use crate::pictures::{ArrivedFiles, StoredPictures};
 use crate::settings::Mode;
 
 /// What became of an admitted push.
@@ -125,7 +126,7 @@ impl PushRecorder {
     /// Makes the pictures durable, several at a time: a record must never name a picture that is not there.
     async fn store_pictures(&self, files: ArrivedFiles) -> Result<StoredPictures, GateFault> {
         let stored = files.into_iter().map(|(part, file)| async move {
-            let name = parameter_of(&part).to_owned();
+            let name = parameter_of_part(&part).to_owned();
             let picture = file.store().await?;
             self.figures.image_bytes.inc_by(picture.size);
             Ok::<_, GateFault>((name, Arc::new(picture)))

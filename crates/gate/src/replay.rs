@@ -6,11 +6,11 @@ use std::sync::Arc;
 use parkgate_ledger::Verdict;
 use parkgate_store::{Entry, QuarantineFilter, Quarantined, Store, StoreError, StoredImage};
 use parkgate_wire::UnixMillis;
+use parkgate_wire::field::parameter_of_part;
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::refusal::Reason;
 
 use crate::admit::{EntryContext, admit, key_taken};
-use crate::pictures::parameter_of;
 use crate::quarantine::restored;
 use crate::registry::Registry;
 
@@ -35,7 +35,8 @@ pub enum Replayed {
     },
 }
 
-/// Replays what `filter` selects, and calls `report` with what became of each.
+/// Replays what `filter` selects, and calls `report` with what became of each. One that the store cannot record stays, and takes
+/// no other with it.
 ///
 /// # Errors
 /// The store failed; what was reported is done, and the rest is as it was.
@@ -65,7 +66,7 @@ pub fn replay(
             });
         }
         // Recorded first: what is then still in the quarantine is found a repeat the next time.
-        let mut verdicts = store.record(&entries)?.into_iter();
+        let mut verdicts = store.record_apart(&entries)?.into_iter();
         let outcomes: Vec<Replayed> = staying
             .into_iter()
             .zip(&page)
@@ -94,7 +95,7 @@ fn anew(
             hint: rejected.rejection.hint(kind.call().replies),
         })?;
     let pictures = quarantined.pictures.iter().map(|picture| {
-        let name = parameter_of(&picture.name).to_owned();
+        let name = parameter_of_part(&picture.name).to_owned();
         (name, Arc::new(StoredImage::kept(picture)))
     });
     let context =
@@ -102,14 +103,20 @@ fn anew(
     Ok(admitted.into_entry(context, content_key).0)
 }
 
-fn outcome(verdict: Option<Verdict>, quarantined: &Quarantined) -> Replayed {
+fn outcome(verdict: Option<Result<Verdict, StoreError>>, quarantined: &Quarantined) -> Replayed {
     match verdict {
-        Some(Verdict::Recorded { .. }) => Replayed::Recorded,
-        Some(Verdict::Repeated { .. }) => Replayed::Repeated,
-        Some(Verdict::Conflict { .. }) => Replayed::Conflict,
-        Some(Verdict::Overflowing) | None => {
+        Some(Ok(Verdict::Recorded { .. })) => Replayed::Recorded,
+        Some(Ok(Verdict::Repeated { .. })) => Replayed::Repeated,
+        Some(Ok(Verdict::Conflict { .. })) => Replayed::Conflict,
+        Some(Ok(Verdict::Overflowing)) | None => {
             let hint = key_taken(quarantined.kind, quarantined.key());
             Replayed::Stays { reason: Reason::Conflict.name().to_owned(), hint }
+        }
+        Some(Err(error)) => {
+            tracing::error!(quarantined = quarantined.id, %error, "not recorded: it stays in the quarantine");
+            Replayed::Stays {
+                reason: quarantined.reason.clone(), hint: format!("未能记录 (not recorded): {error}")
+            }
         }
     }
 }

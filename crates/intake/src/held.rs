@@ -15,12 +15,6 @@ pub(crate) struct HeldBytes {
 }
 
 impl HeldBytes {
-    pub(crate) fn of(bytes: &[u8]) -> HeldBytes {
-        let mut held = HeldBytes::default();
-        held.append(bytes);
-        held
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.bytes
     }

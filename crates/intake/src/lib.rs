@@ -19,6 +19,7 @@ mod passed;
 mod raw;
 mod sink;
 mod transfer;
+mod url_or_file;
 
 pub use arrived::{Arrived, FormWithFiles, Unread};
 pub use budget::{BodyBudget, BodyShare};

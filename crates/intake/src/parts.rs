@@ -1,10 +1,12 @@
 //! Reads the parts of a multipart body into a form.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use encoding_rs::Encoding;
 use parkgate_wire::content_type;
+use parkgate_wire::field::{CAPTURE_IMAGE, image_of_part};
 use parkgate_wire::form::FormBuilder;
-use parkgate_wire::push::image_of_part;
 use parkgate_wire::{Refusal, UploadedFile};
 
 use crate::arrived::{Arrived, FormWithFiles, IntakeResult, Unread};
@@ -15,6 +17,7 @@ use crate::multipart::{Multipart, MultipartError, MultipartEvent, PartHead};
 use crate::raw::{self, History, Raw};
 use crate::sink::FileSink;
 use crate::transfer::TransferDecoder;
+use crate::url_or_file::{self, BEGINNING_BYTES, LOOKED_AT_MAX};
 
 /// Holds what followed the readable parts, if it is too long for memory, under this part name.
 pub const RAW_PART: &str = "body";
@@ -32,6 +35,8 @@ pub(crate) struct PartsReader<'a, P, S: FileSink> {
     /// The part that is being read: what arrived of it is kept if the body fails within it.
     text: Option<(String, Vec<u8>)>,
     file: Option<(String, S::Open)>,
+    /// Pieces of the part that were looked at before it is read; none for its end.
+    looked_at: VecDeque<Option<Bytes>>,
     fields_bytes: usize,
     count: usize,
     /// The last boundary is missing: the body may be incomplete.
@@ -57,6 +62,7 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
             files: Vec::new(),
             text: None,
             file: None,
+            looked_at: VecDeque::new(),
             fields_bytes: 0,
             count: 0,
             is_cut_off: false,
@@ -104,6 +110,9 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
 
     /// Reads more of the current part.
     async fn data(&mut self) -> Result<Option<Bytes>, Refusal> {
+        if let Some(piece) = self.looked_at.pop_front() {
+            return Ok(piece);
+        }
         match self.event().await? {
             MultipartEvent::Data(data) => Ok(Some(data)),
             MultipartEvent::NeedsMore | MultipartEvent::Part(_) | MultipartEvent::PartEnd | MultipartEvent::End => {
@@ -118,17 +127,41 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
         if self.count > max {
             return Err(Refusal::TooMany { what: "表单部分 parts", max }.into());
         }
-        let Some(name) = head.name else {
+        let Some(name) = head.name.clone() else {
             return Err(Refusal::Malformed { place: format!("第{}个表单部分没有name", self.count) }.into());
         };
         let decoder = TransferDecoder::named(&name, &head.transfer_encoding)?;
         // Decided by the name: some clients send files without a file name, and texts with one.
-        let is_typed = !head.content_type.is_empty() && !head.content_type.to_ascii_lowercase().starts_with("text/");
-        if image_of_part(&name, head.has_file_name || is_typed).is_some() {
+        let is_file = name == CAPTURE_IMAGE && self.is_file(&name, &head).await?;
+        if image_of_part(&name, is_file).is_some() {
             self.take_file(name, decoder).await
         } else {
             self.take_text(name, decoder, &head.content_type).await
         }
+    }
+
+    /// Looks at the beginning of a part whose name does not say whether it is a file; it is then read from there.
+    async fn is_file(&mut self, name: &str, head: &PartHead) -> Result<bool, Refusal> {
+        let mut decoder = TransferDecoder::named(name, &head.transfer_encoding)?;
+        let (mut beginning, mut left) = (Vec::new(), LOOKED_AT_MAX);
+        let is_all = loop {
+            let piece = self.data().await?;
+            self.looked_at.push_back(piece.clone());
+            let Some(piece) = piece else { break true };
+            let looked_at = piece.get(..left).unwrap_or(&piece);
+            left -= looked_at.len();
+            // What is wrong with it is said when it is read.
+            let is_good = decoder.decode(looked_at, &mut beginning).is_ok();
+            if !is_good || beginning.len() >= BEGINNING_BYTES || left == 0 {
+                break false;
+            }
+        };
+        Ok(url_or_file::is_file(head, &beginning, is_all, self.charset))
+    }
+
+    /// Bytes that were looked at and are still to be read.
+    fn looked_at_bytes(&self) -> usize {
+        self.looked_at.iter().flatten().map(Bytes::len).sum()
     }
 
     async fn take_text(
@@ -159,7 +192,7 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
         let mut bytes = 0;
         while let Some(piece) = self.data().await? {
             let (came, held) = (piece.len(), self.history.give_up());
-            self.pieces.forget(held.saturating_sub(came + self.multipart.rest().len()));
+            self.pieces.forget(held.saturating_sub(came + self.looked_at_bytes() + self.multipart.rest().len()));
             let piece = decoded(&name, &mut decoder, piece)?;
             bytes += piece.len() as u64;
             if bytes > self.limits.file_bytes_max {
@@ -215,7 +248,12 @@ impl<'a, P: Pieces, S: FileSink> PartsReader<'a, P, S> {
         }
         let history = self.history.take();
         let from_the_beginning = history.is_some();
-        let before = history.unwrap_or_else(|| HeldBytes::of(self.multipart.rest()));
+        let before = history.unwrap_or_else(|| {
+            let mut before = HeldBytes::default();
+            self.looked_at.iter().flatten().for_each(|piece| before.append(piece));
+            before.append(self.multipart.rest());
+            before
+        });
         let kept = raw::keep(before, &mut self.pieces, self.limits.fields_bytes_max, self.sink).await;
         let kept = kept.map_err(Unread::Failed)?;
         let is_whole = from_the_beginning && kept.is_whole() && !self.is_cut_off;

@@ -58,6 +58,25 @@ impl Store {
         self.backend.record(batch)
     }
 
+    /// As [`Store::record`], where nobody waits for an answer: what cannot be recorded at all takes nothing else with it, since
+    /// a batch that fails for good is recorded by halves, down to each entry alone.
+    ///
+    /// # Errors
+    /// It would succeed later ([`StoreError::is_temporary`]). Any part of the batch may be recorded: the same again goes on.
+    pub fn record_apart(&self, batch: &[Entry]) -> Result<Vec<Result<Verdict, StoreError>>, StoreError> {
+        match self.record(batch) {
+            Ok(verdicts) => Ok(verdicts.into_iter().map(Ok).collect()),
+            Err(error) if error.is_temporary() => Err(error),
+            Err(error) if batch.len() <= 1 => Ok(batch.iter().map(|_| Err(error.clone())).collect()),
+            Err(_) => {
+                let (first, second) = batch.split_at(batch.len() / 2);
+                let mut recorded = self.record_apart(first)?;
+                recorded.extend(self.record_apart(second)?);
+                Ok(recorded)
+            }
+        }
+    }
+
     /// How many batches may be recorded at once, where so many are set (0: as the store thinks best).
     #[must_use]
     pub fn lanes(&self, set: usize) -> usize {

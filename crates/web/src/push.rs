@@ -103,7 +103,8 @@ async fn record(
         Ok(Recording::Verified) => PushResult::Verified,
         // Nobody gets stuck on a key, however often it was sent with other content.
         Ok(Recording::Overflowing { key, form, pictures }) => {
-            let (content, files) = (RefusedContent::Form(form), RefusedFiles::of_admitted(pictures));
+            let files = RefusedFiles::of_admitted(pictures, &form);
+            let content = RefusedContent::Form(form);
             let cause = RefusalCause::KeyTaken(&key);
             let refused = refused_push(received, Some(&park), cause, content, files);
             match server.gate.quarantine.keep(refused).await {

@@ -199,10 +199,35 @@ pub const IMAGES: [&str; 5] = ["enter_image", "enter_plate_image", "leave_image"
 /// The picture of a release: a URL, or the bytes in a part of the same name, without a hash.
 pub const CAPTURE_IMAGE: &str = "capture_image";
 
-/// The parameter that holds the MD5 of an uploaded picture; none for [`CAPTURE_IMAGE`].
+/// The hash of that picture, which no page documents: some send it all the same.
+pub const CAPTURE_IMAGE_HASH: &str = "capture_image_hash";
+
+/// The parameter that must hold the MD5 of an uploaded picture; none for [`CAPTURE_IMAGE`].
 #[must_use]
 pub fn hash_of_part(part: &str) -> Option<String> {
-    (part != CAPTURE_IMAGE).then(|| format!("{}_hash", part.strip_suffix("_file").unwrap_or(part)))
+    (part != CAPTURE_IMAGE).then(|| hash_name(part))
+}
+
+/// The parameter that holds the MD5 of an uploaded picture, if any does.
+pub(crate) fn hash_name(part: &str) -> String {
+    format!("{}_hash", part.strip_suffix("_file").unwrap_or(part))
+}
+
+/// `X` of a part named `X_file`, if the part is a file at all: recognised by its name, since clients send files without
+/// a file name and texts with one. `is_file` says what it contains, which only counts for [`CAPTURE_IMAGE`]: that name holds
+/// a URL or the file itself.
+#[must_use]
+pub fn image_of_part(part_name: &str, is_file: bool) -> Option<&str> {
+    if part_name == CAPTURE_IMAGE {
+        return is_file.then_some(part_name);
+    }
+    part_name.strip_suffix("_file").filter(|image| is_name(image.as_bytes()))
+}
+
+/// The parameter that a picture is stored under, of the part it came in: two parts can have the same.
+#[must_use]
+pub fn parameter_of_part(part: &str) -> &str {
+    image_of_part(part, true).unwrap_or(part)
 }
 
 /// Part, hash and URL of each picture that can be uploaded, by their names.

@@ -24,12 +24,19 @@ pub struct Form {
 /// A file part: its bytes went to the image store; its name and MD5 are kept here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadedFile {
-    /// The part's name, ending in `_file`.
+    /// The part's name: `X_file`, or `capture_image`.
     pub name: String,
     /// MD5 of its bytes.
     pub md5: Md5Hash,
     /// How many bytes.
     pub size: u64,
+}
+
+impl UploadedFile {
+    /// Are both stored under one parameter, as `capture_image` and `capture_image_file` are?
+    fn is_same_picture(&self, other: &UploadedFile) -> bool {
+        field::parameter_of_part(&self.name) == field::parameter_of_part(&other.name)
+    }
 }
 
 /// At most this many parameters: positions are kept in a byte.
@@ -87,9 +94,13 @@ impl Form {
         self.pairs.get(name).is_some()
     }
 
-    /// The first documented name that was sent more than once.
-    pub(crate) fn repeated(&self) -> Option<&'static str> {
-        self.pairs.repeated()
+    /// The first documented name that was sent more than once, or the first part that is one more file of the same picture.
+    pub(crate) fn repeated(&self) -> Option<&str> {
+        let repeats = |(index, file): &(usize, &UploadedFile)| {
+            self.files.iter().take(*index).any(|earlier| earlier.is_same_picture(file))
+        };
+        let file = || self.files.iter().enumerate().find(repeats).map(|(_, file)| file.name.as_str());
+        self.pairs.repeated().or_else(file)
     }
 
     /// A form as it was received and kept: names, values, and the text on the wire where that differed.
@@ -170,9 +181,9 @@ impl FormBuilder {
     /// Adds a file part.
     ///
     /// # Errors
-    /// The same name came before.
+    /// A file of the same picture came before.
     pub fn file_part(&mut self, file: UploadedFile) -> Result<(), Refusal> {
-        if self.form.files.iter().any(|other| other.name == file.name) {
+        if self.form.files.iter().any(|other| other.is_same_picture(&file)) {
             return Err(Refusal::Repeated { name: file.name });
         }
         self.form.files.push(file);

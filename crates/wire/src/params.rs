@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::field::{FieldSet, PERSONAL};
+use crate::field::{FieldSet, PERSONAL, parameter_of_part};
+use crate::form::UploadedFile;
 use crate::pairs::{Pairs, Param};
 use crate::push_kind::PushKind;
 use crate::reply::push_json_text;
@@ -69,10 +70,17 @@ impl Params {
         sent.then(|| self.json_of(is_personal))
     }
 
-    /// Equal for two pushes of the same content, whatever their order, empty values and way of sending. Keyed, so that
-    /// an ID number cannot be guessed from it.
-    #[must_use]
-    pub fn digest(&self, kind: PushKind, key: &[u8; 32]) -> Digest {
+    /// Equal for two pushes of the same content, whatever their order, empty values and way of sending; of files those count that
+    /// no parameter has the hash of. Keyed, so that an ID number cannot be guessed from it.
+    pub(crate) fn digest<'a>(
+        &self,
+        kind: PushKind,
+        unhashed: impl Iterator<Item = &'a UploadedFile>,
+        key: &[u8; 32],
+    ) -> Digest {
+        /// Stands before a file, as no length of a text does.
+        const FILE: u32 = u32::MAX;
+
         let mut params = Vec::with_capacity(self.pairs.len());
         params.extend(self.pairs.iter().filter(|param| !says_nothing(param.value) && !TRANSPORT.has(param.field)));
         params.sort_unstable_by(|one, other| one.by_name(other).then_with(|| one.value.cmp(other.value)));
@@ -84,6 +92,11 @@ impl Params {
                 bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
                 bytes.extend_from_slice(text.as_bytes());
             }
+        }
+        for file in unhashed {
+            bytes.extend_from_slice(&FILE.to_le_bytes());
+            bytes.extend_from_slice(parameter_of_part(&file.name).as_bytes());
+            bytes.extend_from_slice(&file.md5.0);
         }
         let hash: [u8; 32] = Sha256::digest(&bytes).into();
         let mut digest = [0; 16];

@@ -10,13 +10,13 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::payment::{entry_text, payment_entries};
 use crate::call::{Call, TimeForm};
-use crate::field::{self, AMOUNTS, CAPTURE_IMAGE, IMAGE_FIELDS, Need};
+use crate::field::{self, AMOUNTS, CAPTURE_IMAGE, CAPTURE_IMAGE_HASH, IMAGE_FIELDS, Need, parameter_of_part};
 use crate::form::{Form, UploadedFile};
 use crate::params::Params;
 use crate::push_kind::PushKind;
 use crate::refusal::{Refusal, shortened};
 use crate::signature::{VerifiedForm, as_received};
-use crate::value::{Fen, Md5Hash, UnixMillis};
+use crate::value::{Digest, Fen, Md5Hash, UnixMillis};
 
 /// A push whose values all have the documented form.
 #[derive(Debug, Clone)]
@@ -59,6 +59,14 @@ impl Push {
     #[must_use]
     pub fn entered_by(&self, received_at: UnixMillis) -> UnixMillis {
         self.enter_time.unwrap_or_else(|| self.event_time(received_at))
+    }
+
+    /// Equal for two pushes of the same content ([`Params::digest`]). A file counts by its hash: of one that is sent without,
+    /// by its own.
+    #[must_use]
+    pub fn digest(&self, key: &[u8; 32]) -> Digest {
+        let unhashed = self.files.iter().filter(|file| self.params.get(&field::hash_name(&file.name)).is_none());
+        self.params.digest(self.kind, unhashed, key)
     }
 
     /// The form as it was received.
@@ -232,7 +240,7 @@ fn read_values(verified: &VerifiedForm, kind: PushKind, payments_max: usize) -> 
             values.payments = payment::read_list(list, payments_max)?;
         }
     }
-    check_files(&verified.files, params)?;
+    check_files(&verified.files, params, kind.call())?;
     Ok(values)
 }
 
@@ -270,42 +278,47 @@ fn wrong(name: &str, found: &str, expected: &'static str) -> Refusal {
 
 /// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明). An empty file counts as
 /// not sent, and so does its hash.
-fn check_files(files: &[UploadedFile], params: &Params) -> Result<(), Refusal> {
+fn check_files(files: &[UploadedFile], params: &Params, call: &Call) -> Result<(), Refusal> {
     for (file, hash, _) in IMAGE_FIELDS {
         if let Some(text) = params.get(file) {
             return Err(wrong(file, text, FILE));
         }
-        let names_a_file = params.get(hash).is_some_and(|text| Md5Hash::parse(text) != Some(Md5Hash::OF_NOTHING));
-        if names_a_file && !files.iter().any(|part| part.name == file) {
-            return Err(Refusal::FileMissing { name: hash.into(), file: file.into() });
-        }
+        check_file_of(hash, file, files, params)?;
     }
-    for part in files {
-        let Some(hash) = field::hash_of_part(&part.name) else { continue };
-        let Some(text) = params.get(&hash) else {
-            return Err(Refusal::HashMissing { name: hash, file: part.name.clone() });
-        };
-        match Md5Hash::parse(text) {
-            None => return Err(wrong(&hash, text, MD5)),
-            Some(md5) if md5 != part.md5 => {
-                let (found, computed) = (shortened(text), part.md5.to_string());
-                return Err(Refusal::HashDiffers { name: hash, found, computed });
-            }
-            Some(_) => {}
-        }
+    if call.fields.iter().any(|field| field.name == CAPTURE_IMAGE) {
+        check_file_of(CAPTURE_IMAGE_HASH, CAPTURE_IMAGE, files, params)?;
+    }
+    files.iter().try_for_each(|part| check_hash(part, params))
+}
+
+/// A hash that says anything needs its file.
+fn check_file_of(hash: &str, file: &str, files: &[UploadedFile], params: &Params) -> Result<(), Refusal> {
+    let names_a_file = params.get(hash).is_some_and(|text| Md5Hash::parse(text) != Some(Md5Hash::OF_NOTHING));
+    let parameter = parameter_of_part(file);
+    if names_a_file && !files.iter().any(|part| parameter_of_part(&part.name) == parameter) {
+        return Err(Refusal::FileMissing { name: hash.to_owned(), file: file.to_owned() });
     }
     Ok(())
 }
 
-/// `X` of a part named `X_file`, if the part is a file at all: recognised by its name, since clients send files without
-/// a file name and texts with one. `looks_like_file` says what its head lets expect, which only counts for
-/// [`CAPTURE_IMAGE`]: that name holds a URL or the file itself.
-#[must_use]
-pub fn image_of_part(part_name: &str, looks_like_file: bool) -> Option<&str> {
-    if part_name == CAPTURE_IMAGE {
-        return looks_like_file.then_some(part_name);
+/// Where a hash is sent, it is compared, also where none is needed.
+fn check_hash(part: &UploadedFile, params: &Params) -> Result<(), Refusal> {
+    let hash = field::hash_name(&part.name);
+    let Some(text) = params.get(&hash) else {
+        // There need be none.
+        if part.name == CAPTURE_IMAGE {
+            return Ok(());
+        }
+        return Err(Refusal::HashMissing { name: hash, file: part.name.clone() });
+    };
+    match Md5Hash::parse(text) {
+        None => Err(wrong(&hash, text, MD5)),
+        Some(md5) if md5 != part.md5 => {
+            let (found, computed) = (shortened(text), part.md5.to_string());
+            Err(Refusal::HashDiffers { name: hash, found, computed })
+        }
+        Some(_) => Ok(()),
     }
-    part_name.strip_suffix("_file").filter(|image| field::is_name(image.as_bytes()))
 }
 
 #[cfg(test)]

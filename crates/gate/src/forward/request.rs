@@ -13,6 +13,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use parkgate_client::{classify_call, http_date, now, retry_after, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
+use parkgate_wire::field::CAPTURE_IMAGE_HASH;
+use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Call, PushKind, UnixMillis, call_endpoint, endpoint};
 use reqwest::header::HeaderValue;
 use reqwest::multipart::{Form, Part};
@@ -87,14 +89,15 @@ impl Sender {
     /// since they are signed.
     async fn relay(&self, url: Url, outgoing: &Outgoing) -> Result<DeliveryAnswer, String> {
         let mut files = PictureFiles::with_capacity(outgoing.record.pictures.len());
+        let params = message::relayed(outgoing);
+        let has_hash = params.iter().any(|(name, value)| name == CAPTURE_IMAGE_HASH && !says_nothing(value));
         for picture in &outgoing.record.pictures {
-            match self.file(picture).await {
+            match self.file(picture, part_of(&picture.name, has_hash)).await {
                 Ok(file) => files.push(file),
                 Err(reason) => return Ok(DeliveryAnswer::Unready(reason)),
             }
         }
         let had_pictures = !files.is_empty();
-        let params = message::relayed(outgoing);
         let call = outgoing.record.kind.call();
         let answered = answer(call, with_files(self.http.post(url.clone()), params.clone(), files)?).await?;
         match answered {
@@ -131,11 +134,11 @@ impl Sender {
         }
     }
 
-    async fn file(&self, picture: &Picture) -> Result<PictureFile, String> {
+    async fn file(&self, picture: &Picture, part: String) -> Result<PictureFile, String> {
         let bytes = self.images.stream(&picture.key).await.map_err(|error| format!("{}: {error}", picture.name))?;
         let content_type = picture.content_type.clone();
         let body = reqwest::Body::wrap_stream(bytes);
-        Ok(PictureFile { part: part_of(&picture.name), content_type, size: picture.size, body })
+        Ok(PictureFile { part, content_type, size: picture.size, body })
     }
 }
 

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use parkgate_store::images::ImageError;
+use parkgate_wire::field::CAPTURE_IMAGE_HASH;
 use parkgate_wire::refusal::{Reason, RefusalClass};
-use parkgate_wire::{PushKind, Refusal, Seqno, UnixMillis};
+use parkgate_wire::{Form, PushKind, Refusal, Seqno, UnixMillis};
 
 use super::content::RefusedContent;
 use crate::admit::{Rejection, key_taken};
@@ -82,8 +83,9 @@ pub enum RefusedFiles {
 impl RefusedFiles {
     /// Of an admitted push whose pictures were stored by parameter.
     #[must_use]
-    pub fn of_admitted(pictures: StoredPictures) -> RefusedFiles {
-        RefusedFiles::Stored(pictures.into_iter().map(|(name, picture)| (part_of(&name), picture)).collect())
+    pub fn of_admitted(pictures: StoredPictures, form: &Form) -> RefusedFiles {
+        let has_hash = form.get(CAPTURE_IMAGE_HASH).is_some();
+        RefusedFiles::Stored(pictures.into_iter().map(|(name, picture)| (part_of(&name, has_hash), picture)).collect())
     }
 
     /// Bytes that are not durable yet.

@@ -36,6 +36,7 @@ mod passed_calls;
 mod push;
 mod quarantine;
 mod release_and_update;
+mod release_pictures;
 mod replies;
 mod rules;
 mod shared_images;

@@ -151,6 +151,28 @@ fn a_file_needs_its_own_hash() {
 }
 
 #[test]
+fn two_files_of_one_picture_are_refused_also_from_a_kept_form() {
+    let file = |name: &str| UploadedFile { name: name.into(), md5: Md5Hash::OF_NOTHING, size: 1 };
+    for (first, second) in [
+        ("capture_image", "capture_image_file"),
+        ("capture_image_file", "capture_image"),
+        ("leave_image_file", "leave_image_file"),
+    ] {
+        let mut builder = crate::form::FormBuilder::new(FormLimits::default());
+        builder.file_part(file(first)).unwrap();
+        let expected = Refusal::Repeated { name: second.into() };
+        assert_eq!(builder.file_part(file(second)), Err(expected.clone()));
+        builder.file_part(file("leave_plate_image_file")).unwrap();
+        let secret = Secret::new("123");
+        let (_, signature) = sign([("a", "1")], &secret);
+        let pairs = [("a", "1", None), ("sign", signature.as_str(), None)];
+        let form = Form::restored(pairs, vec![file(first), file("enter_image_file"), file(second)]);
+        let Verified::Refused(refusal, _) = verify(form, PushKind::Release.call(), &secret) else { panic!("{first}") };
+        assert_eq!(refusal, expected);
+    }
+}
+
+#[test]
 fn the_first_missing_parameter_is_named_in_the_order_of_the_table() {
     let check = |body: &str, kind: PushKind, strict| {
         let form = Form::from_urlencoded(body.as_bytes(), UTF_8, FormLimits::default()).unwrap();
@@ -174,12 +196,37 @@ fn content_is_the_same_whatever_way_it_was_sent() {
     let digest = |pairs: &[(&str, &str)]| {
         let mut params = Params::default();
         pairs.iter().for_each(|(name, value)| params.push(name, value));
-        params.digest(PushKind::Leave, &[7; 32])
+        params.digest(PushKind::Leave, std::iter::empty(), &[7; 32])
     };
     let one = digest(&[("a", "1"), ("b", "2"), ("sign", "x"), ("timestamp", "1"), ("c", "")]);
     assert_eq!(one, digest(&[("b", "2"), ("a", "1"), ("sign", "y")]));
     assert_ne!(one, digest(&[("a", "12"), ("b", "")]));
     assert_ne!(one, digest(&[("a", "1"), ("b", "3")]));
+}
+
+#[test]
+fn a_file_without_a_hash_is_part_of_the_content() {
+    let digest = |name: &str, md5: [u8; 16], hash: Option<&str>| {
+        let mut builder = crate::form::FormBuilder::new(FormLimits::default());
+        let pairs = [("release_type", "1"), ("parking_serial", "S1"), ("capture_image_hash", hash.unwrap_or_default())];
+        for (name, value) in pairs {
+            builder.text_part(name, value.as_bytes(), UTF_8).unwrap();
+        }
+        builder.file_part(UploadedFile { name: name.into(), md5: Md5Hash(md5), size: 1 }).unwrap();
+        let Verified::Matched(form) = crate::signature::accept_unsigned(builder.build(), PushKind::Release.call())
+        else {
+            panic!("{name}")
+        };
+        Push::read(form, PushKind::Release, 1).unwrap().digest(&[7; 32])
+    };
+    let one = digest("capture_image", [1; 16], None);
+    assert_eq!(one, digest("capture_image", [1; 16], None));
+    assert_ne!(one, digest("capture_image", [2; 16], None));
+    // Where it has one, whichever part it came in.
+    let hash = Md5Hash([1; 16]).to_string();
+    let hashed = digest("capture_image", [1; 16], Some(&hash));
+    assert_eq!(hashed, digest("capture_image_file", [1; 16], Some(&hash)));
+    assert_ne!(hashed, one);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn accepted(body: &[u8], charset: &'static Encoding, sign: &str, secret: &Secret
     let Verified::Matched(verified) = verify(form, PushKind::Leave.call(), secret) else { return None };
     let variant = verified.variant();
     let push = Push::read(verified, PushKind::Leave, usize::MAX).ok()?;
-    Some((variant, push.params.digest(PushKind::Leave, &[0; 32])))
+    Some((variant, push.digest(&[0; 32])))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Releases and updates are forwarded like enters and leaves, after the enter of their stay.
 
-use parkgate_testbed::{DEMO_PARK, SubscriberAnswer, TestGate, TestSubscriber, enter, leave, release, update};
+use parkgate_testbed::{DEMO_PARK, SubscriberAnswer, TestGate, TestSubscriber, enter, leave, md5_hex, release, update};
 use serde_json::{Value, json};
 
 use super::{Forwarding, each_store};
@@ -35,6 +35,29 @@ fn a_relay_passes_them_on_with_their_pictures_and_their_signs() {
         }
         assert_eq!(there["releases"][0]["images"]["capture_image"]["size"], picture.len());
         assert_eq!(front.json(&["subscriber", "show", "vendor"])["delivered"], 4);
+    });
+}
+
+#[test]
+fn a_relay_names_the_picture_of_a_release_as_its_sender_did() {
+    each_store(|store| {
+        let vendor = TestSubscriber::start(SubscriberAnswer::TAKES);
+        let front = Forwarding::on(store, &[]);
+        front.subscribe("vendor", &vendor.url, &["--format", "relay", "--all"]);
+        let picture: &[u8] = b"\xff\xd8\xff\xe0 a barrier";
+        let hashed = release("R1", &[("capture_image_hash", &md5_hex(picture))]);
+        front.gate.push_files("release", hashed, &[("capture_image_file", picture)]);
+        front.gate.push_files("release", release("R2", &[]), &[("capture_image", picture)]);
+        front.drained("vendor");
+        let bodies = vendor.received().into_iter().map(|one| String::from_utf8_lossy(&one.body).into_owned());
+        let bodies: Vec<String> = bodies.collect();
+        assert_eq!(bodies.len(), 2);
+        for body in bodies {
+            let is_hashed = body.contains("capture_image_hash");
+            for (part, expected) in [("capture_image_file", is_hashed), ("capture_image", !is_hashed)] {
+                assert_eq!(body.contains(&format!("name=\"{part}\"; filename")), expected, "{part}: {body}");
+            }
+        }
     });
 }
 
