@@ -35,7 +35,7 @@ fn with_hash(serial: &str, picture: &[u8]) -> NamedValues {
     release(serial, &[(JPEG_HASH, &md5_hex(picture))])
 }
 
-fn picture_of<'a>(visit: &'a Value, release: usize) -> &'a Value {
+fn picture_of(visit: &Value, release: usize) -> &Value {
     &visit["releases"][release]["images"]["capture_image"]
 }
 
