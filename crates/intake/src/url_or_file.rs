@@ -6,7 +6,7 @@ use parkgate_wire::content_type::{charset_of, without_bom};
 
 use crate::multipart::PartHead;
 
-/// So many bytes tell a picture from a text: in each of the usual kinds one of the first twelve is no text in any charset
+/// So many bytes distinguish a picture from a text: in each of the usual kinds one of the first twelve is no text in any charset
 /// that is taken, or a control character.
 pub(crate) const BEGINNING_BYTES: usize = 16;
 /// So many bytes as they came are looked at, and no more: an encoded part can go on without a byte of content.

@@ -141,7 +141,7 @@ fn a_replay_knows_a_picture_that_is_recorded_and_another_one() {
 type SentPart<'a> = (&'a str, &'a [u8], Result<&'a [u8], &'a str>);
 
 #[test]
-fn its_picture_and_its_url_are_told_apart_by_what_they_contain() {
+fn its_picture_and_its_url_are_distinguished_by_what_they_contain() {
     const URL: &str = "https://img.example/a.jpg";
     let gate = TestGate::demo(PARKGATE);
     let sent: [SentPart<'_>; 10] = [
