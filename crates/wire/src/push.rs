@@ -240,7 +240,7 @@ fn read_values(verified: &VerifiedForm, kind: PushKind, payments_max: usize) -> 
             values.payments = payment::read_list(list, payments_max)?;
         }
     }
-    check_files(&verified.files, params, kind.call())?;
+    check_files(&verified.files, params, kind)?;
     Ok(values)
 }
 
@@ -278,14 +278,14 @@ fn wrong(name: &str, found: &str, expected: &'static str) -> Refusal {
 
 /// A file needs its hash, a hash its file, and the hash must be the file's (`leave.md`, 特殊说明). An empty file counts as
 /// not sent, and so does its hash.
-fn check_files(files: &[UploadedFile], params: &Params, call: &Call) -> Result<(), Refusal> {
+fn check_files(files: &[UploadedFile], params: &Params, kind: PushKind) -> Result<(), Refusal> {
     for (file, hash, _) in IMAGE_FIELDS {
         if let Some(text) = params.get(file) {
             return Err(wrong(file, text, FILE));
         }
         check_file_of(hash, file, files, params)?;
     }
-    if call.fields.iter().any(|field| field.name == CAPTURE_IMAGE) {
+    if kind == PushKind::Release {
         check_file_of(CAPTURE_IMAGE_HASH, CAPTURE_IMAGE, files, params)?;
     }
     files.iter().try_for_each(|part| check_hash(part, params))

@@ -122,6 +122,7 @@ fn a_retry_with_another_picture_is_kept_as_a_conflict() {
         let kept: Vec<usize> =
             conflicts.as_array().unwrap().iter().map(|one| one["differing"].as_array().unwrap().len()).collect();
         assert_eq!(kept, [0, 0], "no parameter differs: {conflicts}");
+        assert_eq!(gate.pictures_below("images"), 2, "both pictures are kept");
         let second = taken(gate, release("S2", &[]), &[("capture_image", PICTURE)]);
         assert_eq!(taken(gate, release("S2", &[]), &[("capture_image", PICTURE)]), second);
     });
