@@ -251,7 +251,7 @@ mod tests {
             read(PushKind::Release, object).unwrap()
         };
         let timed = release(json!("2023-03-27T08:00:00Z"), "a");
-        assert_eq!(timed.own_key.as_deref(), Some("2/1679904000000/S1"));
+        assert_eq!(timed.own_key.as_deref(), Some("release:1:2/1679904000000/S1"));
         assert_eq!(timed.own_key, release(json!("2023-03-27T16:00:00+08:00"), "b").own_key, "the same time");
         assert_eq!(timed.files, [("capture_image".to_owned(), PathBuf::from("a.jpg"))]);
         assert_eq!(timed.get("capture_image"), None, "the file takes the place of the URL");
@@ -261,7 +261,7 @@ mod tests {
         let update = |flow_no: &str, time: &str| {
             read(PushKind::Update, json!({ "parking_serial": "S1", "flow_no": flow_no, "enter_time": time }))
         };
-        assert_eq!(update("F1", "2023-03-27T08:00:00.5Z").unwrap().own_key.as_deref(), Some("F1"));
+        assert_eq!(update("F1", "2023-03-27T08:00:00.5Z").unwrap().own_key.as_deref(), Some("update:F1"));
         assert!(update("", "2023-03-27T08:00:00Z").unwrap_err().contains("flow_no"));
         assert!(update("F1", "2023-03-27 08:00:00").unwrap_err().contains("enter_time"));
         assert!(read(PushKind::Release, json!({ "parking_serial": "S1" })).unwrap_err().contains("release_type"));
