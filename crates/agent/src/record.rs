@@ -144,7 +144,7 @@ impl Record {
     }
 }
 
-/// What a record is told apart by.
+/// By what a record is known.
 struct Identity {
     parking_serial: String,
     enter_time: Option<UnixMillis>,
