@@ -26,6 +26,9 @@ pub(crate) use simulate::SimulateArgs;
 #[derive(Debug, Parser)]
 #[command(name = "parkgate", version, max_term_width = 100)]
 pub(crate) struct Cli {
+    /// 语言 · Language of what people read: zh or en [env: PARKGATE_LANG] [default: the locale's, else zh]
+    #[arg(long, global = true, value_name = "LANG", value_parser = ["zh", "en"])]
+    pub(crate) lang: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

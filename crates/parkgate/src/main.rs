@@ -6,14 +6,18 @@ mod config;
 mod output;
 mod simulate;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use parkgate_text::{Lang, set_lang};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything is parsed: help and complaints are in this language, too.
+    set_lang(Lang::chosen(lang_flag(std::env::args_os()), |name| std::env::var(name).ok()));
     // clap exits with 2 on wrong usage.
     let cli = cli::Cli::parse();
     match command::run(cli) {
@@ -22,5 +26,31 @@ fn main() -> ExitCode {
             output::complain(&error);
             ExitCode::from(output::exit_code(&error))
         }
+    }
+}
+
+/// The language of `--lang`, wherever it stands. clap checks it later.
+fn lang_flag(args: impl Iterator<Item = OsString>) -> Option<Lang> {
+    let args: Vec<OsString> = args.skip(1).take_while(|arg| arg != "--").collect();
+    let mut values = args.iter().enumerate().filter_map(|(index, arg)| match arg.to_str()? {
+        "--lang" => args.get(index + 1)?.to_str(),
+        arg => arg.strip_prefix("--lang="),
+    });
+    values.next_back().and_then(Lang::named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_known_before_anything_is_parsed() {
+        let flag = |line: &str| lang_flag(line.split(' ').map(OsString::from));
+        assert_eq!(flag("parkgate --lang en park list"), Some(Lang::En));
+        assert_eq!(flag("parkgate park list --lang=zh"), Some(Lang::Zh));
+        assert_eq!(flag("parkgate --lang zh park list --lang en"), Some(Lang::En));
+        assert_eq!(flag("parkgate park list --lang"), None);
+        assert_eq!(flag("parkgate park list --lang fr"), None);
+        assert_eq!(flag("parkgate push leave -- --lang en"), None);
     }
 }

@@ -10,6 +10,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use parkgate_text::texts;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Terminals are at least this wide; running text stays within.
@@ -43,7 +44,8 @@ pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
 
 /// Says what went wrong and what to do next. If nobody reads stderr, the process waits only a moment at its end.
 pub(crate) fn complain(error: &anyhow::Error) {
-    let (text, (done, is_done)) = (format!("错误 error: {error:#}\n"), std::sync::mpsc::channel());
+    let (text, (done, is_done)) =
+        (format!("{}\n", (texts().general.error)(&format!("{error:#}"))), std::sync::mpsc::channel());
     let writing = std::thread::Builder::new().spawn(move || {
         // If stderr is gone there is nobody left to report to, and the process has waited long enough.
         let _ = anstream::stderr().write_all(text.as_bytes());

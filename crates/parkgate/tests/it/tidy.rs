@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each crate may use those after it.
-const ORDER: [&str; 12] =
-    ["parkgate", "web", "gate", "agent", "client", "intake", "store", "seal", "ledger", "wire", "log", "testbed"];
+const ORDER: [&str; 13] = [
+    "parkgate", "web", "gate", "agent", "client", "intake", "store", "seal", "ledger", "wire", "log", "text", "testbed",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
