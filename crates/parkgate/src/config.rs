@@ -4,6 +4,7 @@ mod given;
 mod http;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -14,13 +15,15 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use parkgate_gate::{BeforeSettings, Forward, Limits};
 use parkgate_store::Store;
-use parkgate_web::TrustedProxies;
+use parkgate_web::{TlsFiles, TrustedProxies};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use self::given::{CONNECTIONS_MAX, Given, GivenBefore, GivenForward, GivenLimits, LANES_MAX};
 use self::http::GivenHttp;
 pub(crate) use self::http::network;
+use self::tls::GivenTls;
+pub(crate) use self::tls::tls_fault;
 use crate::cli::{ServeArgs, StoreArgs};
 use crate::output::misuse;
 
@@ -40,6 +43,7 @@ pub(crate) struct ServeConfig {
     pub(crate) images: ImagesAt,
     pub(crate) node: String,
     pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) limits: Limits,
     pub(crate) forward: Forward,
     pub(crate) before: BeforeSettings,
@@ -131,12 +135,27 @@ impl ServeConfig {
             wrong.push(what);
             AdminListen::Off
         });
+        let tls = given.tls.files().unwrap_or_else(|what| {
+            wrong.push(what);
+            None
+        });
         match (listen, wrong.is_empty()) {
             (Ok(listen), true) => {
                 let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
                 let (limits, forward, before) = (given.limits.meant(), given.forward.meant(), given.before.meant());
                 let trusted_proxies = given.http.trusted_proxies();
-                Ok(ServeConfig { listen, admin_listen, state, images, node, trusted_proxies, limits, forward, before })
+                Ok(ServeConfig {
+                    listen,
+                    admin_listen,
+                    state,
+                    images,
+                    node,
+                    trusted_proxies,
+                    tls,
+                    limits,
+                    forward,
+                    before,
+                })
             }
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
         }
@@ -300,11 +319,12 @@ fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
 }
 
 /// Settings that belong to a table of the file.
-const TABLES: [(&str, &[&str]); 4] = [
+const TABLES: [(&str, &[&str]); 5] = [
     ("limits", GivenLimits::NAMES),
     ("forward", GivenForward::NAMES),
     ("before", GivenBefore::NAMES),
     ("http", GivenHttp::NAMES),
+    ("tls", GivenTls::NAMES),
 ];
 
 /// A variable's text as the file would write it.

@@ -117,6 +117,20 @@ pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
     std::fs::metadata(path).map(|_| false)
 }
 
+/// Can everybody on the machine read or change it, not only its owner and group?
+///
+/// # Errors
+/// It does not exist, or its permissions cannot be read.
+pub fn is_open_to_everybody(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        Ok(std::fs::metadata(path)?.permissions().mode() & 0o007 != 0)
+    }
+    #[cfg(not(unix))]
+    std::fs::metadata(path).map(|_| false)
+}
+
 /// Closes a folder to others, and those of these files and folders that exist in it. A folder that does not look like
 /// ours (none of these names, no master key, but something else) is left as it is. Every change is logged.
 pub fn keep_from_others(folder: &Path, names: &[&str]) {

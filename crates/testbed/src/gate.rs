@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::push::{MultipartBody, NamedValues, body, signed};
 
 /// If a test waits longer for a program to end, it does not end.
@@ -114,6 +115,13 @@ impl TestGate {
         self.variables = variables.to_vec();
     }
 
+    /// Speaks to it over TLS, trusting this authority only.
+    pub fn trust(&mut self, authority: &Authority) {
+        let certificate = reqwest::Certificate::from_pem(&std::fs::read(authority.file()).unwrap()).unwrap();
+        let http = reqwest::blocking::Client::builder().timeout(std::time::Duration::from_secs(60));
+        self.http = http.tls_certs_only([certificate]).build().unwrap();
+    }
+
     /// Starts (again), on a free port.
     pub fn start(&mut self) {
         let mut log = std::fs::OpenOptions::new();
@@ -188,6 +196,12 @@ impl TestGate {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// SIGTERM; the exit code.

@@ -1,8 +1,10 @@
 //! All texts, a file for each subject.
 
 mod general;
+mod tls;
 
 pub use general::GeneralTexts;
+pub use tls::TlsTexts;
 
 use crate::{Lang, lang};
 
@@ -22,6 +24,7 @@ macro_rules! subjects {
 
 subjects! {
     general: GeneralTexts, "Texts that belong to no command.";
+    tls: TlsTexts, "Texts about TLS.";
 }
 
 /// The texts of the language in use.

@@ -6,7 +6,7 @@ mod stream;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,6 +25,7 @@ use parkgate_store::StoreError;
 use parkgate_wire::call::ReplyStyle;
 use parkgate_wire::reply::ReplyCode;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use self::addresses::{Addresses, CountedAddress};
 use self::places::{ConnectionPlace, ConnectionPlaces};
@@ -32,6 +33,7 @@ use self::stream::{Activity, TimedStream};
 use crate::reply::{RETRY_AFTER_SECONDS, busy};
 use crate::router::Routes;
 use crate::server::Server;
+use crate::transport::{self, Opened, Transport};
 use crate::{admin, refusal_log};
 
 /// A header may be this long, and no more than this is read ahead of a body.
@@ -40,6 +42,7 @@ const TOO_MANY: &str = "此地址的连接过多 (too many connections from this
 /// Connections that the system holds until they are taken, as far as it allows (`net.core.somaxconn`). A sender beyond
 /// tries again after a second.
 const BACKLOG: i32 = 4096;
+const SPEAK_TLS: &str = "此地址只接受HTTPS, 请将地址改为https:// (this address speaks TLS: write https://)";
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// How long connections have when the process must end.
 const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
@@ -83,6 +86,7 @@ pub async fn serve(
     });
     let refusals =
         Supervised::endless(gate.alarm(), "refusal log", refusal_log::follow(Arc::clone(&server.refusal_log)));
+    let certificates = server.tls.clone().map(|tls| Supervised::endless(gate.alarm(), "certificates", tls.follow()));
     let alarm = gate.alarm().clone();
     let alarmed = alarm.wait();
     tokio::pin!(alarmed);
@@ -102,6 +106,7 @@ pub async fn serve(
     }
     drop(public);
     server.draining.store(true, Ordering::Relaxed);
+    entrance.closing.send_replace(true);
     // Either may find the alarm raised: before it began, or meanwhile.
     let drained = if alarm.is_raised() {
         give_up(graceful).await;
@@ -112,10 +117,9 @@ pub async fn serve(
             _ = &mut alarmed => Ok(()),
         }
     };
-    if let Some(admin) = admin {
-        admin.abort();
+    for part in admin.iter().chain(&certificates).chain([&refusals]) {
+        part.abort();
     }
-    refusals.abort();
     match alarm.raised() {
         Some(reason) => Err(ServeError::Alarm(reason)),
         None => Ok(drained?),
@@ -125,18 +129,19 @@ pub async fn serve(
 /// Answers the requests of a connection, in a task of its own.
 fn answer_on(accepted: Accepted, entrance: &Arc<Entrance>, http: &http1::Builder, graceful: &GracefulShutdown) {
     let Accepted { stream, address, activity, place, counted } = accepted;
-    let server = Arc::clone(&entrance.server);
-    let stream = TimedStream::new(stream, Arc::clone(&activity), &server.gate.settings.limits);
-    let entrance = Arc::clone(entrance);
-    let service = service_fn(move |request| {
-        let (entrance, activity) = (Arc::clone(&entrance), Arc::clone(&activity));
-        async move { entrance.answer(address, &activity, request).await }
-    });
-    let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+    let (entrance, http, watcher) = (Arc::clone(entrance), http.clone(), graceful.watcher());
     tokio::spawn(async move {
+        let server = Arc::clone(&entrance.server);
         server.metrics.connections.inc();
-        if let Err(error) = connection.await {
-            tracing::debug!(%address, %error, "connection ended");
+        if let Some(stream) = entrance.opened(stream, address, &activity).await {
+            let stream = TimedStream::new(stream, Arc::clone(&activity), &server.gate.settings.limits);
+            let service = service_fn(move |request| {
+                let (entrance, activity) = (Arc::clone(&entrance), Arc::clone(&activity));
+                async move { entrance.answer(address, &activity, request).await }
+            });
+            if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await {
+                tracing::debug!(%address, %error, "connection ended");
+            }
         }
         server.metrics.connections.dec();
         drop((place, counted));
@@ -166,6 +171,8 @@ struct Entrance {
     addresses: Arc<Addresses>,
     /// What replies say of how long a connection is kept. None below a second, which cannot be said.
     keep_alive: Option<HeaderValue>,
+    /// True once no new connections are wanted.
+    closing: watch::Sender<bool>,
 }
 
 /// A connection that was let in.
@@ -187,6 +194,7 @@ impl Entrance {
             addresses: Addresses::new(limits.connections_per_address_max),
             keep_alive: keep_alive.and_then(|seconds| HeaderValue::try_from(format!("timeout={seconds}")).ok()),
             routes: Routes::new(Arc::clone(&server)),
+            closing: watch::Sender::new(false),
             server,
         }
     }
@@ -219,9 +227,52 @@ impl Entrance {
         }
     }
 
-    /// Sends a 503 as far as that costs nothing: what the sender sends is not read.
+    /// The stream that requests come through: with TLS after its handshake, which has as long as a header has, gives way to
+    /// others as a connection that waits does, and is not waited for at the end.
+    async fn opened(&self, stream: TcpStream, address: IpAddr, activity: &Activity) -> Option<Transport> {
+        let Some(tls) = &self.server.tls else { return Some(Transport::Plain(stream)) };
+        let mut closing = self.closing.subscribe();
+        let opened = tokio::select! {
+            opened = tokio::time::timeout(self.server.gate.settings.limits.header_timeout, transport::open(tls, stream)) => opened,
+            () = activity.closed() => return None,
+            _ = closing.wait_for(|is_closing| *is_closing) => return None,
+        };
+        match opened {
+            Ok(Ok(Opened::Secure(stream))) => return Some(stream),
+            Ok(Ok(Opened::NotTls(stream))) => {
+                self.note_tls_failure(address, "it spoke no TLS");
+                self.refuse_plain(stream).await;
+            }
+            // A probe of whoever looks whether the port is open.
+            Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {}
+            Ok(Err(error)) => self.note_tls_failure(address, &error.to_string()),
+            Err(_) => self.note_tls_failure(address, "it took too long"),
+        }
+        None
+    }
+
+    fn note_tls_failure(&self, address: IpAddr, reason: &str) {
+        self.server.metrics.tls_failures.inc();
+        if self.server.refusal_log.admits("TlsHandshake", address) {
+            tracing::warn!(%address, reason, "no TLS connection came about");
+        }
+    }
+
+    /// Says to a sender of plain HTTP that it is to speak TLS.
+    async fn refuse_plain(&self, stream: TcpStream) {
+        let (seqno, node) = (self.server.gate.next_seqno(), &self.server.gate.settings.node);
+        let json = ReplyCode::BadRequest.to_json(ReplyStyle::Ignoring, Some(SPEAK_TLS), seqno, node, "");
+        if let Err(error) = transport::answer_plain(stream, "application/json; charset=UTF-8", &json).await {
+            tracing::debug!(%error, "a sender without TLS was not answered");
+        }
+    }
+
+    /// Sends a 503 as far as that costs nothing: what the sender sends is not read. With TLS it would cost a handshake.
     fn turn_away(&self, stream: TcpStream, address: IpAddr) {
         self.note_turned_away(address);
+        if self.server.tls.is_some() {
+            return;
+        }
         let (seqno, node) = (self.server.gate.next_seqno(), &self.server.gate.settings.node);
         let json = ReplyCode::Unavailable.to_json(ReplyStyle::Ignoring, Some(TOO_MANY), seqno, node, "");
         let reply = format!(

@@ -20,7 +20,10 @@ use tokio::sync::Semaphore;
 
 use crate::router;
 use crate::server::Server;
+use crate::tls::Tls;
+use crate::transport::{self, Opened, Transport};
 
+const SPEAK_TLS: &str = "this address speaks TLS: write https://\n";
 /// Open connections; more wait. Whoever watches a gate needs two or three.
 const CONNECTIONS_MAX: usize = 64;
 /// From the first byte awaited to the end of the header; also how long a kept connection may be idle.
@@ -28,9 +31,13 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// Whatever is asked and however slowly it is read: a connection ends, or it would hold a place for ever.
 const CONNECTION_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// From the opening of a connection to the end of its TLS handshake. Whoever asks is near, and few may wait.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Answers until it is dropped.
 pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
     let listens_on = listener.local_addr().map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip());
+    let tls = server.tls.clone();
     let router = router::admin(server);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -38,9 +45,13 @@ pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
         let place = Arc::clone(&places).acquire_owned().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let router = router.clone();
+                let (router, tls) = (router.clone(), tls.clone());
                 tokio::spawn(async move {
-                    let answered = answer(stream, peer, router, listens_on);
+                    let answered = async {
+                        if let Some(stream) = opened(stream, peer, tls.as_deref()).await {
+                            answer(stream, peer, router, listens_on).await;
+                        }
+                    };
                     if tokio::time::timeout(CONNECTION_MAX, answered).await.is_err() {
                         tracing::debug!(%peer, "a connection to the admin address was open too long");
                     }
@@ -55,7 +66,22 @@ pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) {
     }
 }
 
-async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, listens_on: IpAddr) {
+/// The stream that requests come through: with TLS after its handshake.
+async fn opened(stream: TcpStream, peer: SocketAddr, tls: Option<&Tls>) -> Option<Transport> {
+    let Some(tls) = tls else { return Some(Transport::Plain(stream)) };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, transport::open(tls, stream)).await {
+        Ok(Ok(Opened::Secure(stream))) => return Some(stream),
+        Ok(Ok(Opened::NotTls(stream))) => {
+            let answered = transport::answer_plain(stream, "text/plain; charset=utf-8", SPEAK_TLS).await;
+            tracing::debug!(%peer, ?answered, "a connection to the admin address spoke no TLS");
+        }
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS connection to the admin address came about"),
+        Err(_) => tracing::debug!(%peer, "a TLS handshake with the admin address took too long"),
+    }
+    None
+}
+
+async fn answer(stream: Transport, peer: SocketAddr, router: Router, listens_on: IpAddr) {
     let service = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();
         async move {

@@ -25,7 +25,10 @@ mod reply;
 mod router;
 mod server;
 mod space;
+mod tls;
+mod transport;
 
 pub use accept::{Listeners, ServeError, serve};
 pub use client_address::TrustedProxies;
 pub use server::Server;
+pub use tls::{Tls, TlsError, TlsFiles};

@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::tls::Tls;
+
 /// What became of a push, as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum CountedAs {
@@ -90,10 +92,11 @@ pub(crate) struct Metrics {
     question_seconds: Histogram,
     pub(crate) connections: Gauge,
     pub(crate) turned_away: Counter,
+    pub(crate) tls_failures: Counter,
 }
 
 impl Metrics {
-    pub(crate) fn new(figures: &Figures) -> Metrics {
+    pub(crate) fn new(figures: &Figures, tls: Option<&Tls>) -> Metrics {
         let mut registry = Registry::with_prefix("parkgate");
         let pushes = Family::<PushLabels, Counter>::default();
         let held = |kind| RESULTS.map(|result| pushes.get_or_create_owned(&PushLabels { kind, result })).to_vec();
@@ -115,8 +118,9 @@ impl Metrics {
         let turned_away = Counter::default();
         let help = "Connections, and requests through a proxy, beyond what one address may have";
         registry.register("turned_away", help, turned_away.clone());
+        let tls_failures = register_tls(&mut registry, tls);
         register_gate(&mut registry, figures);
-        Metrics { registry, pushes: held, seconds, questions, question_seconds, connections, turned_away }
+        Metrics { registry, pushes: held, seconds, questions, question_seconds, connections, turned_away, tls_failures }
     }
 
     pub(crate) fn count(&self, kind: PushKind, result: CountedAs, seconds: f64) {
@@ -155,6 +159,18 @@ impl Metrics {
         let _ = encode(&mut text, &now);
         text
     }
+}
+
+/// Figures of TLS, where it is spoken; the counter of handshakes that failed.
+fn register_tls(registry: &mut Registry, tls: Option<&Tls>) -> Counter {
+    let failures = Counter::default();
+    if let Some(tls) = tls {
+        let help = "Connections whose TLS handshake failed, or that spoke no TLS";
+        registry.register("tls_handshake_failures", help, failures.clone());
+        let help = "When the certificate in use expires, in seconds since 1970";
+        registry.register("tls_certificate_not_after_timestamp_seconds", help, tls.not_after.clone());
+    }
+    failures
 }
 
 fn register_gate(registry: &mut Registry, figures: &Figures) {

@@ -1,6 +1,5 @@
 //! `serve --demo`: the document's park, a picture, and a line to paste.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -44,7 +43,7 @@ pub(super) fn prepare(store: &Store, state: &State) -> anyhow::Result<Demo> {
 
 impl Demo {
     /// A push of this moment as one `curl` line, and how to look at its result.
-    pub(super) fn print(&self, address: SocketAddr) {
+    pub(super) fn print(&self, root: &str) {
         let now = jiff::ZonedDateTime::now();
         let ms = now.timestamp().as_millisecond();
         let serial = format!("{}{:010}", now.strftime("%Y%m%d"), ms % 10_000_000_000);
@@ -79,7 +78,7 @@ impl Demo {
         // curl takes a name in double quotes literally, also with ; and , in it.
         let picture = self.picture.display().to_string().replace('\\', r"\\").replace('"', "\\\"");
         let picture = quoted(&format!("leave_image_file=@\"{picture}\""));
-        line.push_str(&format!(" -F {picture} http://{address}{}", PushKind::Leave.path()));
+        line.push_str(&format!(" -F {picture} {root}{}", PushKind::Leave.path()));
         parkgate_log::print("\n演示停车场已就绪, 粘贴试试 · The demo park is ready, paste this:\n");
         parkgate_log::print(&line);
         parkgate_log::print("\n然后查看 · Then look at it:\n");

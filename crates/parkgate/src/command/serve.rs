@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use parkgate_gate::{Gate, Mode, Settings};
 use parkgate_store::{Alarm, Images};
-use parkgate_web::{Listeners, ServeError, Server, serve};
+use parkgate_web::{Listeners, ServeError, Server, Tls, TlsFiles, serve};
 use tokio::net::TcpListener;
 
-use super::signals::Signals;
+use super::signals::{Hangup, Signals};
 use super::{demo, running};
 use crate::cli::ServeArgs;
-use crate::config::{ADMIN_LISTEN, AdminListen, ImagesAt, ServeConfig};
+use crate::config::{ADMIN_LISTEN, AdminListen, ImagesAt, ServeConfig, tls_fault};
 use crate::output::{ComponentFailed, misuse};
 
 /// Threads that write pictures and query the store. A disk keeps eight busy; but with a hanging database each query
@@ -29,13 +29,20 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     if args.demo && !config.listen.ip().is_loopback() {
         return Err(misuse("--demo 只能监听本机地址, 它的密钥人人皆知 (loopback only: everybody knows its secret)"));
     }
+    let tls = load_tls(config.tls.as_ref())?;
     running::log()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
-    running::run(runtime, run_gate(args.demo, args.verify_only, config))
+    running::run(runtime, run_gate(args.demo, args.verify_only, config, tls))
 }
 
-async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyhow::Result<()> {
+/// The certificate, if there is to be one; or what is wrong with its files, before anything else is touched.
+fn load_tls(files: Option<&TlsFiles>) -> anyhow::Result<Option<Arc<Tls>>> {
+    let Some(files) = files else { return Ok(None) };
+    Tls::load(files.clone()).map(Some).map_err(|error| misuse(tls_fault(files, &error)))
+}
+
+async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Option<Arc<Tls>>) -> anyhow::Result<()> {
     let _lock = lock(&config.state.data)?;
     let store = config.state.open()?;
     let images = open_images(&config.images, &config.state.data)?;
@@ -52,19 +59,21 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
     let admin = listen_to_admin(config.admin_listen).await?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
     see_to_the_end(gate.alarm().clone())?;
-    let server = Server::new(gate, trusted_proxies);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let server = Server::new(gate, trusted_proxies, tls.clone());
     // Before the line on stdout: whoever reads it may stop the gate at once.
     let signals = Signals::listen()?;
+    tokio::spawn(reload(Hangup::listen()?, tls));
     if let Some(admin) = &admin {
         let admin = admin.local_addr()?;
-        parkgate_log::print(&format!("admin on http://{admin}"));
+        parkgate_log::print(&format!("admin on {scheme}://{admin}"));
         tracing::info!(%admin, "the admin address");
     }
-    parkgate_log::print(&format!("listening on http://{address}"));
+    parkgate_log::print(&format!("listening on {scheme}://{address}"));
     // Logged as well: nobody may be reading what is printed.
     tracing::info!(%address, "listening");
     if let Some(demo) = demo {
-        demo.print(address);
+        demo.print(&format!("{scheme}://{address}"));
     }
     let stopped = async move {
         signals.stopped().await;
@@ -80,6 +89,17 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig) -> anyh
             Err(ComponentFailed(reason).into())
         }
         Err(error @ ServeError::Close(_)) => Err(error).context("停止时出错 while stopping"),
+    }
+}
+
+/// SIGHUP reads the certificate anew.
+async fn reload(mut hangup: Hangup, tls: Option<Arc<Tls>>) {
+    loop {
+        hangup.next().await;
+        match &tls {
+            Some(tls) => tls.reload(),
+            None => tracing::info!("SIGHUP: there is no certificate to read anew"),
+        }
     }
 }
 

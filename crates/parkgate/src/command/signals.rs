@@ -50,3 +50,36 @@ impl Signals {
         });
     }
 }
+
+/// SIGHUP: the settings' files have changed. From a terminal it means that the terminal is gone, and ends the program, as is
+/// usual.
+pub(super) struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    #[cfg(unix)]
+    pub(super) fn listen() -> io::Result<Hangup> {
+        use std::io::IsTerminal;
+        use tokio::signal::unix::{SignalKind, signal};
+        let signal = if io::stdin().is_terminal() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Hangup { signal })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> io::Result<Hangup> {
+        Ok(Hangup {})
+    }
+
+    /// Ready when the next one comes.
+    pub(super) async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}

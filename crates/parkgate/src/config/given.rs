@@ -8,6 +8,7 @@ use parkgate_gate::{BeforeSettings, Forward, Limits, Schedule};
 use serde::Deserialize;
 
 use super::http::GivenHttp;
+use super::tls::GivenTls;
 
 /// Settings as given in the file or the environment.
 #[derive(Debug, Default, Deserialize)]
@@ -27,6 +28,8 @@ pub(super) struct Given {
     pub(super) before: GivenBefore,
     #[serde(default)]
     pub(super) http: GivenHttp,
+    #[serde(default)]
+    pub(super) tls: GivenTls,
 }
 
 macro_rules! limits {

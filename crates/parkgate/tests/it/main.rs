@@ -44,6 +44,7 @@ mod simulate;
 mod small_disk;
 mod stop;
 mod tidy;
+mod tls;
 mod upgrades;
 
 use parkgate_testbed::TestGate;

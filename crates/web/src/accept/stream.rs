@@ -80,6 +80,15 @@ impl Activity {
         self.waker.wake();
     }
 
+    /// Ready once somebody wants it closed: for what is done before there is a stream that sees to it.
+    pub(super) async fn closed(&self) {
+        std::future::poll_fn(|context| {
+            self.waker.register(context.waker());
+            if self.should_close.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Opened,

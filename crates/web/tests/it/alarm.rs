@@ -46,7 +46,7 @@ async fn running() -> Running {
     let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
     let (public_at, admin_at) = (at(&public), at(&admin));
-    let server = Server::new(Arc::clone(&gate), TrustedProxies::default());
+    let server = Server::new(Arc::clone(&gate), TrustedProxies::default(), None);
     let listeners = Listeners { public, admin: Some(admin) };
     let serving = tokio::spawn(serve(server, listeners, std::future::pending()));
     Running { gate, store, serving, public: public_at, admin: admin_at, _folder: folder }
