@@ -14,7 +14,7 @@ use parkgate_text::texts;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Terminals are at least this wide; running text stays within.
-const WIDTH: usize = 80;
+pub(crate) const WIDTH: usize = 80;
 
 /// How wide tables may be: the terminal's width. `None` for a pipe or a file, which gets everything.
 fn table_width() -> Option<usize> {
@@ -94,6 +94,15 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     } else {
         1
     }
+}
+
+/// Prints help, or what was used wrongly. Whoever closed the stream does not want it.
+pub(crate) fn print_instead(text: &str, to_stderr: bool) {
+    let _ = if to_stderr {
+        anstream::stderr().write_all(text.as_bytes())
+    } else {
+        anstream::stdout().write_all(text.as_bytes())
+    };
 }
 
 /// Prints a remark on stderr.
@@ -224,18 +233,28 @@ pub(crate) fn padded(text: &str, width: usize) -> String {
 /// The part that fits, and the rest.
 fn broken(text: &str, room: usize) -> (&str, &str) {
     let mut used = 0;
-    let mut space = None;
+    let mut end = None;
+    let mut before = ' ';
     for (at, letter) in text.char_indices() {
+        if may_break(before, letter) {
+            end = Some(at);
+        }
         used += letter.width().unwrap_or(1);
         if used > room {
-            // Only at a space near the end: a long word must not leave half a line empty.
-            return text.split_at(space.filter(|space| *space * 2 > at).unwrap_or(at));
+            // Only near the end: a long word must not leave half a line empty.
+            return text.split_at(end.filter(|end| *end * 2 > at).unwrap_or(at));
         }
-        if letter == ' ' {
-            space = Some(at);
-        }
+        before = letter;
     }
     (text, "")
+}
+
+/// May a line end between these letters? At a space, and on either side of a Chinese character, unless a mark that belongs
+/// to what is before it follows.
+fn may_break(before: char, after: char) -> bool {
+    let is_wide = |letter: char| letter.width() == Some(2);
+    let closes = ",.;:!?)]}、，。；：！？）】》”";
+    after == ' ' || ((is_wide(before) || is_wide(after)) && !closes.contains(after) && !"([{（【《“`".contains(before))
 }
 
 /// Milliseconds as local time, to the second.

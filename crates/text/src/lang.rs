@@ -56,6 +56,12 @@ impl Lang {
         };
         flag.or_else(set).or_else(locale).unwrap_or_default()
     }
+
+    /// What `PARKGATE_LANG` says, where that is no language.
+    #[must_use]
+    pub fn unknown(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+        variable("PARKGATE_LANG").filter(|name| !name.trim().is_empty() && Lang::named(name.trim()).is_none())
+    }
 }
 
 static LANG: OnceLock<Lang> = OnceLock::new();
@@ -93,5 +99,7 @@ mod tests {
             assert_eq!(chosen(None, &[("LANG", unnamed)]), Lang::Zh, "{unnamed}");
         }
         assert_eq!(chosen(None, &[]), Lang::Zh);
+        let unknown = |value: &str| Lang::unknown(|_| Some(value.to_owned()));
+        assert_eq!((unknown("xx").as_deref(), unknown(" en "), unknown("")), (Some("xx"), None, None));
     }
 }

@@ -1,10 +1,48 @@
 //! All texts, a file for each subject.
 
+mod agent;
+mod app;
+mod commands;
+mod conflict;
+mod delivery;
+mod explain;
+mod flags;
 mod general;
+mod help;
+mod month;
+mod moving;
+mod park;
+mod park_check;
+mod plates;
+mod push;
+mod quarantine;
+mod serve;
+mod simulate;
+mod subscriber;
 mod tls;
+mod visit;
 
+pub use agent::AgentTexts;
+pub use app::AppTexts;
+pub use commands::CommandTexts;
+pub use conflict::ConflictTexts;
+pub use delivery::DeliveryTexts;
+pub use explain::ExplainTexts;
+pub use flags::FlagTexts;
 pub use general::GeneralTexts;
+pub use help::{HelpTexts, WrongUseTexts};
+pub use month::MonthTexts;
+pub use moving::MoveTexts;
+pub use park::ParkTexts;
+pub use park_check::ParkCheckTexts;
+pub use plates::PlateTexts;
+pub use push::PushTexts;
+pub use quarantine::QuarantineTexts;
+pub use serve::ServeTexts;
+pub use simulate::SimulateTexts;
+pub use subscriber::SubscriberTexts;
 pub use tls::TlsTexts;
+pub use visit::VisitTexts;
 
 use crate::{Lang, lang};
 
@@ -23,8 +61,28 @@ macro_rules! subjects {
 }
 
 subjects! {
+    agent: AgentTexts, "Texts of `agent`.";
+    app: AppTexts, "Texts of `app`.";
+    commands: CommandTexts, "Texts of the help of the program and its commands.";
+    conflict: ConflictTexts, "Texts of `conflict`.";
+    delivery: DeliveryTexts, "Texts of `delivery`.";
+    explain: ExplainTexts, "Texts of `explain`.";
+    flags: FlagTexts, "Texts of the help of flags that several commands have.";
     general: GeneralTexts, "Texts that belong to no command.";
+    help: HelpTexts, "Words of every help.";
+    month: MonthTexts, "Texts of `month`.";
+    moving: MoveTexts, "Texts of `move`.";
+    park: ParkTexts, "Texts of `park`.";
+    park_check: ParkCheckTexts, "Texts of `park check`.";
+    plates: PlateTexts, "Texts of `park …-plate(s)`.";
+    push: PushTexts, "Texts of `push`.";
+    quarantine: QuarantineTexts, "Texts of `quarantine`.";
+    serve: ServeTexts, "Texts of `serve`.";
+    simulate: SimulateTexts, "Texts of `simulate`.";
+    subscriber: SubscriberTexts, "Texts of `subscriber`.";
     tls: TlsTexts, "Texts about TLS.";
+    visit: VisitTexts, "Texts of `visit`.";
+    wrong_use: WrongUseTexts, "What clap finds wrong.";
 }
 
 /// The texts of the language in use.

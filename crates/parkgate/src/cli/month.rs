@@ -1,30 +1,31 @@
 //! `month`.
 
 use clap::Subcommand;
+use parkgate_text::texts;
 
-use super::StoreArgs;
+use super::{StoreArgs, examples, examples_and};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MonthCommand {
-    /// 开始按月分区 · From now on a partition a month, while the gates run; what is there stays together
-    #[command(after_help = "Example:\n  parkgate month begin --store postgres://user@host/parkgate")]
+    #[command(
+        about = texts().month.begin,
+        after_help = examples(&["parkgate month begin --store postgres://user@host/parkgate"])
+    )]
     Begin {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 月份列表 · All months, oldest first
-    #[command(after_help = "Example:\n  parkgate month list --json")]
+    #[command(about = texts().month.list, after_help = examples(&["parkgate month list --json"]))]
     List {
-        /// 输出 JSON · As JSON
-        #[arg(long)]
+        #[arg(long, help = texts().flags.json)]
         json: bool,
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 脱敏 · Plates, ID data and pictures of old months go; serials, times and amounts stay
     #[command(
+        about = texts().month.redact,
         alias = "strip",
-        after_help = "A push of such a month is still known and answered as the first time. A month with pending deliveries waits until they\narrived or were dropped: they would be sent without what goes. Dead letters go with the month.\n\nExample:\n  parkgate month redact --before 2026-01"
+        after_help = examples_and(&["parkgate month redact --before 2026-01"], texts().month.redact_notes)
     )]
     Redact {
         #[command(flatten)]
@@ -32,9 +33,9 @@ pub(crate) enum MonthCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 删除 · Drop old months whole
     #[command(
-        after_help = "A push of such a month would be taken as new. A month with pending deliveries waits; dead letters go with it.\n\nExample:\n  parkgate month drop --before 2021-01"
+        about = texts().month.drop,
+        after_help = examples_and(&["parkgate month drop --before 2021-01"], texts().month.drop_notes)
     )]
     Drop {
         #[command(flatten)]
@@ -47,10 +48,8 @@ pub(crate) enum MonthCommand {
 /// Which months are meant.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BeforeArgs {
-    /// Those whose records all came before this month (China's time), such as 2026-01
-    #[arg(long, value_name = "YYYY-MM")]
+    #[arg(long, value_name = "YYYY-MM", help = texts().month.before)]
     pub(crate) before: String,
-    /// 输出 JSON · As JSON
-    #[arg(long)]
+    #[arg(long, help = texts().flags.json)]
     pub(crate) json: bool,
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use parkgate_text::texts;
 
 use super::StoreArgs;
 
@@ -10,25 +11,18 @@ use super::StoreArgs;
 pub(crate) struct MoveArgs {
     #[command(flatten)]
     pub(crate) place: StoreArgs,
-    /// Where the pictures are now: a folder, or s3://BUCKET/PREFIX [default: DATA/images]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = texts().moving.images)]
     pub(crate) images: Option<String>,
-    /// Data folder to move to; beside a database, for its master key [default there: the same as --data]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help = texts().moving.to_data)]
     pub(crate) to_data: Option<PathBuf>,
-    /// Store to move to: sqlite:DIR or postgres://USER:PASSWORD@HOST/DATABASE
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = texts().moving.to_store)]
     pub(crate) to_store: Option<String>,
-    /// Where the pictures move to: a folder, or s3://BUCKET/PREFIX [default: the new data folder's images]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = texts().moving.to_images)]
     pub(crate) to_images: Option<String>,
-    /// Go on where a picture is missing from the old place
-    #[arg(long)]
+    #[arg(long, help = texts().moving.skip_missing)]
     pub(crate) skip_missing: bool,
-    /// Give an unfinished move up: the old store takes pushes again
-    #[arg(long, conflicts_with_all = ["to_data", "to_store", "to_images"])]
+    #[arg(long, conflicts_with_all = ["to_data", "to_store", "to_images"], help = texts().moving.abandon)]
     pub(crate) abandon: bool,
-    /// Print JSON
-    #[arg(long)]
+    #[arg(long, help = texts().flags.json)]
     pub(crate) json: bool,
 }

@@ -5,9 +5,10 @@ mod plates;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use parkgate_text::texts;
 
 pub(crate) use self::plates::PlateCommand;
-use super::{SecretArgs, StoreArgs};
+use super::{SecretArgs, StoreArgs, examples};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum YesNo {
@@ -17,151 +18,148 @@ pub(crate) enum YesNo {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Http200 {
-    /// Every reply has HTTP status 200
+    #[value(help = texts().park.always)]
     Always,
-    /// Errors have their own status
+    #[value(help = texts().park.errors)]
     Errors,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ParkCommand {
-    /// 添加停车场 · Add a park; without a secret one is made and printed once
     #[command(
-        after_help = "Example:\n  parkgate park add --uuid 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --name 东门停车场 --total 100"
+        about = texts().park.add,
+        after_help = examples(&[
+            "parkgate park add --uuid 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --name 东门停车场 --total 100",
+        ])
     )]
     Add {
-        /// `park_uuid`: ASCII letters, digits and -_.: (64 at most)
-        #[arg(long, value_name = "U")]
+        #[arg(long, value_name = "U", help = texts().park.uuid_rule)]
         uuid: String,
         #[command(flatten)]
         secret: SecretArgs,
-        /// Name for people
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", help = texts().park.name)]
         name: String,
-        /// Merchant number, which may stand in place of `park_uuid`
-        #[arg(long, value_name = "M")]
+        #[arg(long, value_name = "M", help = texts().park.merchant)]
         merchant: Option<String>,
-        /// All its spaces
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", help = texts().park.total)]
         total: Option<u32>,
-        /// Require what the document's table marks required and its examples leave out
-        #[arg(long)]
+        #[arg(long, help = texts().park.strict)]
         strict: bool,
-        /// 输出 JSON · As JSON
-        #[arg(long)]
+        #[arg(long, help = texts().flags.json)]
         json: bool,
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 停车场列表 · All parks
-    #[command(after_help = "Example:\n  parkgate park list --json")]
+    #[command(about = texts().park.list, after_help = examples(&["parkgate park list --json"]))]
     List {
-        /// 输出 JSON · As JSON
-        #[arg(long)]
+        #[arg(long, help = texts().flags.json)]
         json: bool,
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 停车场详情 · One park with its free spaces
-    #[command(after_help = "Example:\n  parkgate park show 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --json")]
-    Show {
-        /// `park_uuid`
-        uuid: String,
-        /// 输出 JSON · As JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        place: StoreArgs,
-    },
-    /// 修改停车场 · Change a park
     #[command(
-        after_help = "Examples:\n  parkgate park set U --http-200 always\n  parkgate park set U --allow 10.9.0.0/16 192.168.1.7/32\n  parkgate park set U --allow any"
+        about = texts().park.show,
+        after_help = examples(&["parkgate park show 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --json"])
+    )]
+    Show {
+        #[arg(help = texts().flags.park_uuid)]
+        uuid: String,
+        #[arg(long, help = texts().flags.json)]
+        json: bool,
+        #[command(flatten)]
+        place: StoreArgs,
+    },
+    #[command(
+        about = texts().park.set,
+        after_help = examples(&[
+            "parkgate park set U --http-200 always",
+            "parkgate park set U --allow 10.9.0.0/16 192.168.1.7/32",
+            "parkgate park set U --allow any",
+        ])
     )]
     Set {
-        /// `park_uuid`
+        #[arg(help = texts().flags.park_uuid)]
         uuid: String,
-        /// Name for people
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", help = texts().park.name)]
         name: Option<String>,
-        /// Merchant number; empty takes it away
-        #[arg(long, value_name = "M")]
+        #[arg(long, value_name = "M", help = texts().park.set_merchant)]
         merchant: Option<String>,
-        /// All its spaces; 0 takes it away
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", help = texts().park.set_total)]
         total: Option<u32>,
-        /// Require what the document's table marks required
-        #[arg(long, value_name = "yes|no", num_args = 0..=1, default_missing_value = "yes")]
+        #[arg(long, value_name = "yes|no", num_args = 0..=1, default_missing_value = "yes", help = texts().park.set_strict)]
         strict: Option<YesNo>,
-        /// HTTP status of errors
-        #[arg(long = "http-200")]
+        #[arg(long = "http-200", help = texts().park.http_200)]
         http_200: Option<Http200>,
-        /// Networks it may push from; `any` for all
-        #[arg(long, value_name = "CIDR", num_args = 1..)]
+        #[arg(long, value_name = "CIDR", num_args = 1.., help = texts().park.allow)]
         allow: Option<Vec<String>>,
-        /// Must its pushes be signed? `no` needs --allow
-        #[arg(long, value_name = "yes|no")]
+        #[arg(long, value_name = "yes|no", help = texts().park.require_sign)]
         require_sign: Option<YesNo>,
-        /// Refuse a vehicle that asks to enter while no space is free (车位已满), unless it is on the allow list
-        #[arg(long, value_name = "yes|no")]
+        #[arg(long, value_name = "yes|no", help = texts().park.refuse_when_full)]
         refuse_when_full: Option<YesNo>,
-        /// Its serials have restarted: begin a new epoch for vehicles that entered since (ms, or as detected), and
-        /// record what was ignored because of it
-        #[arg(long, value_name = "T", num_args = 0..=1, default_missing_value = "auto")]
+        #[arg(long, value_name = "T", num_args = 0..=1, default_missing_value = "auto", help = texts().park.new_serial_epoch)]
         new_serial_epoch: Option<String>,
-        /// Where it is, for city platforms: `address=…`, `area_code=440305`, `latitude=22.5`, `longitude=113.9` (WGS84)
-        #[arg(long, value_name = "k=v", num_args = 1..)]
+        #[arg(long, value_name = "k=v", num_args = 1.., help = texts().park.location)]
         location: Vec<String>,
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 更换密钥 · A new secret; without one given, it is made and printed once
     #[command(
-        after_help = "Examples:\n  parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --keep-old 7d\n  parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --secret-file new-secret"
+        about = texts().park.rotate_secret,
+        after_help = examples(&[
+            "parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --keep-old 7d",
+            "parkgate park rotate-secret 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --secret-file new-secret",
+        ])
     )]
     RotateSecret {
-        /// `park_uuid`
+        #[arg(help = texts().flags.park_uuid)]
         uuid: String,
         #[command(flatten)]
         secret: SecretArgs,
-        /// How long the old secret stays good: 12h, 7d
-        #[arg(long, value_name = "T")]
+        #[arg(long, value_name = "T", help = texts().park.keep_old)]
         keep_old: Option<String>,
-        /// 输出 JSON · As JSON
-        #[arg(long)]
+        #[arg(long, help = texts().flags.json)]
         json: bool,
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 对接检查 · Sums up a park's integration on one page
     #[command(
-        after_help = "Examples:\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --since 7d\n  parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --html check.html"
+        about = texts().park.check,
+        after_help = examples(&[
+            "parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --since 7d",
+            "parkgate park check 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --html check.html",
+        ])
     )]
     Check(CheckArgs),
-    /// 重算剩余车位 · Recounts its free spaces from the records, beside a running gate
-    #[command(after_help = "Example:\n  parkgate park recount 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
+    #[command(
+        about = texts().park.recount,
+        after_help = examples(&["parkgate park recount 49f0cc52-e8c7-41e3-b54d-af666b8cc11a"])
+    )]
     Recount {
-        /// `park_uuid`
+        #[arg(help = texts().flags.park_uuid)]
         uuid: String,
-        /// 输出 JSON · As JSON
-        #[arg(long)]
+        #[arg(long, help = texts().flags.json)]
         json: bool,
         #[command(flatten)]
         place: StoreArgs,
     },
     #[command(flatten)]
     Plates(PlateCommand),
-    /// 停用 · Answer its pushes with 403
-    #[command(after_help = "Example:\n  parkgate park disable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
+    #[command(
+        about = texts().park.disable,
+        after_help = examples(&["parkgate park disable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a"])
+    )]
     Disable {
-        /// `park_uuid`
+        #[arg(help = texts().flags.park_uuid)]
         uuid: String,
         #[command(flatten)]
         place: StoreArgs,
     },
-    /// 启用 · Take its pushes again
-    #[command(after_help = "Example:\n  parkgate park enable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a")]
+    #[command(
+        about = texts().park.enable,
+        after_help = examples(&["parkgate park enable 49f0cc52-e8c7-41e3-b54d-af666b8cc11a"])
+    )]
     Enable {
-        /// `park_uuid`
+        #[arg(help = texts().flags.park_uuid)]
         uuid: String,
         #[command(flatten)]
         place: StoreArgs,
@@ -170,34 +168,25 @@ pub(crate) enum ParkCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// `park_uuid`
+    #[arg(help = texts().flags.park_uuid)]
     pub(crate) uuid: String,
-    /// Pushes received since: ms, a time, or 2h, 7d
-    #[arg(long, value_name = "T", default_value = "1d")]
+    #[arg(long, value_name = "T", default_value = "1d", help = texts().park_check.since)]
     pub(crate) since: String,
-    /// On time is what arrives within so many seconds of its event
-    #[arg(long, value_name = "N", default_value_t = 10, env = "PARKGATE_CHECK_ON_TIME_SECONDS")]
+    #[arg(long, value_name = "N", default_value_t = 10, env = "PARKGATE_CHECK_ON_TIME_SECONDS", help = texts().park_check.on_time_seconds)]
     pub(crate) on_time_seconds: u64,
-    /// This share must be on time: cities demand 0.8
-    #[arg(long, value_name = "X", default_value_t = 0.8, env = "PARKGATE_CHECK_ON_TIME_SHARE")]
+    #[arg(long, value_name = "X", default_value_t = 0.8, env = "PARKGATE_CHECK_ON_TIME_SHARE", help = texts().park_check.on_time_share)]
     pub(crate) on_time_share: f64,
-    /// This share of leaves must report free spaces, and of pushes must have a picture
-    #[arg(long, value_name = "X", default_value_t = 0.9, env = "PARKGATE_CHECK_SHARE")]
+    #[arg(long, value_name = "X", default_value_t = 0.9, env = "PARKGATE_CHECK_SHARE", help = texts().park_check.share)]
     pub(crate) share: f64,
-    /// Of all stays no more than this share may be released by hand, and no more corrected
-    #[arg(long, value_name = "X", default_value_t = 0.05, env = "PARKGATE_CHECK_BY_HAND_SHARE")]
+    #[arg(long, value_name = "X", default_value_t = 0.05, env = "PARKGATE_CHECK_BY_HAND_SHARE", help = texts().park_check.by_hand_share)]
     pub(crate) by_hand_share: f64,
-    /// Silence longer than this is reported
-    #[arg(long, value_name = "T", default_value = "6h", env = "PARKGATE_CHECK_SILENCE")]
+    #[arg(long, value_name = "T", default_value = "6h", env = "PARKGATE_CHECK_SILENCE", help = texts().park_check.silence)]
     pub(crate) silence: String,
-    /// A vehicle that entered longer ago and has not left is reported
-    #[arg(long, value_name = "T", default_value = "7d", env = "PARKGATE_CHECK_STAY_MAX")]
+    #[arg(long, value_name = "T", default_value = "7d", env = "PARKGATE_CHECK_STAY_MAX", help = texts().park_check.stay_max)]
     pub(crate) stay_max: String,
-    /// Also as a page of its own
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = texts().park_check.html)]
     pub(crate) html: Option<PathBuf>,
-    /// 输出 JSON · As JSON
-    #[arg(long)]
+    #[arg(long, help = texts().flags.json)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) place: StoreArgs,

@@ -1,56 +1,42 @@
 //! `simulate`: flags.
 
 use clap::Args;
+use parkgate_text::texts;
 
 use super::SecretArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
-    /// Root of the platform
-    #[arg(long, value_name = "U", required_unless_present = "through_agent")]
+    #[arg(long, value_name = "U", required_unless_present = "through_agent", help = texts().simulate.url)]
     pub(crate) url: Option<String>,
     #[command(flatten)]
     pub(crate) secret: SecretArgs,
-    /// `park_uuid` to push for
-    #[arg(long, value_name = "U", required_unless_present = "through_agent")]
+    #[arg(long, value_name = "U", required_unless_present = "through_agent", help = texts().simulate.park)]
     pub(crate) park: Option<String>,
-    /// Records a second; 0 as fast as they go
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, help = texts().simulate.rate)]
     pub(crate) rate: u32,
-    /// How long it runs: 30s, 10m [default: 1m, or until --day is over]
-    #[arg(long = "for", value_name = "T")]
+    #[arg(long = "for", value_name = "T", help = texts().simulate.run_for)]
     pub(crate) run_for: Option<String>,
-    /// Simulated time to play, however long it takes: 24h, 7d
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", help = texts().simulate.day)]
     pub(crate) day: Option<String>,
-    /// Repeats the same traffic
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, help = texts().simulate.seed)]
     pub(crate) seed: u64,
-    /// When the simulated time begins, ms since 1970 [default: so that it ends now]
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", help = texts().simulate.start)]
     pub(crate) start: Option<i64>,
-    /// Spaces of the car park, empty at the start
-    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(long, value_name = "N", default_value_t = 500, help = texts().simulate.spaces)]
     pub(crate) spaces: u32,
-    /// Share of records sent twice, late, out of order or with other content; 0 is an honest car park on a good line
-    #[arg(long, value_name = "X", default_value_t = 0.05)]
+    #[arg(long, value_name = "X", default_value_t = 0.05, help = texts().simulate.faults)]
     pub(crate) faults: f64,
-    /// Share of records with a picture
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, help = texts().simulate.pictures)]
     pub(crate) pictures: f64,
-    /// Share of vehicles released by hand, and of plates corrected; 0 for a platform that knows enters and leaves only
-    #[arg(long, value_name = "X", default_value_t = 0.01)]
+    #[arg(long, value_name = "X", default_value_t = 0.01, help = texts().simulate.by_hand)]
     pub(crate) by_hand: f64,
-    /// Do not report free spaces: the platform counts
-    #[arg(long)]
+    #[arg(long, help = texts().simulate.no_space)]
     pub(crate) no_space: bool,
-    /// Pushes on their way at a time
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 16, help = texts().simulate.concurrency)]
     pub(crate) concurrency: usize,
-    /// By an agent: the one running at ADDR, or one of its own if --url is given
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "http://127.0.0.1:8070")]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "http://127.0.0.1:8070", help = texts().simulate.through_agent)]
     pub(crate) through_agent: Option<String>,
-    /// 输出 JSON · As JSON
-    #[arg(long)]
+    #[arg(long, help = texts().flags.json)]
     pub(crate) json: bool,
 }

@@ -25,6 +25,7 @@ mod forward_answers;
 mod images_in_a_bucket;
 mod intake;
 mod integrate;
+mod languages;
 mod listings;
 mod log;
 mod mistakes_in_signing;
