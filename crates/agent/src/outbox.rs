@@ -171,6 +171,14 @@ impl Outbox {
         schema::counts(&self.lock(), now)
     }
 
+    /// Does the database answer? It waits for whoever uses it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn probe(&self) -> Result<(), OutboxError> {
+        Ok(self.lock().query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))?)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,7 +14,7 @@ use crate::config::AgentConfig;
 use crate::guard::{Guard, guarded};
 use crate::local_api::{self, LocalApi};
 use crate::lock::Lock;
-use crate::outbox::{self, checkpoint};
+use crate::outbox::{self, Outbox, checkpoint};
 use crate::sender::OutboxSender;
 use crate::spool;
 use crate::tasks::{RunError, Tasks};
@@ -23,15 +23,15 @@ use crate::upload::UploadFolder;
 /// How often the outbox forgets what it sent long ago. It also does so at the start.
 const UPKEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Runs until `stop` is ready, then finishes what is under way. `listening` is called with the address once records are
-/// accepted.
+/// Runs until `stop` is ready, then finishes what is under way. `listening` is called with the address and the outbox once
+/// records are accepted.
 ///
 /// # Errors
 /// It could not start, or one of its parts ended.
 pub async fn run(
     config: AgentConfig,
     stop: impl Future<Output = ()> + Send + 'static,
-    listening: impl FnOnce(SocketAddr),
+    listening: impl FnOnce(SocketAddr, Arc<Outbox>),
 ) -> Result<(), RunError> {
     config.make_folder()?;
     let _lock = Lock::take(&config.data)?;
@@ -70,7 +70,7 @@ pub async fn run(
     let router = guarded(local_api::router(LocalApi { outbox, added, incoming: UploadFolder(incoming) }), guard);
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop_asked(stopped));
     let mut tasks = Tasks { sending, copying, watching, serving: tokio::spawn(async move { serving.await }) };
-    listening(address);
+    listening(address, Arc::clone(&last));
     tokio::select! {
         () = stop => {}
         part = tasks.ended() => {

@@ -77,6 +77,14 @@ pub fn to_stderr() -> Result<(), LogError> {
     Ok(())
 }
 
+/// Looks at the variable only.
+///
+/// # Errors
+/// It is not a valid filter.
+pub fn check_filter() -> Result<(), LogError> {
+    filter().map(drop)
+}
+
 /// Prints a line on stdout, without waiting for its reader. The line is lost if nobody reads.
 pub fn print(line: &str) {
     let writer = match STDOUT.get() {

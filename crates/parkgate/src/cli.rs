@@ -1,11 +1,13 @@
 //! Every command and flag, with its help.
 
 mod agent;
+mod config;
 mod forward;
 mod help;
 mod month;
 mod moving;
 mod park;
+mod program;
 mod simulate;
 mod wrong_use;
 
@@ -18,6 +20,7 @@ use parkgate_text::texts;
 use parkgate_wire::PushKind;
 
 pub(crate) use agent::{AgentCommand, AgentFileArgs, DeadLetterCommand};
+pub(crate) use config::ConfigCommand;
 pub(crate) use forward::{
     AddSubscriberArgs, DeliveryCommand, DeliveryFormat, DeliveryStateFilter, SetSubscriberArgs, SubscribedEvent,
     SubscriberCommand,
@@ -26,6 +29,7 @@ pub(crate) use help::{examples, examples_and};
 pub(crate) use month::MonthCommand;
 pub(crate) use moving::MoveArgs;
 pub(crate) use park::{CheckArgs, Http200, ParkCommand, PlateCommand, YesNo};
+pub(crate) use program::{CompletionsArgs, HealthArgs, ManArgs};
 pub(crate) use simulate::SimulateArgs;
 
 #[derive(Debug, Parser)]
@@ -131,6 +135,32 @@ pub(crate) enum Command {
         ])
     )]
     Simulate(SimulateArgs),
+    #[command(subcommand, about = texts().config.about)]
+    Config(ConfigCommand),
+    #[command(
+        about = texts().program.health_about,
+        after_help = examples_and(&[
+            "parkgate health",
+            "parkgate health --url https://127.0.0.1:8443",
+        ], texts().program.health_notes)
+    )]
+    Health(HealthArgs),
+    #[command(
+        about = texts().program.completions_about,
+        after_help = examples(&[
+            "parkgate completions bash > /etc/bash_completion.d/parkgate",
+            "parkgate completions fish > ~/.config/fish/completions/parkgate.fish",
+        ])
+    )]
+    Completions(CompletionsArgs),
+    #[command(
+        about = texts().program.man_about,
+        after_help = examples(&[
+            "parkgate man | man -l -",
+            "parkgate man --out /usr/local/share/man/man1",
+        ])
+    )]
+    Man(ManArgs),
 }
 
 /// Where the state is kept.
@@ -152,8 +182,9 @@ pub(crate) struct SecretArgs {
     pub(crate) secret_file: Option<PathBuf>,
 }
 
+/// The settings of a gate that can be given as flags, and the file with the others.
 #[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
+pub(crate) struct SettingArgs {
     #[arg(long, value_name = "ADDR", help = texts().serve.listen)]
     pub(crate) listen: Option<String>,
     #[arg(long, value_name = "ADDR", help = texts().serve.admin_listen)]
@@ -166,6 +197,12 @@ pub(crate) struct ServeArgs {
     pub(crate) node: Option<String>,
     #[arg(long, env = "PARKGATE_CONFIG", hide_env_values = true, value_name = "FILE", help = texts().flags.config)]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
     #[arg(long, help = texts().serve.demo)]
     pub(crate) demo: bool,
     #[arg(long, hide = true, help = texts().serve.verify_only)]

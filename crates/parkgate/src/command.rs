@@ -2,6 +2,7 @@
 
 mod agent;
 mod app;
+mod config;
 mod conflict;
 mod delivery;
 mod demo;
@@ -9,6 +10,7 @@ mod explain;
 mod month;
 mod moving;
 mod park;
+mod program;
 mod push;
 mod quarantine;
 mod running;
@@ -17,6 +19,7 @@ mod serve;
 mod sign;
 mod signals;
 mod subscriber;
+mod supervisor;
 mod visit;
 
 use std::path::Path;
@@ -47,6 +50,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Sign(args) => sign::run(&args).map(|()| 0),
         Command::Agent(args) => agent::run(args).map(|()| 0),
+        Command::Config(args) => config::run(args).map(|()| 0),
+        Command::Health(args) => program::health(&args).map(|()| 0),
+        Command::Completions(args) => program::completions(&args).map(|()| 0),
+        Command::Man(args) => program::man(&args).map(|()| 0),
         Command::Push(args) => push::run(&args),
         Command::Simulate(args) => {
             let secret = secret::given(&args.secret)?;

@@ -1,7 +1,10 @@
 //! Settings: flags, then `PARKGATE_*` variables, then `parkgate.toml`, then defaults, as one checked [`ServeConfig`].
 
+mod check;
 mod given;
 mod http;
+mod listed;
+mod origin;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -12,23 +15,29 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use parkgate_gate::{BeforeSettings, Forward, Limits};
-use parkgate_store::Store;
+use parkgate_store::{NewerDatabase, PROGRAM, Store, StoreError};
+use parkgate_text::texts;
 use parkgate_web::{TlsFiles, TrustedProxies};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+pub(crate) use self::check::{faults, unknown_variables};
 use self::given::{CONNECTIONS_MAX, Given, GivenBefore, GivenForward, GivenLimits, LANES_MAX};
 use self::http::GivenHttp;
 pub(crate) use self::http::network;
+pub(crate) use self::listed::{Setting, settings};
+pub(crate) use self::origin::Origin;
 use self::tls::GivenTls;
 pub(crate) use self::tls::tls_fault;
-use crate::cli::{ServeArgs, StoreArgs};
+use crate::cli::{SettingArgs, StoreArgs};
 use crate::output::misuse;
 
 /// Looked for in the working directory.
 const FILE: &str = "parkgate.toml";
+/// Looked for if there is none: where the Debian package has it.
+const SYSTEM_FILE: &str = "/etc/parkgate/parkgate.toml";
 const LISTEN: &str = "127.0.0.1:8080";
 /// Local by default: metrics name parks and subscribers.
 pub(crate) const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
@@ -101,7 +110,18 @@ impl State {
     /// Opens it, creating it on first use.
     pub(crate) fn open(&self) -> anyhow::Result<Arc<Store>> {
         let url = self.url.as_ref().map(|url| url.0.as_str());
-        parkgate_store::open(&self.data, url).with_context(|| self.name())
+        parkgate_store::open(&self.data, url).map_err(in_words).with_context(|| self.name())
+    }
+}
+
+/// Why a store could not be opened, with what to do where that is known.
+fn in_words(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Newer(NewerDatabase { program: Some(program), .. }) => {
+            anyhow!((texts().upgrade.newer)(&program, PROGRAM))
+        }
+        StoreError::Newer(NewerDatabase { program: None, .. }) => anyhow!((texts().upgrade.newer_unknown)(PROGRAM)),
+        error => error.into(),
     }
 }
 
@@ -116,7 +136,7 @@ pub(crate) enum ImagesAt {
 
 impl ServeConfig {
     /// The settings of `serve`, or all that is wrong with them.
-    pub(crate) fn of(serve: &ServeArgs) -> anyhow::Result<ServeConfig> {
+    pub(crate) fn of(serve: &SettingArgs) -> anyhow::Result<ServeConfig> {
         let (given, mut wrong) = given(serve.config.as_deref(), &environment())?;
         let state = state_of(&serve.place, &given).unwrap_or_else(|what| {
             wrong.push(what);
@@ -254,14 +274,41 @@ fn environment() -> Environment {
     ours.filter(|(name, value)| name.starts_with("PARKGATE_") && !value.is_empty()).collect()
 }
 
+/// The settings file that was named, or else the first that is there.
+fn file_text(file: Option<&Path>) -> anyhow::Result<Option<(PathBuf, String)>> {
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        return Ok(Some((path.to_owned(), text)));
+    }
+    for name in [FILE, SYSTEM_FILE] {
+        match std::fs::read_to_string(name) {
+            Ok(text) => return Ok(Some((name.into(), text))),
+            Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {}
+            // To go on without it would be to work on another store.
+            Err(error) if name == SYSTEM_FILE && error.kind() == ErrorKind::PermissionDenied => {
+                bail!((texts().config.may_not_read)(name))
+            }
+            Err(error) => bail!("{name}: {error}"),
+        }
+    }
+    Ok(None)
+}
+
 /// The file, overridden by the environment; and every fault in either, with its origin.
 fn given(file: Option<&Path>, environment: &Environment) -> anyhow::Result<(Given, Vec<String>)> {
-    let path = file.map_or_else(|| PathBuf::from(FILE), Path::to_owned);
-    let name = path.display().to_string();
-    let mut table = match std::fs::read_to_string(&path) {
-        Ok(text) => text.parse::<Table>().map_err(|error| all(&[format!("{name}: {error}")]))?,
-        Err(error) if file.is_none() && error.kind() == ErrorKind::NotFound => Table::new(),
-        Err(error) => bail!("{name}: {error}"),
+    let (good, wrong) = given_values(file, environment)?;
+    Ok((Given::deserialize(good).context("settings")?, wrong))
+}
+
+/// The same as they stand there.
+fn given_values(file: Option<&Path>, environment: &Environment) -> anyhow::Result<(Table, Vec<String>)> {
+    let (name, mut table) = match file_text(file)? {
+        Some((path, text)) => {
+            let name = path.display().to_string();
+            let table = text.parse::<Table>().map_err(|error| all(&[format!("{name}: {error}")]))?;
+            (name, table)
+        }
+        None => (FILE.to_owned(), Table::new()),
     };
     let mut wrong = Vec::new();
     let mut good = checked(&name, std::mem::take(&mut table), &mut wrong);
@@ -272,7 +319,7 @@ fn given(file: Option<&Path>, environment: &Environment) -> anyhow::Result<(Give
         hide_other_name(&mut good, &one, environment);
         merge(&mut good, one);
     }
-    Ok((Given::deserialize(good).context("settings")?, wrong))
+    Ok((good, wrong))
 }
 
 /// Two names for one place: the environment's hides both of the file's. A database and its data folder are two places.
@@ -296,7 +343,7 @@ fn variable_of(name: &str) -> String {
 /// orchestrators set `PARKGATE_PORT` and the like for a service of that name.
 fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
     let mut found = Vec::new();
-    for name in ["listen", "admin_listen", "data", "store", "images", "node"] {
+    for name in TOP {
         let variable = variable_of(name);
         if let Some(value) = environment.get(&variable) {
             found.push((variable, one(name, Value::String(value.clone()))));
@@ -317,6 +364,12 @@ fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
     }
     (found, unknown)
 }
+
+/// Settings that belong to no table of the file.
+const TOP: [&str; 6] = ["listen", "admin_listen", "data", "store", "images", "node"];
+
+/// Variables of ours that are no settings of the file.
+const OTHER_VARIABLES: [&str; 4] = ["PARKGATE_CONFIG", "PARKGATE_LANG", "PARKGATE_LOG", "PARKGATE_MASTER_KEY"];
 
 /// Settings that belong to a table of the file.
 const TABLES: [(&str, &[&str]); 5] = [

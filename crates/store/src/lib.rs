@@ -94,9 +94,32 @@ pub enum StoreError {
     /// The name or key is taken already.
     #[error("{0} exists already")]
     Exists(String),
+    /// A newer program has been at work on the database, and added what this one does not know.
+    #[error(transparent)]
+    Newer(#[from] NewerDatabase),
     /// Damage, or a fault of ours.
     #[error("the store is broken: {0}")]
     Broken(String),
+}
+
+/// A database that needs a newer program.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", newer_in_words(.program.as_deref(), *.version, *.known))]
+pub struct NewerDatabase {
+    /// The program that brought it to its version, if it left its own.
+    pub program: Option<String>,
+    /// How many migrations it has seen.
+    pub version: u64,
+    /// How many this program knows.
+    pub known: u64,
+}
+
+/// The version of this program, as databases remember it.
+pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+
+fn newer_in_words(program: Option<&str>, version: u64, known: u64) -> String {
+    let newer = program.map_or_else(|| "a newer parkgate".to_owned(), |program| format!("parkgate {program} or newer"));
+    format!("the database is of version {version}, parkgate {PROGRAM} knows {known}: start {newer}")
 }
 
 impl From<SealError> for StoreError {
@@ -115,7 +138,7 @@ impl StoreError {
             | StoreError::Full(_)
             | StoreError::Away(_)
             | StoreError::Unsynced(_) => true,
-            StoreError::Exists(_) | StoreError::Broken(_) => false,
+            StoreError::Exists(_) | StoreError::Newer(_) | StoreError::Broken(_) => false,
         }
     }
 }

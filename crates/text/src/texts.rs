@@ -3,6 +3,7 @@
 mod agent;
 mod app;
 mod commands;
+mod config;
 mod conflict;
 mod delivery;
 mod explain;
@@ -14,17 +15,20 @@ mod moving;
 mod park;
 mod park_check;
 mod plates;
+mod program;
 mod push;
 mod quarantine;
 mod serve;
 mod simulate;
 mod subscriber;
 mod tls;
+mod upgrade;
 mod visit;
 
 pub use agent::AgentTexts;
 pub use app::AppTexts;
 pub use commands::CommandTexts;
+pub use config::ConfigTexts;
 pub use conflict::ConflictTexts;
 pub use delivery::DeliveryTexts;
 pub use explain::ExplainTexts;
@@ -36,12 +40,14 @@ pub use moving::MoveTexts;
 pub use park::ParkTexts;
 pub use park_check::ParkCheckTexts;
 pub use plates::PlateTexts;
+pub use program::ProgramTexts;
 pub use push::PushTexts;
 pub use quarantine::QuarantineTexts;
 pub use serve::ServeTexts;
 pub use simulate::SimulateTexts;
 pub use subscriber::SubscriberTexts;
 pub use tls::TlsTexts;
+pub use upgrade::UpgradeTexts;
 pub use visit::VisitTexts;
 
 use crate::{Lang, lang};
@@ -64,6 +70,7 @@ subjects! {
     agent: AgentTexts, "Texts of `agent`.";
     app: AppTexts, "Texts of `app`.";
     commands: CommandTexts, "Texts of the help of the program and its commands.";
+    config: ConfigTexts, "Texts of `config`.";
     conflict: ConflictTexts, "Texts of `conflict`.";
     delivery: DeliveryTexts, "Texts of `delivery`.";
     explain: ExplainTexts, "Texts of `explain`.";
@@ -75,12 +82,14 @@ subjects! {
     park: ParkTexts, "Texts of `park`.";
     park_check: ParkCheckTexts, "Texts of `park check`.";
     plates: PlateTexts, "Texts of `park …-plate(s)`.";
+    program: ProgramTexts, "Texts of `completions`, `man` and `health`.";
     push: PushTexts, "Texts of `push`.";
     quarantine: QuarantineTexts, "Texts of `quarantine`.";
     serve: ServeTexts, "Texts of `serve`.";
     simulate: SimulateTexts, "Texts of `simulate`.";
     subscriber: SubscriberTexts, "Texts of `subscriber`.";
     tls: TlsTexts, "Texts about TLS.";
+    upgrade: UpgradeTexts, "Texts about upgrades and rollbacks.";
     visit: VisitTexts, "Texts of `visit`.";
     wrong_use: WrongUseTexts, "What clap finds wrong.";
 }

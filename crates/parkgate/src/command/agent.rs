@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -14,7 +15,7 @@ use parkgate_client::now;
 use serde_json::{Map, Value, json};
 
 use super::signals::Signals;
-use super::{pairs, running};
+use super::{pairs, running, supervisor};
 use crate::cli::{AgentCommand, AgentFileArgs, DeadLetterCommand, PushCall};
 use crate::output::{self, ComponentFailed, misuse};
 
@@ -37,13 +38,16 @@ fn run_agent(config: AgentConfig) -> anyhow::Result<()> {
     let runtime = runtime.worker_threads(2).enable_all().max_blocking_threads(4).build()?;
     running::run(runtime, async {
         let signals = Signals::listen()?;
-        let listening = |address: SocketAddr| {
+        let listening = |address: SocketAddr, outbox: Arc<Outbox>| {
             parkgate_log::print(&format!("listening on http://{address}"));
             // Logged as well: nobody may be reading what is printed.
             tracing::info!(%address, "listening");
+            supervisor::ready();
+            tokio::spawn(supervisor::keep_alive(move || is_alive(Arc::clone(&outbox))));
         };
         let stopped = async {
             signals.stopped().await;
+            supervisor::stopping();
             if let Err(error) = running::end_within(STOP_MAX) {
                 tracing::warn!(%error, "the end may be long in coming");
             }
@@ -54,6 +58,12 @@ fn run_agent(config: AgentConfig) -> anyhow::Result<()> {
             RunError::Start(error) => anyhow::Error::from(error).context(format!("车场代理 agent at {listen}")),
         })
     })
+}
+
+/// An outbox that does not answer holds up everything; parts that end, end the agent.
+async fn is_alive(outbox: Arc<Outbox>) -> Result<(), String> {
+    let probed = tokio::task::spawn_blocking(move || outbox.probe().map_err(|error| error.to_string())).await;
+    probed.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// Twice what the agent allows for finishing requests and recording their outcome.

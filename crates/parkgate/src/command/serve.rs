@@ -14,7 +14,7 @@ use parkgate_web::{Listeners, ServeError, Server, Tls, TlsFiles, serve};
 use tokio::net::TcpListener;
 
 use super::signals::{Hangup, Signals};
-use super::{demo, running};
+use super::{demo, running, supervisor};
 use crate::cli::ServeArgs;
 use crate::config::{ADMIN_LISTEN, AdminListen, ImagesAt, ServeConfig, tls_fault};
 use crate::output::{ComponentFailed, misuse};
@@ -25,7 +25,7 @@ use crate::output::{ComponentFailed, misuse};
 const BLOCKING_THREADS: usize = 64;
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    let config = ServeConfig::of(args)?;
+    let config = ServeConfig::of(&args.settings)?;
     if args.demo && !config.listen.ip().is_loopback() {
         return Err(misuse("--demo 只能监听本机地址, 它的密钥人人皆知 (loopback only: everybody knows its secret)"));
     }
@@ -60,6 +60,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Op
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
     see_to_the_end(gate.alarm().clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let parts = Arc::clone(&gate);
     let server = Server::new(gate, trusted_proxies, tls.clone());
     // Before the line on stdout: whoever reads it may stop the gate at once.
     let signals = Signals::listen()?;
@@ -75,8 +76,15 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Op
     if let Some(demo) = demo {
         demo.print(&format!("{scheme}://{address}"));
     }
+    supervisor::ready();
+    // A database that is away for a while is no reason to be restarted: that it records nothing is for readiness to say.
+    let alive = tokio::spawn(supervisor::keep_alive(move || std::future::ready(parts.check())));
     let stopped = async move {
         signals.stopped().await;
+        supervisor::stopping();
+        // Its parts end now; `end_within` sees to what hangs.
+        alive.abort();
+        tokio::spawn(supervisor::keep_alive(|| std::future::ready(Ok(()))));
         if let Err(error) = running::end_within(drain_timeout + CLOSE_MAX) {
             tracing::warn!(%error, "the end may be long in coming");
         }

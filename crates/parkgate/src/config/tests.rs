@@ -106,3 +106,51 @@ fn all_that_is_wrong_is_named_and_where_it_stands() {
     assert_eq!(wrong.len(), named.len(), "{wrong:#?}");
     assert!(given(Some(Path::new("/nowhere/p.toml")), &Environment::new()).is_err());
 }
+
+/// Every value of a table with its name, those of tables as `TABLE.NAME`.
+fn flat(table: &Table) -> BTreeMap<String, Value> {
+    let mut flat = BTreeMap::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(inner) => {
+                flat.extend(inner.iter().map(|(inner, value)| (format!("{name}.{inner}"), value.clone())));
+            }
+            value => drop(flat.insert(name.clone(), value.clone())),
+        }
+    }
+    flat
+}
+
+#[test]
+fn the_packaged_file_is_the_defaults() {
+    let defaults = origin::defaults();
+    let given = Given::deserialize(defaults.clone()).unwrap();
+    assert_eq!(given.listen.as_deref(), Some(LISTEN));
+    assert_eq!(given.admin_listen, Some(ADMIN_LISTEN.to_string()));
+    assert_eq!((given.store, given.images, given.node), (None, None, None));
+    assert_eq!(format!("{:?}", given.limits.meant()), format!("{:?}", Limits::default()));
+    assert_eq!(format!("{:?}", given.forward.meant()), format!("{:?}", Forward::default()));
+    assert_eq!(format!("{:?}", given.before.meant()), format!("{:?}", BeforeSettings::default()));
+    assert_eq!(given.http.trusted_proxies(), TrustedProxies::default());
+    assert_eq!(given.tls.files(), Ok(None));
+    // Nothing but the data folder is set in it, so that new defaults hold for whoever changed nothing.
+    let set: Table = origin::PACKAGED.parse().unwrap();
+    let set: Vec<String> = flat(&set).into_iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    assert_eq!(set, ["data = \"/var/lib/parkgate\""]);
+}
+
+#[test]
+fn the_packaged_file_names_every_setting_as_the_docs_do() {
+    let docs = include_str!("../../../../docs/settings.md");
+    let (_, docs) = docs.split_once("```toml\n").unwrap();
+    let (docs, _) = docs.split_once("```").unwrap();
+    let documented: Table = docs.parse().unwrap();
+    let (mut documented, packaged) = (flat(&documented), flat(&origin::defaults()));
+    assert_eq!(documented.remove("data"), Some(Value::String(DATA.into())));
+    assert_eq!(packaged, documented, "packaging/parkgate.toml and docs/settings.md");
+    for name in origin::names() {
+        let last = name.rsplit('.').next().unwrap();
+        let is_example = origin::PACKAGED.contains(&format!("\n# {last} = "));
+        assert!(packaged.contains_key(&name) || is_example || name == "data", "packaging/parkgate.toml: {name}");
+    }
+}

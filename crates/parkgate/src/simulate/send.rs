@@ -236,7 +236,7 @@ impl OwnAgent {
                 let _ = stopped.await;
             },
             // Nobody is waiting if the start was given up.
-            |address| sender.send(address).unwrap_or_default(),
+            |address, _| sender.send(address).unwrap_or_default(),
         ));
         match receiver.await {
             Ok(address) => Ok(OwnAgent { url: format!("http://{address}"), folder, stop, running }),

@@ -421,6 +421,11 @@ fn every_help_has_an_example_and_reads_as_agreed() {
         "agent dead drop",
         "sign",
         "push",
+        "config check",
+        "config show",
+        "health",
+        "completions",
+        "man",
     ] {
         let mut command = Command::new(PARKGATE);
         let output = command.args(words.split_whitespace()).args(["--lang", "en", "--help"]).output().unwrap();

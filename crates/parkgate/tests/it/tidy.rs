@@ -136,6 +136,9 @@ fn every_setting_is_explained() {
         assert!(config.contains_key(name), "docs/settings.md does not name {name}");
     }
     assert_eq!(limits.len(), names.len(), "docs/settings.md names an unknown limit");
+    for name in ["certificate", "key"] {
+        assert!(config["tls"].get(name).is_some(), "docs/settings.md does not name {name} of [tls]");
+    }
     let source = read("crates/parkgate/src/config/given.rs");
     for (start, table) in [("struct GivenForward {", "forward"), ("struct GivenBefore {", "before")] {
         let documented = config[table].as_table().unwrap();

@@ -11,8 +11,8 @@ use std::path::Path;
 use super::fault::Fault;
 use super::link::Link;
 use super::table_lock::{LOCK, patiently};
-use crate::StoreError;
 use crate::stored::{KEY_PLACE, KEY_PROOF};
+use crate::{NewerDatabase, PROGRAM, StoreError};
 use parkgate_seal::MasterKey;
 use parkgate_seal::Seal;
 
@@ -78,7 +78,10 @@ async fn migrate(link: &Link) -> Result<(), Fault> {
     }
     if found < newest {
         let newest = i64::try_from(newest).unwrap_or(i64::MAX);
-        link.execute("UPDATE parkgate_schema SET version = $1, works_from = $2", &[&newest, &WORKS_FROM]).await?;
+        // Beside the migrations, since programs read it that do not know them.
+        patiently(link, "ALTER TABLE parkgate_schema ADD COLUMN IF NOT EXISTS program text").await?;
+        let set = "UPDATE parkgate_schema SET version = $1, works_from = $2, program = $3";
+        link.execute(set, &[&newest, &WORKS_FROM, &PROGRAM]).await?;
     }
     Ok(())
 }
@@ -89,12 +92,12 @@ pub(super) async fn fits(link: &Link) -> Result<(), Fault> {
     let Some(row) = row else { return Err(StoreError::Broken("the database has no version".into()).into()) };
     let (found, works_from): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     if works_from > MIGRATIONS.len() as i64 {
-        let text = format!(
-            "the database is of version {found}, for programs that know {works_from}; this one knows {}: start a newer \
-             parkgate",
-            MIGRATIONS.len()
-        );
-        return Err(StoreError::Broken(text).into());
+        // Whoever brought it there may have left its version.
+        let brought = "SELECT to_jsonb(found) ->> 'program' FROM parkgate_schema found";
+        let row = link.query_opt(brought, &[]).await?;
+        let program = row.map_or(Ok(None), |row| row.try_get(0))?;
+        let version = u64::try_from(found).unwrap_or_default();
+        return Err(StoreError::from(NewerDatabase { program, version, known: MIGRATIONS.len() as u64 }).into());
     }
     Ok(())
 }

@@ -59,10 +59,13 @@ fn a_newer_node_may_add_to_the_database_while_older_ones_go_on() {
     }
     assert_eq!(listed(first.as_ref()), 4);
     // What an older program must not see any more.
-    cluster.sql(&url, "UPDATE parkgate_schema SET works_from = version");
+    cluster.sql(&url, "UPDATE parkgate_schema SET works_from = version, program = '9.8.7'");
     let error = first.probe().unwrap_err().to_string();
-    assert!(error.contains("start a newer parkgate"), "{error}");
+    assert!(error.contains("start parkgate 9.8.7 or newer"), "{error}");
     let error = parkgate_store::open(two.path(), Some(&url)).err().unwrap().to_string();
+    assert!(error.contains("start parkgate 9.8.7 or newer"), "{error}");
+    cluster.sql(&url, "ALTER TABLE parkgate_schema DROP COLUMN program");
+    let error = first.probe().unwrap_err().to_string();
     assert!(error.contains("start a newer parkgate"), "{error}");
 }
 

@@ -14,7 +14,7 @@ texts! {
         store: "存储地址: sqlite:DIR 代替 --data, 或 postgres://USER:PASSWORD@HOST/DATABASE 与其并用 [环境变量: PARKGATE_STORE]", "Store URL: sqlite:DIR in place of --data, or postgres://USER:PASSWORD@HOST/DATABASE beside it [env: PARKGATE_STORE]";
         secret: "密钥; `-` 从标准输入读取", "The secret; `-` reads it from standard input";
         secret_file: "存放密钥的文件", "A file that holds the secret";
-        config: "配置文件 [默认: ./parkgate.toml, 若有]", "Settings file [default: ./parkgate.toml, if there]";
+        config: "配置文件 [默认: ./parkgate.toml, 否则 /etc/parkgate/parkgate.toml]", "Settings file [default: ./parkgate.toml, else /etc/parkgate/parkgate.toml]";
         since: "从何时起: 毫秒, 或 2026-11-01T00:00:00+08:00 这样的时间, 或 2h、7d", "Only those since: ms, or a time such as 2026-11-01T00:00:00+08:00, or 2h, 7d";
         for_people: "备注, 供人查看", "A note, for people";
     }
