@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod entry_policy;
 pub mod epoch;
 pub mod fanout;
+pub mod mask;
 pub mod paths;
 pub mod plate;
 pub mod plate_list;

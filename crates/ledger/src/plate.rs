@@ -93,6 +93,16 @@ const NO_PLATE: [&str; 8] = ["无牌", "无车牌", "无号牌", "未识别", "�
 /// The same without Chinese characters. Not in part: a plate of Hong Kong may have letters only.
 const NO_PLATE_EN: [&str; 7] = ["NOPLATE", "NONE", "NULL", "UNKNOWN", "UNLICENSED", "UNRECOGNIZED", "NOREAD"];
 
+/// Does a text say that there is no plate, and nothing else? `无牌车12` may name a vehicle all the same.
+#[must_use]
+pub fn says_no_plate(text: &str) -> bool {
+    let folded: String = text.chars().filter_map(folded_letter).flat_map(char::to_uppercase).collect();
+    match folded.chars().all(is_han) {
+        true => NO_PLATE.iter().any(|words| folded.contains(words)),
+        false => NO_PLATE_EN.contains(&folded.as_str()),
+    }
+}
+
 fn is_readable(folded: &str, is_chinese: bool) -> bool {
     let says_none = match is_chinese {
         true => NO_PLATE.iter().any(|words| folded.contains(words)),

@@ -1,6 +1,7 @@
 //! Every command and flag, with its help.
 
 mod agent;
+mod audit;
 mod config;
 mod forward;
 mod help;
@@ -20,6 +21,7 @@ use parkgate_text::texts;
 use parkgate_wire::PushKind;
 
 pub(crate) use agent::{AgentCommand, AgentFileArgs, DeadLetterCommand};
+pub(crate) use audit::{AuditCommand, UnmaskArgs};
 pub(crate) use config::ConfigCommand;
 pub(crate) use forward::{
     AddSubscriberArgs, DeliveryCommand, DeliveryFormat, DeliveryStateFilter, SetSubscriberArgs, SubscribedEvent,
@@ -99,6 +101,8 @@ pub(crate) enum Command {
     Move(MoveArgs),
     #[command(subcommand, about = texts().commands.month)]
     Month(MonthCommand),
+    #[command(subcommand, about = texts().audit.about)]
+    Audit(AuditCommand),
     #[command(
         about = texts().commands.explain,
         after_help = examples(&[
@@ -266,6 +270,8 @@ pub(crate) enum VisitCommand {
         #[arg(long, help = texts().flags.json)]
         json: bool,
         #[command(flatten)]
+        unmask: UnmaskArgs,
+        #[command(flatten)]
         place: StoreArgs,
     },
     #[command(
@@ -279,6 +285,8 @@ pub(crate) enum VisitCommand {
         serial: String,
         #[arg(long, help = texts().flags.json)]
         json: bool,
+        #[command(flatten)]
+        unmask: UnmaskArgs,
         #[command(flatten)]
         place: StoreArgs,
     },
@@ -298,6 +306,8 @@ pub(crate) enum QuarantineCommand {
         #[arg(long, help = texts().flags.json)]
         json: bool,
         #[command(flatten)]
+        unmask: UnmaskArgs,
+        #[command(flatten)]
         place: StoreArgs,
     },
     #[command(about = texts().quarantine.show, after_help = examples(&["parkgate quarantine show 17"]))]
@@ -306,6 +316,8 @@ pub(crate) enum QuarantineCommand {
         id: i64,
         #[arg(long, help = texts().flags.json)]
         json: bool,
+        #[command(flatten)]
+        unmask: UnmaskArgs,
         #[command(flatten)]
         place: StoreArgs,
     },
@@ -358,6 +370,8 @@ pub(crate) enum ConflictCommand {
         limit: usize,
         #[arg(long, help = texts().flags.json)]
         json: bool,
+        #[command(flatten)]
+        unmask: UnmaskArgs,
         #[command(flatten)]
         place: StoreArgs,
     },

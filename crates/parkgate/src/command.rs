@@ -2,6 +2,8 @@
 
 mod agent;
 mod app;
+mod audit;
+mod audited;
 mod config;
 mod conflict;
 mod delivery;
@@ -47,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Delivery(args) => delivery::run(args).map(|()| 0),
         Command::Month(args) => month::run(args).map(|()| 0),
         Command::Move(args) => moving::run(&args).map(|()| 0),
+        Command::Audit(args) => audit::run(args).map(|()| 0),
         Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Sign(args) => sign::run(&args).map(|()| 0),
         Command::Agent(args) => agent::run(args).map(|()| 0),

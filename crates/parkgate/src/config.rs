@@ -435,7 +435,8 @@ fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
     good
 }
 
-fn host_name() -> String {
+/// The name of this machine.
+pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "parkgate".into() } else { name.into() }

@@ -1,9 +1,11 @@
 //! Output for people and scripts: data on stdout, messages on stderr.
 
 mod listing;
+mod masked;
 mod sheet;
 
 pub(crate) use listing::{ListingFormat, listing, rows};
+pub(crate) use masked::masked;
 pub(crate) use sheet::sheet;
 
 use std::io::Write;

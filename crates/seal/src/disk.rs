@@ -164,6 +164,16 @@ fn owner_only(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Who this process is of, by number: where the system has no name for that user (a container).
+#[must_use]
+pub fn owner_of_process() -> String {
+    #[cfg(unix)]
+    if let Ok(process) = std::fs::metadata("/proc/self") {
+        return format!("uid {}", std::os::unix::fs::MetadataExt::uid(&process));
+    }
+    "unknown".into()
+}
+
 /// Makes the names in a folder durable.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 //! readers come from blocking threads or from the command line.
 
 mod alarm;
+pub mod audit;
 mod backend;
 pub mod delivery;
 pub mod images;
@@ -29,6 +30,7 @@ use parkgate_ledger::{Arrival, ParkId};
 use parkgate_seal::SealError;
 
 pub use alarm::Alarm;
+pub use audit::{AuditEntry, AuditFilter, NewAuditEntry};
 pub use delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, NewSubscriber, Outgoing,
     PassedCalls, Settled, Subscriber, SubscriberSettings,

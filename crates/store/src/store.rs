@@ -1,5 +1,6 @@
 //! Every call of the store, once for both databases: load, let the ledger decide, write.
 
+mod audit;
 pub(crate) mod batch;
 mod clock;
 mod conflicts;

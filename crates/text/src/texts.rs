@@ -2,6 +2,7 @@
 
 mod agent;
 mod app;
+mod audit;
 mod commands;
 mod config;
 mod conflict;
@@ -27,6 +28,7 @@ mod visit;
 
 pub use agent::AgentTexts;
 pub use app::AppTexts;
+pub use audit::AuditTexts;
 pub use commands::CommandTexts;
 pub use config::ConfigTexts;
 pub use conflict::ConflictTexts;
@@ -69,6 +71,7 @@ macro_rules! subjects {
 subjects! {
     agent: AgentTexts, "Texts of `agent`.";
     app: AppTexts, "Texts of `app`.";
+    audit: AuditTexts, "Texts of the audit log.";
     commands: CommandTexts, "Texts of the help of the program and its commands.";
     config: ConfigTexts, "Texts of `config`.";
     conflict: ConflictTexts, "Texts of `conflict`.";

@@ -1,5 +1,6 @@
 //! A record as it is sent to a subscriber: signed form parameters, or JSON. Pure.
 
+use parkgate_ledger::mask;
 use parkgate_store::{Outgoing, SubscriberSettings};
 use parkgate_wire::push::{entry_text, payment_entries};
 use parkgate_wire::value::says_nothing;
@@ -118,15 +119,7 @@ fn payments(outgoing: &Outgoing) -> Vec<Value> {
 
 fn plate(outgoing: &Outgoing, settings: &SubscriberSettings) -> String {
     let plate = outgoing.plate.clone().unwrap_or_default();
-    if settings.mask_plates { masked(&plate) } else { plate }
-}
-
-/// `粤B12345` becomes `粤B***45`; of a short plate only the first letter remains.
-fn masked(plate: &str) -> String {
-    let letters: Vec<char> = plate.chars().collect();
-    let hidden = if letters.len() > 4 { 2..letters.len() - 2 } else { 1..letters.len() };
-    let shown = |(index, letter): (usize, &char)| if hidden.contains(&index) { '*' } else { *letter };
-    letters.iter().enumerate().map(shown).collect()
+    if settings.mask_plates { mask::plate(&plate) } else { plate }
 }
 
 /// When the vehicle entered and left, as far as this record says, and when a barrier was opened or something corrected.

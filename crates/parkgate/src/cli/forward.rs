@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use parkgate_store::DeliveryId;
 use parkgate_text::texts;
 
-use super::{SecretArgs, StoreArgs, examples};
+use super::{SecretArgs, StoreArgs, UnmaskArgs, examples};
 
 /// The format in which a subscriber receives records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,6 +75,8 @@ pub(crate) enum SubscriberCommand {
         limit: usize,
         #[arg(long, help = texts().flags.json)]
         json: bool,
+        #[command(flatten)]
+        unmask: UnmaskArgs,
         #[command(flatten)]
         place: StoreArgs,
     },
@@ -187,6 +189,8 @@ pub(crate) enum DeliveryCommand {
         limit: usize,
         #[arg(long, help = texts().flags.json)]
         json: bool,
+        #[command(flatten)]
+        unmask: UnmaskArgs,
         #[command(flatten)]
         place: StoreArgs,
     },

@@ -1,20 +1,24 @@
 //! `conflict`: pushes that were ignored because another one has their serial.
 
+use parkgate_ledger::mask::Masking;
 use parkgate_store::{ConflictFilter, Conflicting};
 use serde_json::{Value, json};
 
+use super::audited::masking;
 use super::open;
 use crate::cli;
 use crate::output;
 
 pub(super) fn run(command: cli::ConflictCommand) -> anyhow::Result<()> {
-    let cli::ConflictCommand::List { park, limit, json, place } = command;
+    let cli::ConflictCommand::List { park, limit, json, unmask, place } = command;
     let asked = [("--park", park.clone())];
     let (store, filter) = (open(&place)?, ConflictFilter { park_uuid: park, limit });
-    output::listing(json, &LISTED, &asked, |take| store.each_conflict(&filter, take)).map(drop)
+    let masking = masking(store.as_ref(), unmask, Masking::All, "conflict list", &asked)?;
+    output::listing(json, &LISTED, &asked, |take| store.each_conflict(&filter, &mut |one| take((masking, one))))
+        .map(drop)
 }
 
-const LISTED: output::ListingFormat<Conflicting> = output::ListingFormat {
+const LISTED: output::ListingFormat<(Masking, Conflicting)> = output::ListingFormat {
     what: ("流水冲突", "conflicts"),
     head: &["收到", "推送", "流水", "不同 (已记录 → 被忽略)"],
     always: 4,
@@ -22,9 +26,10 @@ const LISTED: output::ListingFormat<Conflicting> = output::ListingFormat {
     value,
 };
 
-fn row(conflict: &Conflicting) -> Vec<String> {
+fn row((masking, conflict): &(Masking, Conflicting)) -> Vec<String> {
     let changes = changes(conflict);
-    let changes = changes.iter().map(|(name, was, now)| format!("{name} {was} → {now}"));
+    let shown = |name: &str, text: &str| if text == NONE { NONE.to_owned() } else { masking.field(name, text) };
+    let changes = changes.iter().map(|(name, was, now)| format!("{name} {} → {}", shown(name, was), shown(name, now)));
     vec![
         output::time(conflict.ignored.received_at),
         conflict.ignored.kind.name().into(),
@@ -33,10 +38,13 @@ fn row(conflict: &Conflicting) -> Vec<String> {
     ]
 }
 
+/// In place of a value that was not sent.
+const NONE: &str = "-";
+
 /// Each field that differs: as recorded, and as ignored.
 fn changes(conflict: &Conflicting) -> Vec<(String, String, String)> {
     let text = |params: &serde_json::Map<String, Value>, name: &str| match params.get(name) {
-        None => "-".to_owned(),
+        None => NONE.to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
@@ -46,10 +54,10 @@ fn changes(conflict: &Conflicting) -> Vec<(String, String, String)> {
         .collect()
 }
 
-fn value(conflict: &Conflicting) -> Value {
+fn value((masking, conflict): &(Masking, Conflicting)) -> Value {
     let changes = changes(conflict);
     let changes = changes.iter().map(|(name, was, now)| json!({ "name": name, "recorded": was, "ignored": now }));
-    json!({
+    let value = json!({
         "park_uuid": conflict.park_uuid,
         "parking_serial": conflict.parking_serial,
         "kind": conflict.ignored.kind.name(),
@@ -57,5 +65,6 @@ fn value(conflict: &Conflicting) -> Value {
         "received_at": conflict.ignored.received_at,
         "recorded_seqno": conflict.standing.seqno.to_string(),
         "differing": changes.collect::<Vec<_>>(),
-    })
+    });
+    output::masked(value, *masking)
 }

@@ -2,22 +2,26 @@
 
 use anyhow::bail;
 use parkgate_client::now;
+use parkgate_ledger::mask::Masking;
 use parkgate_store::{Delivery, DeliveryFilter, DeliveryId, Store, StoreError};
 use serde_json::{Value, json};
 
+use super::audited::masking;
 use super::{open, subscriber, visit};
 use crate::cli::{self, DeliveryStateFilter};
 use crate::output;
 
 pub(super) fn run(command: cli::DeliveryCommand) -> anyhow::Result<()> {
     match command {
-        cli::DeliveryCommand::List { state, subscriber, limit, json, place } => {
+        cli::DeliveryCommand::List { state, subscriber, limit, json, unmask, place } => {
             let dead = state.map(|state| state == DeliveryStateFilter::Dead);
             let state = dead.map(|dead| if dead { "dead" } else { "pending" }.to_owned());
             let asked = [("--state", state), ("--subscriber", subscriber.clone())];
             let filter = DeliveryFilter { dead, subscriber, limit, ..DeliveryFilter::default() };
             let store = open(&place)?;
-            output::listing(json, &LISTED, &asked, |take| store.each_delivery(&filter, take)).map(drop)
+            let masking = masking(store.as_ref(), unmask, Masking::All, "delivery list", &asked)?;
+            output::listing(json, &LISTED, &asked, |take| store.each_delivery(&filter, &mut |one| take((masking, one))))
+                .map(drop)
         }
         cli::DeliveryCommand::Show { id, json, place } => {
             let filter = DeliveryFilter { ids: vec![id], limit: 1, ..DeliveryFilter::default() };
@@ -101,15 +105,15 @@ fn value(found: &Delivery) -> Value {
     })
 }
 
-const LISTED: output::ListingFormat<Delivery> = output::ListingFormat {
+const LISTED: output::ListingFormat<(Masking, Delivery)> = output::ListingFormat {
     what: ("待发或放弃的转发", "deliveries that wait or were given up"),
     head: &["ID", "订阅", "事件", "流水", "状态", "次数", "结果"],
     always: 7,
     row,
-    value,
+    value: |(masking, found)| output::masked(value(found), *masking),
 };
 
-fn row(one: &Delivery) -> Vec<String> {
+fn row((masking, one): &(Masking, Delivery)) -> Vec<String> {
     vec![
         one.id.to_string(),
         one.subscriber.clone(),
@@ -117,6 +121,6 @@ fn row(one: &Delivery) -> Vec<String> {
         one.parking_serial.clone(),
         state(one).to_owned(),
         one.attempts.to_string(),
-        one.answer.clone().unwrap_or_default(),
+        masking.sentence(one.answer.as_deref().unwrap_or_default()),
     ]
 }

@@ -4,11 +4,13 @@ use std::ops::ControlFlow;
 
 use anyhow::bail;
 use parkgate_gate::{Limits, Replayed, replay};
+use parkgate_ledger::mask::Masking;
 use parkgate_store::{QuarantineFilter, Quarantined};
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::refusal::{self, Reason};
 use serde_json::{Map, Value, json};
 
+use super::audited::masking;
 use super::open;
 use crate::cli;
 use crate::output::{self, misuse};
@@ -18,19 +20,27 @@ const DROPPED_AT_ONCE: usize = 1000;
 
 pub(super) fn run(command: cli::QuarantineCommand) -> anyhow::Result<()> {
     match command {
-        cli::QuarantineCommand::List { park, limit, json, place } => {
+        cli::QuarantineCommand::List { park, limit, json, unmask, place } => {
             let asked = [("--park", park.clone())];
             let filter = QuarantineFilter { park_uuid: park, limit, ..QuarantineFilter::default() };
             let store = open(&place)?;
-            output::listing(json, &LISTED, &asked, |take| store.each_quarantined(&filter, take)).map(drop)
+            let masking = masking(store.as_ref(), unmask, Masking::All, "quarantine list", &asked)?;
+            output::listing(json, &LISTED, &asked, |take| {
+                store.each_quarantined(&filter, &mut |one| take((masking, one)))
+            })
+            .map(drop)
         }
-        cli::QuarantineCommand::Show { id, json, place } => {
+        cli::QuarantineCommand::Show { id, json, unmask, place } => {
             let filter = QuarantineFilter { ids: vec![id], limit: 1, ..QuarantineFilter::default() };
-            let found = open(&place)?.quarantine(&filter)?;
+            let store = open(&place)?;
+            let found = store.quarantine(&filter)?;
             let Some(found) = found.first() else {
                 bail!("隔离区没有 {id}, 见 `parkgate quarantine list` (no such entry)");
             };
-            if json { output::json(&whole(found)) } else { output::sheet(&for_people(found)) }
+            let masking =
+                masking(store.as_ref(), unmask, Masking::IdData, "quarantine show", &[("", Some(id.to_string()))])?;
+            let value = output::masked(if json { whole(found) } else { for_people(found) }, masking);
+            if json { output::json(&value) } else { output::sheet(&value) }
         }
         cli::QuarantineCommand::Replay { ids, park, json, place } => {
             let limit = if ids.is_empty() { usize::MAX } else { ids.len() };
@@ -182,16 +192,20 @@ fn for_people(entry: &Quarantined) -> Value {
 
 const WHAT: (&str, &str) = ("隔离的推送", "quarantined pushes");
 
-const LISTED: output::ListingFormat<Quarantined> = output::ListingFormat {
+const LISTED: output::ListingFormat<(Masking, Quarantined)> = output::ListingFormat {
     what: WHAT,
     head: &["ID", "收到", "次数", "原因", "流水", "park_uuid"],
     always: 6,
     row,
-    value,
+    value: masked_value,
 };
 
-fn row(entry: &Quarantined) -> Vec<String> {
-    let why = cause(&entry.reason, entry.finding.as_deref(), &entry.kept.hint);
+fn masked_value((masking, entry): &(Masking, Quarantined)) -> Value {
+    output::masked(value(entry), *masking)
+}
+
+fn row((masking, entry): &(Masking, Quarantined)) -> Vec<String> {
+    let why = masking.sentence(&cause(&entry.reason, entry.finding.as_deref(), &entry.kept.hint));
     vec![
         entry.id.to_string(),
         output::time(entry.received_at),

@@ -7,10 +7,12 @@ use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use parkgate_gate::Reach;
+use parkgate_ledger::mask::Masking;
 use parkgate_store::{Backlog, Format, NewSubscriber, Store, Subscriber, SubscriberSettings};
 use parkgate_wire::{KindSet, Naming, PushKind, Secret};
 use serde_json::{Value, json};
 
+use super::audited::masking;
 use super::{named, open, open_by, secret};
 use crate::cli::{self, AddSubscriberArgs, SetSubscriberArgs, StoreArgs, SubscribedEvent};
 use crate::config;
@@ -21,8 +23,11 @@ pub(super) fn run(command: cli::SubscriberCommand) -> anyhow::Result<()> {
         cli::SubscriberCommand::Add(args) => add(args),
         cli::SubscriberCommand::List { json, place } => list(open(&place)?.as_ref(), json),
         cli::SubscriberCommand::Show { name, json, place } => show(open(&place)?.as_ref(), &name, json),
-        cli::SubscriberCommand::Differences { name, limit, json, place } => {
-            differences(open(&place)?.as_ref(), &name, limit, json)
+        cli::SubscriberCommand::Differences { name, limit, json, unmask, place } => {
+            let store = open(&place)?;
+            let which = [("", Some(name.clone()))];
+            let masking = masking(store.as_ref(), unmask, Masking::All, "subscriber differences", &which)?;
+            differences(store.as_ref(), &name, limit, json, masking)
         }
         cli::SubscriberCommand::Calls { name, json, place } => calls(open(&place)?.as_ref(), &name, json),
         cli::SubscriberCommand::Set(args) => set(args),
@@ -214,10 +219,13 @@ fn show(store: &Store, name: &str, as_json: bool) -> anyhow::Result<()> {
     if as_json { output::json(&value) } else { output::sheet(&value) }
 }
 
-fn differences(store: &Store, name: &str, limit: usize, as_json: bool) -> anyhow::Result<()> {
+fn differences(store: &Store, name: &str, limit: usize, as_json: bool, masking: Masking) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
     let Some(found) = subscribers.iter().find(|one| one.registered.name == name) else { bail!(unknown(name)) };
-    let differences = store.differences(found.id, limit)?;
+    let mut differences = store.differences(found.id, limit)?;
+    for one in &mut differences {
+        (one.ours, one.theirs) = (masking.sentence(&one.ours), masking.sentence(&one.theirs));
+    }
     if as_json {
         let all = differences.iter().map(|one| {
             json!({

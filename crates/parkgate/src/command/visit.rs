@@ -3,26 +3,31 @@
 use std::time::SystemTime;
 
 use anyhow::bail;
+use parkgate_ledger::mask::Masking;
 use parkgate_ledger::visit::Correction;
 use parkgate_store::{RecordView, TakenPayment, Visit, VisitFilter, VisitUpdate};
 use parkgate_wire::advisory::advise;
 use parkgate_wire::{Fen, Params, TRANSPORT_NAMES, UnixMillis};
 use serde_json::{Map, Value, json};
 
+use super::audited::masking;
 use super::open;
 use crate::cli;
 use crate::output::{self, misuse};
 
 pub(super) fn run(command: cli::VisitCommand) -> anyhow::Result<()> {
     match command {
-        cli::VisitCommand::List { park, plate, since, limit, json, place } => {
+        cli::VisitCommand::List { park, plate, since, limit, json, unmask, place } => {
             let asked = [("--park", park.clone()), ("--plate", plate.clone()), ("--since", since.clone())];
             let since = since.as_deref().map(moment).transpose()?;
             let (store, filter) = (open(&place)?, VisitFilter { park_uuid: park, plate, since, limit });
-            output::listing(json, &LISTED, &asked, |take| store.each_visit(&filter, take)).map(drop)
+            let masking = masking(store.as_ref(), unmask, Masking::All, "visit list", &asked)?;
+            output::listing(json, &LISTED, &asked, |take| store.each_visit(&filter, &mut |one| take((masking, one))))
+                .map(drop)
         }
-        cli::VisitCommand::Show { uuid, serial, json, place } => {
-            let visits = open(&place)?.visit(&uuid, &serial)?;
+        cli::VisitCommand::Show { uuid, serial, json, unmask, place } => {
+            let store = open(&place)?;
+            let visits = store.visit(&uuid, &serial)?;
             let Some((first, others)) = visits.split_first() else {
                 bail!("没有停车记录 {uuid} {serial}, 见 `parkgate visit list` (no such visit)");
             };
@@ -30,6 +35,8 @@ pub(super) fn run(command: cli::VisitCommand) -> anyhow::Result<()> {
             if let (Some(object), false) = (value.as_object_mut(), others.is_empty()) {
                 object.insert("also".into(), Value::Array(others.iter().map(whole).collect()));
             }
+            let which = [("", Some(uuid)), ("", Some(serial))];
+            let value = output::masked(value, masking(store.as_ref(), unmask, Masking::IdData, "visit show", &which)?);
             if json { output::json(&value) } else { output::sheet(&value) }
         }
     }
@@ -51,7 +58,7 @@ pub(super) fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     Ok(UnixMillis::from(SystemTime::now() - ago))
 }
 
-const LISTED: output::ListingFormat<Visit> = output::ListingFormat {
+const LISTED: output::ListingFormat<(Masking, Visit)> = output::ListingFormat {
     what: ("停车记录", "visits"),
     head: &["车牌", "入场", "离场", "流水", "已付(元)", "出入口", "park_uuid"],
     always: 4,
@@ -59,9 +66,9 @@ const LISTED: output::ListingFormat<Visit> = output::ListingFormat {
     value: without_params,
 };
 
-fn row(visit: &Visit) -> Vec<String> {
+fn row((masking, visit): &(Masking, Visit)) -> Vec<String> {
     vec![
-        visit.plate.clone().unwrap_or_else(|| "-".into()),
+        visit.plate.as_deref().map_or_else(|| "-".into(), |plate| masking.plate(plate)),
         output::time(visit.enter_time.0),
         match (visit.leave_time, state(visit)) {
             (Some(time), _) => output::time(time.0),
@@ -110,13 +117,13 @@ fn gates(visit: &Visit) -> String {
     }
 }
 
-fn without_params(visit: &Visit) -> Value {
+fn without_params((masking, visit): &(Masking, Visit)) -> Value {
     let mut value = whole(visit);
     if let Some(object) = value.as_object_mut() {
         object.shift_remove("params");
         object.shift_remove("conflicts");
     }
-    value
+    output::masked(value, *masking)
 }
 
 fn whole(visit: &Visit) -> Value {

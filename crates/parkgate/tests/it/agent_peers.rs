@@ -116,7 +116,7 @@ fn killed_fifty_times_with_an_hours_outage_over_a_line_that_loses_replies_everyt
     assert!(kills_in_the_outage > 5, "{kills_in_the_outage} of {kills} kills");
     line.cut(false);
     eventually(|| agent.is_empty());
-    let visits = gate.json(&["visit", "list", "--limit", "1000"]);
+    let visits = gate.json(&["visit", "list", "--limit", "1000", "--unmask"]);
     let visits = visits.as_array().unwrap();
     assert_eq!(visits.len(), stays);
     for visit in visits {

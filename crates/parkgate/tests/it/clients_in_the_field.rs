@@ -32,7 +32,7 @@ fn all_taken(gate: &TestGate, replies: &[Value], pushed: usize) {
     for reply in replies {
         assert_eq!((&reply["message"], &reply["hint"]), (&Value::from("OK"), &Value::Null), "{reply}");
     }
-    let listed = gate.json(&["visit", "list"]);
+    let listed = gate.json(&["visit", "list", "--unmask"]);
     for visit in listed.as_array().unwrap() {
         assert_eq!(visit["plate"], "粤X44444", "{visit}");
     }

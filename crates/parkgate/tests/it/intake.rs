@@ -279,7 +279,7 @@ fn broken_multipart_is_kept_with_its_bytes_each_push_for_itself() {
             number += 1;
             let body = broken(&format!("W{number}"));
             refused(&gate, &MultipartBody::content_type(), body.clone().into_bytes(), &["请求体格式错误", cause]);
-            let kept = gate.json(&["quarantine", "show", &number.to_string()]);
+            let kept = gate.json(&["quarantine", "show", &number.to_string(), "--unmask"]);
             assert_eq!(
                 (&kept["body"]["text"], &kept["times"], &kept["park_uuid"]),
                 (&json!(body), &json!(1), &json!(DEMO_PARK))

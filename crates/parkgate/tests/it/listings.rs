@@ -65,7 +65,7 @@ fn a_listing_of_many_pages_reads_as_one_and_ends_with_its_reader() {
     let data = folder.path().join("data");
     full(&data);
     let list = |args: &[&str]| {
-        let mut all = vec!["visit", "list", "--data", data.to_str().unwrap()];
+        let mut all = vec!["visit", "list", "--unmask", "--data", data.to_str().unwrap()];
         all.extend(args);
         let output = parkgate(Path::new(PARKGATE), &all);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

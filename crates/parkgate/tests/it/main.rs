@@ -28,6 +28,7 @@ mod integrate;
 mod languages;
 mod listings;
 mod log;
+mod masking;
 mod mistakes_in_signing;
 mod months;
 mod moving;

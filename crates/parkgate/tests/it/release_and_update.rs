@@ -242,7 +242,7 @@ fn an_update_corrects_its_visit_and_what_was_before_stays_visible() {
         assert_eq!((&applied["seqno"], &applied["operate_time"]), (&json!(seqno), &json!("2021-06-29T04:00:00Z")));
         // The leave already says so: what it says was before is its enter's and its own.
         assert_eq!(applied["changed"]["plate_color"], json!({"before": "1", "after": "5"}));
-        let listed = gate.json(&["visit", "list"]);
+        let listed = gate.json(&["visit", "list", "--unmask"]);
         assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
         assert_eq!(listed[0]["plate"], "粤B88888");
         for plate in ["粤B88888", "粤B12345"] {
@@ -423,7 +423,7 @@ fn two_nodes_at_once_come_to_the_same_visit() {
     }
     let output = parkgate(
         Path::new(PARKGATE),
-        &["visit", "list", "--json", "--store", &url, "--data", one.path().to_str().unwrap()],
+        &["visit", "list", "--unmask", "--json", "--store", &url, "--data", one.path().to_str().unwrap()],
     );
     let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 10, "{listed}");

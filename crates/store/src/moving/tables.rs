@@ -253,8 +253,24 @@ pub(crate) const TABLES: &[Table] = &[
         ],
         &["subscriber_id", "path"],
     ),
+    table(
+        "audit",
+        &[
+            column("id", Big),
+            column("at", Big),
+            column("who", Text),
+            column("what", Text),
+            column("about", Text),
+            column("detail", Text),
+        ],
+        &["id"],
+    ),
 ];
 
 /// Tables whose numbers are never used twice, and how PostgreSQL keeps the highest one.
-pub(crate) const NUMBERED: &[(&str, &str)] =
-    &[("quarantine", "quarantine_ids"), ("subscribers", "subscribers_id_seq"), ("differences", "differences_id_seq")];
+pub(crate) const NUMBERED: &[(&str, &str)] = &[
+    ("quarantine", "quarantine_ids"),
+    ("subscribers", "subscribers_id_seq"),
+    ("differences", "differences_id_seq"),
+    ("audit", "audit_id_seq"),
+];

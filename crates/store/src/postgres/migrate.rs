@@ -17,7 +17,7 @@ use parkgate_seal::MasterKey;
 use parkgate_seal::Seal;
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_quarantine.sql"),
     include_str!("../../migrations/postgres/0003_forwarding.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/postgres/0006_searches.sql"),
     include_str!("../../migrations/postgres/0007_conflicts.sql"),
     include_str!("../../migrations/postgres/0008_calls.sql"),
+    include_str!("../../migrations/postgres/0009_audit.sql"),
 ];
 /// The oldest program, by the number of its migrations, that works with a database of this version.
 const WORKS_FROM: i64 = 8;

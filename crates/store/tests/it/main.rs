@@ -22,6 +22,7 @@ macro_rules! on_every_store {
     };
 }
 
+mod audit;
 mod bucket;
 mod calls;
 mod conformance;

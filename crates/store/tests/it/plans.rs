@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::push::{on_sqlite, opened, store};
-use crate::{calls, conformance, epochs, forwarding, listing, plates, registry};
+use crate::{audit, calls, conformance, epochs, forwarding, listing, plates, registry};
 
 /// As large as an installation is, not as old.
 const SMALL: [&str; 15] = [
@@ -62,6 +62,7 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
 
 fn promises() -> impl Iterator<Item = &'static fn(&Store)> {
     [
+        audit::PROMISES,
         conformance::PROMISES,
         calls::PROMISES,
         forwarding::PROMISES,
