@@ -104,7 +104,8 @@ async fn metrics(State(api): State<LocalApi>) -> Response {
     let outbox = Arc::clone(&api.outbox);
     match blocking(move || outbox.counts(now())).await {
         Ok(counts) => {
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], status::metrics(&counts, now())).into_response()
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], status::metrics(&counts, now()))
+                .into_response()
         }
         Err(error) => failed(&error),
     }

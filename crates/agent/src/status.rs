@@ -39,23 +39,38 @@ pub fn metrics(counts: &Counts, now: UnixMillis) -> String {
     let log = parkgate_log::lines();
     let mut text = String::new();
     for (name, kind, help, value) in [
-        ("queued", "gauge", "Records waiting to be sent", counts.queued),
-        ("oldest_seconds", "gauge", "Age of the oldest of them", oldest),
-        ("dead", "gauge", "Records the platform refused: dead letters", counts.dead),
-        ("held", "gauge", "Records accepted with a hint and held", counts.held),
-        ("picture_bytes", "gauge", "Bytes of pictures waiting", counts.picture_bytes),
-        ("sent_total", "counter", "Records sent", counts.sent),
-        ("hinted_total", "counter", "Records sent and answered with a hint", counts.hinted),
+        ("records_queued", "gauge", "Records waiting to be sent", counts.queued),
+        ("oldest_record_age_seconds", "gauge", "For how long the oldest of them has waited", oldest),
+        ("records_dead", "gauge", "Records the platform refused: dead letters", counts.dead),
+        ("records_held", "gauge", "Records accepted with a hint and held", counts.held),
+        ("pictures_bytes", "gauge", "Bytes of pictures waiting", counts.picture_bytes),
+        ("records_sent_total", "counter", "Records sent", counts.sent),
+        ("records_hinted_total", "counter", "Records sent and answered with a hint", counts.hinted),
         ("pictures_dropped_total", "counter", "Pictures given up for want of room", counts.pictures_dropped),
         ("pictures_too_large_total", "counter", "Pictures left out of pushes too large", counts.pictures_too_large),
         ("pictures_missing_total", "counter", "Pictures that were not there to be sent", counts.pictures_missing),
         ("log_lines_dropped_total", "counter", "Lines of the log that were dropped", log.dropped),
         ("log_lines_waiting", "gauge", "Lines of the log not written yet", log.waiting),
+        (
+            "problem",
+            "gauge",
+            "1 while a person must act: `/status` says what is wrong",
+            u64::from(counts.problem.is_some()),
+        ),
     ] {
         // Writing into memory cannot fail.
         let _ = writeln!(text, "# HELP parkgate_agent_{name} {help}\n# TYPE parkgate_agent_{name} {kind}");
         let _ = writeln!(text, "parkgate_agent_{name} {value}");
     }
+    if let Some(at) = counts.last_sent_at {
+        let name = "parkgate_agent_last_sent_timestamp_seconds";
+        let help = "When a record was last sent, in seconds since 1970";
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}", at.0 as f64 / 1000.0);
+    }
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), option_env!("PARKGATE_COMMIT").unwrap_or("unknown"));
+    text.push_str("# HELP parkgate_agent_build_info Version and commit of this program; always 1\n");
+    text.push_str("# TYPE parkgate_agent_build_info gauge\n");
+    let _ = writeln!(text, "parkgate_agent_build_info{{version=\"{version}\",commit=\"{commit}\"}} 1");
     text
 }
 

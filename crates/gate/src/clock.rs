@@ -36,6 +36,12 @@ impl Clock {
         UNIX_EPOCH + Duration::from_millis(self.now().0.max(0).unsigned_abs())
     }
 
+    /// By how much the system's clock is ahead of the confirmed time.
+    pub(crate) fn ahead(&self) -> Duration {
+        let now = now();
+        now.since(confirmed(Evidence { ran: Some(self.ran()), ..Evidence::default() }, now))
+    }
+
     fn ran(&self) -> UnixMillis {
         let (before, at) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ran(before, i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX))

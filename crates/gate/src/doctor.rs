@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use parkgate_ledger::ParkId;
 use parkgate_wire::doctor::{Budget, Candidate, FindingKind, SecretRole, diagnose};
-use parkgate_wire::{Form, Secret, UnixMillis};
+use parkgate_wire::{Form, Secret, Seqno, UnixMillis};
 use tokio::sync::Semaphore;
 
 use crate::registry::{KnownPark, Registry};
@@ -50,6 +50,7 @@ impl Doctor {
         park: &KnownPark,
         form: &Form,
         now: UnixMillis,
+        seqno: Seqno,
     ) -> Option<KeptFinding> {
         if !self.may_ask(park.park.id, now) {
             return None;
@@ -68,7 +69,7 @@ impl Doctor {
         match asked.await {
             Ok(finding) => Some(finding),
             Err(error) => {
-                tracing::error!(%error, "the sign doctor failed");
+                tracing::error!(%seqno, %error, "the sign doctor failed");
                 None
             }
         }

@@ -66,7 +66,8 @@ pub fn begin_epoch(
                 Ok(Verdict::Recorded { .. } | Verdict::Repeated { .. }) => begun.taken += 1,
                 Ok(Verdict::Conflict { .. } | Verdict::Overflowing) => begun.still_in_conflict += 1,
                 Err(error) => {
-                    tracing::error!(conflict = conflict.id, %error, "not recorded: it stays a conflict");
+                    let seqno = conflict.ignored.seqno;
+                    tracing::error!(%seqno, conflict = conflict.id, %error, "not recorded: it stays a conflict");
                     begun.still_in_conflict += 1;
                 }
             }

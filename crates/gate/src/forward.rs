@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parkgate_client::now;
 use parkgate_store::{Alarm, Images, NewSubscriber, Store, StoreError, Subscriber};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -254,9 +255,11 @@ async fn count(parts: Parts, registry: Arc<ArcSwap<Registry>>) {
     let mut stop = parts.stop.clone();
     while !*stop.borrow_and_update() {
         let subscribers = registry.load().subscribers().to_vec();
-        if !subscribers.is_empty() {
+        if subscribers.is_empty() {
+            parts.figures.waits(&[], &[], now().0);
+        } else {
             match parts.in_store(|store| store.backlog(COUNTED_MAX)).await {
-                Ok(Ok(backlog)) => parts.figures.waiting(&subscribers, &backlog),
+                Ok(Ok(backlog)) => parts.figures.waits(&subscribers, &backlog, now().0),
                 Ok(Err(error)) => tracing::warn!(%error, "deliveries could not be counted"),
                 Err(error) => tracing::error!(%error, "counting deliveries failed"),
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parkgate_ledger::ParkId;
@@ -85,6 +85,7 @@ impl Gate {
             free_spaces: Arc::clone(&free_spaces),
             figures: figures.clone(),
             quarantine_days: settings.limits.quarantine_days,
+            quarantine: settings.limits.quarantine(),
             longest_wait: settings.forward.longest_wait(),
         };
         let forwarder = match settings.mode {
@@ -190,16 +191,22 @@ fn start_pushes(parts: &Upkeep, settings: &Settings, forwarder: Option<Arc<Forwa
     PushRecorder {
         mode: settings.mode,
         content_key: parts.store.content_key(),
-        recorder: start_recorder(alarm, &parts.store, &settings.limits),
+        recorder: start_recorder(alarm, parts, &settings.limits),
         notes: Arc::clone(&parts.notes),
         figures: parts.figures.clone(),
         forwarder,
     }
 }
 
-fn start_recorder(alarm: &Alarm, store: &Arc<Store>, limits: &Limits) -> Recorder {
-    let (record, lanes) = (Arc::clone(store), store.lanes(limits.lanes));
-    let record = move |batch: &[Entry]| record.record(batch);
+fn start_recorder(alarm: &Alarm, parts: &Upkeep, limits: &Limits) -> Recorder {
+    let (store, commits) = (Arc::clone(&parts.store), parts.figures.commits.clone());
+    let lanes = store.lanes(limits.lanes);
+    let record = move |batch: &[Entry]| {
+        let begun = Instant::now();
+        let verdicts = store.record(batch)?;
+        commits.committed(batch.len(), begun.elapsed());
+        Ok(verdicts)
+    };
     Recorder::start_lanes(alarm, record, limits.queue_max, limits.batch_max, lanes, park_of)
 }
 

@@ -29,7 +29,10 @@ pub use disk::Disk;
 pub use entry_decision::entry_decision;
 pub use epoch::{EpochBegun, begin_epoch};
 pub use fault::GateFault;
-pub use figures::{Figures, ForwardFigures, UnknownCalls};
+pub use figures::{
+    CommitFigures, DURATION_BUCKETS, Figures, ForwardFigures, KnownTime, PARKS_SHOWN_MAX, ParkFigures,
+    QuarantineFigures, SUBSCRIBERS_SHOWN_MAX, SubscriberFigures, UnknownCalls,
+};
 pub use forward::{
     Compared, CutOff, Forward, Forwarder, NotPassed, PassedAnswer, PassedCall, PassedQuestion, Passing, Reach,
     Schedule, Upstream, reach, summary,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use parkgate_ledger::ParkId;
 use parkgate_ledger::paths::counted_path;
 use parkgate_store::{PassedCalls, Store};
-use parkgate_wire::UnixMillis;
+use parkgate_wire::{Seqno, UnixMillis};
 
 use crate::figures::Figures;
 use crate::registry::KnownPark;
@@ -25,10 +25,10 @@ pub(crate) struct Notes {
 
 impl Notes {
     /// A push came with the secret before the last rotation: `park show` says who still uses it.
-    pub(crate) fn old_secret_used(&self, park: &KnownPark, at: UnixMillis) {
+    pub(crate) fn old_secret_used(&self, park: &KnownPark, at: UnixMillis, seqno: Seqno) {
         let first = lock(&self.old_secrets).insert(park.park.id, at.0).is_none();
         if first {
-            tracing::warn!(park_uuid = park.park.park_uuid, "signed with the secret before the last rotation");
+            tracing::warn!(%seqno, park_uuid = park.park.park_uuid, "signed with the secret before the last rotation");
         }
     }
 
@@ -87,7 +87,7 @@ impl Notes {
                     before
                 }
             };
-            figures.serials_used_anew(&park_uuid, now);
+            figures.parks.serials_reused(&park_uuid, now);
             if now > 0 {
                 if before == 0 {
                     tracing::error!(

@@ -111,6 +111,18 @@ impl Quarantine {
         self.recorder.stop();
     }
 
+    /// How many refused pushes wait for their commit, and how many may.
+    #[must_use]
+    pub fn queue(&self) -> (usize, usize) {
+        (self.recorder.queue_len(), QUEUE_MAX)
+    }
+
+    /// How much it may hold.
+    #[must_use]
+    pub fn bounds(&self) -> QuarantineBounds {
+        self.bounds
+    }
+
     /// How long its oldest batch has been under way, if it is longer than that.
     pub(crate) fn stalled(&self, longer_than: Duration) -> Option<Duration> {
         self.recorder.stalled(longer_than)
@@ -144,7 +156,7 @@ impl Quarantine {
         let shown = finding.as_ref().filter(|finding| finding.is_known).map(|finding| finding.sentence.clone());
         match self.write(park, place, refused, finding).await? {
             QuarantineOutcome::Kept(first) => {
-                self.figures.quarantined.inc();
+                self.figures.quarantine.kept.inc();
                 Ok(Quarantining::Kept { first, finding: shown })
             }
             QuarantineOutcome::Full(why) => Ok(self.full(park, why).await),
@@ -182,7 +194,7 @@ impl Quarantine {
     async fn finding(&self, refused: &RefusedPush<'_>) -> Option<KeptFinding> {
         let RefusalCause::Rejected(Rejection::Mismatched(_)) = refused.cause else { return None };
         let (park, form) = (refused.park?, refused.content.form()?);
-        self.doctor.ask(self.registry.load_full(), park, form, refused.received_at).await
+        self.doctor.ask(self.registry.load_full(), park, form, refused.received_at, refused.seqno).await
     }
 
     async fn write(
@@ -245,7 +257,7 @@ impl Quarantine {
             let why = why.in_words();
             tracing::error!(park = whose.0, why, "no room in the quarantine: refused pushes are answered 503");
         }
-        self.figures.quarantine_full.inc();
+        self.figures.quarantine.found_no_room(why);
         tokio::time::sleep(FULL_DELAY).await;
     }
 }

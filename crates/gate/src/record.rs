@@ -94,7 +94,7 @@ impl PushRecorder {
     ) -> Result<Recording, GateFault> {
         let park = Arc::clone(&admitted.park);
         if admitted.by_old_secret {
-            self.notes.old_secret_used(&park, received_at);
+            self.notes.old_secret_used(&park, received_at, seqno);
         }
         if self.mode == Mode::VerifyOnly {
             return Ok(Recording::Verified);
@@ -110,10 +110,14 @@ impl PushRecorder {
                 if let Some(forwarder) = &self.forwarder {
                     forwarder.wake();
                 }
-                advisories.iter().for_each(|advisory| self.figures.advise(&park.park.park_uuid, advisory.code));
+                self.figures.parks.pushed(park.park.id, received_at);
+                advisories.iter().for_each(|advisory| self.figures.advise(advisory.code));
             }
-            Verdict::Repeated { .. } => {}
-            Verdict::Conflict { .. } => self.notes.conflict(&park),
+            Verdict::Repeated { .. } => self.figures.parks.pushed(park.park.id, received_at),
+            Verdict::Conflict { .. } => {
+                self.figures.parks.pushed(park.park.id, received_at);
+                self.notes.conflict(&park);
+            }
             Verdict::Overflowing => {
                 self.notes.conflict(&park);
                 let key = form.get(kind.key_name()).unwrap_or_default().to_owned();

@@ -104,6 +104,17 @@ impl Registry {
         Ok(registry)
     }
 
+    /// All parks, in no order.
+    pub fn parks(&self) -> impl Iterator<Item = &Arc<KnownPark>> {
+        self.parks.values()
+    }
+
+    /// How many apps there are.
+    #[must_use]
+    pub fn apps_count(&self) -> usize {
+        self.apps.len()
+    }
+
     /// By its `park_uuid`.
     pub fn park(&self, park_uuid: &str) -> Option<&Arc<KnownPark>> {
         self.parks.get(park_uuid)

@@ -113,7 +113,7 @@ fn outcome(verdict: Option<Result<Verdict, StoreError>>, quarantined: &Quarantin
             Replayed::Stays { reason: Reason::Conflict.name().to_owned(), hint }
         }
         Some(Err(error)) => {
-            tracing::error!(quarantined = quarantined.id, %error, "not recorded: it stays in the quarantine");
+            tracing::error!(seqno = %quarantined.seqno, quarantined = quarantined.id, %error, "not recorded: it stays in the quarantine");
             Replayed::Stays {
                 reason: quarantined.reason.clone(), hint: format!("未能记录 (not recorded): {error}")
             }

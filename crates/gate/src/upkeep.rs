@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use parkgate_client::now;
+use parkgate_ledger::quarantine::QuarantineBounds;
 use parkgate_store::{Alarm, Images, Store, StoreError};
 
 use crate::clock::Clock;
@@ -23,6 +25,8 @@ const REGISTRY_EVERY: Duration = Duration::from_millis(300);
 /// Between two looks at what time the store confirms.
 const CLOCK_EVERY: Duration = Duration::from_secs(60);
 const NOTES_EVERY: Duration = Duration::from_secs(2);
+/// As often as figures are usually asked for.
+const SILENCE_EVERY: Duration = Duration::from_secs(15);
 const DISK_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 const AGE_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -48,6 +52,8 @@ pub(crate) struct Upkeep {
     pub(crate) figures: Figures,
     /// How long refused pushes are kept.
     pub(crate) quarantine_days: u32,
+    /// How many of them.
+    pub(crate) quarantine: QuarantineBounds,
     /// No delivery waits longer for its next attempt.
     pub(crate) longest_wait: Duration,
 }
@@ -61,6 +67,7 @@ impl Upkeep {
             Supervised::endless(alarm, "age of the quarantine", age_quarantine(self.clone())),
             Supervised::endless(alarm, "notes", write_notes(self.clone())),
             Supervised::endless(alarm, "disk", watch_disk(self.clone())),
+            Supervised::endless(alarm, "silence of parks", watch_silence(self.clone())),
             Supervised::endless(alarm, "free spaces", Arc::clone(&self.free_spaces).follow(Arc::clone(&self.store))),
         ];
         if self.store.months().is_some() {
@@ -102,9 +109,10 @@ async fn follow_registry(upkeep: Upkeep) {
 async fn confirm_clock(upkeep: Upkeep) {
     let mut last_logged = Hourly::default();
     loop {
-        let (clock, store, longest_wait) = (Arc::clone(&upkeep.clock), Arc::clone(&upkeep.store), upkeep.longest_wait);
+        let Upkeep { clock, store, longest_wait, figures, .. } = upkeep.clone();
         let looking = tokio::task::spawn_blocking(move || {
             let done = clock.look(store.as_ref(), longest_wait, &mut last_logged);
+            figures.clock_ahead_seconds.set(clock.ahead().as_secs_f64());
             (done, last_logged)
         });
         match looking.await {
@@ -181,16 +189,27 @@ async fn write_notes(upkeep: Upkeep) {
 async fn watch_disk(upkeep: Upkeep) {
     loop {
         tokio::time::sleep(DISK_EVERY).await;
-        let Upkeep { store, disk, figures, .. } = upkeep.clone();
+        let Upkeep { store, disk, figures, quarantine, .. } = upkeep.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let kept = store.quarantine_used().map(|used| used.iter().map(|(.., bytes)| bytes).sum());
-            let kept = kept.inspect_err(|error| tracing::debug!(%error, "the quarantine could not be looked at")).ok();
-            disk.look_after(store.as_ref(), kept);
-            figures.disk(disk.room(), kept);
+            let used = store.quarantine_used();
+            let used = used.inspect_err(|error| tracing::debug!(%error, "the quarantine could not be looked at")).ok();
+            disk.look_after(store.as_ref(), used.as_ref().map(|used| used.iter().map(|(.., bytes)| bytes).sum()));
+            figures.disk(disk.room(), quarantine.disk_free_min);
+            if let Some(used) = used {
+                figures.quarantine.holds(&used, &quarantine);
+            }
         });
         if let Err(error) = looking.await {
             tracing::error!(%error, "looking after the disk failed");
         }
+    }
+}
+
+/// Looks which parks push nothing.
+async fn watch_silence(upkeep: Upkeep) {
+    loop {
+        upkeep.figures.parks.look(&upkeep.registry.load(), now());
+        tokio::time::sleep(SILENCE_EVERY).await;
     }
 }
 

@@ -21,6 +21,7 @@ pub mod paths;
 pub mod plate;
 pub mod plate_list;
 pub mod quarantine;
+pub mod silence;
 mod space;
 mod touch;
 pub mod verdict;

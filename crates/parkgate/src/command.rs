@@ -9,6 +9,7 @@ mod conflict;
 mod delivery;
 mod demo;
 mod explain;
+mod last_alarm;
 mod month;
 mod moving;
 mod park;

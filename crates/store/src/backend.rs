@@ -14,6 +14,7 @@ use std::path::Path;
 use parkgate_ledger::Verdict;
 use parkgate_seal::{MasterKey, Seal};
 
+use crate::figures::StoreFigures;
 use crate::months::Months;
 use crate::{Alarm, Entry, StoreError};
 
@@ -88,6 +89,9 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Monthly partitions of records, if this backend has them.
     fn months(&self) -> Option<&dyn Months>;
+
+    /// How it is at this moment, for whoever watches.
+    fn figures(&self) -> StoreFigures;
 
     /// Ends the connections.
     fn close(&self) -> Result<(), StoreError>;

@@ -306,4 +306,7 @@ pub struct Backlog {
     pub pending: u64,
     /// Given up.
     pub dead: u64,
+    /// Since when the oldest that is on its way has been tried, ms since 1970. Of more than are counted, of those that are
+    /// due first.
+    pub oldest: Option<i64>,
 }

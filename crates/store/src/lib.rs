@@ -8,6 +8,7 @@ mod alarm;
 pub mod audit;
 mod backend;
 pub mod delivery;
+mod figures;
 pub mod images;
 mod listing;
 pub mod months;
@@ -35,6 +36,7 @@ pub use delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, NewSubscriber, Outgoing,
     PassedCalls, Settled, Subscriber, SubscriberSettings,
 };
+pub use figures::{ConnectionCounts, StoreFigures};
 pub use images::{ImageKey, Images, IncomingImage, Picture, StoredImage};
 pub use listing::{Page, Take};
 pub use months::{HeldMonth, Month, Months, Reduced};

@@ -31,6 +31,7 @@ use self::fault::Fault;
 use self::link::{Link, Pool, PoolRole, lock};
 use self::transaction::PostgresTransaction;
 use crate::backend::{Access, Backend, StoreKeys, Work};
+use crate::figures::StoreFigures;
 use crate::months::Months;
 use crate::store::batch::{RelatedRecords, Routing, arrivals};
 use crate::{Alarm, Entry, StoreError};
@@ -298,6 +299,11 @@ impl Backend for PostgresBackend {
 
     fn months(&self) -> Option<&dyn Months> {
         Some(self)
+    }
+
+    fn figures(&self) -> StoreFigures {
+        let connections = self.batches.counts().plus(self.questions.counts());
+        StoreFigures { wal_bytes: None, connections: Some(connections) }
     }
 
     fn close(&self) -> Result<(), StoreError> {

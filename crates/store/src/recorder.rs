@@ -43,8 +43,6 @@ pub struct Stats {
     pub batches: u64,
     /// Pushes in them.
     pub records: u64,
-    /// Nanoseconds spent on them.
-    pub commit_ns_total: u64,
 }
 
 /// A handle on the queue.
@@ -77,7 +75,6 @@ struct RecorderState<E, V> {
     batch_max: usize,
     batches: AtomicU64,
     records: AtomicU64,
-    commit_ns: AtomicU64,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -142,7 +139,6 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
             batch_max: batch_max.max(1),
             batches: AtomicU64::new(0),
             records: AtomicU64::new(0),
-            commit_ns: AtomicU64::new(0),
             threads: Mutex::default(),
         });
         // Waking a task from outside the runtime is dear, so a batch's answers go over in one piece.
@@ -222,7 +218,6 @@ impl<E: Send + 'static, V: Send + 'static> Recorder<E, V> {
         Stats {
             batches: self.shared.batches.load(Ordering::Relaxed),
             records: self.shared.records.load(Ordering::Relaxed),
-            commit_ns_total: self.shared.commit_ns.load(Ordering::Relaxed),
         }
     }
 
@@ -304,12 +299,9 @@ impl<E, V> RecorderState<E, V> {
     }
 
     fn record_counted(&self, record: &impl Fn(&[E]) -> Result<Vec<V>, StoreError>, entries: &[E]) -> Vec<Answer<V>> {
-        let started = Instant::now();
         let answers = record_all(record, entries);
-        let ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let committed = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
         if committed > 0 {
-            self.commit_ns.fetch_add(ns, Ordering::Relaxed);
             self.batches.fetch_add(1, Ordering::Relaxed);
             self.records.fetch_add(committed, Ordering::Relaxed);
         }

@@ -23,6 +23,7 @@ use self::checkpoint::Checkpointer;
 use self::record::Writer;
 use self::transaction::SqliteTransaction;
 use crate::backend::{Access, Backend, StoreKeys, Work};
+use crate::figures::StoreFigures;
 use crate::months::Months;
 use crate::reserve::{ROOM_BYTES_MIN, Reserve};
 use crate::{Alarm, Entry, StoreError};
@@ -32,8 +33,8 @@ use parkgate_seal::disk::{keep_from_others, make_folder};
 /// In the data folder.
 pub(crate) const FILE: &str = "parkgate.db";
 /// Of a data folder, beside the master key.
-pub(crate) const OURS: [&str; 6] =
-    [FILE, "parkgate.db-wal", "parkgate.db-shm", "serve.lock", "images", crate::reserve::FILE];
+pub(crate) const OURS: [&str; 7] =
+    [FILE, "parkgate.db-wal", "parkgate.db-shm", "serve.lock", "last-alarm.json", "images", crate::reserve::FILE];
 /// Measured: with 4 KiB more pages are written whole for a batch, and with 16 KiB more bytes.
 const PAGE_BYTES: u32 = 8192;
 /// How long a writer of another process (the command line) is waited for.
@@ -211,6 +212,11 @@ impl Backend for SqliteBackend {
 
     fn months(&self) -> Option<&dyn Months> {
         None
+    }
+
+    fn figures(&self) -> StoreFigures {
+        let wal = std::fs::metadata(self.path.with_extension("db-wal"));
+        StoreFigures { wal_bytes: Some(wal.map_or(0, |wal| wal.len())), connections: None }
     }
 
     fn close(&self) -> Result<(), StoreError> {

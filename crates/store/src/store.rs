@@ -30,6 +30,7 @@ use parkgate_ledger::{ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 
 use crate::backend::Backend;
+use crate::figures::StoreFigures;
 use crate::listing::{self, Page, Take};
 use crate::months::Months;
 use crate::quarantine::{NewQuarantined, QuarantineFilter, QuarantineOutcome, Quarantined};
@@ -451,6 +452,12 @@ impl Store {
     /// The store cannot be read.
     pub fn durability_warnings(&self) -> Result<Vec<String>, StoreError> {
         self.backend.durability_warnings()
+    }
+
+    /// How the store is at this moment, for whoever watches.
+    #[must_use]
+    pub fn figures(&self) -> StoreFigures {
+        self.backend.figures()
     }
 
     /// Ends the connections; a process that serves brings everything into the main file before.

@@ -17,9 +17,9 @@ use parkgate_gate::{
 use parkgate_intake::Unread;
 use parkgate_ledger::entry_policy::EntryDecision;
 use parkgate_store::images::FinishedImage;
-use parkgate_wire::Form;
 use parkgate_wire::call::BEFORE;
 use parkgate_wire::refusal::RefusalClass;
+use parkgate_wire::{Form, Seqno};
 
 use crate::client_address::ClientAddress;
 use crate::compare::of_upstream;
@@ -51,13 +51,13 @@ pub(crate) async fn receive(server: &Server, client: ClientAddress, request: Req
     let (started, seqno) = (Instant::now(), gate.next_seqno());
     let mut share = server.bodies.share(client.host());
     let (head, mut body) = request.into_parts();
-    let pictures = QuestionPictures::of(gate);
+    let pictures = QuestionPictures::of(gate, seqno);
     let form = parkgate_intake::read(&head, &mut body, &gate.settings.limits.intake(), &mut share, &pictures).await;
     let rest = rest_of(&body, form.is_ok());
     let outcome = match form {
         Ok(form) => {
             let files = form.files.into_iter().filter_map(|(name, file)| Some((name, file?))).collect();
-            answered(gate, client, form.form, files).await
+            answered(gate, client, seqno, form.form, files).await
         }
         Err(unread) => without_form(gate, unread),
     };
@@ -76,12 +76,12 @@ pub(crate) async fn receive(server: &Server, client: ClientAddress, request: Req
 }
 
 /// Asks the other platform where there is one, else the park's lists and its free spaces.
-async fn answered(gate: &Gate, client: ClientAddress, form: Form, files: ArrivedFiles) -> EntryOutcome {
+async fn answered(gate: &Gate, client: ClientAddress, seqno: Seqno, form: Form, files: ArrivedFiles) -> EntryOutcome {
     let (begun, deadline) = (Instant::now(), gate.settings.before.deadline);
     let registry = gate.registry.load_full();
     let passed = match &gate.forwarder {
         Some(forwarder) => {
-            PassedQuestion::of(&registry, &BEFORE, &form, &files).await.map(|passed| (forwarder, passed))
+            PassedQuestion::of(&registry, &BEFORE, &form, &files, seqno).await.map(|passed| (forwarder, passed))
         }
         None => None,
     };

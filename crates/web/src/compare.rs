@@ -55,7 +55,7 @@ async fn theirs(
     // What could not be kept here must come again, whatever others say of it.
     let summary = compared_summary(received.kind, outcome, received.seqno)?;
     let park = outcome.park.as_deref();
-    match (forwarder.ask(compared, recorded_under(outcome), &summary).await, &outcome.result) {
+    match (forwarder.ask(compared, recorded_under(outcome), &summary, received.seqno).await, &outcome.result) {
         (Some(upstream), _) => Some(of_upstream(upstream, park)),
         // It is delivered later.
         (None, PushResult::Recorded { .. }) => None,

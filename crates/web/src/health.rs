@@ -10,6 +10,7 @@ use http::{StatusCode, header};
 use parkgate_ledger::quarantine::QuarantineFull;
 use serde_json::json;
 
+use crate::metrics::{CONTENT_TYPE, ServingState};
 use crate::readiness::{OK, ReadinessReport, report};
 use crate::reply::json_response;
 use crate::server::Server;
@@ -43,8 +44,9 @@ pub(crate) async fn ready_in_detail(State(server): State<Arc<Server>>) -> Respon
 
 /// Prometheus' text format.
 pub(crate) async fn metrics(State(server): State<Arc<Server>>) -> Response {
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], server.metrics.encode(server.gate.pushes.queue())).into_response()
+    let (_, is_ready) = look(&server).await;
+    let state = ServingState { is_ready, connections_max: server.connections_max };
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], server.metrics.encode(&server.gate, state)).into_response()
 }
 
 /// How the gate is, and whether a push can be recorded now.

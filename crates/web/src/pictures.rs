@@ -8,7 +8,7 @@ use parkgate_gate::admit::may_push;
 use parkgate_intake::{FileSink, WrittenFile};
 use parkgate_store::Images;
 use parkgate_store::images::{FinishedImage, ImageError, IncomingImage};
-use parkgate_wire::{Form, Md5Hash};
+use parkgate_wire::{Form, Md5Hash, Seqno};
 
 use crate::outcome::Received;
 
@@ -96,13 +96,14 @@ impl FileSink for ImageSink<'_> {
 pub(crate) struct QuestionPictures<'a> {
     /// None where nobody else is asked, or the disk is nearly full: a question is as good without its picture.
     images: Option<&'a Images>,
+    seqno: Seqno,
 }
 
 impl<'a> QuestionPictures<'a> {
-    pub(crate) fn of(gate: &'a Gate) -> QuestionPictures<'a> {
+    pub(crate) fn of(gate: &'a Gate, seqno: Seqno) -> QuestionPictures<'a> {
         let is_passed_on = gate.forwarder.is_some() && gate.registry.load().is_compared();
         let images = (is_passed_on && !gate.disk.is_low_for_arriving()).then_some(&gate.images);
-        QuestionPictures { images }
+        QuestionPictures { images, seqno }
     }
 }
 
@@ -119,7 +120,7 @@ impl FileSink for QuestionPictures<'_> {
 
     async fn begin(&self, _so_far: &Form) -> Result<QuestionPicture, Infallible> {
         let picture = match self.images {
-            Some(images) => unless_failed(images.incoming().await),
+            Some(images) => self.unless_failed(images.incoming().await),
             None => None,
         };
         Ok(QuestionPicture { picture, size: 0 })
@@ -128,7 +129,7 @@ impl FileSink for QuestionPictures<'_> {
     async fn write(&self, open: &mut QuestionPicture, bytes: Bytes) -> Result<(), Infallible> {
         open.size += bytes.len() as u64;
         if let Some(picture) = &mut open.picture
-            && unless_failed(picture.write(bytes).await).is_none()
+            && self.unless_failed(picture.write(bytes).await).is_none()
         {
             open.picture = None;
         }
@@ -137,7 +138,7 @@ impl FileSink for QuestionPictures<'_> {
 
     async fn finish(&self, open: QuestionPicture) -> Result<WrittenFile<Option<FinishedImage>>, Infallible> {
         let file = match open.picture {
-            Some(picture) => unless_failed(picture.finish().await),
+            Some(picture) => self.unless_failed(picture.finish().await),
             None => None,
         };
         // The pictures of questions have no hash to compare it with.
@@ -145,7 +146,10 @@ impl FileSink for QuestionPictures<'_> {
     }
 }
 
-/// The vehicle must not wait for our disk.
-fn unless_failed<T>(done: Result<T, ImageError>) -> Option<T> {
-    done.inspect_err(|error| tracing::warn!(%error, "a question is passed on without its picture")).ok()
+impl QuestionPictures<'_> {
+    /// The vehicle must not wait for our disk.
+    fn unless_failed<T>(&self, done: Result<T, ImageError>) -> Option<T> {
+        let seqno = self.seqno;
+        done.inspect_err(|error| tracing::warn!(%seqno, %error, "a question is passed on without its picture")).ok()
+    }
 }

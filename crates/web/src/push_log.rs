@@ -4,19 +4,25 @@ use http::StatusCode;
 use parkgate_gate::Quarantining;
 use parkgate_gate::admit::Rejection;
 use parkgate_ledger::Verdict;
+use parkgate_wire::Seqno;
+use tracing::field::{DisplayValue, display};
 
 use crate::outcome::{PushOutcome, PushResult, Received};
 use crate::server::Server;
 
-/// Writes the line of a push that is answered with this status.
-pub(crate) fn log(server: &Server, received: &Received, outcome: &PushOutcome, status: StatusCode) {
+/// Writes the line of a push that is answered with this status and under this name. That is what its sender knows, so it is
+/// `seqno` of every line; of a push that came before, its own name stands beside it.
+pub(crate) fn log(server: &Server, received: &Received, outcome: &PushOutcome, status: StatusCode, answered: Seqno) {
     let park_uuid = outcome.park.as_ref().map_or("", |park| park.park.park_uuid.as_str());
-    let (seqno, kind, address) = (received.seqno, received.kind.name(), received.client.0);
+    let (seqno, kind, address) = (answered, received.kind.name(), received.client.0);
     let (admits, status) = (|reason| server.refusal_log.admits(reason, address), status.as_u16());
     match &outcome.result {
         PushResult::Verified => {}
-        PushResult::Recorded { recorded, .. } => log_verdict(server, received, park_uuid, recorded.verdict()),
-        PushResult::Refused { rejection, kept } => log_refusal(server, received, park_uuid, rejection, kept, status),
+        PushResult::Recorded { recorded, .. } => log_verdict(server, received, park_uuid, recorded.verdict(), seqno),
+        PushResult::Refused { rejection, kept } => {
+            let line = RefusalLine { received, park_uuid, seqno, status };
+            log_refusal(server, &line, rejection, kept);
+        }
         PushResult::Overflowed { .. } if admits("Overflowed") => {
             tracing::warn!(%seqno, park_uuid, kind, %address, status, "serial taken by many other pushes, quarantined");
         }
@@ -34,19 +40,19 @@ pub(crate) fn log(server: &Server, received: &Received, outcome: &PushOutcome, s
     }
 }
 
-fn log_verdict(server: &Server, received: &Received, park_uuid: &str, verdict: &Verdict) {
-    let (seqno, kind, address) = (received.seqno, received.kind.name(), received.client.0);
+fn log_verdict(server: &Server, received: &Received, park_uuid: &str, verdict: &Verdict, seqno: Seqno) {
+    let (kind, address, request_seqno) = (received.kind.name(), received.client.0, own_seqno(received, seqno));
     let admits = |reason| server.refusal_log.admits(reason, address);
     match verdict {
         Verdict::Recorded { refused_orders } if refused_orders.is_empty() => {
             tracing::debug!(%seqno, park_uuid, kind, "recorded");
         }
         Verdict::Recorded { .. } => tracing::info!(%seqno, park_uuid, kind, "recorded, an order was paid before"),
-        Verdict::Repeated { seqno: first, .. } => {
-            tracing::debug!(%seqno, park_uuid, kind, first_seqno = %first, "the same push again");
+        Verdict::Repeated { .. } => {
+            tracing::debug!(%seqno, request_seqno, park_uuid, kind, "the same push again");
         }
         Verdict::Conflict { .. } if admits("Conflict") => {
-            tracing::warn!(%seqno, park_uuid, kind, %address, "serial taken by another push, ignored");
+            tracing::warn!(%seqno, request_seqno, park_uuid, kind, %address, "serial taken by another push, ignored");
         }
         Verdict::Overflowing if admits("Overflowing") => {
             tracing::error!(%seqno, park_uuid, kind, %address, "too many other pushes with one serial, not kept");
@@ -55,16 +61,24 @@ fn log_verdict(server: &Server, received: &Received, park_uuid: &str, verdict: &
     }
 }
 
-/// The reason's name only: what was sent may be personal.
-fn log_refusal(
-    server: &Server,
-    received: &Received,
-    park_uuid: &str,
-    rejection: &Rejection,
-    kept: &Quarantining,
+/// The request's own name, where it is answered under another.
+fn own_seqno(received: &Received, answered: Seqno) -> Option<DisplayValue<Seqno>> {
+    (answered != received.seqno).then(|| display(received.seqno))
+}
+
+/// What the line of a refused push says beside its reason.
+struct RefusalLine<'a> {
+    received: &'a Received,
+    park_uuid: &'a str,
+    seqno: Seqno,
     status: u16,
-) {
-    let (seqno, kind, address, reason) = (received.seqno, received.kind.name(), received.client.0, rejection.reason());
+}
+
+/// The reason's name only: what was sent may be personal.
+fn log_refusal(server: &Server, line: &RefusalLine<'_>, rejection: &Rejection, kept: &Quarantining) {
+    let RefusalLine { received, park_uuid, seqno, status } = *line;
+    let (kind, address, reason) = (received.kind.name(), received.client.0, rejection.reason());
+    let request_seqno = own_seqno(received, seqno);
     let quarantined = match kept {
         Quarantining::Full => {
             tracing::debug!(%seqno, %address, park_uuid, kind, reason, "refused, and no room in the quarantine");
@@ -78,10 +92,10 @@ fn log_refusal(
     }
     match rejection {
         Rejection::Mismatched(_) => {
-            tracing::warn!(%seqno, park_uuid, kind, %address, reason, "signature wrong, quarantined");
+            tracing::warn!(%seqno, request_seqno, park_uuid, kind, %address, reason, "signature wrong, quarantined");
         }
         Rejection::Refused(_) => {
-            tracing::info!(%seqno, park_uuid, kind, %address, reason, status, quarantined, "refused");
+            tracing::info!(%seqno, request_seqno, park_uuid, kind, %address, reason, status, quarantined, "refused");
         }
     }
 }

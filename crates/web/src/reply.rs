@@ -31,7 +31,10 @@ struct ReplyRow {
 /// Answers, logs and counts.
 pub(crate) fn reply(server: &Server, received: &Received, outcome: &PushOutcome) -> Response {
     let row = row(received.kind, &outcome.result, received.seqno);
-    push_log::log(server, received, outcome, row.status);
+    push_log::log(server, received, outcome, row.status, row.seqno);
+    if let PushResult::Refused { rejection, .. } = &outcome.result {
+        server.metrics.count_refused(rejection.reason());
+    }
     server.metrics.count(received.kind, row.counted, received.started.elapsed().as_secs_f64());
     response(server, received, outcome.park.as_deref(), &row)
 }

@@ -13,7 +13,7 @@ use parkgate_client::now;
 use parkgate_gate::admit::{NotAsked, Rejection, may_ask};
 use parkgate_gate::{Gate, GateFault, KnownPark};
 use parkgate_wire::form::FormLimits;
-use parkgate_wire::{Form, Refusal, SPACE_PATH};
+use parkgate_wire::{Form, Refusal, SPACE_PATH, Seqno};
 use serde_json::json;
 
 use crate::client_address::ClientAddress;
@@ -28,7 +28,7 @@ pub(crate) async fn answer(
     let gate = &server.gate;
     let (started, seqno) = (Instant::now(), gate.next_seqno());
     let (reply, park) = match asked(gate, &request, client) {
-        Ok(park) => (found(gate, &park).await, Some(park)),
+        Ok(park) => (found(gate, &park, seqno).await, Some(park)),
         Err(refused) => (QueryReply::refused(&refused.rejection), refused.park),
     };
     tracing::debug!(%seqno, code = reply.code(), "free spaces asked");
@@ -49,12 +49,12 @@ fn asked(gate: &Gate, request: &Request, client: ClientAddress) -> Result<Arc<Kn
     Ok(may_ask(&gate.registry.load(), form, None, client.0, now())?.park)
 }
 
-async fn found(gate: &Gate, known: &KnownPark) -> QueryReply {
+async fn found(gate: &Gate, known: &KnownPark, seqno: Seqno) -> QueryReply {
     let (store, id) = (Arc::clone(&gate.store), known.park.counted());
     let space = match tokio::task::spawn_blocking(move || store.space(id)).await {
         Ok(Ok(space)) => space,
-        Ok(Err(error)) => return failed(&GateFault::from(error)),
-        Err(error) => return failed(&GateFault::from(parkgate_store::StoreError::Broken(error.to_string()))),
+        Ok(Err(error)) => return failed(&GateFault::from(error), seqno),
+        Err(error) => return failed(&GateFault::from(parkgate_store::StoreError::Broken(error.to_string())), seqno),
     };
     let shown = space.shown(known.park.total_parking_space);
     let (Some(total), Some(remain)) = (shown.total, shown.remain) else {
@@ -73,7 +73,7 @@ async fn found(gate: &Gate, known: &KnownPark) -> QueryReply {
     QueryReply::found(None, vec![("payload", payload)])
 }
 
-fn failed(fault: &GateFault) -> QueryReply {
-    tracing::error!(error = %fault, "free spaces could not be read");
+fn failed(fault: &GateFault, seqno: Seqno) -> QueryReply {
+    tracing::error!(%seqno, error = %fault, "free spaces could not be read");
     QueryReply::failed(fault)
 }

@@ -2,17 +2,19 @@
 //! from still decides what is answered, and every difference from our own reply is written down.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use parkgate_client::{classify_call, lacks_call, now};
 use parkgate_store::images::FinishedImage;
 use parkgate_store::{Difference, Inline, Settled, Store, StoreError, Subscriber, SubscriberId};
 use parkgate_wire::reply::own_words;
-use parkgate_wire::{Form, PushKind, Reply};
+use parkgate_wire::{Form, PushKind, Reply, Seqno};
 use reqwest::header::HeaderValue;
 
 use super::message::FormParams;
 use super::plan::{DeliveryAnswer, Now, settle};
 use super::request::{PictureFile, PictureFiles, REPLY_BYTES_MAX, ReceivedReply};
+use super::worker::log_attempt;
 use super::{Forwarder, Parts, SEND_GRACE, joined};
 use crate::fault::GateFault;
 use crate::record::RecordedUnder;
@@ -87,12 +89,19 @@ impl Forwarder {
 
     /// Asks the other platform. `recorded` is where the push was recorded, if it was; `ours` is our own reply. `None`
     /// if it gave no answer: the push is delivered later if it was recorded.
-    pub async fn ask(&self, compared: Compared, recorded: Option<RecordedUnder>, ours: &str) -> Option<Upstream> {
+    pub async fn ask(
+        &self,
+        compared: Compared,
+        recorded: Option<RecordedUnder>,
+        ours: &str,
+        seqno: Seqno,
+    ) -> Option<Upstream> {
         let parts = &self.parts;
-        if parts.circuits.is_away(compared.subscriber.id) || self.must_wait(&compared, recorded.as_ref()).await {
+        if parts.circuits.is_away(compared.subscriber.id) || self.must_wait(&compared, recorded.as_ref(), seqno).await {
             return None;
         }
         let Compared { subscriber, kind, park_uuid, parking_serial, params, files } = compared;
+        let begun = Instant::now();
         let (answer, upstream) = match parts
             .sender
             .pass_on(&subscriber.registered.settings.url, kind.call(), params, files, REPLY_BYTES_MAX)
@@ -107,7 +116,9 @@ impl Forwarder {
                 (answer, is_theirs.then_some(Upstream { status, content_type, body }))
             }
         };
+        log_attempt(&subscriber, seqno, &answer, begun.elapsed());
         parts.figures.count(&subscriber.registered.name, answer.name());
+        parts.figures.took(answer.name(), begun.elapsed());
         parts.circuits.note(subscriber.id, answer.contact(), &parts.settings.schedule.asking());
         let upstream = upstream.filter(|_| answer.is_answered());
         let theirs = upstream.as_ref().map(|upstream| summary(&upstream.body));
@@ -122,14 +133,14 @@ impl Forwarder {
         });
         let recorded = recorded.map(|under| (under, kind));
         if let Err(error) = note(parts, subscriber.id, recorded, answer, difference).await {
-            tracing::warn!(subscriber = subscriber.registered.name, %error, "what was answered could not be noted");
+            tracing::warn!(%seqno, subscriber = subscriber.registered.name, %error, "what was answered could not be noted");
         }
         upstream
     }
 
     /// Must this leave, release or update wait because its enter has not arrived there? The subscriber's loop then delivers both in
     /// order.
-    async fn must_wait(&self, compared: &Compared, recorded: Option<&RecordedUnder>) -> bool {
+    async fn must_wait(&self, compared: &Compared, recorded: Option<&RecordedUnder>, seqno: Seqno) -> bool {
         let (subscriber, kind) = (compared.subscriber.id, compared.kind);
         let Some(under) = recorded.filter(|_| kind != PushKind::Enter).cloned() else { return false };
         let looked = self.parts.in_store(move |store| {
@@ -145,7 +156,7 @@ impl Forwarder {
         match joined(looked.await) {
             Ok(waits) => waits,
             Err(error) => {
-                tracing::warn!(subscriber = compared.subscriber.registered.name, %error, "not known whether its enter arrived");
+                tracing::warn!(%seqno, subscriber = compared.subscriber.registered.name, %error, "not known whether its enter arrived");
                 true
             }
         }

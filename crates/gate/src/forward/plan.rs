@@ -66,6 +66,18 @@ impl DeliveryAnswer {
         }
     }
 
+    /// Why it was not accepted; nothing that repeats personal data.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            DeliveryAnswer::Taken => None,
+            DeliveryAnswer::Refused(reason)
+            | DeliveryAnswer::Denied(reason)
+            | DeliveryAnswer::TooLarge(reason)
+            | DeliveryAnswer::Failed { reason, .. }
+            | DeliveryAnswer::Unready(reason) => Some(reason),
+        }
+    }
+
     /// From a reply of the protocol. A success with a hint is a success.
     pub(super) fn of_protocol(outcome: Outcome) -> DeliveryAnswer {
         match outcome {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parkgate_client::classify;
 use parkgate_store::Subscriber;
 use parkgate_store::images::FinishedImage;
-use parkgate_wire::{Call, Form};
+use parkgate_wire::{Call, Form, Seqno};
 
 use super::Forwarder;
 use super::compare::{Upstream, opened};
@@ -25,6 +25,7 @@ pub struct PassedQuestion {
     call: &'static Call,
     params: FormParams,
     files: PictureFiles,
+    seqno: Seqno,
 }
 
 impl PassedQuestion {
@@ -35,14 +36,15 @@ impl PassedQuestion {
         call: &'static Call,
         form: &Form,
         files: &[(String, FinishedImage)],
+        seqno: Seqno,
     ) -> Option<PassedQuestion> {
         let subscriber = asked(registry, form)?;
         let params = form.params().map(|param| (param.name.to_owned(), param.value.to_owned())).collect();
         let files = opened(files).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "a question is passed on without its picture");
+            tracing::warn!(%seqno, %error, "a question is passed on without its picture");
             PictureFiles::default()
         });
-        Some(PassedQuestion { subscriber, call, params, files })
+        Some(PassedQuestion { subscriber, call, params, files, seqno })
     }
 }
 
@@ -59,7 +61,7 @@ fn asked(registry: &Registry, form: &Form) -> Option<Arc<Subscriber>> {
 impl Forwarder {
     /// Asks the other platform. `None` if it gave no answer within `deadline`; what it says later is not read.
     pub async fn ask_question(&self, question: PassedQuestion, deadline: Duration) -> Option<Upstream> {
-        let PassedQuestion { subscriber, call, params, files } = question;
+        let PassedQuestion { subscriber, call, params, files, seqno } = question;
         let name = &subscriber.registered.name;
         if self.parts.circuits.is_away(subscriber.id) {
             return None;
@@ -69,11 +71,11 @@ impl Forwarder {
         let reply = match tokio::time::timeout(deadline, asking).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(reason)) => {
-                tracing::debug!(subscriber = name, reason, "a question was not answered");
+                tracing::debug!(%seqno, subscriber = name, reason, "a question was not answered");
                 return None;
             }
             Err(_) => {
-                tracing::debug!(subscriber = name, "a question was not answered in time");
+                tracing::debug!(%seqno, subscriber = name, "a question was not answered in time");
                 return None;
             }
         };

@@ -102,7 +102,7 @@ impl Sender {
         let answered = answer(call, with_files(self.http.post(url.clone()), params.clone(), files)?).await?;
         match answered {
             DeliveryAnswer::TooLarge(reason) if had_pictures => {
-                tracing::warn!(delivery = %outgoing.due.id, reason, "too large for the subscriber: sent once more without its pictures");
+                tracing::warn!(seqno = %outgoing.record.seqno, delivery = %outgoing.due.id, reason, "too large for the subscriber: sent once more without its pictures");
                 answer(call, form(self.http.post(url), &params)).await
             }
             answered => Ok(answered),

@@ -8,7 +8,7 @@ use parkgate_client::{
     Circuit, CircuitChange, ClaimBatch, ClaimWish, Dispatch, DispatchLimits, Queue, ReleaseReason, chance, now,
 };
 use parkgate_store::{Claim, Claimed, Due, Outgoing, Settled, Subscriber};
-use parkgate_wire::UnixMillis;
+use parkgate_wire::{Seqno, UnixMillis};
 use tokio::time::Instant;
 
 use super::plan::{DeliveryAnswer, Now, is_over, settle};
@@ -45,6 +45,22 @@ pub(super) fn deliver(parts: Parts, subscriber: Arc<Subscriber>) -> Dispatch<Sub
     Dispatch::new(SubscriberQueue { parts, subscriber }, circuit, limits)
 }
 
+/// A delivery that was sent, and what came back.
+pub(super) struct Attempted {
+    due: Due,
+    /// The name of the push it is about.
+    seqno: Seqno,
+    answer: DeliveryAnswer,
+    took: Duration,
+}
+
+/// One line for each attempt, found by the name that the push was answered with.
+pub(super) fn log_attempt(subscriber: &Subscriber, seqno: Seqno, answer: &DeliveryAnswer, took: Duration) {
+    let (subscriber, result) = (&subscriber.registered.name, answer.name());
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(%seqno, subscriber, result, duration_ms, reason = answer.reason(), "an attempt to deliver");
+}
+
 /// What waits for one subscriber.
 pub(super) struct SubscriberQueue {
     parts: Parts,
@@ -53,7 +69,7 @@ pub(super) struct SubscriberQueue {
 
 impl Queue for SubscriberQueue {
     type Delivery = Outgoing;
-    type Attempt = (Due, DeliveryAnswer);
+    type Attempt = Attempted;
     type Settled = Settled;
 
     fn claim(&mut self, wish: ClaimWish) -> impl Future<Output = ClaimBatch<Outgoing, Settled>> + Send + 'static {
@@ -81,33 +97,33 @@ impl Queue for SubscriberQueue {
         }
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> impl Future<Output = (Due, DeliveryAnswer)> + Send + 'static {
+    fn send(&mut self, outgoing: Outgoing) -> impl Future<Output = Attempted> + Send + 'static {
         let (sender, subscriber) = (Arc::clone(&self.parts.sender), Arc::clone(&self.subscriber));
         let now = now();
         async move {
+            let begun = Instant::now();
             let answer = sender.send(&subscriber, &outgoing, now).await;
-            (outgoing.due, answer)
+            Attempted { due: outgoing.due, seqno: outgoing.record.seqno, answer, took: begun.elapsed() }
         }
     }
 
-    fn classify(
-        &mut self,
-        (due, answer): (Due, DeliveryAnswer),
-        circuit: &mut Circuit,
-    ) -> (Settled, Option<CircuitChange>) {
+    fn classify(&mut self, attempted: Attempted, circuit: &mut Circuit) -> (Settled, Option<CircuitChange>) {
+        let Attempted { due, seqno, answer, took } = attempted;
         let schedule = self.parts.settings.schedule;
         let name = &self.subscriber.registered.name;
         let change = circuit.note(answer.contact(), &schedule.asking(), chance(), std::time::Instant::now());
         match change {
             Some(CircuitChange::Closed) => tracing::info!(subscriber = name, "the subscriber is back"),
             Some(CircuitChange::Opened) => {
-                tracing::warn!(subscriber = name, ?answer, "the subscriber is away: it is asked now and then");
+                tracing::warn!(%seqno, subscriber = name, ?answer, "the subscriber is away: it is asked now and then");
             }
             None => {}
         }
+        log_attempt(&self.subscriber, seqno, &answer, took);
         self.parts.figures.count(name, answer.name());
+        self.parts.figures.took(answer.name(), took);
         if let DeliveryAnswer::Refused(reason) | DeliveryAnswer::TooLarge(reason) = &answer {
-            tracing::warn!(subscriber = name, delivery = %due.id, reason, "refused: see `parkgate delivery list --state dead`");
+            tracing::warn!(%seqno, subscriber = name, delivery = %due.id, reason, "refused: see `parkgate delivery list --state dead`");
         }
         let now = Now { system: now(), confirmed: self.parts.clock.now() };
         (settle(due, answer, &schedule, chance(), now), change)

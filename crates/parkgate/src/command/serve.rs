@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use parkgate_web::{Listeners, ServeError, Server, Tls, TlsFiles, serve};
 use tokio::net::TcpListener;
 
 use super::signals::{Hangup, Signals};
-use super::{demo, running, supervisor};
+use super::{demo, last_alarm, running, supervisor};
 use crate::cli::ServeArgs;
 use crate::config::{ADMIN_LISTEN, AdminListen, ImagesAt, ServeConfig, tls_fault};
 use crate::output::{ComponentFailed, misuse};
@@ -48,7 +48,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Op
     let images = open_images(&config.images, &config.state.data)?;
     let demo = if is_demo { Some(demo::prepare(store.as_ref(), &config.state)?) } else { None };
     let mode = if verify_only { Mode::VerifyOnly } else { Mode::Record };
-    let trusted_proxies = config.trusted_proxies;
+    let (trusted_proxies, data) = (config.trusted_proxies, config.state.data.clone());
     let drain_timeout = config.limits.drain_timeout;
     let ServeConfig { node, limits, forward, before, .. } = config;
     let settings = Settings { node, limits, forward, before, mode };
@@ -58,7 +58,11 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Op
     let address = public.local_addr()?;
     let admin = listen_to_admin(config.admin_listen).await?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
-    see_to_the_end(gate.alarm().clone())?;
+    if let Some(last) = last_alarm::last(&data) {
+        tracing::warn!(at = last.at, reason = last.reason, "a gate on this data folder ended for a fault before");
+        gate.figures.last_alarm.set(last.at);
+    }
+    see_to_the_end(gate.alarm().clone(), data.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let parts = Arc::clone(&gate);
     let server = Server::new(gate, trusted_proxies, tls.clone());
@@ -94,6 +98,8 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Op
         Err(ServeError::Alarm(reason)) => {
             // Closing it would sync and copy data that is in doubt. The next start examines it as it is.
             std::mem::forget(store);
+            // Also here: the thread that waits for the alarm may not have come to it.
+            last_alarm::note(&data, &reason);
             Err(ComponentFailed(reason).into())
         }
         Err(error @ ServeError::Close(_)) => Err(error).context("停止时出错 while stopping"),
@@ -113,7 +119,7 @@ async fn reload(mut hangup: Hangup, tls: Option<Arc<Tls>>) {
 
 /// Once the alarm is raised, the process ends soon, whatever hangs. A thread of its own waits for it: any other may
 /// hang.
-fn see_to_the_end(alarm: Alarm) -> anyhow::Result<()> {
+fn see_to_the_end(alarm: Alarm, data: PathBuf) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let wait = move || {
         let reason = runtime.block_on(alarm.wait());
@@ -121,6 +127,8 @@ fn see_to_the_end(alarm: Alarm) -> anyhow::Result<()> {
         if let Err(error) = running::end_within(ALARM_MAX) {
             tracing::error!(%error, "the end may be long in coming");
         }
+        // After that: the disk that failed may hang, too.
+        last_alarm::note(&data, &reason);
     };
     let started = std::thread::Builder::new().name("alarm".into()).spawn(wait);
     started.map(drop).context("no thread that waits for the alarm")

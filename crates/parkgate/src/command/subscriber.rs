@@ -186,7 +186,7 @@ fn pause(name: &str, paused: bool, place: &StoreArgs) -> anyhow::Result<()> {
 fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
     let waiting = waiting(store)?;
-    let none = |id| Backlog { subscriber: id, pending: 0, dead: 0 };
+    let none = |id| Backlog { subscriber: id, pending: 0, dead: 0, oldest: None };
     let of = |subscriber: &Subscriber| waiting.get(&subscriber.id).copied().unwrap_or(none(subscriber.id));
     if as_json {
         let values = subscribers.iter().map(|one| Ok(value(one, &of(one), store.oldest_pending(one.id)?)));
@@ -214,7 +214,7 @@ fn show(store: &Store, name: &str, as_json: bool) -> anyhow::Result<()> {
     let subscribers = store.subscribers()?;
     let Some(found) = subscribers.iter().find(|one| one.registered.name == name) else { bail!(unknown(name)) };
     let waits = waiting(store)?.get(&found.id).copied();
-    let waits = waits.unwrap_or(Backlog { subscriber: found.id, pending: 0, dead: 0 });
+    let waits = waits.unwrap_or(Backlog { subscriber: found.id, pending: 0, dead: 0, oldest: None });
     let value = value(found, &waits, store.oldest_pending(found.id)?);
     if as_json { output::json(&value) } else { output::sheet(&value) }
 }

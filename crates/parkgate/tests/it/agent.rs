@@ -78,7 +78,7 @@ fn records_arrive_with_pictures_by_every_way_in_and_once() {
     let page = reqwest::blocking::get(&agent.url).unwrap().text().unwrap();
     assert!(page.contains("<td>已发 sent<td>5"), "{page}");
     let metrics = reqwest::blocking::get(format!("{}/metrics", agent.url)).unwrap().text().unwrap();
-    assert!(metrics.contains("parkgate_agent_sent_total 5\n"), "{metrics}");
+    assert!(metrics.contains("parkgate_agent_records_sent_total 5\n"), "{metrics}");
 }
 
 #[test]

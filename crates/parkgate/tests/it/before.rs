@@ -194,11 +194,11 @@ fn questions_are_counted_by_their_answers_and_are_no_pushes() {
             metrics.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{metrics}"));
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64
     };
-    assert_eq!(count("parkgate_entry_questions_total{result=\"Allowed\"}"), 1);
-    assert_eq!(count("parkgate_entry_questions_total{result=\"BadRequest\"}"), 1);
-    assert!(count("parkgate_entry_questions_total{result=\"Undecided\"}") >= 1);
+    assert_eq!(count("parkgate_entry_questions_total{result=\"allowed\"}"), 1);
+    assert_eq!(count("parkgate_entry_questions_total{result=\"bad_request\"}"), 1);
+    assert!(count("parkgate_entry_questions_total{result=\"undecided\"}") >= 1);
     assert!(count("parkgate_entry_question_duration_seconds_count") >= 3);
-    assert_eq!(count("parkgate_push_duration_seconds_count"), 0);
+    assert_eq!(count("parkgate_push_duration_seconds_count{result=\"recorded\"}"), 0);
 }
 
 #[test]

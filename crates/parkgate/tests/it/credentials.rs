@@ -85,7 +85,7 @@ fn a_restart_of_serials_is_noticed_and_mended() {
         (&json!(8), &json!(1_624_874_732_000_u64 + 2_592_000_000))
     );
     eventually(|| gate.log().contains("serials start anew"));
-    let reported = format!("parkgate_serials_used_anew{{park_uuid=\"{DEMO_PARK}\"}} 8");
+    let reported = format!("parkgate_park_reused_serials{{park_uuid=\"{DEMO_PARK}\"}} 8");
     eventually(|| gate.metrics().contains(&reported));
 
     // Of the new epoch, but its serial was free in the old one: it moves there, with its payment and its count.

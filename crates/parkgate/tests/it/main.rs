@@ -19,6 +19,7 @@ mod explain;
 mod failed_syncs;
 mod faults;
 mod faults_of_many;
+mod figures;
 mod for_the_owner_only;
 mod forward;
 mod forward_answers;

@@ -94,7 +94,7 @@ fn beyond_the_bound_the_sender_keeps_it() {
     let (status, reply) = post(&gate, &wrong("S4"));
     assert_eq!((status, &reply["code"], &reply["message"]), (503, &json!("503"), &json!("服务暂不可用")));
     assert_eq!(post(&gate, &signed(leave("S5", &[("enter_time", "")]), "123")).0, 503, "a 400 has no room either");
-    assert_eq!(metric(&gate, "parkgate_quarantine_full_total"), 2);
+    assert_eq!(metric(&gate, "parkgate_quarantine_full_total{bound=\"park_pushes\"}"), 2);
     gate.taken("leave", leave("S6", &[]));
     let unknown = |serial: &str| signed(leave(serial, &[("park_uuid", "nobody")]), "123");
     assert_eq!(post(&gate, &unknown("U1")).0, 403);

@@ -122,7 +122,7 @@ fn a_flood_of_wrong_signatures_with_pictures_leaves_the_disk_to_good_pushes() {
     assert!(kept > 5, "{kept}");
     assert_eq!(pictures(&data), (kept + taken, 0), "of what was answered 503 nothing stays");
     assert_eq!(gate.readiness().1["quarantine"], "the disk is nearly full");
-    let full = || format!("parkgate_quarantine_full_total {}", turned_away.load(Ordering::Relaxed));
+    let full = || format!("parkgate_quarantine_full_total{{bound=\"disk\"}} {}", turned_away.load(Ordering::Relaxed));
     assert!(gate.metrics().contains(&full()), "{}", gate.metrics());
 
     // Below the floor, a twentieth of it: only who proves to be good before its pictures come is taken.

@@ -49,9 +49,10 @@ fn health_readiness_and_figures_are_served() {
     assert_eq!((status, body.contains("--admin-listen")), (404, true), "{body}");
     let (status, body) = admin("/metrics");
     assert_eq!(status, 200);
-    assert!(body.contains("parkgate_pushes_total{kind=\"leave\",result=\"Recorded\"} 1"), "{body}");
-    assert!(body.contains("parkgate_recorder_pushes_total 1"), "{body}");
-    assert_eq!(body.matches("# EOF").count(), 1);
+    assert!(body.contains("parkgate_pushes_total{kind=\"leave\",result=\"recorded\"} 1"), "{body}");
+    assert!(body.contains("parkgate_commit_pushes_sum 1.0"), "{body}");
+    assert!(body.contains("parkgate_push_duration_seconds_count{result=\"recorded\"} 1"), "{body}");
+    assert!(body.contains("parkgate_ready 1"), "{body}");
 }
 
 #[test]

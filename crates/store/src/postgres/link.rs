@@ -23,6 +23,7 @@ use super::drive::Driver;
 use super::fault::Fault;
 
 use crate::StoreError;
+use crate::figures::ConnectionCounts;
 
 /// Connections kept open for questions; batches keep as many as there are lanes. A server has a hundred for all who ask.
 const QUESTIONS_KEPT: usize = 2;
@@ -63,6 +64,8 @@ pub(super) struct Pool {
     /// So many stay open however long they are not used.
     kept: AtomicUsize,
     closed: AtomicBool,
+    /// Held by each open connection.
+    open: Arc<()>,
 }
 
 impl Pool {
@@ -71,7 +74,14 @@ impl Pool {
             PoolRole::Batches => 1,
             PoolRole::Questions => QUESTIONS_KEPT,
         };
-        Pool { address, role, idle: Mutex::default(), kept: AtomicUsize::new(kept), closed: AtomicBool::new(false) }
+        Pool {
+            address,
+            role,
+            idle: Mutex::default(),
+            kept: AtomicUsize::new(kept),
+            closed: AtomicBool::new(false),
+            open: Arc::default(),
+        }
     }
 
     /// Keeps so many connections open.
@@ -128,13 +138,25 @@ impl Pool {
         }
         loop {
             let idle = lock(&self.idle).pop();
-            let Some((_, link)) = idle else { return Link::open(&self.address, self.role, until) };
+            let Some((_, link)) = idle else { return self.open(until) };
             link.driver.catch_up()?;
             // Not to a host that another has taken over from: it may be back, and not know of that.
             if !link.client.is_closed() && link.host == self.address.good_host() {
                 return Ok(link);
             }
         }
+    }
+
+    fn open(&self, until: Instant) -> Result<Link, Fault> {
+        Link::open(&self.address, self.role, until, Arc::clone(&self.open))
+    }
+
+    /// How many connections are open.
+    pub(super) fn counts(&self) -> ConnectionCounts {
+        let idle = lock(&self.idle).len();
+        // One of the holders is the pool.
+        let open = Arc::strong_count(&self.open).saturating_sub(1);
+        ConnectionCounts { idle, busy: open.saturating_sub(idle) }
     }
 
     /// Gives back what is in order.
@@ -162,17 +184,19 @@ pub(super) struct Link {
     /// The server warned of something since the transaction began.
     warned: Arc<AtomicBool>,
     statements: RefCell<HashMap<String, Statement>>,
+    /// Counts it among the open connections of its pool.
+    _counted: Arc<()>,
 }
 
 /// Values of a statement.
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Link {
-    fn open(address: &Address, role: PoolRole, until: Instant) -> Result<Link, Fault> {
+    fn open(address: &Address, role: PoolRole, until: Instant, counted: Arc<()>) -> Result<Link, Fault> {
         let driver = Driver::new()?;
         let warned = Arc::new(AtomicBool::new(false));
         let (host, client) = driver.wait(connect(address, role, until, &warned))??;
-        Ok(Link { driver, client, host, warned, statements: RefCell::default() })
+        Ok(Link { driver, client, host, warned, statements: RefCell::default(), _counted: counted })
     }
 
     /// Waits for an answer on this thread.

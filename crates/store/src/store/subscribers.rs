@@ -139,11 +139,15 @@ pub(crate) fn backlog(backend: &dyn Backend, count_max: u64) -> Result<Vec<Backl
             "(SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE subscriber_id = s.id AND {state} LIMIT $1) AS counted)"
         )
     };
-    let sql = format!("SELECT s.id, {}, {} FROM subscribers s", counted("NOT dead"), counted("dead"));
+    let oldest = "(SELECT min(since) FROM (SELECT since FROM deliveries WHERE subscriber_id = s.id AND NOT dead \
+        ORDER BY next_at, record_id LIMIT $1) AS looked_at)";
+    let sql = format!("SELECT s.id, {}, {}, {oldest} FROM subscribers s", counted("NOT dead"), counted("dead"));
     let max = Value::Int(i64::try_from(count_max).unwrap_or(i64::MAX));
     let rows =
         backend.transaction(Access::ReadLong, |transaction| transaction.query(&sql, std::slice::from_ref(&max)))?;
-    let backlog = |row: &Row| Ok(Backlog { subscriber: row.int(0)?, pending: row.count(1)?, dead: row.count(2)? });
+    let backlog = |row: &Row| {
+        Ok(Backlog { subscriber: row.int(0)?, pending: row.count(1)?, dead: row.count(2)?, oldest: row.opt_int(3)? })
+    };
     rows.iter().map(backlog).collect()
 }
 

@@ -92,7 +92,6 @@ async fn what_is_in_flight_becomes_a_batch_up_to_the_bound_answered_in_order() {
     assert_eq!(batches, [5, 2]);
     let stats = recorder.stats();
     assert_eq!((stats.batches, stats.records, recorder.queue_len()), (3, 8, 0));
-    assert!(stats.commit_ns_total > 0);
 }
 
 #[tokio::test]
