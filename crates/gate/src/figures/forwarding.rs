@@ -139,7 +139,7 @@ mod tests {
             compare: false,
         };
         let (name, secret) = (format!("s{id}"), Secret::new(""));
-        let registered = NewSubscriber { name, settings, secret, parks: None, kinds: KindSet::default() };
+        let registered = NewSubscriber { name, settings, secret, parks: None, kinds: KindSet::of([]) };
         Arc::new(Subscriber { id, registered, paused: false, delivered: 0, delivered_at: None })
     }
 

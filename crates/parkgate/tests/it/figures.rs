@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use parkgate_store::NewPark;
+use parkgate_store::{NewPark, NewSubscriber};
 use parkgate_testbed::{Agent, Authority, Postgres, TestGate, body, leave, signed};
-use parkgate_wire::Secret;
+use parkgate_wire::{KindSet, PushKind, Secret};
 use serde_json::{Value, json};
 
 use crate::replies::eventually;
@@ -43,6 +43,31 @@ fn linted(figures: &str) -> String {
     format!("{}{}", String::from_utf8_lossy(&said), if done.status.success() { "" } else { "failed" })
 }
 
+/// A park and a subscriber whose names no command takes: earlier versions may have, and another program can.
+fn add_hostile(data: &Path, store: Option<&str>) {
+    let hostile = "a\"} 1\n# TYPE x counter\nb\\".to_owned();
+    let store = parkgate_store::open(data, store).unwrap();
+    let park = NewPark {
+        park_uuid: hostile.clone(),
+        merchant: None,
+        name: hostile.clone(),
+        secret: Secret::new("s"),
+        strict: false,
+        total_parking_space: None,
+    };
+    store.add_park(&park).unwrap();
+    let settings = json!({ "url": "http://127.0.0.1:9/", "format": "webhook" });
+    let subscriber = NewSubscriber {
+        name: hostile,
+        settings: serde_json::from_value(settings).unwrap(),
+        secret: Secret::new("s"),
+        parks: None,
+        kinds: KindSet::of([PushKind::Leave]),
+    };
+    store.add_subscriber(&subscriber).unwrap();
+    store.close().unwrap();
+}
+
 /// A gate with something of everything, on this store.
 fn busy(flags: &[&str]) -> TestGate {
     let folder = tempfile::tempdir().unwrap().keep();
@@ -57,11 +82,8 @@ fn busy(flags: &[&str]) -> TestGate {
         ("PARKGATE_TLS_KEY".into(), key.display().to_string()),
     ];
     gate.trust(&authority);
+    add_hostile(&data, flags.iter().copied().find(|flag| flag.starts_with("postgres")));
     gate.start();
-    // Hostile: a name may hold anything.
-    let hostile = "a\"} 1\n# TYPE x counter\nb\\";
-    let add = ["--url", "http://127.0.0.1:9/", "--format", "webhook", "--secret", "s", "--all"];
-    gate.ok(&[&["subscriber", "add", "--name", hostile], add.as_slice()].concat());
     eventually(|| gate.metrics().contains("deliveries_pending{"));
     gate.taken("leave", leave("S1", &[("car_type", "77")]));
     assert_eq!(gate.push("leave", leave("S2", &[("enter_time", "soon")])).0, 400);

@@ -30,6 +30,7 @@ mod languages;
 mod listings;
 mod log;
 mod masking;
+mod log_lines;
 mod mistakes_in_signing;
 mod months;
 mod moving;

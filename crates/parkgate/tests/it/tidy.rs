@@ -2,6 +2,7 @@
 //! the sources is checked in `shape.rs`, their words in `language.rs`.
 
 mod language;
+mod logs;
 mod shape;
 mod source;
 
