@@ -69,7 +69,7 @@ impl CommitFigures {
 }
 
 /// What the quarantine holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct QuarantineFigures {
     /// Refused pushes that were quarantined.
     pub kept: Counter,
@@ -83,15 +83,38 @@ pub struct QuarantineFigures {
     pub fullest_park: Fraction,
 }
 
-impl QuarantineFigures {
-    pub(crate) fn found_no_room(&self, why: QuarantineFull) {
+impl Default for QuarantineFigures {
+    fn default() -> Self {
+        let no_room = Family::<NoRoomLabels, Counter>::default();
+        // There from the start: of a counter that appears with its first event nobody sees that it rose.
+        let bounds =
+            [QuarantineFull::Disk, QuarantineFull::AllBytes, QuarantineFull::ParkPushes, QuarantineFull::ParkBytes];
+        bounds.map(|why| drop(no_room.get_or_create(&NoRoomLabels::of(why))));
+        QuarantineFigures {
+            kept: Counter::default(),
+            no_room,
+            pushes: Gauge::default(),
+            bytes: Gauge::default(),
+            fullest_park: Fraction::default(),
+        }
+    }
+}
+
+impl NoRoomLabels {
+    fn of(why: QuarantineFull) -> NoRoomLabels {
         let bound = match why {
             QuarantineFull::Disk => "disk",
             QuarantineFull::AllBytes => "all_bytes",
             QuarantineFull::ParkPushes => "park_pushes",
             QuarantineFull::ParkBytes => "park_bytes",
         };
-        self.no_room.get_or_create(&NoRoomLabels { bound }).inc();
+        NoRoomLabels { bound }
+    }
+}
+
+impl QuarantineFigures {
+    pub(crate) fn found_no_room(&self, why: QuarantineFull) {
+        self.no_room.get_or_create(&NoRoomLabels::of(why)).inc();
     }
 
     /// What each park holds, as the store has it.

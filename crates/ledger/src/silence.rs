@@ -1,5 +1,5 @@
-//! Which parks have pushed nothing, and for how long. A barrier that was cut off looks like one where nobody drives: only
-//! the time since its last push tells.
+//! Which parks have pushed nothing, and for how long. A barrier that was cut off looks like one where nobody drives: all
+//! that is known is the time since its last push.
 
 use std::time::Duration;
 

@@ -63,7 +63,7 @@ fn after_one_failed_sync_the_gate_ends_and_nothing_acknowledged_is_lost() {
         gate.start();
         drop(other);
         assert!(gate.readiness().0, "round {round}");
-        // It is well again; that it was not is told by a figure and by its log.
+        // It is well again; a figure and its log say that it was not.
         assert!(gate.metrics().contains("parkgate_last_alarm_timestamp_seconds 1"), "round {round}");
         assert!(gate.log().contains("ended for a fault before"), "round {round}");
     }

@@ -135,7 +135,11 @@ fn figures_are_named_by_the_conventions_and_the_documents_name_all_of_them() {
     let (gate_documented, agent_documented) = all_documented();
     assert_eq!(names(&agents), agent_documented);
     let found: BTreeSet<String> = scrapes.iter().take(2).flat_map(|scrape| names(scrape)).collect();
-    assert_eq!(found, gate_documented);
+    // Of parks that use serials anew, see `credentials.rs`.
+    let lacking: Vec<_> = gate_documented.difference(&found).collect();
+    assert_eq!(lacking, ["parkgate_park_reused_serials"]);
+    let undocumented: Vec<_> = found.difference(&gate_documented).collect();
+    assert!(undocumented.is_empty(), "{undocumented:?}");
     assert!(names(&scrapes[0]).contains("parkgate_wal_bytes"));
     assert!(scrapes[1].contains("parkgate_database_connections{state=\"idle\"}"), "{}", scrapes[1]);
     for scrape in &scrapes[..2] {
@@ -152,7 +156,7 @@ fn however_many_parks_there_are_few_are_named() {
     let store = parkgate_store::open(&data, None).unwrap();
     for number in 0..60 {
         let park = NewPark {
-            park_uuid: format!("{:x<300}{number}", "p"),
+            park_uuid: format!("{number}{:x<300}", "p"),
             merchant: None,
             name: "p".into(),
             secret: Secret::new("s"),

@@ -1,4 +1,4 @@
-//! Figures of the process, under the names that every Prometheus client uses for them. What the system does not tell is left
+//! Figures of the process, under the names that every Prometheus client uses for them. What the system does not say is left
 //! out.
 
 use std::time::{SystemTime, UNIX_EPOCH};
