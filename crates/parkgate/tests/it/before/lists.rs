@@ -47,7 +47,7 @@ fn a_plate_is_on_one_list_however_it_is_written() {
         for (args, code, expected) in [
             (&["park", "add-plate", DEMO_PARK, "无牌车", "--deny"][..], 2, "no plate that can be known"),
             (&["park", "add-plate", DEMO_PARK, "粤B1"], 2, "--allow"),
-            (&["park", "add-plate", DEMO_PARK, "粤B1", "--allow", "--deny"], 2, "cannot be used with"),
+            (&["park", "add-plate", DEMO_PARK, "粤B1", "--allow", "--deny"], 2, "--deny"),
             (&["park", "remove-plate", DEMO_PARK, "?"], 2, "no plate that can be known"),
             (&["park", "add-plate", "none", "粤B1", "--allow"], 1, "no such park"),
             (&["park", "remove-plate", "none", "粤B1"], 1, "no such park"),
