@@ -89,7 +89,7 @@ impl Default for QuarantineFigures {
         // There from the start: of a counter that appears with its first event nobody sees that it rose.
         let bounds =
             [QuarantineFull::Disk, QuarantineFull::AllBytes, QuarantineFull::ParkPushes, QuarantineFull::ParkBytes];
-        bounds.map(|why| drop(no_room.get_or_create(&NoRoomLabels::of(why))));
+        bounds.into_iter().for_each(|why| drop(no_room.get_or_create(&NoRoomLabels::of(why))));
         QuarantineFigures {
             kept: Counter::default(),
             no_room,

@@ -11,11 +11,11 @@ const FILE: &str = "last-alarm.json";
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LastAlarm {
+struct LastAlarm {
     /// When, ms since 1970.
-    pub(super) at: i64,
+    at: i64,
     /// What ended the gate.
-    pub(super) reason: String,
+    reason: String,
 }
 
 /// Writes it down, as far as the disk still does that.
@@ -29,8 +29,15 @@ pub(super) fn note(data: &Path, reason: &str) {
     }
 }
 
+/// When that was, ms since 1970, or 0 if it never was; logged, with the reason, for whoever looks why it was restarted.
+pub(super) fn last_at(data: &Path) -> i64 {
+    let Some(last) = last(data) else { return 0 };
+    tracing::warn!(at = last.at, reason = last.reason, "a gate on this data folder ended for a fault before");
+    last.at
+}
+
 /// What was found last, if anything was. A file that cannot be read says nothing.
-pub(super) fn last(data: &Path) -> Option<LastAlarm> {
+fn last(data: &Path) -> Option<LastAlarm> {
     let json = std::fs::read(data.join(FILE)).ok()?;
     serde_json::from_slice(&json).ok()
 }

@@ -58,10 +58,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Op
     let address = public.local_addr()?;
     let admin = listen_to_admin(config.admin_listen).await?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
-    if let Some(last) = last_alarm::last(&data) {
-        tracing::warn!(at = last.at, reason = last.reason, "a gate on this data folder ended for a fault before");
-        gate.figures.last_alarm.set(last.at);
-    }
+    gate.figures.last_alarm.set(last_alarm::last_at(&data));
     see_to_the_end(gate.alarm().clone(), data.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let parts = Arc::clone(&gate);

@@ -36,7 +36,7 @@ fn linted(figures: &str) -> String {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("promtool: ./test installs it");
+        .unwrap_or_else(|error| panic!("promtool, which ./test installs: {error}"));
     child.stdin.take().unwrap().write_all(figures.as_bytes()).unwrap();
     let done = child.wait_with_output().unwrap();
     let said = [done.stdout, done.stderr].concat();
@@ -233,7 +233,7 @@ fn alerts_ask_for_figures_that_exist_and_each_fires_when_it_should() {
     for (what, file) in [("check", "alerts.yml"), ("test", "alerts_test.yml")] {
         let mut command = Command::new("promtool");
         command.args([what, "rules", file]).current_dir(root().join("packaging"));
-        let done = command.output().expect("promtool: ./test installs it");
+        let done = command.output().unwrap_or_else(|error| panic!("promtool, which ./test installs: {error}"));
         let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
         assert!(done.status.success(), "{said}");
     }

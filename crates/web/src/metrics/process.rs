@@ -53,8 +53,9 @@ fn cpu_seconds() -> Option<f64> {
 /// The process's name, in brackets, may hold anything, so fields are counted from its end (`proc_pid_stat(5)`: 14 and 15).
 fn cpu_seconds_in(stat: &str, ticks_per_second: u64) -> Option<f64> {
     let (_, fields) = stat.rsplit_once(") ")?;
-    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().ok()).sum::<Option<u64>>()?;
-    (ticks_per_second > 0).then(|| ticks as f64 / ticks_per_second as f64)
+    let mut ticks = fields.split(' ').skip(11).map_while(|ticks| ticks.parse::<u64>().ok());
+    let (of_ours, of_the_system) = (ticks.next()?, ticks.next()?);
+    (ticks_per_second > 0).then(|| of_ours.saturating_add(of_the_system) as f64 / ticks_per_second as f64)
 }
 
 fn open_files() -> Option<i64> {
@@ -72,6 +73,6 @@ mod tests {
         let stat = "1 (a) b) S 1 1 1 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 9 0 0";
         assert_eq!(cpu_seconds_in(stat, 100), Some(2.0));
         assert_eq!(cpu_seconds_in("1 (a", 100), None);
-        assert_eq!(cpu_seconds_in("1 (a) S 1", 100), Some(0.0).filter(|_| false));
+        assert_eq!(cpu_seconds_in("1 (a) S 1", 100), None);
     }
 }
