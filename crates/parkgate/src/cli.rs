@@ -2,6 +2,8 @@
 
 mod agent;
 mod audit;
+mod backup;
+mod check;
 mod config;
 mod forward;
 mod help;
@@ -22,6 +24,8 @@ use parkgate_wire::PushKind;
 
 pub(crate) use agent::{AgentCommand, AgentFileArgs, DeadLetterCommand};
 pub(crate) use audit::{AuditCommand, UnmaskArgs};
+pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use check::StateCheckArgs;
 pub(crate) use config::ConfigCommand;
 pub(crate) use forward::{
     AddSubscriberArgs, DeliveryCommand, DeliveryFormat, DeliveryStateFilter, SetSubscriberArgs, SubscribedEvent,
@@ -99,6 +103,34 @@ pub(crate) enum Command {
         ], texts().moving.notes)
     )]
     Move(MoveArgs),
+    #[command(
+        about = texts().backup.about,
+        after_help = examples_and(&[
+            "parkgate backup /mnt/backup --keep 14",
+            "parkgate backup s3://bucket/parkgate",
+            "parkgate backup - | ssh backup@host 'cat > parkgate.tar'",
+        ], texts().backup.notes)
+    )]
+    Backup(BackupArgs),
+    #[command(
+        about = texts().backup.restore_about,
+        after_help = examples_and(&[
+            "parkgate restore /mnt/backup --data /var/lib/parkgate",
+            "parkgate restore s3://bucket/parkgate --data /var/lib/parkgate --key-file master.key",
+            "ssh backup@host 'cat parkgate.tar' | parkgate restore - --data /var/lib/parkgate",
+            "parkgate restore /mnt/backup --dry-run",
+        ], texts().backup.restore_notes)
+    )]
+    Restore(RestoreArgs),
+    #[command(
+        about = texts().check.about,
+        after_help = examples_and(&[
+            "parkgate check",
+            "parkgate check --mend",
+            "parkgate check --max-mb-per-second 20 --json",
+        ], texts().check.notes)
+    )]
+    Check(StateCheckArgs),
     #[command(subcommand, about = texts().commands.month)]
     Month(MonthCommand),
     #[command(subcommand, about = texts().audit.about)]

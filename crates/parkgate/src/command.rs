@@ -4,6 +4,8 @@ mod agent;
 mod app;
 mod audit;
 mod audited;
+mod backup;
+mod check;
 mod config;
 mod conflict;
 mod delivery;
@@ -16,6 +18,7 @@ mod park;
 mod program;
 mod push;
 mod quarantine;
+mod restore;
 mod running;
 mod secret;
 mod serve;
@@ -29,6 +32,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::bail;
+use parkgate_store::moving::At;
 use parkgate_store::{MasterKey, Store};
 use parkgate_wire::Naming;
 
@@ -49,6 +53,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Subscriber(args) => subscriber::run(args).map(|()| 0),
         Command::Delivery(args) => delivery::run(args).map(|()| 0),
         Command::Month(args) => month::run(args).map(|()| 0),
+        Command::Backup(args) => backup::run(&args).map(|()| 0),
+        Command::Restore(args) => restore::run(&args).map(|()| 0),
+        Command::Check(args) => check::run(&args),
         Command::Move(args) => moving::run(&args).map(|()| 0),
         Command::Audit(args) => audit::run(args).map(|()| 0),
         Command::Explain(args) => explain::run(&args).map(|()| 0),
@@ -106,6 +113,11 @@ fn opened(state: &State) -> anyhow::Result<Arc<Store>> {
         }
     }
     Ok(store)
+}
+
+/// Where a store is, for what works on both its data folder and its database.
+fn at(state: &State) -> At<'_> {
+    At { data: &state.data, url: state.url.as_ref().map(|url| url.0.as_str()) }
 }
 
 /// Refuses an invalid name, with the rule.

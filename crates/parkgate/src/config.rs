@@ -187,6 +187,12 @@ pub(crate) fn images_at(given: Option<String>, data: &Path) -> anyhow::Result<Im
     image_place(given, data).map_err(|what| all(&[what]))
 }
 
+/// Where the pictures of a gate are: as named, else as its settings have it.
+pub(crate) fn images_by(named: Option<String>, data: &Path, file: Option<&Path>) -> anyhow::Result<ImagesAt> {
+    let (given, wrong) = given(file, &environment())?;
+    if wrong.is_empty() { images_at(named.or(given.images), data) } else { Err(all(&wrong)) }
+}
+
 fn image_place(given: Option<String>, data: &Path) -> Result<ImagesAt, String> {
     let folder = match given {
         None => data.join("images"),

@@ -93,6 +93,12 @@ pub(crate) trait Backend: Send + Sync {
     /// How it is at this moment, for whoever watches.
     fn figures(&self) -> StoreFigures;
 
+    /// In which words its statements are.
+    fn dialect(&self) -> dialect::Dialect;
+
+    /// What is wrong with its pages, each read; nothing is said where the database looks after them itself.
+    fn damaged_pages(&self) -> Result<Option<Vec<String>>, StoreError>;
+
     /// Ends the connections.
     fn close(&self) -> Result<(), StoreError>;
 }

@@ -10,12 +10,14 @@ mod bucket;
 mod folder;
 mod incoming;
 mod pin;
+mod reading;
 mod removals;
 mod stores;
 mod sweep;
 
 pub use address::ImageKey;
 pub use arriving::{FinishedImage, IncomingImage};
+pub use reading::PictureFault;
 pub use sweep::Keeps;
 
 use std::borrow::Cow;
@@ -139,6 +141,17 @@ impl Images {
         Images::in_place(Place::Bucket(Bucket::open(url, variables)?), aside)
     }
 
+    /// Opens a bucket to read from it.
+    ///
+    /// # Errors
+    /// The URL or the variables are wrong.
+    pub fn open_bucket_to_read(
+        url: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Images, ImageError> {
+        Ok(Images::new(None, Place::Bucket(Bucket::open(url, variables)?)))
+    }
+
     fn in_place(place: Place, aside: &Path) -> Result<Images, ImageError> {
         Ok(Images::new(Some(Incoming::open(aside)?), place))
     }
@@ -255,6 +268,14 @@ impl StoredImage {
 /// A file from its beginning.
 fn pieces(file: std::fs::File) -> BoxStream<'static, io::Result<Bytes>> {
     Box::pin(ReaderStream::with_capacity(tokio::fs::File::from_std(file), arriving::PIECE_BYTES))
+}
+
+/// The objects of a bucket, `s3://BUCKET/PREFIX`, below the prefix.
+pub(crate) fn open_objects(
+    url: &str,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Box<dyn ObjectStore>, ImageError> {
+    Ok(Bucket::open(url, variables)?.objects)
 }
 
 fn object_path(key: &ImageKey) -> object_store::path::Path {

@@ -7,6 +7,8 @@
 mod alarm;
 pub mod audit;
 mod backend;
+pub mod backup;
+pub mod check;
 pub mod delivery;
 mod figures;
 pub mod images;
@@ -19,10 +21,15 @@ pub mod query;
 pub mod recorder;
 pub mod registry;
 mod reserve;
+pub mod restore;
+mod restore_mark;
 mod sqlite;
 mod store;
 mod stored;
 pub mod survey;
+mod syncing;
+mod throttle;
+mod workers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -53,6 +60,7 @@ pub use registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use reserve::disk_room;
 pub use store::{PlatesOutcome, Store};
 pub use survey::{RefusedCounts, Surveyed};
+pub use throttle::{Throttle, give_way};
 
 /// One push on its way into the store: what the rules look at, and what is kept beside.
 #[derive(Debug)]
@@ -153,6 +161,7 @@ impl StoreError {
 /// # Errors
 /// The folder, the key or the database cannot be made or read.
 pub fn open(data: &Path, url: Option<&str>) -> Result<Arc<Store>, StoreError> {
+    restore_mark::refuse_unfinished(data)?;
     let backend: Arc<dyn backend::Backend> = match url {
         None => Arc::new(sqlite::SqliteBackend::open(data)?),
         Some(url) => {

@@ -188,7 +188,13 @@ impl Move {
     }
 }
 
-fn open(at: At<'_>) -> Result<Box<dyn MovableStore>, StoreError> {
+pub(crate) fn open(at: At<'_>) -> Result<Box<dyn MovableStore>, StoreError> {
+    crate::restore_mark::refuse_unfinished(at.data)?;
+    open_anew(at)
+}
+
+/// The same for a restore, which alone may open a folder that is marked as unfinished.
+pub(crate) fn open_anew(at: At<'_>) -> Result<Box<dyn MovableStore>, StoreError> {
     Ok(match at.url {
         None => Box::new(sqlite::moving::MovableSqlite::open(at.data)?),
         Some(url) => Box::new(postgres::moving::MovablePostgres::open(at.data, url)?),

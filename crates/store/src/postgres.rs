@@ -30,6 +30,7 @@ use self::address::Address;
 use self::fault::Fault;
 use self::link::{Link, Pool, PoolRole, lock};
 use self::transaction::PostgresTransaction;
+use crate::backend::dialect::Dialect;
 use crate::backend::{Access, Backend, StoreKeys, Work};
 use crate::figures::StoreFigures;
 use crate::months::Months;
@@ -304,6 +305,14 @@ impl Backend for PostgresBackend {
     fn figures(&self) -> StoreFigures {
         let connections = self.batches.counts().plus(self.questions.counts());
         StoreFigures { wal_bytes: None, connections: Some(connections) }
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn damaged_pages(&self) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(None)
     }
 
     fn close(&self) -> Result<(), StoreError> {

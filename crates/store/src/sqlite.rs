@@ -1,9 +1,11 @@
 //! SQLite behind the store: one file, WAL, `synchronous=FULL`; one writer, readers beside it.
 
 mod checkpoint;
+pub(crate) mod copying;
 mod delivery;
 mod migrate;
 pub(crate) mod moving;
+mod pages;
 mod recopy;
 mod record;
 mod registry;
@@ -22,6 +24,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 use self::checkpoint::Checkpointer;
 use self::record::Writer;
 use self::transaction::SqliteTransaction;
+use crate::backend::dialect::Dialect;
 use crate::backend::{Access, Backend, StoreKeys, Work};
 use crate::figures::StoreFigures;
 use crate::months::Months;
@@ -217,6 +220,14 @@ impl Backend for SqliteBackend {
     fn figures(&self) -> StoreFigures {
         let wal = std::fs::metadata(self.path.with_extension("db-wal"));
         StoreFigures { wal_bytes: Some(wal.map_or(0, |wal| wal.len())), connections: None }
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn damaged_pages(&self) -> Result<Option<Vec<String>>, StoreError> {
+        pages::damaged(&self.path).map(Some)
     }
 
     fn close(&self) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! Every call of the store, once for both databases: load, let the ledger decide, write.
 
 mod audit;
+pub(crate) mod backup;
 pub(crate) mod batch;
 mod clock;
 mod conflicts;
@@ -41,7 +42,8 @@ use crate::{Alarm, Entry, ImageKey, StoreError};
 
 pub use plates::PlatesOutcome;
 
-/// Durable state. Blocking; shared between threads.
+/// Durable state. Blocking; shared between threads, and by clones.
+#[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
 }

@@ -35,6 +35,7 @@ pub(crate) struct StoredRecord {
 }
 
 /// An entry of a leave's `payment_list`.
+#[derive(Clone)]
 pub(crate) struct Listed {
     pub(crate) position: usize,
     pub(crate) order: String,
@@ -43,6 +44,11 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
+    /// A field as it was sent.
+    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name)
+    }
+
     pub(crate) fn taken(self) -> TakenPayment {
         TakenPayment { position: self.position, fields: with_numbers(self.fields) }
     }

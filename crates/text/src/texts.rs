@@ -3,6 +3,8 @@
 mod agent;
 mod app;
 mod audit;
+mod backup;
+mod check;
 mod commands;
 mod config;
 mod conflict;
@@ -29,6 +31,8 @@ mod visit;
 pub use agent::AgentTexts;
 pub use app::AppTexts;
 pub use audit::AuditTexts;
+pub use backup::BackupTexts;
+pub use check::CheckTexts;
 pub use commands::CommandTexts;
 pub use config::ConfigTexts;
 pub use conflict::ConflictTexts;
@@ -72,6 +76,8 @@ subjects! {
     agent: AgentTexts, "Texts of `agent`.";
     app: AppTexts, "Texts of `app`.";
     audit: AuditTexts, "Texts of the audit log.";
+    backup: BackupTexts, "Texts of `backup` and `restore`.";
+    check: CheckTexts, "Texts of `check`.";
     commands: CommandTexts, "Texts of the help of the program and its commands.";
     config: ConfigTexts, "Texts of `config`.";
     conflict: ConflictTexts, "Texts of `conflict`.";

@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use parkgate_store::Images;
-use parkgate_store::moving::{Abandoned, At, Begun, MissingPictures, Move, Step, Total, move_pictures};
+use parkgate_store::moving::{Abandoned, Begun, MissingPictures, Move, Step, Total, move_pictures};
 use serde_json::json;
 
+use super::at;
 use super::serve::{lock, open_images};
 use crate::cli;
 use crate::config::{ImagesAt, State, images_at, state};
@@ -53,10 +54,6 @@ fn print_finished(is_json: bool, to: &State) -> anyhow::Result<()> {
         return output::json(&json!({ "to": to.name(), "already_finished": true }));
     }
     output::line(&format!("此前已迁至 {} (finished before; nothing is left to do)", to.name()))
-}
-
-fn at(state: &State) -> At<'_> {
-    At { data: &state.data, url: state.url.as_ref().map(|url| url.0.as_str()) }
 }
 
 fn target(args: &cli::MoveArgs, from: &State) -> anyhow::Result<State> {

@@ -173,7 +173,7 @@ pub(super) fn open_images(at: &ImagesAt, data: &Path) -> anyhow::Result<Images> 
 }
 
 /// The bucket's address and credentials, from the variables that every S3 client uses.
-fn aws_variables() -> impl Iterator<Item = (String, String)> {
+pub(super) fn aws_variables() -> impl Iterator<Item = (String, String)> {
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_"))
 }

@@ -64,6 +64,36 @@ impl Images {
         self.sweep(before, keeps).await.map(Some)
     }
 
+    /// The pictures from before a time that nothing keeps, which a sweep would remove; nothing where another store keeps
+    /// pictures, too.
+    ///
+    /// # Errors
+    /// The folder, the bucket or the store cannot be read.
+    pub async fn strays(
+        &self,
+        store: &str,
+        before: SystemTime,
+        keeps: impl Keeps,
+    ) -> Result<Option<Vec<ImageKey>>, ImageError> {
+        if self.another_mark(store).await?.is_some() {
+            return Ok(None);
+        }
+        let mut listed = self.shared.place.objects().list(None);
+        let (mut strays, mut page) = (Vec::new(), Vec::new());
+        while let Some(object) = listed.try_next().await.map_err(away)? {
+            let Some(key) = ImageKey::parse(object.location.as_ref()) else { continue };
+            if SystemTime::from(object.last_modified) < before {
+                page.push(key);
+            }
+            if page.len() == PAGE {
+                let asked = std::mem::take(&mut page);
+                strays.extend(unkept(&keeps, asked).await?);
+            }
+        }
+        strays.extend(unkept(&keeps, page).await?);
+        Ok(Some(strays))
+    }
+
     /// Removes pictures from before a time that nothing keeps; how many.
     ///
     /// # Errors
@@ -87,15 +117,11 @@ impl Images {
 
     async fn remove_unkept(
         &self,
-        mut page: Vec<ImageKey>,
+        page: Vec<ImageKey>,
         before: SystemTime,
         keeps: &impl Keeps,
     ) -> Result<usize, ImageError> {
-        if page.is_empty() {
-            return Ok(0);
-        }
-        let kept = ask(keeps, page.clone()).await?;
-        page.retain(|key| !kept.contains(key));
+        let page = unkept(keeps, page).await?;
         match &self.shared.place {
             Place::Folder(_) => self.remove_files(page, before).await,
             Place::Bucket(bucket) => {
@@ -153,6 +179,14 @@ impl Bucket {
         self.objects.put(&mark, "swept".into()).await.map_err(away)?;
         Ok(true)
     }
+}
+
+async fn unkept(keeps: &impl Keeps, mut page: Vec<ImageKey>) -> Result<Vec<ImageKey>, ImageError> {
+    if !page.is_empty() {
+        let kept = ask(keeps, page.clone()).await?;
+        page.retain(|key| !kept.contains(key));
+    }
+    Ok(page)
 }
 
 async fn ask(keeps: &impl Keeps, keys: Vec<ImageKey>) -> Result<HashSet<ImageKey>, ImageError> {

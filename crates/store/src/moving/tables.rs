@@ -274,3 +274,17 @@ pub(crate) const NUMBERED: &[(&str, &str)] = &[
     ("differences", "differences_id_seq"),
     ("audit", "audit_id_seq"),
 ];
+
+/// Tables that grow with records: a backup of a PostgreSQL database leaves these to `pg_dump`.
+pub(crate) const PER_RECORD: &[&str] = &[
+    "records",
+    "payments",
+    "spaces",
+    "images",
+    "quarantine",
+    "quarantine_images",
+    "quarantine_use",
+    "deliveries",
+    "differences",
+    "passed_calls",
+];

@@ -194,14 +194,7 @@ impl MovableStore for MovableSqlite {
     }
 
     fn pictures(&self, table: &str, after: &[u8], limit: usize) -> Result<Vec<(ImageKey, u64)>, StoreError> {
-        let sql = format!(
-            "SELECT sha256, max(size) FROM {table} WHERE sha256 > ?1 GROUP BY sha256 ORDER BY sha256 LIMIT {limit}"
-        );
-        let connection = lock(&self.connection);
-        let mut statement = connection.prepare_cached(&sql)?;
-        let rows =
-            statement.query_map([after], |row| Ok((ImageKey(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs())))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        pictures(&lock(&self.connection), table, after, limit)
     }
 
     fn clear(&self) -> Result<(), StoreError> {
@@ -234,6 +227,21 @@ impl MovableStore for MovableSqlite {
         transaction.execute("DELETE FROM moving WHERE what <> ?1", [ID])?;
         Ok(transaction.commit()?)
     }
+}
+
+/// The next pictures of a table with images, in the order of their addresses.
+pub(super) fn pictures(
+    connection: &Connection,
+    table: &str,
+    after: &[u8],
+    limit: usize,
+) -> Result<Vec<(ImageKey, u64)>, StoreError> {
+    let sql = format!(
+        "SELECT sha256, max(size) FROM {table} WHERE sha256 > ?1 GROUP BY sha256 ORDER BY sha256 LIMIT {limit}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([after], |row| Ok((ImageKey(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs())))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn values(row: &Row<'_>, count: usize) -> Result<Vec<MovedValue>, StoreError> {

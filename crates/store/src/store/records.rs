@@ -128,13 +128,21 @@ pub(super) fn put_space(transaction: &mut dyn Transaction, park: ParkId, space: 
 
 /// Which of these pictures does any record, conflict or push in quarantine keep?
 pub(crate) fn keeps_images(backend: &dyn Backend, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
+    backend.transaction(Access::Read, |transaction| {
+        refuse_moved(transaction)?;
+        named_images(transaction, keys)
+    })
+}
+
+/// The same of a store that may have moved.
+pub(super) fn names_images(backend: &dyn Backend, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
+    backend.transaction(Access::Read, |transaction| named_images(transaction, keys))
+}
+
+fn named_images(transaction: &mut dyn Transaction, keys: &[ImageKey]) -> Result<HashSet<ImageKey>, StoreError> {
     // In one statement: a replay takes a picture from one table to the other.
     let sql = "SELECT sha256 FROM images WHERE sha256 {in blobs $1} \
         UNION SELECT sha256 FROM quarantine_images WHERE sha256 {in blobs $1}";
     let asked = [Value::Blobs(keys.iter().map(|key| key.0.to_vec()).collect())];
-    let rows = backend.transaction(Access::Read, |transaction| {
-        refuse_moved(transaction)?;
-        transaction.query(sql, &asked)
-    })?;
-    rows.iter().map(|row| Ok(ImageKey(row.bytes(0)?))).collect()
+    transaction.query(sql, &asked)?.iter().map(|row| Ok(ImageKey(row.bytes(0)?))).collect()
 }

@@ -3,7 +3,7 @@
 use parkgate_ledger::{ParkId, Recount, Space};
 
 use super::record_pages::{end_after, newest};
-use super::records::put_space;
+use super::records::{put_space, spaces};
 use crate::StoreError;
 use crate::backend::{Access, Backend, Transaction, Value};
 use crate::registry::Park;
@@ -61,6 +61,27 @@ impl Counting {
 
 /// Beside whoever records meanwhile; the last records with the park locked, so that none comes in between.
 pub(crate) fn recount(backend: &dyn Backend, park: &Park) -> Result<Space, StoreError> {
+    counted(backend, park, |transaction, space| {
+        put_space(transaction, park.counted(), space)?;
+        Ok(space)
+    })
+}
+
+/// The stored count and the one that the records give, where they differ.
+pub(super) fn compare(backend: &dyn Backend, park: &Park) -> Result<Option<(Space, Space)>, StoreError> {
+    let key = park.counted();
+    counted(backend, park, |transaction, space| {
+        let stored = spaces(transaction, [key.0].into_iter().collect())?.remove(&key.0).unwrap_or_default();
+        Ok((stored != space).then_some((stored, space)))
+    })
+}
+
+/// Counts a park's records, and does something with the count before anybody records another one.
+fn counted<T>(
+    backend: &dyn Backend,
+    park: &Park,
+    with: impl Fn(&mut dyn Transaction, Space) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let epochs = park.record_keys().map(|key| (key, 0)).collect();
     let mut counting = Counting { recount: Recount::default(), epochs };
     loop {
@@ -78,8 +99,6 @@ pub(crate) fn recount(backend: &dyn Backend, park: &Park) -> Result<Space, Store
         lock_parks(transaction, park.record_keys().map(|key| key.0).collect())?;
         let mut last = counting.clone();
         while last.page(transaction)? {}
-        let space = last.recount.space();
-        put_space(transaction, park.counted(), space)?;
-        Ok(space)
+        with(transaction, last.recount.space())
     })
 }
