@@ -124,9 +124,9 @@ impl Manifest {
     }
 }
 
-/// Is it a file of master keys?
+/// Is it a file of master keys: those in use, or those before?
 pub(crate) fn is_key(name: &str) -> bool {
-    name.starts_with("master.key")
+    name == "master.key" || name == "retired.keys"
 }
 
 /// Where a picture lies in a place of backups.

@@ -44,7 +44,8 @@ struct Ordered {
     park: ParkId,
     record: i64,
     listed: Vec<Listed>,
-    refused: Vec<String>,
+    /// As they are kept: orders, or where they stand in the list.
+    refused: Vec<serde_json::Value>,
 }
 
 struct Walk<'a> {
@@ -164,7 +165,7 @@ impl Walk<'_> {
             let detail = match taken.get(&(record, position)) {
                 Some(amounts) if *amounts == amounts_of(&listed) => continue,
                 Some(amounts) => format!("{:?} instead of {:?}", amounts, amounts_of(&listed)),
-                None if refused.contains(&listed.order) => continue,
+                None if refused.iter().any(|one| is_refused(one, &listed)) => continue,
                 None => "not taken".to_owned(),
             };
             self.suspects.push(WrongOrder { park, record, listed, detail });
@@ -223,6 +224,13 @@ impl Walk<'_> {
             found.add_flaw(Flaw { kind: FlawKind::Space, about: park.park_uuid.clone(), detail, mended });
         }
         Ok(())
+    }
+}
+
+fn is_refused(refused: &serde_json::Value, listed: &Listed) -> bool {
+    match refused.as_str() {
+        Some(order) => order == listed.order,
+        None => refused.as_u64() == Some(listed.position as u64),
     }
 }
 

@@ -287,4 +287,5 @@ pub(crate) const PER_RECORD: &[&str] = &[
     "deliveries",
     "differences",
     "passed_calls",
+    "retention_progress",
 ];
