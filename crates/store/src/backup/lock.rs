@@ -97,7 +97,7 @@ impl Drop for PlaceLock {
             if let Some(renewing) = renewing.take()
                 && renewing.join().is_err()
             {
-                tracing::error!("the thread of the backup's lock ended badly");
+                tracing::warn!("the thread of the backup's lock ended badly");
             }
         }
     }
