@@ -22,7 +22,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 pub use self::forwarding::{ForwardFigures, SUBSCRIBERS_SHOWN_MAX, SubscriberFigures};
-pub use self::parks::{PARKS_SHOWN_MAX, ParkFigures};
+pub use self::parks::{PARKS_SHOWN_MAX, ParkWatch};
 
 /// Bounds of the buckets that durations fall into, in seconds: from a tenth of a millisecond to half a minute.
 pub const DURATION_BUCKETS: [f64; 13] =
@@ -172,9 +172,11 @@ pub struct Figures {
     /// Calls that nobody answers.
     pub unknown_calls: UnknownCalls,
     /// Parks that somebody should look at.
-    pub parks: Arc<ParkFigures>,
+    pub parks: Arc<ParkWatch>,
     /// By how much the system's clock is ahead of the time that is confirmed.
     pub clock_ahead_seconds: Fraction,
+    /// When the last whole backup of the store began.
+    pub last_backup: KnownTime,
     /// When a gate on this data folder last ended for a fault, such as a failed sync.
     pub last_alarm: KnownTime,
 }

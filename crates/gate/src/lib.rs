@@ -30,8 +30,8 @@ pub use entry_decision::entry_decision;
 pub use epoch::{EpochBegun, begin_epoch};
 pub use fault::GateFault;
 pub use figures::{
-    CommitFigures, DURATION_BUCKETS, Figures, ForwardFigures, KnownTime, PARKS_SHOWN_MAX, ParkFigures,
-    QuarantineFigures, SUBSCRIBERS_SHOWN_MAX, SubscriberFigures, UnknownCalls,
+    CommitFigures, DURATION_BUCKETS, Figures, ForwardFigures, KnownTime, PARKS_SHOWN_MAX, ParkWatch, QuarantineFigures,
+    SUBSCRIBERS_SHOWN_MAX, SubscriberFigures, UnknownCalls,
 };
 pub use forward::{
     Compared, CutOff, Forward, Forwarder, NotPassed, PassedAnswer, PassedCall, PassedQuestion, Passing, Reach,

@@ -27,6 +27,7 @@ const CLOCK_EVERY: Duration = Duration::from_secs(60);
 const NOTES_EVERY: Duration = Duration::from_secs(2);
 /// As often as figures are usually asked for.
 const SILENCE_EVERY: Duration = Duration::from_secs(15);
+const BACKUPS_EVERY: Duration = Duration::from_secs(60);
 const DISK_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 const AGE_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -68,6 +69,7 @@ impl Upkeep {
             Supervised::endless(alarm, "notes", write_notes(self.clone())),
             Supervised::endless(alarm, "disk", watch_disk(self.clone())),
             Supervised::endless(alarm, "silence of parks", watch_silence(self.clone())),
+            Supervised::endless(alarm, "age of the backup", watch_backups(self.clone())),
             Supervised::endless(alarm, "free spaces", Arc::clone(&self.free_spaces).follow(Arc::clone(&self.store))),
         ];
         if self.store.months().is_some() {
@@ -210,6 +212,19 @@ async fn watch_silence(upkeep: Upkeep) {
     loop {
         upkeep.figures.parks.look(&upkeep.registry.load(), now());
         tokio::time::sleep(SILENCE_EVERY).await;
+    }
+}
+
+/// Looks when the store was last backed up, which another process does.
+async fn watch_backups(upkeep: Upkeep) {
+    loop {
+        let (store, figures) = (Arc::clone(&upkeep.store), upkeep.figures.clone());
+        match tokio::task::spawn_blocking(move || store.last_backup()).await {
+            Ok(Ok(at)) => figures.last_backup.set(at.unwrap_or_default()),
+            Ok(Err(error)) => tracing::debug!(%error, "when the last backup was made could not be read"),
+            Err(error) => tracing::error!(%error, "looking after backups failed"),
+        }
+        tokio::time::sleep(BACKUPS_EVERY).await;
     }
 }
 

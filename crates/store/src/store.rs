@@ -9,6 +9,7 @@ mod deliveries;
 mod epochs;
 mod forwarding;
 mod identity;
+mod last_backup;
 mod passed_calls;
 mod plates;
 mod quarantine;

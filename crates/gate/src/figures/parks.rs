@@ -15,7 +15,7 @@ pub const PARKS_SHOWN_MAX: usize = 20;
 
 /// What is known of parks.
 #[derive(Debug, Default)]
-pub struct ParkFigures {
+pub struct ParkWatch {
     /// When each park last pushed what was recorded here, or was first seen.
     last_pushes: Mutex<HashMap<ParkId, UnixMillis>>,
     silence: Mutex<Silence<String>>,
@@ -23,7 +23,7 @@ pub struct ParkFigures {
     reused: Mutex<BTreeMap<String, u64>>,
 }
 
-impl ParkFigures {
+impl ParkWatch {
     /// A push of this park is on disk.
     pub(crate) fn pushed(&self, park: ParkId, at: UnixMillis) {
         let mut last_pushes = lock(&self.last_pushes);
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn of_many_parks_whose_serials_start_anew_the_worst_are_named() {
-        let figures = ParkFigures::default();
+        let figures = ParkWatch::default();
         for number in 0..100 {
             figures.serials_reused(&format!("p{number:02}"), number);
         }

@@ -30,6 +30,7 @@ on_every_store! {
     a_survey_passes_by_a_parks_records_oldest_first,
     no_text_is_too_long_or_too_odd,
     a_store_has_a_number_that_stays,
+    of_several_backups_the_latest_is_known,
     the_quarantine_keeps_each_push_once_within_its_parks_bound,
 }
 
@@ -437,6 +438,14 @@ fn a_survey_passes_by_a_parks_records_oldest_first(store: &Store) {
     assert_eq!(count, 2);
     let refused = store.refused("a", T).unwrap().by_reason;
     assert_eq!(refused.into_iter().collect::<Vec<_>>(), [(("Signature".into(), Some("signed_in_gbk".into())), 2)]);
+}
+
+fn of_several_backups_the_latest_is_known(store: &Store) {
+    assert_eq!(store.last_backup().unwrap(), None);
+    for begun_at in [T, T + 5, T + 3] {
+        store.note_backup(begun_at).unwrap();
+    }
+    assert_eq!(store.last_backup().unwrap(), Some(T + 5));
 }
 
 fn a_store_has_a_number_that_stays(store: &Store) {

@@ -81,6 +81,8 @@ fn settle(store: &Store, name: &str, settled: &[Settled]) {
 fn pending_and_dead(store: &Store, name: &str) -> (u64, u64) {
     let id = of(store, name).id;
     let backlog = store.backlog(100).unwrap().into_iter().find(|backlog| backlog.subscriber == id).unwrap();
+    // Of no more than are counted it is the oldest of all.
+    assert_eq!(backlog.oldest, store.oldest_pending(id).unwrap());
     (backlog.pending, backlog.dead)
 }
 

@@ -56,6 +56,9 @@ pub(super) fn register_state(registry: &mut Registry, gate: &Gate, state: Servin
         let help = "When a gate on this data folder last ended for a fault, in seconds since 1970";
         registry.register("last_alarm_timestamp_seconds", help, ConstGauge::new(seconds(at)));
     }
+    let at = gate.figures.last_backup.get().unwrap_or_default();
+    let help = "When the last whole backup began, in seconds since 1970; 0 if none was made";
+    registry.register("last_backup_timestamp_seconds", help, ConstGauge::new(seconds(at)));
     register_bounds(registry, gate, state.connections_max);
     register_store(registry, gate);
     register_parks(registry, gate);
