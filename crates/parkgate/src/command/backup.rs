@@ -70,7 +70,12 @@ pub(super) fn run(args: &BackupArgs) -> anyhow::Result<()> {
     let bar = Bar::new(args.json)?;
     let made = back_up(&request, &target, &mut |part, done, all| bar.show(part, done, all)).map_err(explained)?;
     bar.end();
-    report(args, &made, &state.data)
+    report(args, &made, &state.data)?;
+    // The backup is there, whatever becomes of this.
+    if let Err(error) = store.note_backup(now.as_millisecond()) {
+        output::remark(&(texts().backup.not_noted)(&error.to_string()));
+    }
+    Ok(())
 }
 
 fn refuse_odd(args: &BackupArgs) -> anyhow::Result<()> {

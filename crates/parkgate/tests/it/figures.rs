@@ -238,3 +238,15 @@ fn alerts_ask_for_figures_that_exist_and_each_fires_when_it_should() {
         assert!(done.status.success(), "{said}");
     }
 }
+
+#[test]
+fn a_figure_says_when_the_store_was_last_backed_up() {
+    let mut gate = demo();
+    assert!(gate.metrics().contains("parkgate_last_backup_timestamp_seconds 0.0"));
+    // The gate looks when it starts, and once a minute.
+    assert_eq!(gate.stop(), Some(0));
+    let place = tempfile::tempdir().unwrap();
+    gate.ok(&["backup", place.path().join("backup").to_str().unwrap()]);
+    gate.start();
+    eventually(|| gate.metrics().contains("parkgate_last_backup_timestamp_seconds 1"));
+}

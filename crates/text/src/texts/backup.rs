@@ -34,6 +34,7 @@ texts! {
         pruned(backups: u64, pictures: u64): "已删除较早的备份 {backups} 份, 图片 {pictures} 张", "Removed {backups} older backups and {pictures} pictures";
         missing(count: u64): "{count} 张图片缺失或损坏, 不在备份中 (parkgate check 可查):", "{count} pictures are missing or damaged and not in the backup (see parkgate check):";
         missing_failed(count: u64): "备份已完成, 但缺 {count} 张图片; 若已知, 加 --skip-missing", "the backup is made, but lacks {count} pictures; if that is known, add --skip-missing";
+        not_noted(why: &str): "未能把备份时间记入数据库, 指标会显示得更早: {why}", "when this backup was made could not be noted in the database, so figures will show an earlier one: {why}";
         key_reminder(path: &str): "备份不含主密钥, 没有它备份打不开: 请另行保存 {path}", "The master key is not in the backup, which is of no use without it: keep a copy of {path} elsewhere";
         key_in_environment: "备份不含主密钥 (由 PARKGATE_MASTER_KEY 给出), 没有它备份打不开: 请另行保存", "The master key (from PARKGATE_MASTER_KEY) is not in the backup, which is of no use without it: keep a copy elsewhere";
         key_taken: "备份含主密钥: 拿到备份的人可以解密其中一切", "The master key is in the backup: whoever has it can open everything in it";
