@@ -11,10 +11,12 @@ mod conflict;
 mod delivery;
 mod demo;
 mod explain;
+mod forget;
 mod last_alarm;
 mod month;
 mod moving;
 mod park;
+mod person;
 mod program;
 mod push;
 mod quarantine;
@@ -52,6 +54,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Conflict(args) => conflict::run(args).map(|()| 0),
         Command::Subscriber(args) => subscriber::run(args).map(|()| 0),
         Command::Delivery(args) => delivery::run(args).map(|()| 0),
+        Command::Forget(args) => forget::run(&args).map(|()| 0),
+        Command::Person(args) => person::run(&args).map(|()| 0),
         Command::Month(args) => month::run(args).map(|()| 0),
         Command::Backup(args) => backup::run(&args).map(|()| 0),
         Command::Restore(args) => restore::run(&args).map(|()| 0),

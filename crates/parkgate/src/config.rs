@@ -5,6 +5,7 @@ mod given;
 mod http;
 mod listed;
 mod origin;
+mod retention;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use parkgate_gate::{BeforeSettings, Forward, Limits};
+use parkgate_ledger::retention::RetentionDefaults;
 use parkgate_store::{NewerDatabase, PROGRAM, Store, StoreError};
 use parkgate_text::texts;
 use parkgate_web::{TlsFiles, TrustedProxies};
@@ -29,6 +31,7 @@ use self::http::GivenHttp;
 pub(crate) use self::http::network;
 pub(crate) use self::listed::{Setting, settings};
 pub(crate) use self::origin::Origin;
+use self::retention::GivenRetention;
 use self::tls::GivenTls;
 pub(crate) use self::tls::tls_fault;
 use crate::cli::{SettingArgs, StoreArgs};
@@ -56,6 +59,7 @@ pub(crate) struct ServeConfig {
     pub(crate) limits: Limits,
     pub(crate) forward: Forward,
     pub(crate) before: BeforeSettings,
+    pub(crate) retention: RetentionDefaults,
 }
 
 /// Where metrics and the detailed readiness are served.
@@ -159,6 +163,10 @@ impl ServeConfig {
             wrong.push(what);
             None
         });
+        let retention = given.retention.meant(given.limits.quarantine_days).unwrap_or_else(|what| {
+            wrong.push(what);
+            RetentionDefaults::default()
+        });
         match (listen, wrong.is_empty()) {
             (Ok(listen), true) => {
                 let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
@@ -175,6 +183,7 @@ impl ServeConfig {
                     limits,
                     forward,
                     before,
+                    retention,
                 })
             }
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
@@ -378,12 +387,13 @@ const TOP: [&str; 6] = ["listen", "admin_listen", "data", "store", "images", "no
 const OTHER_VARIABLES: [&str; 4] = ["PARKGATE_CONFIG", "PARKGATE_LANG", "PARKGATE_LOG", "PARKGATE_MASTER_KEY"];
 
 /// Settings that belong to a table of the file.
-const TABLES: [(&str, &[&str]); 5] = [
+const TABLES: [(&str, &[&str]); 6] = [
     ("limits", GivenLimits::NAMES),
     ("forward", GivenForward::NAMES),
     ("before", GivenBefore::NAMES),
     ("http", GivenHttp::NAMES),
     ("tls", GivenTls::NAMES),
+    ("retention", GivenRetention::NAMES),
 ];
 
 /// A variable's text as the file would write it.

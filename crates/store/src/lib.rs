@@ -11,6 +11,7 @@ pub mod backup;
 pub mod check;
 pub mod delivery;
 mod figures;
+pub mod forget;
 pub mod images;
 mod listing;
 pub mod months;
@@ -23,6 +24,7 @@ pub mod registry;
 mod reserve;
 pub mod restore;
 mod restore_mark;
+pub mod retention;
 mod sqlite;
 mod store;
 mod stored;
@@ -44,6 +46,7 @@ pub use delivery::{
     PassedCalls, Settled, Subscriber, SubscriberSettings,
 };
 pub use figures::{ConnectionCounts, StoreFigures};
+pub use forget::{Forgotten, PlateSearch};
 pub use images::{ImageKey, Images, IncomingImage, Picture, StoredImage};
 pub use listing::{Page, Take};
 pub use months::{HeldMonth, Month, Months, Reduced};
@@ -58,7 +61,8 @@ pub use query::{
 pub use recorder::{Recorded, Recorder};
 pub use registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use reserve::disk_room;
-pub use store::{PlatesOutcome, Store};
+pub use retention::RetentionWalk;
+pub use store::{ForgottenByPark, PlatesOutcome, Store};
 pub use survey::{RefusedCounts, Surveyed};
 pub use throttle::{Throttle, give_way};
 

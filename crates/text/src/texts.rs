@@ -21,6 +21,7 @@ mod plates;
 mod program;
 mod push;
 mod quarantine;
+mod retention;
 mod serve;
 mod simulate;
 mod subscriber;
@@ -49,6 +50,7 @@ pub use plates::PlateTexts;
 pub use program::ProgramTexts;
 pub use push::PushTexts;
 pub use quarantine::QuarantineTexts;
+pub use retention::RetentionTexts;
 pub use serve::ServeTexts;
 pub use simulate::SimulateTexts;
 pub use subscriber::SubscriberTexts;
@@ -101,6 +103,7 @@ subjects! {
     upgrade: UpgradeTexts, "Texts about upgrades and rollbacks.";
     visit: VisitTexts, "Texts of `visit`.";
     wrong_use: WrongUseTexts, "What clap finds wrong.";
+    retention: RetentionTexts, "Texts of retention, `forget` and `person`.";
 }
 
 /// The texts of the language in use.

@@ -6,7 +6,9 @@ mod plates;
 
 use anyhow::{Context, bail};
 use parkgate_ledger::plate_list::PlateList;
+use parkgate_ledger::retention::{InvalidRetention, ParkRetention, RetentionKind, WrongRetention};
 use parkgate_store::{NewPark, ParkChange, Store};
+use parkgate_text::texts;
 use parkgate_wire::Naming;
 use serde_json::{Value, json};
 
@@ -43,6 +45,7 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
             refuse_when_full,
             new_serial_epoch,
             location,
+            keep,
             place,
         } => {
             // An empty merchant number takes it away.
@@ -55,6 +58,7 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
                 http_200_always: http_200.map(|http_200| http_200 == Http200::Always),
                 allow: allow.map(networks).transpose()?,
                 require_sign: require_sign.map(|require| require == YesNo::Yes),
+                keep: keep.map(|keep| kept(&place, &uuid, &keep)).transpose()?,
                 refuse_when_full: refuse_when_full.map(|refuse| refuse == YesNo::Yes),
                 ..ParkChange::default()
             };
@@ -82,6 +86,25 @@ fn set(
     change_park(place, uuid, change)?;
     locate(place, uuid, location)?;
     new_serial_epoch.map_or(Ok(()), |from| epoch(place, uuid, from))
+}
+
+/// What the park keeps for how long from now on.
+fn kept(place: &StoreArgs, uuid: &str, change: &str) -> anyhow::Result<ParkRetention> {
+    let parks = open(place)?.parks()?;
+    let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else {
+        bail!("{}", (texts().general.no_such_park)(uuid));
+    };
+    park.keep.changed(change).map_err(|error| {
+        let InvalidRetention { text, why } = error;
+        let retention = &texts().retention;
+        let why = match why {
+            WrongRetention::Form => retention.wrong_form,
+            WrongRetention::Month => retention.wrong_month,
+            WrongRetention::Range => retention.wrong_range,
+            WrongRetention::Kind => retention.wrong_kind,
+        };
+        misuse(format!("--keep {text}: {why}"))
+    })
 }
 
 fn enabled(enabled: bool) -> ParkChange {
@@ -254,6 +277,12 @@ fn recount(store: &Store, uuid: &str, json: bool) -> anyhow::Result<()> {
     output::line(&format!("{uuid} 剩余车位 free spaces {} → {}", text(before.remain), text(now.remain)))
 }
 
+/// By kind; `default` is what the settings say.
+fn keep(park: &parkgate_store::Park) -> Value {
+    let shown = |kind: RetentionKind| park.keep.of(kind).map_or_else(|| "default".to_owned(), |keep| keep.to_string());
+    RetentionKind::ALL.into_iter().map(|kind| (kind.name().to_owned(), Value::from(shown(kind)))).collect()
+}
+
 fn shown(store: &Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
     let shown = store.space(park.counted())?.shown(park.total_parking_space);
     let used = store.quarantine_used()?.into_iter().find(|(id, ..)| *id == park.id);
@@ -275,6 +304,7 @@ fn shown(store: &Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
         "old_secret_used_at": park.old_secret.as_ref().and_then(|old| old.used_at),
         "quarantine_pushes": used.map_or(0, |(_, pushes, _)| pushes),
         "quarantine_bytes": used.map_or(0, |(_, _, bytes)| bytes),
+        "keep": keep(park),
         "serial_epochs": park.epochs.len(),
         "serials_used_anew": reuse.map(|reuse| json!({
             "conflicts": reuse.conflicts,

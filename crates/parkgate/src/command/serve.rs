@@ -50,8 +50,8 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Op
     let mode = if verify_only { Mode::VerifyOnly } else { Mode::Record };
     let (trusted_proxies, data) = (config.trusted_proxies, config.state.data.clone());
     let drain_timeout = config.limits.drain_timeout;
-    let ServeConfig { node, limits, forward, before, .. } = config;
-    let settings = Settings { node, limits, forward, before, mode };
+    let ServeConfig { node, limits, forward, before, retention, .. } = config;
+    let settings = Settings { node, limits, forward, before, retention, mode };
     let public = TcpListener::bind(config.listen).await.with_context(|| {
         format!("不能监听 {0} (cannot listen: is another program using it? try --listen 127.0.0.1:0)", config.listen)
     })?;

@@ -309,7 +309,7 @@ fn one(seal: &Seal, row: &Row, due: Due, pictures: Vec<Picture>, space: Space) -
 /// By the time, not along the numbers from the oldest on.
 const REPLAY_RANGE: &str = "SELECT min(id + 0), max(id + 0) FROM records WHERE received_at >= $1";
 const REPLAY_PAGE: &str = "SELECT r.park_id, r.id, r.kind, r.conflict_with IS NOT NULL, coalesce(e.park_id, r.park_id), \
-    r.received_at FROM records r LEFT JOIN park_epochs e ON e.id = r.park_id WHERE r.id >= $1 AND r.id <= $2 \
+    r.received_at FROM records r LEFT JOIN park_epochs e ON e.id = r.park_id WHERE r.id >= $1 AND r.id <= $2 AND r.redacted IS NULL \
     {postgres AND NOT EXISTS (SELECT 1 FROM months m WHERE m.stripped_at IS NOT NULL AND (r.id >> 40 = m.number \
     OR r.id >> 40 < m.number AND m.number = (SELECT min(number) FROM months)))} \
     ORDER BY r.id LIMIT $3";
