@@ -21,7 +21,6 @@ mod quarantine;
 mod record;
 mod registry;
 mod replay;
-mod retention;
 mod settings;
 mod supervised;
 mod upkeep;

@@ -115,11 +115,7 @@ impl Images {
         Ok(swept + self.remove_unkept(page, before, &keeps).await?)
     }
 
-    /// Removes those of these pictures at once that nothing keeps and that are older than that; how many.
-    ///
-    /// # Errors
-    /// The folder, the bucket or the store cannot be read.
-    pub async fn remove_unkept(
+    async fn remove_unkept(
         &self,
         page: Vec<ImageKey>,
         before: SystemTime,

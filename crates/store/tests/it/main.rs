@@ -39,7 +39,6 @@ mod postgres;
 mod push;
 mod recorder;
 mod registry;
-mod retention;
 mod searches;
 mod sqlite;
 mod turns;

@@ -39,7 +39,6 @@ async fn running() -> Running {
         limits: Limits::default(),
         forward: Forward::default(),
         before: BeforeSettings::default(),
-        retention: Default::default(),
         mode: Mode::Record,
     };
     let gate = Gate::open(settings, Arc::clone(&store), images).unwrap();
