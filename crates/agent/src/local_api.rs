@@ -12,7 +12,6 @@ use axum::routing::{get, post};
 use http::{StatusCode, header};
 use parkgate_client::now;
 use parkgate_intake::{BodyShare, IntakeLimits, Unread};
-use parkgate_text::texts;
 use parkgate_wire::PushKind;
 use parkgate_wire::content_type::without_bom;
 use parkgate_wire::form::FormLimits;
@@ -80,7 +79,9 @@ async fn space(State(api): State<LocalApi>, body: Bytes) -> Response {
     let space: SpaceCount = match serde_json::from_slice(without_bom(&body)) {
         Ok(space) => space,
         Err(error) => {
-            let what = (texts().agent_half.both_numbers)(&error.to_string());
+            let what = format!(
+                "应为 {{\"total_parking_space\": 100, \"remain_parking_space\": 10}} (send both numbers): {error}"
+            );
             return json_response(StatusCode::BAD_REQUEST, &json!({ "error": what }));
         }
     };
@@ -176,10 +177,10 @@ impl LocalApi {
 }
 
 fn record_of_json(kind: PushKind, text: &str) -> Result<Record, String> {
-    let object: Map<String, Value> =
-        serde_json::from_str(text).map_err(|error| (texts().agent_half.write_object)(&error.to_string()))?;
+    let object: Map<String, Value> = serde_json::from_str(text)
+        .map_err(|error| format!("应为JSON对象, 或multipart (send a JSON object, or multipart): {error}"))?;
     if let Some(part) = object.keys().find(|name| name.ends_with("_file")) {
-        return Err((texts().agent_half.pictures_by_multipart)(part));
+        return Err(format!("`{part}`: 图片请用multipart上传 (send pictures by multipart)"));
     }
     Record::from_json(kind, &object)
 }

@@ -89,6 +89,10 @@ fn entry(
     content_key: &[u8; 32],
 ) -> Option<Entry> {
     let record = &conflict.ignored;
+    // Of one that was redacted not enough is left.
+    if record.is_redacted {
+        return None;
+    }
     let params = record.params.iter().flat_map(|(name, value)| match value {
         Value::Array(values) => values.iter().filter_map(Value::as_str).map(|value| (name.as_str(), value)).collect(),
         value => vec![(name.as_str(), value.as_str().unwrap_or_default())],

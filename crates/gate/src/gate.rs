@@ -84,8 +84,8 @@ impl Gate {
             notes: Arc::clone(&notes),
             free_spaces: Arc::clone(&free_spaces),
             figures: figures.clone(),
-            quarantine_days: settings.limits.quarantine_days,
             quarantine: settings.limits.quarantine(),
+            retention: settings.retention,
             longest_wait: settings.forward.longest_wait(),
         };
         let forwarder = match settings.mode {

@@ -21,6 +21,7 @@ mod quarantine;
 mod record;
 mod registry;
 mod replay;
+mod retention;
 mod settings;
 mod supervised;
 mod upkeep;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use parkgate_intake::IntakeLimits;
 use parkgate_ledger::quarantine::{QuarantineBounds, Usage};
+use parkgate_ledger::retention::RetentionDefaults;
 use parkgate_wire::form::FormLimits;
 
 use crate::forward::Forward;
@@ -19,6 +20,8 @@ pub struct Settings {
     pub forward: Forward,
     /// How it is answered whether a vehicle may enter.
     pub before: BeforeSettings,
+    /// How long what is kept of parks that say nothing else.
+    pub retention: RetentionDefaults,
     /// Record, or only verify.
     pub mode: Mode,
 }

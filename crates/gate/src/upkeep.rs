@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use parkgate_client::now;
 use parkgate_ledger::quarantine::QuarantineBounds;
+use parkgate_ledger::retention::RetentionDefaults;
 use parkgate_store::{Alarm, Images, Store, StoreError};
 
 use crate::clock::Clock;
@@ -18,6 +19,7 @@ use crate::free_spaces::FreeSpaces;
 use crate::hourly::Hourly;
 use crate::notes::Notes;
 use crate::registry::Registry;
+use crate::retention::Retention;
 use crate::supervised::Supervised;
 
 /// How often the store is asked whether parks, apps or subscribers changed.
@@ -30,7 +32,6 @@ const SILENCE_EVERY: Duration = Duration::from_secs(15);
 const BACKUPS_EVERY: Duration = Duration::from_secs(60);
 const DISK_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
-const AGE_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Between two looks whether a month is over.
 const MONTH_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Pictures that no record names go after this long: the push they came with was never recorded.
@@ -51,21 +52,23 @@ pub(crate) struct Upkeep {
     pub(crate) notes: Arc<Notes>,
     pub(crate) free_spaces: Arc<FreeSpaces>,
     pub(crate) figures: Figures,
-    /// How long refused pushes are kept.
-    pub(crate) quarantine_days: u32,
-    /// How many of them.
+    /// How many refused pushes are kept.
     pub(crate) quarantine: QuarantineBounds,
+    /// How long what is kept.
+    pub(crate) retention: RetentionDefaults,
     /// No delivery waits longer for its next attempt.
     pub(crate) longest_wait: Duration,
 }
 
 impl Upkeep {
     pub(crate) fn start(self, alarm: &Alarm) -> Vec<Supervised> {
+        let retention =
+            Retention { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock), defaults: self.retention };
         let mut loops = vec![
             Supervised::endless(alarm, "registry", follow_registry(self.clone())),
             Supervised::endless(alarm, "clock", confirm_clock(self.clone())),
             Supervised::endless(alarm, "sweep of pictures", sweep_pictures(self.clone())),
-            Supervised::endless(alarm, "age of the quarantine", age_quarantine(self.clone())),
+            Supervised::endless(alarm, "retention", retention.keep()),
             Supervised::endless(alarm, "notes", write_notes(self.clone())),
             Supervised::endless(alarm, "disk", watch_disk(self.clone())),
             Supervised::endless(alarm, "silence of parks", watch_silence(self.clone())),
@@ -152,21 +155,6 @@ async fn sweep_pictures(upkeep: Upkeep) {
         }
         // Whether or not it was cleaned, the next turn comes.
         let _ = tokio::time::timeout(SWEEP_EVERY, disk.cleaned()).await;
-    }
-}
-
-/// Removes refused pushes that are older than the quarantine keeps them.
-async fn age_quarantine(upkeep: Upkeep) {
-    loop {
-        let store = Arc::clone(&upkeep.store);
-        let before = upkeep.clock.now().0 - i64::from(upkeep.quarantine_days) * 24 * 60 * 60 * 1000;
-        match tokio::task::spawn_blocking(move || store.release_before(before)).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(released)) => tracing::warn!(released, "pushes in quarantine reached their age and are gone"),
-            Ok(Err(error)) => tracing::warn!(%error, "the quarantine could not be aged"),
-            Err(error) => tracing::error!(%error, "ageing the quarantine failed"),
-        }
-        tokio::time::sleep(AGE_EVERY).await;
     }
 }
 

@@ -5,6 +5,7 @@
 
 use parkgate_wire::PushKind;
 
+use crate::redact::RefusedOrders;
 use crate::touch::{Keys, LeftByUpdate, Loaded, ParkSpace, Slots, StandingRecord, StandingRecords};
 use crate::{Arrival, ParkId, RecordId, Space, SpaceEvent, Verdict};
 
@@ -39,6 +40,10 @@ pub struct NewRecord {
     pub counted: Option<i64>,
     /// Orders not accepted.
     pub refused_orders: Vec<String>,
+    /// It stands under the digest of its own key, as what has that key already does.
+    pub key_by_digest: bool,
+    /// It stands under the digest of its stay's serial, as what is there of the stay does.
+    pub stay_by_digest: bool,
 }
 
 /// A record that is already stored, or one of this batch.
@@ -91,8 +96,10 @@ struct ParkState {
 
 impl BatchState {
     fn decide(&mut self, index: usize, arrival: &Arrival, slots: &Slots) -> Verdict {
+        let by_digest = |slot: usize| self.standing.get(slot).is_some_and(|standing| standing.by_digest);
+        let by_digest = (by_digest(slots.own), by_digest(slots.stay));
         if let Some(record) = self.standing.get_mut(slots.own).and_then(|standing| standing.of_mut(arrival.kind)) {
-            return against(record, index, arrival, &mut self.decision.records);
+            return against(record, index, arrival, by_digest, &mut self.decision.records);
         }
         let record = self.decision.records.len();
         let refused_orders = self.take_orders(record, arrival, slots);
@@ -102,13 +109,15 @@ impl BatchState {
             conflict_with: None,
             counted,
             refused_orders: refused_orders.clone(),
+            key_by_digest: by_digest.0,
+            stay_by_digest: by_digest.1,
         });
         if let Some(standing) = self.standing.get_mut(slots.own) {
             let record = StandingRecord {
                 record: RecordRef::New(record),
                 digest: arrival.digest,
                 seqno: arrival.seqno,
-                refused_orders: refused_orders.clone(),
+                refused_orders: RefusedOrders::Named(refused_orders.clone()),
                 conflicts: Vec::new(),
             };
             standing.set(arrival.kind, record);
@@ -192,9 +201,16 @@ fn delta(record: usize, arrival: &Arrival, stay: &mut StandingRecords) -> (i64, 
 }
 
 /// The verdict on an arrival whose key is taken: the same push again, or another one.
-fn against(standing: &mut StandingRecord, index: usize, arrival: &Arrival, records: &mut Vec<NewRecord>) -> Verdict {
+fn against(
+    standing: &mut StandingRecord,
+    index: usize,
+    arrival: &Arrival,
+    (key_by_digest, stay_by_digest): (bool, bool),
+    records: &mut Vec<NewRecord>,
+) -> Verdict {
     if standing.digest == arrival.digest {
-        return Verdict::Repeated { seqno: standing.seqno, refused_orders: standing.refused_orders.clone() };
+        let refused_orders = standing.refused_orders.named(&arrival.payments);
+        return Verdict::Repeated { seqno: standing.seqno, refused_orders };
     }
     let conflict = |seqno| Verdict::Conflict { seqno, key: arrival.shown_key().to_owned() };
     if let Some((_, seqno)) = standing.conflicts.iter().find(|(digest, _)| *digest == arrival.digest) {
@@ -209,6 +225,8 @@ fn against(standing: &mut StandingRecord, index: usize, arrival: &Arrival, recor
         conflict_with: Some(standing.record),
         counted: None,
         refused_orders: Vec::new(),
+        key_by_digest,
+        stay_by_digest,
     });
     conflict(arrival.seqno)
 }

@@ -21,6 +21,8 @@ pub mod paths;
 pub mod plate;
 pub mod plate_list;
 pub mod quarantine;
+pub mod redact;
+pub mod retention;
 pub mod silence;
 mod space;
 mod touch;
@@ -31,6 +33,7 @@ pub use decide::{CONFLICTS_MAX, Decision, NewPayment, NewRecord, RecordRef, deci
 pub use space::{AHEAD_MAX_MS, Recount, ShownSpace, Snapshot, Space, SpaceEvent, counts_as_of};
 pub use touch::{
     Keys, LeftByUpdate, Loaded, OrderKey, ParkKey, ParkSpace, RecordKey, StandingRecord, StandingRecords, touches,
+    touches_in,
 };
 pub use verdict::Verdict;
 

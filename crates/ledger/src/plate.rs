@@ -41,6 +41,16 @@ impl NormalPlate {
     }
 }
 
+/// Does a text hold this plate, in whatever way it is written?
+#[must_use]
+pub fn holds_plate(text: &str, plate: &NormalPlate) -> bool {
+    let mut folded: String = text.chars().filter_map(folded_letter).flat_map(char::to_uppercase).collect();
+    if plate.as_str().chars().any(is_han) {
+        folded = folded.replace('O', "0").replace('I', "1");
+    }
+    folded.contains(plate.as_str())
+}
+
 /// What stands between the parts of a plate, or comes in with a copied text.
 const SEPARATORS: [char; 22] = [
     '.', '·', '•', '‧', '∙', '⋅', '・', '･', '●', '˙', '-', '‐', '‑', '–', '—', '−', '_', '\u{200b}', '\u{200e}',

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
 
+use crate::redact::RefusedOrders;
 use crate::{Arrival, ParkId, RecordRef, Space, SpaceEvent};
 
 /// The distinct keys of a batch, and which of them each arrival uses. The store fills a [`Loaded`] in the same order.
@@ -45,6 +46,13 @@ impl Keys<'_> {
 /// The keys a batch touches, each once.
 #[must_use]
 pub fn touches<'a>(batch: &[&'a Arrival]) -> Keys<'a> {
+    touches_in(batch, |_| false)
+}
+
+/// The same. Of parks that keep records under digests the stay of every release and update is looked at, too: it is recorded
+/// under what its stay stands under.
+#[must_use]
+pub fn touches_in<'a>(batch: &[&'a Arrival], keeps_digests: impl Fn(ParkId) -> bool) -> Keys<'a> {
     let mut keys = Keys { slots: Vec::with_capacity(batch.len()), ..Keys::default() };
     let mut records = HashMap::with_capacity(batch.len());
     let mut orders = HashMap::with_capacity(batch.len());
@@ -52,7 +60,8 @@ pub fn touches<'a>(batch: &[&'a Arrival]) -> Keys<'a> {
     for arrival in batch {
         let mut slot_of = |key| slot(&mut records, &mut keys.records, RecordKey { park: arrival.park, key });
         let own = slot_of(arrival.key());
-        let stay = if arrival.gives_leave { slot_of(&arrival.parking_serial) } else { own };
+        let looks_at_stay = arrival.gives_leave || arrival.own_key.is_some() && keeps_digests(arrival.park);
+        let stay = if looks_at_stay { slot_of(&arrival.parking_serial) } else { own };
         let order_slots = arrival
             .payments
             .iter()
@@ -141,6 +150,8 @@ pub struct StandingRecords {
     records: [Option<StandingRecord>; PushKind::ALL.len()],
     /// The update that counts that the vehicle of this serial left.
     pub left_by_update: Option<LeftByUpdate>,
+    /// They stand under the key's digest ([`crate::redact`]): what comes after them does, too.
+    pub by_digest: bool,
 }
 
 /// An update that says when a vehicle left, and counts for it.
@@ -198,7 +209,7 @@ pub struct StandingRecord {
     /// The number of its request.
     pub seqno: Seqno,
     /// The orders that were refused: a repeat is answered as the first time.
-    pub refused_orders: Vec<String>,
+    pub refused_orders: RefusedOrders,
     /// The other contents that were pushed under this key.
     pub conflicts: Vec<(Digest, Seqno)>,
 }

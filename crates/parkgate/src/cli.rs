@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod check;
 mod config;
+mod forget;
 mod forward;
 mod help;
 mod month;
@@ -27,6 +28,7 @@ pub(crate) use audit::{AuditCommand, UnmaskArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use check::StateCheckArgs;
 pub(crate) use config::ConfigCommand;
+pub(crate) use forget::{ForgetArgs, PersonArgs};
 pub(crate) use forward::{
     AddSubscriberArgs, DeliveryCommand, DeliveryFormat, DeliveryStateFilter, SetSubscriberArgs, SubscribedEvent,
     SubscriberCommand,
@@ -131,6 +133,8 @@ pub(crate) enum Command {
         ], texts().check.notes)
     )]
     Check(StateCheckArgs),
+    Forget(ForgetArgs),
+    Person(PersonArgs),
     #[command(subcommand, about = texts().commands.month)]
     Month(MonthCommand),
     #[command(subcommand, about = texts().audit.about)]

@@ -11,10 +11,12 @@ mod conflict;
 mod delivery;
 mod demo;
 mod explain;
+mod forget;
 mod last_alarm;
 mod month;
 mod moving;
 mod park;
+mod person;
 mod program;
 mod push;
 mod quarantine;
@@ -34,8 +36,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use parkgate_store::moving::At;
 use parkgate_store::{MasterKey, Store};
-use parkgate_text::{either, texts};
-use parkgate_wire::{Naming, PushKind};
+use parkgate_wire::Naming;
 
 use crate::cli::{Cli, Command, StoreArgs};
 use crate::config::{State, state, state_by};
@@ -53,6 +54,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Conflict(args) => conflict::run(args).map(|()| 0),
         Command::Subscriber(args) => subscriber::run(args).map(|()| 0),
         Command::Delivery(args) => delivery::run(args).map(|()| 0),
+        Command::Forget(args) => forget::run(&args).map(|()| 0),
+        Command::Person(args) => person::run(&args).map(|()| 0),
         Command::Month(args) => month::run(args).map(|()| 0),
         Command::Backup(args) => backup::run(&args).map(|()| 0),
         Command::Restore(args) => restore::run(&args).map(|()| 0),
@@ -83,7 +86,10 @@ fn open(place: &StoreArgs) -> anyhow::Result<Arc<Store>> {
 fn open_by(place: &StoreArgs, config: Option<&Path>) -> anyhow::Result<Arc<Store>> {
     let state = state_by(place, config)?;
     if !state.data.is_dir() && state.url.is_none() {
-        bail!((texts().state.no_data)(&state.data.display().to_string()));
+        bail!(
+            "没有数据目录 {0}: 用 --data 指定, 或先 `parkgate park add` (no data folder {0}: say --data DIR)",
+            state.data.display()
+        );
     }
     opened(&state)
 }
@@ -99,10 +105,15 @@ fn opened(state: &State) -> anyhow::Result<Arc<Store>> {
     let was_there = key.exists();
     let store = state.open()?;
     if !was_there && key.exists() {
-        let path = std::path::absolute(&key).unwrap_or(key);
-        output::remark(&(texts().state.key_made)(&path.display().to_string()));
+        output::remark(&format!(
+            "已新建主密钥 a master key was made: {}\n  密钥和身份信息由它加密, 丢失则无法读出: 请另行备份 (secrets and ID data are sealed under it: \
+             keep a copy elsewhere)",
+            std::path::absolute(&key).unwrap_or(key).display()
+        ));
         if state.url.is_some() {
-            output::remark(texts().state.key_of_nodes);
+            output::remark(
+                "  每个节点的数据目录都要有同一个文件 (every node on this database needs the same file in its data folder)",
+            );
         }
     }
     Ok(store)
@@ -115,24 +126,15 @@ fn at(state: &State) -> At<'_> {
 
 /// Refuses an invalid name, with the rule.
 fn named(flag: &str, naming: Naming, given: &str) -> anyhow::Result<()> {
-    naming.check(given).map_err(|error| misuse((texts().general.name_rule)(flag, &either(error.zh(), error.en()))))
+    naming.check(given).map_err(|error| misuse(format!("{flag} {error}")))
 }
 
 /// `name=value` pairs as typed.
 fn pairs(params: &[String]) -> anyhow::Result<Vec<(&str, &str)>> {
     params
         .iter()
-        .map(|param| param.split_once('=').ok_or_else(|| misuse((texts().general.write_pair)(param))))
+        .map(|param| {
+            param.split_once('=').ok_or_else(|| misuse(format!("`{param}`: 参数应写成 name=value (write name=value)")))
+        })
         .collect()
-}
-
-/// A call's name for people.
-fn call_name(kind: PushKind) -> &'static str {
-    let names = &texts().general;
-    match kind {
-        PushKind::Leave => names.leave,
-        PushKind::Enter => names.enter,
-        PushKind::Release => names.release,
-        PushKind::Update => names.update,
-    }
 }

@@ -5,6 +5,7 @@ mod given;
 mod http;
 mod listed;
 mod origin;
+mod retention;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -15,9 +16,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use parkgate_gate::{BeforeSettings, Forward, Limits};
-use parkgate_store::Store;
+use parkgate_ledger::retention::RetentionDefaults;
+use parkgate_store::{NewerDatabase, PROGRAM, Store, StoreError};
 use parkgate_text::texts;
 use parkgate_web::{TlsFiles, TrustedProxies};
 use serde::Deserialize;
@@ -29,6 +31,7 @@ use self::http::GivenHttp;
 pub(crate) use self::http::network;
 pub(crate) use self::listed::{Setting, settings};
 pub(crate) use self::origin::Origin;
+use self::retention::GivenRetention;
 use self::tls::GivenTls;
 pub(crate) use self::tls::tls_fault;
 use crate::cli::{SettingArgs, StoreArgs};
@@ -56,6 +59,7 @@ pub(crate) struct ServeConfig {
     pub(crate) limits: Limits,
     pub(crate) forward: Forward,
     pub(crate) before: BeforeSettings,
+    pub(crate) retention: RetentionDefaults,
 }
 
 /// Where metrics and the detailed readiness are served.
@@ -74,10 +78,9 @@ impl AdminListen {
         match given {
             None => Ok(AdminListen::Default),
             Some("off") => Ok(AdminListen::Off),
-            Some(text) => text
-                .parse()
-                .map(AdminListen::At)
-                .map_err(|_| (texts().state.write_admin_address)(text, &ADMIN_LISTEN.to_string())),
+            Some(text) => text.parse().map(AdminListen::At).map_err(|_| {
+                format!("admin_listen = {text}: write an address and a port, as in {ADMIN_LISTEN}, or off")
+            }),
         }
     }
 }
@@ -103,7 +106,7 @@ impl State {
     /// For people.
     pub(crate) fn name(&self) -> String {
         match self.url {
-            None => (texts().state.data_folder)(&self.data.display().to_string()),
+            None => format!("数据目录 data folder {}", self.data.display()),
             Some(_) => format!("PostgreSQL (master.key: {})", self.data.display()),
         }
     }
@@ -111,7 +114,18 @@ impl State {
     /// Opens it, creating it on first use.
     pub(crate) fn open(&self) -> anyhow::Result<Arc<Store>> {
         let url = self.url.as_ref().map(|url| url.0.as_str());
-        parkgate_store::open(&self.data, url).with_context(|| self.name())
+        parkgate_store::open(&self.data, url).map_err(in_words).with_context(|| self.name())
+    }
+}
+
+/// Why a store could not be opened, with what to do where that is known.
+fn in_words(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Newer(NewerDatabase { program: Some(program), .. }) => {
+            anyhow!((texts().upgrade.newer)(&program, PROGRAM))
+        }
+        StoreError::Newer(NewerDatabase { program: None, .. }) => anyhow!((texts().upgrade.newer_unknown)(PROGRAM)),
+        error => error.into(),
     }
 }
 
@@ -138,7 +152,7 @@ impl ServeConfig {
             ImagesAt::Folder(PathBuf::new())
         });
         let listen = listen.parse().map_err(|_| {
-            wrong.push((texts().state.write_address)("listen", &listen, LISTEN));
+            wrong.push(format!("listen = {listen}: write an address and a port, as in 127.0.0.1:8080"));
         });
         let admin_listen = serve.admin_listen.clone().or(given.admin_listen);
         let admin_listen = AdminListen::read(admin_listen.as_deref()).unwrap_or_else(|what| {
@@ -148,6 +162,10 @@ impl ServeConfig {
         let tls = given.tls.files().unwrap_or_else(|what| {
             wrong.push(what);
             None
+        });
+        let retention = given.retention.meant(given.limits.quarantine_days).unwrap_or_else(|what| {
+            wrong.push(what);
+            RetentionDefaults::default()
         });
         match (listen, wrong.is_empty()) {
             (Ok(listen), true) => {
@@ -165,6 +183,7 @@ impl ServeConfig {
                     limits,
                     forward,
                     before,
+                    retention,
                 })
             }
             (Ok(_) | Err(()), _) => Err(all(&wrong)),
@@ -190,7 +209,7 @@ fn image_place(given: Option<String>, data: &Path) -> Result<ImagesAt, String> {
         Some(url) => PathBuf::from(url.strip_prefix("file://").unwrap_or(&url)),
     };
     if folder.to_string_lossy().contains("://") {
-        return Err((texts().state.write_images)(&folder.display().to_string()));
+        return Err(format!("images = {}: a folder, or s3://BUCKET/PREFIX", folder.display()));
     }
     Ok(ImagesAt::Folder(folder))
 }
@@ -251,14 +270,14 @@ fn state_of(place: &StoreArgs, given: &Given) -> Result<State, String> {
             // Only its beginning: a password may follow.
             None => {
                 let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-                Err((texts().state.write_store)(scheme))
+                Err(format!("store = {scheme}:…: write sqlite:DIR or postgres://USER:PASSWORD@HOST/DATABASE"))
             }
         },
     }
 }
 
 fn all(wrong: &[String]) -> anyhow::Error {
-    misuse((texts().state.settings)(&wrong.join("\n  ")))
+    misuse(format!("设置有误 (settings)\n  {}", wrong.join("\n  ")))
 }
 
 type Environment = BTreeMap<String, String>;
@@ -284,7 +303,7 @@ fn file_text(file: Option<&Path>) -> anyhow::Result<Option<(PathBuf, String)>> {
             Err(error) if name == SYSTEM_FILE && error.kind() == ErrorKind::PermissionDenied => {
                 bail!((texts().config.may_not_read)(name))
             }
-            Err(error) => return Err(error).context(name),
+            Err(error) => bail!("{name}: {error}"),
         }
     }
     Ok(None)
@@ -355,7 +374,7 @@ fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
         if names.contains(&name.as_str()) {
             found.push((variable.clone(), one(table, Value::Table(one(&name, read(value))))));
         } else {
-            unknown.push((texts().state.unknown_setting)(variable, table, &names.join(", ")));
+            unknown.push(format!("{variable}: no such setting of [{table}]; there are {}", names.join(", ")));
         }
     }
     (found, unknown)
@@ -368,12 +387,13 @@ const TOP: [&str; 6] = ["listen", "admin_listen", "data", "store", "images", "no
 const OTHER_VARIABLES: [&str; 4] = ["PARKGATE_CONFIG", "PARKGATE_LANG", "PARKGATE_LOG", "PARKGATE_MASTER_KEY"];
 
 /// Settings that belong to a table of the file.
-const TABLES: [(&str, &[&str]); 5] = [
+const TABLES: [(&str, &[&str]); 6] = [
     ("limits", GivenLimits::NAMES),
     ("forward", GivenForward::NAMES),
     ("before", GivenBefore::NAMES),
     ("http", GivenHttp::NAMES),
     ("tls", GivenTls::NAMES),
+    ("retention", GivenRetention::NAMES),
 ];
 
 /// A variable's text as the file would write it.
@@ -413,13 +433,13 @@ fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
             let what = match Given::deserialize(one.clone()) {
                 Err(error) => error.message().to_owned(),
                 Ok(given) if given.forward.has_none() || given.before.has_none() => {
-                    texts().state.longer_than_nothing.into()
+                    "must be longer than nothing".into()
                 }
-                Ok(given) if given.limits.has_none() => texts().state.at_least_one.into(),
+                Ok(given) if given.limits.has_none() => "must be at least 1".into(),
                 Ok(given) if given.limits.connections_max > Some(CONNECTIONS_MAX) => {
-                    (texts().state.at_most)(CONNECTIONS_MAX)
+                    format!("must be at most {CONNECTIONS_MAX}")
                 }
-                Ok(given) if given.limits.lanes > Some(LANES_MAX) => (texts().state.at_most)(LANES_MAX),
+                Ok(given) if given.limits.lanes > Some(LANES_MAX) => format!("must be at most {LANES_MAX}"),
                 Ok(_) => {
                     merge(&mut good, one);
                     continue;

@@ -15,7 +15,6 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use parkgate_agent::config::Platform;
 use parkgate_client::{Client, Credentials};
-use parkgate_text::texts;
 use parkgate_wire::Secret;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -39,11 +38,11 @@ const TICKS: u32 = 50;
 pub(crate) fn run(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<bool> {
     for (name, share) in [("--faults", args.faults), ("--pictures", args.pictures), ("--by-hand", args.by_hand)] {
         if !(0.0..=1.0).contains(&share) {
-            return Err(misuse((texts().simulate.share)(name, share)));
+            return Err(misuse(format!("{name} {share}: 应在0与1之间 (from 0 to 1)")));
         }
     }
     if args.spaces == 0 || args.concurrency == 0 {
-        return Err(misuse(texts().simulate.at_least_one));
+        return Err(misuse("--spaces, --concurrency: 至少为1 (at least 1)"));
     }
     let profile = profile(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -98,18 +97,18 @@ fn span(name: &str, text: &str) -> anyhow::Result<Duration> {
 async fn path(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<(Path, Option<send::OwnAgent>)> {
     match (&args.through_agent, &args.url, &args.park) {
         (None, Some(url), Some(park)) => {
-            let secret = secret.ok_or_else(|| misuse(texts().general.secret_needed))?;
+            let secret = secret.ok_or_else(|| misuse("请提供密钥 (give the secret)"))?;
             let client =
                 Client::new(url, Some(park), Credentials::of_park(secret)).map_err(|e| misuse(e.to_string()))?;
             Ok((Path::platform(client), None))
         }
         (Some(_), Some(url), Some(park)) => {
-            let secret = secret.ok_or_else(|| misuse(texts().general.secret_needed))?;
+            let secret = secret.ok_or_else(|| misuse("请提供密钥 (give the secret)"))?;
             let agent = send::OwnAgent::start(Platform::new(url, park, secret.expose())).await?;
             Ok((Path::agent(&agent.url), Some(agent)))
         }
         (Some(agent), ..) => Ok((Path::agent(agent), None)),
-        (None, ..) => Err(misuse(texts().simulate.which_platform)),
+        (None, ..) => Err(misuse("--url, --park: 请指定平台与车场 (say which platform and park)")),
     }
 }
 
@@ -175,13 +174,11 @@ fn bar(args: &SimulateArgs, profile: &TrafficProfile, until: i64) -> anyhow::Res
     }
     let (bar, style) = if until == i64::MAX {
         let count = f64::from(args.rate) * run_for(args)?.unwrap_or(RUN_FOR).as_secs_f64();
-        let style = format!("{{bar:40}} {{pos}} {} {{per_sec}} {{elapsed}}", texts().simulate.records);
-        (ProgressBar::new(count as u64), style)
+        (ProgressBar::new(count as u64), "{bar:40} {pos} records {per_sec} {elapsed}")
     } else {
-        let style = format!("{{bar:40}} {{percent}}% {{elapsed}} ({})", (texts().simulate.left)("{eta}"));
-        (ProgressBar::new((until - profile.start).max(0).unsigned_abs()), style)
+        (ProgressBar::new((until - profile.start).max(0).unsigned_abs()), "{bar:40} {percent}% {elapsed} (eta {eta})")
     };
-    bar.set_style(ProgressStyle::with_template(&style)?);
+    bar.set_style(ProgressStyle::with_template(style)?);
     Ok(bar)
 }
 

@@ -99,6 +99,9 @@ pub(crate) trait Backend: Send + Sync {
     /// What is wrong with its pages, each read; nothing is said where the database looks after them itself.
     fn damaged_pages(&self) -> Result<Option<Vec<String>>, StoreError>;
 
+    /// Leaves no trace of what was taken out; false if that cannot be done now.
+    fn purge(&self) -> Result<bool, StoreError>;
+
     /// Ends the connections.
     fn close(&self) -> Result<(), StoreError>;
 }

@@ -11,6 +11,7 @@ pub mod backup;
 pub mod check;
 pub mod delivery;
 mod figures;
+pub mod forget;
 pub mod images;
 mod listing;
 pub mod months;
@@ -23,6 +24,7 @@ pub mod registry;
 mod reserve;
 pub mod restore;
 mod restore_mark;
+pub mod retention;
 mod sqlite;
 mod store;
 mod stored;
@@ -44,6 +46,7 @@ pub use delivery::{
     PassedCalls, Settled, Subscriber, SubscriberSettings,
 };
 pub use figures::{ConnectionCounts, StoreFigures};
+pub use forget::{Forgotten, PlateSearch};
 pub use images::{ImageKey, Images, IncomingImage, Picture, StoredImage};
 pub use listing::{Page, Take};
 pub use months::{HeldMonth, Month, Months, Reduced};
@@ -58,7 +61,8 @@ pub use query::{
 pub use recorder::{Recorded, Recorder};
 pub use registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use reserve::disk_room;
-pub use store::{PlatesOutcome, Store};
+pub use retention::RetentionWalk;
+pub use store::{ForgottenByPark, PlatesOutcome, Store};
 pub use survey::{RefusedCounts, Surveyed};
 pub use throttle::{Throttle, give_way};
 
@@ -109,9 +113,6 @@ pub enum StoreError {
     /// A newer program has been at work on the database, and added what this one does not know.
     #[error(transparent)]
     Newer(#[from] NewerDatabase),
-    /// Secrets and ID data are sealed under a key that cannot be had.
-    #[error("the store cannot be opened: {0}")]
-    Key(Arc<KeyError>),
     /// Damage, or a fault of ours.
     #[error("the store is broken: {0}")]
     Broken(String),
@@ -143,12 +144,6 @@ impl From<SealError> for StoreError {
     }
 }
 
-impl From<KeyError> for StoreError {
-    fn from(error: KeyError) -> StoreError {
-        StoreError::Key(Arc::new(error))
-    }
-}
-
 impl StoreError {
     /// Will the same call succeed later, without anybody changing the program?
     #[must_use]
@@ -159,7 +154,7 @@ impl StoreError {
             | StoreError::Full(_)
             | StoreError::Away(_)
             | StoreError::Unsynced(_) => true,
-            StoreError::Exists(_) | StoreError::Newer(_) | StoreError::Key(_) | StoreError::Broken(_) => false,
+            StoreError::Exists(_) | StoreError::Newer(_) | StoreError::Broken(_) => false,
         }
     }
 }

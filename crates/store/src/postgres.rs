@@ -35,6 +35,7 @@ use crate::backend::{Access, Backend, StoreKeys, Work};
 use crate::figures::StoreFigures;
 use crate::months::Months;
 use crate::store::batch::{RelatedRecords, Routing, arrivals};
+use crate::stored::key_digest;
 use crate::{Alarm, Entry, StoreError};
 
 /// How long a call is tried anew before its sender is asked to come again.
@@ -167,13 +168,12 @@ impl PostgresBackend {
             let (start, related) = if looked_up.is_empty() {
                 (record::BatchStart::New, RelatedRecords::default())
             } else {
-                let locked = related(link, until, batch, &routing, &looked_up);
+                let locked = related(link, until, batch, &routing, (&looked_up, &self.keys));
                 (record::BatchStart::Locked, locked.map_err(|fault| as_they_came(fault, batch, &routing))?)
             };
             let moved = routing.moved(batch, related);
             let arrivals = arrivals(batch, &moved);
-            let attempt =
-                write::PushBatch { entries: batch, arrivals: &arrivals, routing: &routing, seal: &self.keys.seal };
+            let attempt = write::PushBatch { entries: batch, arrivals: &arrivals, routing: &routing, keys: &self.keys };
             let attempt = in_time(link, until, record::record(link, attempt, start));
             match attempt.map_err(|fault| as_they_came(fault, batch, &routing))? {
                 record::Attempt::Recorded(verdicts) => return Ok(verdicts),
@@ -202,14 +202,16 @@ fn related(
     until: tokio::time::Instant,
     batch: &[Entry],
     routing: &Routing,
-    looked_up: &[ParkId],
+    (looked_up, keys): (&[ParkId], &StoreKeys),
 ) -> Result<RelatedRecords, Fault> {
     let by_time = routing.keys_by_time(batch);
     let mut parks: Vec<i64> = by_time.iter().chain(looked_up).map(|park| park.0).collect();
     parks.sort_unstable();
     parks.dedup();
     in_time(link, until, record::begin_locked(link, &parks))?;
-    PostgresTransaction::reading(link, until, |transaction| RelatedRecords::load(transaction, looked_up, batch))
+    PostgresTransaction::reading(link, until, |transaction| {
+        RelatedRecords::load(transaction, looked_up, batch, |text| key_digest(&keys.content_key, text))
+    })
 }
 
 /// Names held parks by the keys that their pushes came with: of a park with epochs all, whichever of them is held.
@@ -313,6 +315,14 @@ impl Backend for PostgresBackend {
 
     fn damaged_pages(&self) -> Result<Option<Vec<String>>, StoreError> {
         Ok(None)
+    }
+
+    fn purge(&self) -> Result<bool, StoreError> {
+        // What another node is vacuuming need not be vacuumed twice.
+        self.long(async |link| {
+            Ok(link.plain("VACUUM (SKIP_LOCKED) records, payments, images, quarantine, deliveries").await?)
+        })?;
+        Ok(true)
     }
 
     fn close(&self) -> Result<(), StoreError> {

@@ -92,6 +92,8 @@ pub struct RecordView {
     pub variant: u8,
     /// Uploaded pictures by field name (`leave_image`).
     pub pictures: Vec<Picture>,
+    /// Its personal data are gone: sums and what they are of are left.
+    pub is_redacted: bool,
 }
 
 /// A payment whose order was taken by this record.

@@ -2,6 +2,7 @@
 
 use parkgate_ledger::ParkId;
 use parkgate_ledger::epoch::{Epoch, counted_key, records_key};
+use parkgate_ledger::retention::ParkRetention;
 use parkgate_wire::{Secret, UnixMillis};
 
 /// A car park.
@@ -35,6 +36,8 @@ pub struct Park {
     pub refuse_when_full: bool,
     /// Rises with each change to its lists of plates.
     pub plates_version: i64,
+    /// How long its data are kept, where it says so itself.
+    pub keep: ParkRetention,
     /// Where its serials started anew, the newest first; empty for nearly all parks.
     pub epochs: Vec<Epoch>,
 }
@@ -111,6 +114,8 @@ pub struct ParkChange {
     pub refuse_when_full: Option<bool>,
     /// With a new secret: the one before stays good until then.
     pub old_secret_until: Option<i64>,
+    /// See [`Park::keep`].
+    pub keep: Option<ParkRetention>,
 }
 
 /// An app: one maker's software that pushes for several parks, with a secret of its own.

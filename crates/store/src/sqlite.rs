@@ -75,7 +75,7 @@ impl SqliteBackend {
     pub(crate) fn open(data: &Path) -> Result<SqliteBackend, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
         keep_from_others(data, &OURS);
-        let key = MasterKey::beside(data, FILE)?;
+        let key = MasterKey::beside(data, FILE).map_err(|error| StoreError::Broken(error.to_string()))?;
         let path = data.join(FILE);
         let reserve = Reserve::of(data);
         reserve.make_room();
@@ -172,7 +172,7 @@ impl Backend for SqliteBackend {
     }
 
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError> {
-        self.write_pushes(|writer| writer.record(batch, &self.keys.seal))
+        self.write_pushes(|writer| writer.record(batch, &self.keys))
     }
 
     fn lanes(&self, _set: usize) -> usize {
@@ -228,6 +228,15 @@ impl Backend for SqliteBackend {
 
     fn damaged_pages(&self) -> Result<Option<Vec<String>>, StoreError> {
         pages::damaged(&self.path).map(Some)
+    }
+
+    fn purge(&self) -> Result<bool, StoreError> {
+        let Some(checkpointer) = self.checkpointer.get() else { return Ok(false) };
+        let other = connect(&self.path, ConnectionRole::Checkpointer)?;
+        match checkpointer.cut_off(&other, |cut_off| self.write(|writer| cut_off(writer.connection()))) {
+            Err(error) => checkpoint::unmade(&self.path, error).map(|()| false),
+            Ok(is_cut_off) => Ok(is_cut_off),
+        }
     }
 
     fn close(&self) -> Result<(), StoreError> {
@@ -293,6 +302,8 @@ fn connect(path: &Path, role: ConnectionRole) -> Result<Connection, StoreError> 
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cache_size", -role.cache_kib())?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is written over, or it could be read in the file.
+    connection.pragma_update_and_check(None, "secure_delete", role == ConnectionRole::Writer, |_| Ok(()))?;
     connection.pragma_update(None, "query_only", role == ConnectionRole::Reader)?;
     // Checkpoints are made beside the writer.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;

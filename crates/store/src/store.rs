@@ -7,6 +7,7 @@ mod clock;
 mod conflicts;
 mod deliveries;
 mod epochs;
+mod forget;
 mod forwarding;
 mod identity;
 mod last_backup;
@@ -17,6 +18,8 @@ mod record_pages;
 mod records;
 mod recount;
 mod registry;
+mod retention;
+mod stays;
 mod subscribers;
 mod survey;
 mod visits;
@@ -41,6 +44,7 @@ use crate::registry::{App, NewApp, NewPark, Park, ParkChange};
 use crate::survey::{RefusedCounts, Surveyed};
 use crate::{Alarm, Entry, ImageKey, StoreError};
 
+pub use forget::ForgottenByPark;
 pub use plates::PlatesOutcome;
 
 /// Durable state. Blocking; shared between threads, and by clones.
@@ -187,7 +191,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {
-        visits::of_serial(self.backend.as_ref(), &self.backend.keys().seal, park_uuid, parking_serial)
+        visits::of_serial(self.backend.as_ref(), self.backend.keys(), park_uuid, parking_serial)
     }
 
     /// The next visits, newest happening first.

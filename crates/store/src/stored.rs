@@ -1,14 +1,20 @@
 //! What stored rows mean, whichever database they are in: codes, the places that sealed texts are bound to, and how a visit
 //! is put together.
 
+use std::borrow::Cow;
+
+use parkgate_ledger::redact::{Redaction, RefusedOrders};
 use parkgate_ledger::visit::{
     CORRECTABLE, CorrectableValues, RecordFacts, SerialRecords, VisitNote, VisitRecords, correct, join,
 };
-use parkgate_ledger::{Arrival, LeftByUpdate, ParkId, RecordId, RecordRef, Recount, SpaceEvent, counts_as_of};
+use parkgate_ledger::{
+    Arrival, LeftByUpdate, NewRecord, ParkId, RecordId, RecordRef, Recount, SpaceEvent, counts_as_of,
+};
 use parkgate_wire::push::{entry_text, payment_entries};
 use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Digest, PushKind, Secret, SpaceReport, TRANSPORT_NAMES, UnixMillis};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::quarantine::NewQuarantined;
 use crate::query::{Conflict, RecordView, TakenPayment, Visit, VisitUpdate};
@@ -20,6 +26,9 @@ pub(crate) const KEY_PROOF: &[u8] = b"parkgate";
 pub(crate) const KEY_PLACE: &str = "master_key";
 /// What a row of the quarantine takes beside its sealed text.
 const ROW_BYTES: u64 = 200;
+
+/// The answer of a delivery whose record is gone.
+pub(crate) const GONE: &str = "记录已不在 (the record is gone)";
 
 /// A record with what only the stores need of it.
 #[derive(Clone)]
@@ -83,9 +92,77 @@ pub(crate) fn left_by_update(
     })
 }
 
-/// The serial of the stay that a release or an update is about; an enter and a leave stand under theirs.
-pub(crate) fn visit_serial(arrival: &Arrival) -> Option<&str> {
-    arrival.own_key.as_ref().map(|_| arrival.parking_serial.as_str())
+/// What a new record stands under: its own key, and its stay's serial.
+pub(crate) struct StoredKeys<'a> {
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) serial: Cow<'a, str>,
+    /// The serial, of a release and an update; an enter and a leave stand under theirs.
+    pub(crate) is_about_stay: bool,
+}
+
+impl<'a> StoredKeys<'a> {
+    pub(crate) fn of(arrival: &'a Arrival, record: &NewRecord, content_key: &[u8; 32]) -> StoredKeys<'a> {
+        let under = |text: &'a str, by_digest: bool| {
+            if by_digest { Cow::Owned(key_digest(content_key, text)) } else { Cow::Borrowed(text) }
+        };
+        StoredKeys {
+            key: under(arrival.key(), record.key_by_digest),
+            serial: under(&arrival.parking_serial, record.stay_by_digest),
+            is_about_stay: arrival.own_key.is_some(),
+        }
+    }
+
+    pub(crate) fn visit_serial(&self) -> Option<&str> {
+        self.is_about_stay.then_some(&self.serial)
+    }
+}
+
+/// What stands in place of a key once it is redacted, or an order: without the master key nobody can guess the text from it, and
+/// the same text gives the same. What stands in place of one already stays.
+pub(crate) fn key_digest(content_key: &[u8; 32], text: &str) -> String {
+    const MARK: &str = "redacted:";
+    const HEX_DIGITS: usize = 32;
+    let is_one = |digits: &str| digits.len() == HEX_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if text.strip_prefix(MARK).is_some_and(is_one) {
+        return text.to_owned();
+    }
+    let hash =
+        Sha256::new().chain_update("parkgate redacted key").chain_update(content_key).chain_update(text).finalize();
+    let mut digest = hex::encode(hash);
+    digest.truncate(HEX_DIGITS);
+    format!("{MARK}{digest}")
+}
+
+/// As it is kept.
+pub(crate) fn redaction_of(code: Option<i64>) -> Option<Redaction> {
+    match code? {
+        1 => Some(Redaction::Personal),
+        _ => Some(Redaction::Whole),
+    }
+}
+
+pub(crate) fn redaction_code(redaction: Redaction) -> i64 {
+    match redaction {
+        Redaction::Personal => 1,
+        Redaction::Whole => 2,
+    }
+}
+
+/// Refused orders, as they are kept: names, or where they stand in `payment_list`.
+pub(crate) fn refused_orders(text: Option<&str>) -> RefusedOrders {
+    let Some(text) = text else { return RefusedOrders::Named(Vec::new()) };
+    match serde_json::from_str(text) {
+        Ok(positions) => RefusedOrders::At(positions),
+        Err(_) => RefusedOrders::Named(serde_json::from_str(text).unwrap_or_default()),
+    }
+}
+
+/// The same as a JSON array, if there are any.
+pub(crate) fn refused_text(refused: &RefusedOrders) -> Option<String> {
+    match refused {
+        RefusedOrders::Named(orders) => orders_text(orders),
+        RefusedOrders::At(positions) => serde_json::to_string(positions).ok(),
+    }
 }
 
 /// What the personal fields of a record are bound to.
@@ -94,9 +171,14 @@ pub(crate) fn personal_place(park: ParkId, parking_serial: &str, kind: PushKind)
 }
 
 /// The personal fields of a push, sealed.
-pub(crate) fn sealed_personal(seal: &Seal, entry: &Entry, arrival: &Arrival) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn sealed_personal(
+    seal: &Seal,
+    entry: &Entry,
+    arrival: &Arrival,
+    serial: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(personal) = &entry.personal else { return Ok(None) };
-    let place = personal_place(arrival.park, &arrival.parking_serial, arrival.kind);
+    let place = personal_place(arrival.park, serial, arrival.kind);
     Ok(Some(seal.seal(personal.as_bytes(), &place)?))
 }
 
@@ -106,9 +188,14 @@ pub(crate) fn original_place(park: ParkId, parking_serial: &str, kind: PushKind)
 }
 
 /// What was signed, sealed: it may hold personal data.
-pub(crate) fn sealed_original(seal: &Seal, entry: &Entry, arrival: &Arrival) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn sealed_original(
+    seal: &Seal,
+    entry: &Entry,
+    arrival: &Arrival,
+    serial: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(original) = &entry.original else { return Ok(None) };
-    let place = original_place(arrival.park, &arrival.parking_serial, arrival.kind);
+    let place = original_place(arrival.park, serial, arrival.kind);
     Ok(Some(seal.seal(original.as_bytes(), &place)?))
 }
 

@@ -170,3 +170,14 @@ proptest! {
         prop_assert_eq!(NormalPlate::of(&written.concat()), NormalPlate::of(&plate));
     }
 }
+
+#[test]
+fn a_text_holds_a_plate_however_it_is_written() {
+    let plate = NormalPlate::of("粤B12345").unwrap();
+    for text in ["粤B12345", "x粤b·12345-7", "http://x/粤Ｂ１２３４５.jpg", "車牌 粵B I2345"] {
+        assert!(holds_plate(text, &plate), "{text}");
+    }
+    for text in ["", "B12345", "粤B1234", "粤B 1234 6"] {
+        assert!(!holds_plate(text, &plate), "{text}");
+    }
+}

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use parkgate_ledger::redact::{Redaction, Redactor, RefusedOrders};
 use parkgate_ledger::{
     Arrival, Keys, LeftByUpdate, Loaded, ParkId, ParkSpace, RecordId, RecordKey, RecordRef, Recount, Space, SpaceEvent,
-    StandingRecord, StandingRecords, Verdict, decide, touches,
+    StandingRecord, StandingRecords, Verdict, decide, touches_in,
 };
 use parkgate_wire::PushKind;
 
@@ -22,12 +23,30 @@ pub(crate) struct MemoryStore {
     counted: Vec<(i64, SpaceEvent)>,
     /// What each record counts.
     deltas: Vec<Option<i64>>,
+    /// What each stands under: its own key and its stay's serial; and how its refused orders are kept.
+    kept: Vec<KeptUnder>,
+}
+
+#[derive(Clone)]
+struct KeptUnder {
+    key: String,
+    serial: String,
+    refused: RefusedOrders,
+}
+
+/// A digest that nobody can take for a text.
+fn digest(text: &str) -> String {
+    if text.starts_with('#') { text.to_owned() } else { format!("#{text}") }
+}
+
+fn under(text: &str, by_digest: bool) -> String {
+    if by_digest { digest(text) } else { text.to_owned() }
 }
 
 impl MemoryStore {
     pub(crate) fn record(&mut self, batch: &[Arrival]) -> Vec<Verdict> {
         let batch: Vec<&Arrival> = batch.iter().collect();
-        let keys = touches(&batch);
+        let keys = touches_in(&batch, |_| true);
         let decision = decide(&batch, &keys, self.load(&keys));
         let first = self.records.len();
         for new in &decision.records {
@@ -40,6 +59,11 @@ impl MemoryStore {
                 self.counted.push((arrival.park.0, SpaceEvent { as_of: arrival.counts_as_of(), delta }));
             }
             self.records.push((arrival.clone(), conflict_with, new.refused_orders.clone()));
+            self.kept.push(KeptUnder {
+                key: under(arrival.key(), new.key_by_digest),
+                serial: under(&arrival.parking_serial, new.stay_by_digest),
+                refused: RefusedOrders::Named(new.refused_orders.clone()),
+            });
             self.deltas.push(new.counted);
         }
         for (_, RecordId(id)) in &decision.withdrawn {
@@ -62,6 +86,27 @@ impl MemoryStore {
         decision.verdicts
     }
 
+    /// Redacts all records of a stay, as a store does.
+    pub(crate) fn redact(&mut self, park: ParkId, serial: &str, redaction: Redaction) {
+        let redactor = Redactor { redaction, plates: &[], personal: &[], digest: &digest };
+        for ((arrival, ..), kept) in self.records.iter().zip(&mut self.kept) {
+            if arrival.park != park || arrival.parking_serial != serial {
+                continue;
+            }
+            let orders: Vec<Option<String>> = arrival.payments.iter().map(|paid| paid.parking_order.clone()).collect();
+            kept.refused = redactor.refused(kept.refused.clone(), &orders);
+            kept.key = redactor.key(&kept.key).unwrap_or(kept.key.clone());
+            kept.serial = redactor.key(&kept.serial).unwrap_or(kept.serial.clone());
+            for (order, payment) in orders.into_iter().zip(&arrival.payments) {
+                let Some(order) = order else { continue };
+                let key = (park.0, order, payment.pay_type.clone());
+                if let Some(digest) = redactor.key(&key.1).filter(|_| self.orders.remove(&key)) {
+                    self.orders.insert((park.0, digest, payment.pay_type.clone()));
+                }
+            }
+        }
+    }
+
     /// A park's count, recounted from its records.
     pub(crate) fn recounted(&self, park: i64) -> Space {
         let mut recount = Recount::default();
@@ -81,19 +126,25 @@ impl MemoryStore {
     fn load(&self, keys: &Keys<'_>) -> Loaded {
         let standing = |key: &RecordKey<'_>| {
             let mut standing = StandingRecords::default();
-            for kind in PushKind::ALL {
-                if let Some(record) = self.standing(key.park, key.key, kind) {
-                    standing.set(kind, record);
+            for form in [key.key.to_owned(), digest(key.key)] {
+                for kind in PushKind::ALL {
+                    if let Some(record) = self.standing(key.park, &form, kind) {
+                        standing.set(kind, record);
+                        standing.by_digest |= form != key.key;
+                    }
                 }
             }
             let counts = |(index, (arrival, conflict, _)): (usize, &Stored)| {
                 let is_update = conflict.is_none() && arrival.kind == PushKind::Update && self.deltas[index].is_some();
-                (is_update && arrival.park == key.park && arrival.parking_serial == key.key).then(|| LeftByUpdate {
-                    record: RecordRef::Stored(RecordId(index as i64)),
-                    as_of: arrival.counts_as_of(),
-                    done_at: arrival.done_at,
-                    received_at: arrival.received_at,
-                })
+                let serial = &self.kept[index].serial;
+                (is_update && arrival.park == key.park && (serial == key.key || *serial == digest(key.key))).then(
+                    || LeftByUpdate {
+                        record: RecordRef::Stored(RecordId(index as i64)),
+                        as_of: arrival.counts_as_of(),
+                        done_at: arrival.done_at,
+                        received_at: arrival.received_at,
+                    },
+                )
             };
             let mut counting: Vec<LeftByUpdate> = self.records.iter().enumerate().filter_map(counts).collect();
             standing.left_by_update = counting.pop();
@@ -101,7 +152,8 @@ impl MemoryStore {
             standing
         };
         let taken = |park: ParkId, order: &str, pay_type: &str| {
-            self.orders.contains(&(park.0, order.to_owned(), pay_type.to_owned()))
+            let is_taken = |order: String| self.orders.contains(&(park.0, order, pay_type.to_owned()));
+            is_taken(order.to_owned()) || is_taken(digest(order))
         };
         let parks = keys.parks.iter().map(|key| {
             let space = self.spaces.get(&key.park.0).copied().unwrap_or_default();
@@ -120,17 +172,17 @@ impl MemoryStore {
     }
 
     fn standing(&self, park: ParkId, key: &str, kind: PushKind) -> Option<StandingRecord> {
-        let found = self.records.iter().position(|(arrival, conflict, _)| {
-            conflict.is_none() && arrival.park == park && arrival.key() == key && arrival.kind == kind
+        let found = self.records.iter().zip(&self.kept).position(|((arrival, conflict, _), kept)| {
+            conflict.is_none() && arrival.park == park && kept.key == key && arrival.kind == kind
         })?;
-        let (arrival, _, refused_orders) = &self.records[found];
+        let (arrival, ..) = &self.records[found];
         let id = RecordId(found as i64);
         let conflicts = self.records.iter().filter(|(_, conflict, _)| *conflict == Some(id));
         Some(StandingRecord {
             record: RecordRef::Stored(id),
             digest: arrival.digest,
             seqno: arrival.seqno,
-            refused_orders: refused_orders.clone(),
+            refused_orders: self.kept[found].refused.clone(),
             conflicts: conflicts.map(|(arrival, ..)| (arrival.digest, arrival.seqno)).collect(),
         })
     }

@@ -1,5 +1,6 @@
 //! What must hold whatever arrives, in whatever order.
 
+use parkgate_ledger::redact::Redaction;
 use parkgate_ledger::{Arrival, ParkId, Verdict};
 use parkgate_wire::{Payment, PushKind, Seqno, SpaceReport, UnixMillis};
 use proptest::prelude::*;
@@ -119,6 +120,39 @@ proptest! {
             prop_assert_eq!(verdict, expected);
         }
         prop_assert_eq!(before, (store.records.len(), store.orders.clone(), counts(&store)));
+    }
+
+    /// Whatever is redacted or deleted, and when: verdicts, refused orders, repeats, counts and recounts are those of the history
+    /// in which nothing was.
+    #[test]
+    fn redaction_changes_no_verdict_and_no_count(
+        arrivals in stream(),
+        redactions in proptest::collection::vec((0..60_usize, 0..2_i64, 0..8_u8, any::<bool>()), 0..20),
+        seed in any::<u64>(),
+    ) {
+        let (mut whole, first) = in_batches(&arrivals, &[1]);
+        let mut redacted = MemoryStore::default();
+        let redact = |store: &mut MemoryStore, (_, park, serial, is_whole): &(usize, i64, u8, bool)| {
+            let redaction = if *is_whole { Redaction::Whole } else { Redaction::Personal };
+            store.redact(ParkId(*park), &format!("S{serial}"), redaction);
+        };
+        for (index, arrival) in arrivals.iter().enumerate() {
+            let due = redactions.iter().filter(|redaction| redaction.0 == index);
+            due.for_each(|redaction| redact(&mut redacted, redaction));
+            prop_assert_eq!(&redacted.record(std::slice::from_ref(arrival)), &first[index..=index]);
+        }
+        let late = redactions.iter().filter(|redaction| redaction.0 >= arrivals.len());
+        late.for_each(|redaction| redact(&mut redacted, redaction));
+        for index in shuffled(arrivals.len(), seed) {
+            let again = Arrival { seqno: Seqno(9999), ..arrivals[index].clone() };
+            prop_assert_eq!(redacted.record(std::slice::from_ref(&again)), whole.record(&[again]));
+        }
+        prop_assert_eq!(redacted.records.len(), whole.records.len());
+        prop_assert_eq!(&redacted.taken, &whole.taken);
+        prop_assert_eq!(&redacted.spaces, &whole.spaces);
+        for park in 0..2 {
+            prop_assert_eq!(redacted.recounted(park), whole.recounted(park));
+        }
     }
 
     /// At most one record of a kind stands under a key.

@@ -75,6 +75,7 @@ pub(crate) enum ParkCommand {
             "parkgate park set U --http-200 always",
             "parkgate park set U --allow 10.9.0.0/16 192.168.1.7/32",
             "parkgate park set U --allow any",
+            "parkgate park set U --keep personal=30d,pictures=90d,visits=3y",
         ])
     )]
     Set {
@@ -100,6 +101,8 @@ pub(crate) enum ParkCommand {
         new_serial_epoch: Option<String>,
         #[arg(long, value_name = "k=v", num_args = 1.., help = texts().park.location)]
         location: Vec<String>,
+        #[arg(long, value_name = "KIND=T,…", help = texts().retention.keep_help)]
+        keep: Option<String>,
         #[command(flatten)]
         place: StoreArgs,
     },

@@ -6,6 +6,7 @@ mod plates;
 
 use anyhow::{Context, bail};
 use parkgate_ledger::plate_list::PlateList;
+use parkgate_ledger::retention::{InvalidRetention, ParkRetention, RetentionKind, WrongRetention};
 use parkgate_store::{NewPark, ParkChange, Store};
 use parkgate_text::texts;
 use parkgate_wire::Naming;
@@ -44,6 +45,7 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
             refuse_when_full,
             new_serial_epoch,
             location,
+            keep,
             place,
         } => {
             // An empty merchant number takes it away.
@@ -56,6 +58,7 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
                 http_200_always: http_200.map(|http_200| http_200 == Http200::Always),
                 allow: allow.map(networks).transpose()?,
                 require_sign: require_sign.map(|require| require == YesNo::Yes),
+                keep: keep.map(|keep| kept(&place, &uuid, &keep)).transpose()?,
                 refuse_when_full: refuse_when_full.map(|refuse| refuse == YesNo::Yes),
                 ..ParkChange::default()
             };
@@ -85,6 +88,25 @@ fn set(
     new_serial_epoch.map_or(Ok(()), |from| epoch(place, uuid, from))
 }
 
+/// What the park keeps for how long from now on.
+fn kept(place: &StoreArgs, uuid: &str, change: &str) -> anyhow::Result<ParkRetention> {
+    let parks = open(place)?.parks()?;
+    let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else {
+        bail!("{}", (texts().general.no_such_park)(uuid));
+    };
+    park.keep.changed(change).map_err(|error| {
+        let InvalidRetention { text, why } = error;
+        let retention = &texts().retention;
+        let why = match why {
+            WrongRetention::Form => retention.wrong_form,
+            WrongRetention::Month => retention.wrong_month,
+            WrongRetention::Range => retention.wrong_range,
+            WrongRetention::Kind => retention.wrong_kind,
+        };
+        misuse(format!("--keep {text}: {why}"))
+    })
+}
+
 fn enabled(enabled: bool) -> ParkChange {
     ParkChange { enabled: Some(enabled), ..ParkChange::default() }
 }
@@ -97,8 +119,8 @@ fn add(
     place: &StoreArgs,
 ) -> anyhow::Result<()> {
     let (secret, made) = secret::given_or_made(secret)?;
-    open_or_make(place)?.add_park(&park(secret)).context(texts().park.not_added)?;
-    print_secret(uuid, made, json, texts().general.added)
+    open_or_make(place)?.add_park(&park(secret)).context("停车场未添加 park not added")?;
+    print_secret(uuid, made, json, "已添加 added")
 }
 
 /// New names must be valid; names registered earlier stay as they are.
@@ -118,7 +140,7 @@ fn locate(place: &StoreArgs, uuid: &str, given: &[String]) -> anyhow::Result<()>
     for one in given.iter().filter(|one| !one.is_empty()) {
         match one.split_once('=') {
             Some((name, value)) if NAMES.contains(&name) => drop(location.insert(name.to_owned(), value.into())),
-            _ => return Err(misuse((texts().park.write_location)(one, &NAMES.join("=…, ")))),
+            _ => return Err(misuse(format!("--location {one}: 应为 {}=… (write one of these)", NAMES.join("=…, ")))),
         }
     }
     let json = (!location.is_empty()).then(|| Value::Object(location).to_string());
@@ -131,7 +153,7 @@ fn check_unsigned(place: &StoreArgs, uuid: &str, change: &ParkChange) -> anyhow:
     let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else { return require(false, uuid) };
     let anywhere = change.allow.as_ref().unwrap_or(&park.allow).is_empty();
     if anywhere && !change.require_sign.unwrap_or(park.require_sign) {
-        return Err(misuse(texts().park.unsigned_needs_allow));
+        return Err(misuse("--require-sign no 需要 --allow CIDR (pushes without a signature need --allow CIDR)"));
     }
     Ok(())
 }
@@ -140,10 +162,17 @@ fn epoch(place: &StoreArgs, uuid: &str, from: &str) -> anyhow::Result<()> {
     let from = if from == "auto" { None } else { Some(super::visit::moment(from)?) };
     let begun = parkgate_gate::begin_epoch(open(place)?.as_ref(), uuid, from)?;
     let Some(begun) = begun else {
-        bail!(texts().park.no_reuse);
+        bail!(
+            "没有发现流水号重用; 如确已重新编号, 请给出起始时间 --new-serial-epoch 1624874732253 \
+             (no serials seem to be reused: if they are, say since when)"
+        );
     };
-    let from = output::time(begun.entered_from.0);
-    output::line(&(texts().park.epoch_begun)(&from, begun.taken, begun.still_in_conflict))
+    output::line(&format!(
+        "新流水周期自 {} 起 (a new epoch since then), 补录 taken {}, 仍冲突 still in conflict {}",
+        output::time(begun.entered_from.0),
+        begun.taken,
+        begun.still_in_conflict
+    ))
 }
 
 fn rotate(
@@ -162,25 +191,27 @@ fn rotate(
     let (secret, made) = secret::given_or_made(secret)?;
     let change = ParkChange { secret: Some(secret), old_secret_until: Some(until), ..ParkChange::default() };
     require(open(place)?.change_park(uuid, &change)?, uuid)?;
-    print_secret(uuid, made, json, texts().park.secret_changed)
+    print_secret(uuid, made, json, "密钥已更换 secret changed")
 }
 
 /// Prints the result. A secret that was made is shown only here, once.
-fn print_secret(uuid: &str, made: Option<String>, json: bool, done: fn(&str) -> String) -> anyhow::Result<()> {
+fn print_secret(uuid: &str, made: Option<String>, json: bool, what: &str) -> anyhow::Result<()> {
     if json {
         return output::json(&json!({ "park_uuid": uuid, "secret": made }));
     }
-    output::line(&done(uuid))?;
-    made.map_or(Ok(()), |secret| output::line(&(texts().general.shown_once)(&secret)))
+    match made {
+        None => output::line(&format!("{uuid} {what}")),
+        Some(secret) => output::line(&format!("{uuid} {what}\nsecret: {secret}   (只显示一次 shown once)")),
+    }
 }
 
 fn change_park(place: &StoreArgs, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
     require(open(place)?.change_park(uuid, change)?, uuid)?;
-    output::line(&(texts().general.changed)(uuid))
+    output::line(&format!("{uuid} 已修改 changed"))
 }
 
 fn require(found: bool, uuid: &str) -> anyhow::Result<()> {
-    if found { Ok(()) } else { bail!((texts().general.no_such_park)(uuid)) }
+    if found { Ok(()) } else { bail!("没有停车场 {uuid}, 见 `parkgate park list` (no such park)") }
 }
 
 fn networks(given: Vec<String>) -> anyhow::Result<Vec<String>> {
@@ -203,11 +234,10 @@ fn list(store: &Store, json: bool) -> anyhow::Result<()> {
             (Some(remain), Some(total)) => format!("{remain}/{total}"),
             _ => "-".into(),
         };
-        let state = if park.enabled { texts().general.enabled } else { texts().general.disabled };
+        let state = if park.enabled { "启用" } else { "停用" };
         rows.push(vec![park.park_uuid.clone(), park.name.clone(), spaces, state.into()]);
     }
-    let head = ["park_uuid", texts().columns.name, texts().columns.spaces, texts().columns.state];
-    output::rows(texts().park.what, &[], &head, &rows)
+    output::rows(("停车场", "parks"), &[], &["park_uuid", "名称", "剩余/总车位", "状态"], &rows)
 }
 
 fn show(store: &Store, uuid: &str, json: bool) -> anyhow::Result<()> {
@@ -244,7 +274,13 @@ fn recount(store: &Store, uuid: &str, json: bool) -> anyhow::Result<()> {
         }));
     }
     let text = |remain: Option<u32>| remain.map_or_else(|| "-".to_owned(), |remain| remain.to_string());
-    output::line(&(texts().park.recounted)(uuid, &text(before.remain), &text(now.remain)))
+    output::line(&format!("{uuid} 剩余车位 free spaces {} → {}", text(before.remain), text(now.remain)))
+}
+
+/// By kind; `default` is what the settings say.
+fn keep(park: &parkgate_store::Park) -> Value {
+    let shown = |kind: RetentionKind| park.keep.of(kind).map_or_else(|| "default".to_owned(), |keep| keep.to_string());
+    RetentionKind::ALL.into_iter().map(|kind| (kind.name().to_owned(), Value::from(shown(kind)))).collect()
 }
 
 fn shown(store: &Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
@@ -268,6 +304,7 @@ fn shown(store: &Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
         "old_secret_used_at": park.old_secret.as_ref().and_then(|old| old.used_at),
         "quarantine_pushes": used.map_or(0, |(_, pushes, _)| pushes),
         "quarantine_bytes": used.map_or(0, |(_, _, bytes)| bytes),
+        "keep": keep(park),
         "serial_epochs": park.epochs.len(),
         "serials_used_anew": reuse.map(|reuse| json!({
             "conflicts": reuse.conflicts,

@@ -8,6 +8,7 @@ use parkgate_gate::{BeforeSettings, Forward, Limits, Schedule};
 use serde::Deserialize;
 
 use super::http::GivenHttp;
+use super::retention::GivenRetention;
 use super::tls::GivenTls;
 
 /// Settings as given in the file or the environment.
@@ -30,6 +31,8 @@ pub(super) struct Given {
     pub(super) http: GivenHttp,
     #[serde(default)]
     pub(super) tls: GivenTls,
+    #[serde(default)]
+    pub(super) retention: GivenRetention,
 }
 
 macro_rules! limits {

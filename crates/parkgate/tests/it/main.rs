@@ -45,6 +45,7 @@ mod release_and_update;
 mod release_pictures;
 mod replies;
 mod restore;
+mod retention;
 mod rules;
 mod settings;
 mod shared_images;

@@ -115,7 +115,11 @@ impl Images {
         Ok(swept + self.remove_unkept(page, before, &keeps).await?)
     }
 
-    async fn remove_unkept(
+    /// Removes those of these pictures at once that nothing keeps and that are older than that; how many.
+    ///
+    /// # Errors
+    /// The folder, the bucket or the store cannot be read.
+    pub async fn remove_unkept(
         &self,
         page: Vec<ImageKey>,
         before: SystemTime,

@@ -67,6 +67,8 @@ pub(crate) const TABLES: &[Table] = &[
             column("location", Text),
             column("refuse_when_full", Bool),
             column("plates_version", Big),
+            column("keep", Text),
+            column("keeps_digests", Bool),
         ],
         &["id"],
     ),
@@ -129,6 +131,7 @@ pub(crate) const TABLES: &[Table] = &[
             column("personal", Bytes),
             column("original", Bytes),
             column("visit_serial", Key),
+            column("redacted", Small),
         ],
         &["id"],
     ),
@@ -241,6 +244,11 @@ pub(crate) const TABLES: &[Table] = &[
             column("theirs", Text),
         ],
         &["id"],
+    ),
+    table(
+        "retention_progress",
+        &[column("park_id", Big), column("kind", Big), column("up_to", Big)],
+        &["kind", "park_id"],
     ),
     table(
         "passed_calls",

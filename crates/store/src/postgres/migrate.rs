@@ -17,7 +17,7 @@ use parkgate_seal::MasterKey;
 use parkgate_seal::Seal;
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_quarantine.sql"),
     include_str!("../../migrations/postgres/0003_forwarding.sql"),
@@ -27,9 +27,10 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/postgres/0007_conflicts.sql"),
     include_str!("../../migrations/postgres/0008_calls.sql"),
     include_str!("../../migrations/postgres/0009_audit.sql"),
+    include_str!("../../migrations/postgres/0010_retention.sql"),
 ];
 /// The oldest program, by the number of its migrations, that works with a database of this version.
-const WORKS_FROM: i64 = 8;
+const WORKS_FROM: i64 = 10;
 
 /// Brings a database to the newest version, and gives the key that its secrets are sealed under.
 pub(super) async fn prepare(link: &Link, data: &Path, name: &str) -> Result<MasterKey, Fault> {
@@ -107,7 +108,7 @@ pub(super) async fn fits(link: &Link) -> Result<(), Fault> {
 async fn prove_key(link: &Link, data: &Path, name: &str) -> Result<MasterKey, Fault> {
     let row = link.query_opt("SELECT proof FROM master_key", &[]).await?;
     let sealed_under = row.is_some().then_some(name);
-    let key = MasterKey::of_node(data, sealed_under).map_err(StoreError::from)?;
+    let key = MasterKey::of_node(data, sealed_under).map_err(|error| StoreError::Broken(error.to_string()))?;
     let seal = Seal::new(&key);
     match row {
         Some(row) => {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use parkgate_ledger::redact::STAYS;
 use parkgate_wire::UnixMillis;
 
 use super::fault::Fault;
@@ -23,20 +24,16 @@ const STEP: i64 = 1 << 40;
 const MONTH_MIN_MS: i64 = 20 * 24 * 60 * 60 * 1000;
 /// Rows of a large month are written anew.
 const WORK_MAX: Duration = Duration::from_secs(6 * 60 * 60);
-/// What stays of a redacted record's parameters: sums, and what they are of.
-const STAY: &str = "'park_uuid', 'car_type', 'vehicle_type', 'charge_type', 'payment_list', 'total_value', 'free_value', \
-    'online_value', 'balance_value', 'cash_value', 'prepaid_value', 'total_parking_space', 'remain_parking_space', \
-    'release_type', 'release_time', 'release_method', 'flow_no', 'operate_time', 'enter_time', 'leave_time'";
 const REDACTED: &str = "SELECT park_id, id, kind, parking_serial, long_serial, enter_time, event_time, counted, NULL, digest, \
-    seqno, received_at, variant, conflict_with, refused_orders, visit_serial, coalesce((SELECT json_object_agg(key, value)::text \
+    seqno, received_at, variant, conflict_with, refused_orders, visit_serial, redacted, coalesce((SELECT json_object_agg(key, value)::text \
     FROM json_each(params::json) WHERE key IN (";
 const COLUMNS: &str = "park_id, id, kind, parking_serial, long_serial, enter_time, event_time, counted, plate, digest, \
-    seqno, received_at, variant, conflict_with, refused_orders, visit_serial, params";
+    seqno, received_at, variant, conflict_with, refused_orders, visit_serial, redacted, params";
 /// As the whole table is looked after.
 const SETTINGS: &str = "autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05";
 
 impl PostgresBackend {
-    fn long<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
+    pub(super) fn long<T>(&self, work: impl AsyncFn(&Link) -> Result<T, Fault>) -> Result<T, StoreError> {
         attempt(&self.questions, Twice::Harmless, WORK_MAX, async |link, _| work(link).await)
     }
 
@@ -289,11 +286,12 @@ async fn next(link: &Link, is_over: impl Fn(Newest) -> bool) -> Result<Option<i6
 /// Writes the month's records anew without what goes, and puts them in its place.
 async fn redact(link: &Link, span: &Span) -> Result<Gone, Fault> {
     let (number, from, to) = (span.number, span.from(), span.to);
+    let stays = STAYS.map(|name| format!("'{name}'")).join(", ");
     let sql = format!(
         "LOCK TABLE records_{number} IN SHARE MODE; \
          CREATE TABLE redacted (LIKE records_{number} INCLUDING ALL); \
          ALTER TABLE redacted SET ({SETTINGS}), ADD CONSTRAINT in_month CHECK ({check}); \
-         INSERT INTO redacted ({COLUMNS}) {REDACTED}{STAY})), '{{}}') FROM records_{number} WHERE conflict_with IS NULL",
+         INSERT INTO redacted ({COLUMNS}) {REDACTED}{stays})), '{{}}') FROM records_{number} WHERE conflict_with IS NULL",
         check = if span.is_first { format!("id < {to}") } else { format!("id >= {from} AND id < {to}") },
     );
     patiently(link, &sql).await?;

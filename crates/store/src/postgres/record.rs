@@ -1,13 +1,14 @@
 //! A batch: lock its parks, load what it touches, let the ledger decide, write, commit. Two round trips, each a handful of
 //! set-based statements sent one after the other without waiting.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::{try_join, try_join5};
 use parkgate_ledger::{
     Decision, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent, StandingRecord,
-    Verdict, counts_as_of, decide, touches,
+    Verdict, counts_as_of, decide, touches_in,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use tokio_postgres::Row;
@@ -18,7 +19,7 @@ use super::link::Link;
 use super::text;
 use super::write::{self, BLOCK, Blocks, PushBatch};
 use crate::StoreError;
-use crate::stored::{kind_of, left_by_update};
+use crate::stored::{key_digest, kind_of, left_by_update, refused_orders};
 
 /// In the order of their keys, so that nodes never wait for each other in a circle.
 const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces \
@@ -37,17 +38,17 @@ const BLOCKS: &str =
 /// moment ago it would read the whole index and compare it with every key, sixty times slower.
 /// And without a kind the update, if there is one, that counts that the vehicle of this serial left.
 const STANDING: &str = "SELECT k.slot, r.kind, r.id, r.digest, r.seqno, r.refused_orders, r.event_time, r.received_at, r.params \
-    FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, record_key, slot) \
+    FROM UNNEST($1::bigint[], $2::text[], $3::bigint[]) AS k (park_id, record_key, slot) \
     CROSS JOIN LATERAL (SELECT kind, id, digest, seqno, refused_orders, NULL::bigint AS event_time, NULL::bigint AS received_at, \
     NULL::text AS params FROM records r \
     WHERE r.park_id = k.park_id AND r.parking_serial = k.record_key AND r.conflict_with IS NULL \
     UNION ALL SELECT NULL, id, digest, seqno, NULL, event_time, received_at, params FROM records r WHERE r.park_id = k.park_id \
     AND r.visit_serial = k.record_key AND r.conflict_with IS NULL AND r.counted IS NOT NULL OFFSET 0) AS r";
 const CONFLICTS: &str = "SELECT k.slot, r.conflict_with, r.digest, r.seqno \
-    FROM UNNEST($1::bigint[], $2::text[]) WITH ORDINALITY AS k (park_id, record_key, slot) \
+    FROM UNNEST($1::bigint[], $2::text[], $3::bigint[]) AS k (park_id, record_key, slot) \
     CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.park_id = k.park_id AND r.parking_serial = k.record_key \
     AND r.conflict_with IS NOT NULL OFFSET 0) AS r ORDER BY r.id";
-const ORDERS: &str = "SELECT k.slot FROM UNNEST($1::bigint[], $2::text[], $3::text[]) WITH ORDINALITY \
+const ORDERS: &str = "SELECT k.slot FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[]) \
     AS k (park_id, parking_order, pay_type, slot) \
     CROSS JOIN LATERAL (SELECT 1 FROM payments p WHERE p.park_id = k.park_id AND p.parking_order = k.parking_order \
     AND p.pay_type = k.pay_type OFFSET 0) AS p";
@@ -104,7 +105,7 @@ fn row_is_gone() -> Fault {
 
 /// One durable transaction for the whole batch.
 pub(super) async fn record(link: &Link, batch: PushBatch<'_>, start: BatchStart) -> Result<Attempt, Fault> {
-    let keys = touches(batch.arrivals);
+    let keys = touches_in(batch.arrivals, |park| batch.routing.keeps_digests(park));
     let mut read = load(link, batch, &keys, start).await?;
     if matches!(read, Read::NewPark) && start == BatchStart::New {
         link.plain("ROLLBACK").await?;
@@ -140,11 +141,9 @@ fn spaces_after(mut spaces: Vec<(ParkId, Space)>, decision: &Decision) -> Vec<(P
 /// Begins the transaction, unless it has begun.
 async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>, start: BatchStart) -> Result<Read, Fault> {
     let parks: Vec<i64> = keys.parks.iter().map(|key| key.park.0).collect();
-    let record_parks: Vec<i64> = keys.records.iter().map(|key| key.park.0).collect();
-    let record_keys: Vec<_> = keys.records.iter().map(|key| text::key(key.key)).collect();
-    let order_parks: Vec<i64> = keys.orders.iter().map(|key| key.park.0).collect();
-    let orders: Vec<_> = keys.orders.iter().map(|key| text::key(key.parking_order)).collect();
-    let pay_types: Vec<_> = keys.orders.iter().map(|key| text::key(key.pay_type)).collect();
+    let records = AskedKeys::of(keys.records.iter().map(|key| (key.park, key.key)), batch);
+    let orders = AskedKeys::of(keys.orders.iter().map(|key| (key.park, key.parking_order)), batch);
+    let pay_types: Vec<_> = orders.of_slots(&keys.orders).map(|key| text::key(key.pay_type)).collect();
     let blocks = (batch.arrivals.len() as i64).saturating_add(BLOCK - 1) / BLOCK;
     // Prepared beforehand: the first use of a statement would wait.
     for sql in [LOCK, BLOCKS, STANDING, ORDERS] {
@@ -155,12 +154,12 @@ async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>, start: BatchSt
         link.query(LOCK, &[&parks]),
         // After the lock, so that the numbers of a park rise with the order of arrival.
         link.query(BLOCKS, &[&blocks]),
-        link.query(STANDING, &[&record_parks, &record_keys]),
+        link.query(STANDING, &[&records.parks, &records.keys, &records.slots]),
         async {
-            if orders.is_empty() {
+            if orders.slots.is_empty() {
                 Ok(Vec::new())
             } else {
-                link.query(ORDERS, &[&order_parks, &orders, &pay_types]).await
+                link.query(ORDERS, &[&orders.parks, &orders.keys, &pay_types, &orders.slots]).await
             }
         },
     )
@@ -176,12 +175,12 @@ async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>, start: BatchSt
     if locked.len() < parks.len() {
         return Ok(Read::NewPark);
     }
-    let mut loaded = Loaded { orders: vec![false; orders.len()], ..Loaded::default() };
-    loaded.records.resize_with(record_keys.len(), Default::default);
+    let mut loaded = Loaded { orders: vec![false; keys.orders.len()], ..Loaded::default() };
+    loaded.records.resize_with(keys.records.len(), Default::default);
     read_standing(&mut loaded, &standing)?;
     if keys.needs_conflicts(batch.arrivals, &loaded) {
         // Seldom, so it waits for a round trip of its own.
-        read_conflicts(&mut loaded, &link.query(CONFLICTS, &[&record_parks, &record_keys]).await?)?;
+        read_conflicts(&mut loaded, &link.query(CONFLICTS, &[&records.parks, &records.keys, &records.slots]).await?)?;
     }
     for row in &taken {
         if let Some(taken) = at(&mut loaded.orders, row.try_get(0)?) {
@@ -218,14 +217,48 @@ async fn held(link: &Link, parks: &[i64]) -> Result<Fault, Fault> {
     Ok(Fault::Final(StoreError::Held(held.into_iter().map(ParkId).collect())))
 }
 
-/// The element a slot names; slots count from 1.
+/// The element a slot names; slots count from 1, those of digests from -1.
 fn at<T>(list: &mut [T], slot: i64) -> Option<&mut T> {
-    usize::try_from(slot - 1).ok().and_then(|index| list.get_mut(index))
+    usize::try_from(slot.abs() - 1).ok().and_then(|index| list.get_mut(index))
+}
+
+/// Keys as they are, and of parks where some are redacted their digests, too, each with its slot.
+struct AskedKeys<'a> {
+    parks: Vec<i64>,
+    keys: Vec<Cow<'a, str>>,
+    slots: Vec<i64>,
+}
+
+impl<'a> AskedKeys<'a> {
+    fn of(keys: impl Iterator<Item = (ParkId, &'a str)>, batch: PushBatch<'_>) -> AskedKeys<'a> {
+        let mut asked = AskedKeys { parks: Vec::new(), keys: Vec::new(), slots: Vec::new() };
+        for ((park, key), slot) in keys.zip(1..) {
+            asked.add(park, text::key(key), slot);
+            if batch.routing.keeps_digests(park) {
+                // A slot below zero: what stands there stands by the digest.
+                asked.add(park, Cow::Owned(key_digest(&batch.keys.content_key, key)), -slot);
+            }
+        }
+        asked
+    }
+
+    fn add(&mut self, park: ParkId, key: Cow<'a, str>, slot: i64) {
+        self.parks.push(park.0);
+        self.keys.push(key);
+        self.slots.push(slot);
+    }
+
+    /// What each is asked for.
+    fn of_slots<T>(&self, list: &'a [T]) -> impl Iterator<Item = &'a T> {
+        self.slots.iter().filter_map(|slot| list.get(usize::try_from(slot.abs() - 1).ok()?))
+    }
 }
 
 fn read_standing(loaded: &mut Loaded, standing: &[Row]) -> Result<(), Fault> {
     for row in standing {
-        let Some(found) = at(&mut loaded.records, row.try_get(0)?) else { continue };
+        let slot: i64 = row.try_get(0)?;
+        let Some(found) = at(&mut loaded.records, slot) else { continue };
+        found.by_digest |= slot < 0;
         let Some(kind) = row.try_get::<_, Option<i16>>(1)? else {
             let params: &str = row.try_get(8)?;
             found.left_by_update = Some(left_by_update(row.try_get(2)?, row.try_get(6)?, row.try_get(7)?, params)?);
@@ -236,7 +269,7 @@ fn read_standing(loaded: &mut Loaded, standing: &[Row]) -> Result<(), Fault> {
             record: RecordRef::Stored(RecordId(row.try_get(2)?)),
             digest: digest(row, 3)?,
             seqno: seqno(row, 4)?,
-            refused_orders: refused.map(|text| serde_json::from_str(&text).unwrap_or_default()).unwrap_or_default(),
+            refused_orders: refused_orders(refused.as_deref()),
             conflicts: Vec::new(),
         };
         found.set(kind_of(kind.into()), record);

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 
 use futures_util::future::{try_join, try_join5};
 use parkgate_ledger::{Arrival, Decision, ParkId, RecordId, RecordRef, Space};
-use parkgate_seal::Seal;
 use parkgate_wire::Fen;
 
 use super::fault::Fault;
 use super::link::Link;
 use super::text;
 use crate::Entry;
+use crate::backend::StoreKeys;
 use crate::store::batch::Routing;
-use crate::stored::{kind_code, orders_text, sealed_original, sealed_personal, visit_serial};
+use crate::stored::{StoredKeys, kind_code, orders_text, sealed_original, sealed_personal};
 
 const ADD_RECORDS: &str = "INSERT INTO records (park_id, id, kind, parking_serial, long_serial, enter_time, event_time, \
     counted, plate, digest, seqno, received_at, variant, conflict_with, refused_orders, params, personal, original, visit_serial) \
@@ -40,7 +40,7 @@ pub(super) struct PushBatch<'a> {
     pub(super) entries: &'a [Entry],
     pub(super) arrivals: &'a [&'a Arrival],
     pub(super) routing: &'a Routing,
-    pub(super) seal: &'a Seal,
+    pub(super) keys: &'a StoreKeys,
 }
 
 impl<'a> PushBatch<'a> {
@@ -131,11 +131,12 @@ impl<'a> RecordColumns<'a> {
         let mut all = RecordColumns::default();
         for (index, record) in decision.records.iter().enumerate() {
             let Some((entry, arrival)) = batch.push(record.arrival) else { continue };
+            let under = StoredKeys::of(arrival, record, &batch.keys.content_key);
             all.parks.push(arrival.park.0);
             all.ids.push(blocks.number(RecordRef::New(index)));
             all.kinds.push(kind_code(arrival.kind) as i16);
-            all.serials.push(text::key(arrival.key()));
-            all.long_serials.push(text::long(&arrival.parking_serial));
+            all.serials.push(key_of(under.key.clone()));
+            all.long_serials.push(if record.stay_by_digest { None } else { text::long(&arrival.parking_serial) });
             all.enter_times.push(arrival.enter_time.0);
             all.event_times.push(arrival.event_time.0);
             all.counted.push(record.counted.map(|delta| delta as i16));
@@ -147,9 +148,9 @@ impl<'a> RecordColumns<'a> {
             all.conflicts_with.push(record.conflict_with.map(|standing| blocks.number(standing)));
             all.refused_orders.push(orders_text(&record.refused_orders));
             all.params.push(text::kept(&entry.params));
-            all.personal.push(sealed_personal(batch.seal, entry, arrival)?);
-            all.originals.push(sealed_original(batch.seal, entry, arrival)?);
-            all.visit_serials.push(visit_serial(arrival).map(text::key));
+            all.personal.push(sealed_personal(&batch.keys.seal, entry, arrival, &under.serial)?);
+            all.originals.push(sealed_original(&batch.keys.seal, entry, arrival, &under.serial)?);
+            all.visit_serials.push(under.is_about_stay.then(|| key_of(under.serial.clone())));
         }
         Ok(all)
     }
@@ -184,6 +185,14 @@ impl<'a> RecordColumns<'a> {
         )
         .await?;
         Ok(())
+    }
+}
+
+/// A digest is short.
+fn key_of(key: Cow<'_, str>) -> Cow<'_, str> {
+    match key {
+        Cow::Borrowed(text) => text::key(text),
+        Cow::Owned(digest) => Cow::Owned(digest),
     }
 }
 

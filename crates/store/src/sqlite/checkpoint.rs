@@ -12,15 +12,19 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{ConnectionRole, PAGE_BYTES, connect, for_want_of_room, heed, lock};
+use super::{BUSY_WAIT, ConnectionRole, PAGE_BYTES, connect, for_want_of_room, heed, lock};
 use crate::{Alarm, StoreError};
 
 const MIB_PAGES: i64 = 1024 * 1024 / PAGE_BYTES as i64;
 /// The WAL takes no more than this share of a small disk, however much is copied anew for it.
 const DISK_SHARE: u64 = 16;
+
+/// How long the writer waits for readers when the WAL is cut off.
+const CUT_OFF_WAIT: Duration = Duration::from_millis(100);
 
 /// How large the WAL grows, in pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +124,30 @@ impl Checkpointer {
             Ok(_copying) => passive(writer).map(drop),
             Err(_) => Ok(()),
         }
+    }
+
+    /// Copies the whole WAL and cuts it off, so that nothing of what was deleted is left in it; false if somebody reads from it.
+    /// Most is copied on another connection, beside the writer, which `write` gives for the rest.
+    pub(super) fn cut_off(
+        &self,
+        other: &Connection,
+        write: impl FnOnce(&dyn Fn(&mut Connection) -> Result<bool, StoreError>) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let _copying = lock(&self.copying);
+        passive(other)?;
+        write(&|writer| {
+            // Pushes wait: for a reader no longer than this.
+            writer.busy_timeout(CUT_OFF_WAIT)?;
+            let cut_off = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+            writer.busy_timeout(BUSY_WAIT)?;
+            match cut_off {
+                Ok(busy) => Ok(busy == 0),
+                Err(error) => match StoreError::from(error) {
+                    StoreError::Busy(_) => Ok(false),
+                    error => Err(error),
+                },
+            }
+        })
     }
 
     pub(super) fn stop(&self) {

@@ -5,17 +5,20 @@ use std::path::Path;
 use parkgate_ledger::fanout::NewDelivery;
 use parkgate_ledger::{
     Arrival, Decision, Keys, Loaded, ParkId, ParkKey, ParkSpace, RecordId, RecordKey, RecordRef, Snapshot, Space,
-    SpaceEvent, StandingRecord, StandingRecords, Verdict, counts_as_of, decide, touches,
+    SpaceEvent, StandingRecord, StandingRecords, Verdict, counts_as_of, decide, touches_in,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::transaction::SqliteTransaction;
 use super::{ConnectionRole, connect, migrate};
+use crate::backend::StoreKeys;
 use crate::store::batch::{RelatedRecords, Routing, arrivals};
-use crate::stored::{kind_code, kind_of, left_by_update, orders_text, sealed_original, sealed_personal, visit_serial};
+use crate::stored::{
+    StoredKeys, key_digest, kind_code, kind_of, left_by_update, orders_text, refused_orders, sealed_original,
+    sealed_personal,
+};
 use crate::{Entry, StoreError};
-use parkgate_seal::Seal;
 
 /// The one connection that writes.
 pub(super) struct Writer {
@@ -85,7 +88,7 @@ impl Writer {
     }
 
     /// One durable transaction for the whole batch. After an error it may still be open.
-    pub(super) fn record(&mut self, batch: &[Entry], seal: &Seal) -> Result<Vec<Verdict>, StoreError> {
+    pub(super) fn record(&mut self, batch: &[Entry], store_keys: &StoreKeys) -> Result<Vec<Verdict>, StoreError> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let version = self.connection.prepare_cached(VERSION)?.query_row([], |row| row.get(0))?;
         if !self.routing.is_of(version) {
@@ -95,15 +98,18 @@ impl Writer {
         let related = if looked_up.is_empty() {
             RelatedRecords::default()
         } else {
-            RelatedRecords::load(&mut SqliteTransaction(&self.connection), &looked_up, batch)?
+            let digest = |text: &str| key_digest(&store_keys.content_key, text);
+            RelatedRecords::load(&mut SqliteTransaction(&self.connection), &looked_up, batch, digest)?
         };
         let moved = self.routing.moved(batch, related);
         let arrivals = arrivals(batch, &moved);
-        let keys = touches(&arrivals);
-        let loaded = load(&self.connection, &arrivals, &keys)?;
+        let keys = touches_in(&arrivals, |park| self.routing.keeps_digests(park));
+        let digest =
+            |park, text: &str| self.routing.keeps_digests(park).then(|| key_digest(&store_keys.content_key, text));
+        let loaded = load(&self.connection, &arrivals, &keys, &digest)?;
         let decision = decide(&arrivals, &keys, loaded);
         let deliveries = self.routing.deliveries(batch, &arrivals, &decision);
-        BatchWriter { connection: &self.connection, entries: batch, arrivals: &arrivals, seal }
+        BatchWriter { connection: &self.connection, entries: batch, arrivals: &arrivals, keys: store_keys }
             .write(&decision, &deliveries)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(decision.verdicts)
@@ -115,7 +121,7 @@ struct BatchWriter<'a> {
     connection: &'a Connection,
     entries: &'a [Entry],
     arrivals: &'a [&'a Arrival],
-    seal: &'a Seal,
+    keys: &'a StoreKeys,
 }
 
 impl BatchWriter<'_> {
@@ -150,11 +156,12 @@ impl BatchWriter<'_> {
                 continue;
             };
             let id = id_of(RecordRef::New(index));
+            let under = StoredKeys::of(arrival, record, &self.keys.content_key);
             add_record.execute(params![
                 id,
                 arrival.park.0,
                 kind_code(arrival.kind),
-                arrival.key(),
+                under.key,
                 arrival.enter_time.0,
                 arrival.event_time.0,
                 record.counted,
@@ -166,9 +173,9 @@ impl BatchWriter<'_> {
                 record.conflict_with.map(&id_of),
                 orders_text(&record.refused_orders),
                 entry.params,
-                sealed_personal(self.seal, entry, arrival)?,
-                sealed_original(self.seal, entry, arrival)?,
-                visit_serial(arrival),
+                sealed_personal(&self.keys.seal, entry, arrival, &under.serial)?,
+                sealed_original(&self.keys.seal, entry, arrival, &under.serial)?,
+                under.visit_serial(),
             ])?;
             for (name, picture) in &entry.pictures {
                 let size = i64::try_from(picture.size).unwrap_or(i64::MAX);
@@ -222,14 +229,22 @@ impl BatchWriter<'_> {
     }
 }
 
-fn load(connection: &Connection, arrivals: &[&Arrival], keys: &Keys<'_>) -> Result<Loaded, StoreError> {
+/// The digest that a key or an order may be redacted to, in parks where any is.
+type KeyDigest<'a> = dyn Fn(ParkId, &str) -> Option<String> + 'a;
+
+fn load(
+    connection: &Connection,
+    arrivals: &[&Arrival],
+    keys: &Keys<'_>,
+    digest: &KeyDigest<'_>,
+) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     let mut standing = connection.prepare_cached(STANDING)?;
     for key in &keys.records {
-        loaded.records.push(load_standing(&mut standing, key)?);
+        loaded.records.push(load_standing(&mut standing, key, digest)?);
     }
     if connection.prepare_cached(ANY_LEFT_BY_UPDATE)?.exists([])? {
-        load_left_by_update(connection, keys, &mut loaded)?;
+        load_left_by_update(connection, keys, &mut loaded, digest)?;
     }
     if keys.needs_conflicts(arrivals, &loaded) {
         for standing in &mut loaded.records {
@@ -238,7 +253,9 @@ fn load(connection: &Connection, arrivals: &[&Arrival], keys: &Keys<'_>) -> Resu
     }
     let mut order = connection.prepare_cached(ORDER)?;
     for key in &keys.orders {
-        loaded.orders.push(order.exists(params![key.parking_order, key.park.0, key.pay_type])?);
+        let mut is_taken = |order_no: &str| order.exists(params![order_no, key.park.0, key.pay_type]);
+        let redacted = || digest(key.park, key.parking_order);
+        loaded.orders.push(is_taken(key.parking_order)? || redacted().map_or(Ok(false), |digest| is_taken(&digest))?);
     }
     for key in &keys.parks {
         loaded.parks.push(load_space(connection, key)?);
@@ -249,9 +266,25 @@ fn load(connection: &Connection, arrivals: &[&Arrival], keys: &Keys<'_>) -> Resu
 fn load_standing(
     standing: &mut rusqlite::CachedStatement<'_>,
     key: &RecordKey<'_>,
+    digest: &KeyDigest<'_>,
 ) -> Result<StandingRecords, StoreError> {
     let mut found = StandingRecords::default();
-    let mut rows = standing.query(params![key.key, key.park.0])?;
+    load_under(standing, key.park, key.key, &mut found)?;
+    if let Some(digest) = digest(key.park, key.key) {
+        found.by_digest = load_under(standing, key.park, &digest, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// Did anything stand there?
+fn load_under(
+    standing: &mut rusqlite::CachedStatement<'_>,
+    park: ParkId,
+    key: &str,
+    found: &mut StandingRecords,
+) -> Result<bool, StoreError> {
+    let mut any = false;
+    let mut rows = standing.query(params![key, park.0])?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(1)?;
         let refused: Option<String> = row.get(4)?;
@@ -259,21 +292,29 @@ fn load_standing(
             record: RecordRef::Stored(RecordId(id)),
             digest: Digest(row.get(2)?),
             seqno: seqno(row, 3)?,
-            refused_orders: refused.map(|text| serde_json::from_str(&text).unwrap_or_default()).unwrap_or_default(),
+            refused_orders: refused_orders(refused.as_deref()),
             conflicts: Vec::new(),
         };
         found.set(kind_of(row.get(0)?), record);
+        any = true;
     }
-    Ok(found)
+    Ok(any)
 }
 
-fn load_left_by_update(connection: &Connection, keys: &Keys<'_>, loaded: &mut Loaded) -> Result<(), StoreError> {
+fn load_left_by_update(
+    connection: &Connection,
+    keys: &Keys<'_>,
+    loaded: &mut Loaded,
+    digest: &KeyDigest<'_>,
+) -> Result<(), StoreError> {
     let mut left = connection.prepare_cached(LEFT_BY_UPDATE)?;
     for (key, found) in keys.records.iter().zip(&mut loaded.records) {
-        let mut rows = left.query(params![key.key, key.park.0])?;
-        if let Some(row) = rows.next()? {
-            let params: String = row.get(3)?;
-            found.left_by_update = Some(left_by_update(row.get(0)?, row.get(1)?, row.get(2)?, &params)?);
+        for serial in [Some(key.key.to_owned()), digest(key.park, key.key)].into_iter().flatten() {
+            let mut rows = left.query(params![serial, key.park.0])?;
+            if let Some(row) = rows.next()? {
+                let params: String = row.get(3)?;
+                found.left_by_update = Some(left_by_update(row.get(0)?, row.get(1)?, row.get(2)?, &params)?);
+            }
         }
     }
     Ok(())

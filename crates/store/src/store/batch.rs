@@ -6,7 +6,7 @@
 //! where the same push stands already: what it may belong to is looked up in the same transaction, with every epoch of its
 //! park locked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use parkgate_ledger::epoch::{AboutStay, Epoch, RelatedRecord, records_key, records_key_about};
 use parkgate_ledger::fanout::{NewDelivery, Published, Subscription, fan_out};
@@ -29,6 +29,8 @@ pub(crate) struct Routing {
     /// Whose each epoch's key is.
     parks: HashMap<ParkId, ParkId>,
     subscriptions: Vec<Subscription>,
+    /// Parks some of whose records stand under digests of their keys.
+    digests: HashSet<ParkId>,
 }
 
 impl Routing {
@@ -41,6 +43,9 @@ impl Routing {
             routing.epochs.insert(ParkId(park), epochs);
         }
         routing.subscriptions = subscriptions(transaction)?;
+        for row in transaction.query("SELECT id FROM parks WHERE keeps_digests", &[])? {
+            routing.digests.insert(ParkId(row.int(0)?));
+        }
         Ok(routing)
     }
 
@@ -52,6 +57,11 @@ impl Routing {
     /// Whose records stand under this key.
     pub(crate) fn park_of(&self, key: ParkId) -> ParkId {
         self.parks.get(&key).copied().unwrap_or(key)
+    }
+
+    /// May records stand under digests of their keys there?
+    pub(crate) fn keeps_digests(&self, key: ParkId) -> bool {
+        !self.digests.is_empty() && self.digests.contains(&self.park_of(key))
     }
 
     /// The park of a release or an update, and its epochs, the newest first; none for nearly all parks.
@@ -165,15 +175,20 @@ impl RelatedRecords {
         transaction: &mut dyn Transaction,
         epochs: &[ParkId],
         batch: &[Entry],
+        digest: impl Fn(&str) -> String,
     ) -> Result<RelatedRecords, StoreError> {
         let about = batch.iter().map(|entry| &entry.arrival).filter(|arrival| arrival.own_key.is_some());
         let mut keys: Vec<&str> = about.flat_map(|arrival| [arrival.key(), &arrival.parking_serial]).collect();
         keys.sort_unstable();
         keys.dedup();
-        let keys = Value::Keys(keys.into_iter().map(str::to_owned).collect());
+        // As they are, and as what was redacted stands under them.
+        let digests: HashMap<String, &str> = keys.iter().map(|key| (digest(key), *key)).collect();
+        let plain = keys.iter().map(|key| (*key).to_owned());
+        let keys = Value::Keys(plain.chain(digests.keys().cloned()).collect());
         let mut found = RelatedRecords { is_loaded: true, ..RelatedRecords::default() };
         for row in transaction.query(RELATED, &[epochs.iter().map(|epoch| epoch.0).collect(), keys])? {
             let (epoch, kind, name) = (ParkId(row.int(0)?), kind_of(row.int(1)?), row.text(3)?);
+            let name = digests.get(&name).map_or(name, |plain| (*plain).to_owned());
             if row.bool(2)? {
                 found.halves.entry(name).or_default().push((epoch, UnixMillis(row.int(4)?)));
             } else {

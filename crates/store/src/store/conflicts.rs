@@ -42,7 +42,7 @@ pub(crate) fn page(
 fn search(filter: &ConflictFilter, below: i64, end: i64, limit: usize) -> SearchStatement {
     let mut search = SearchStatement::new(&format!(
         "SELECT r.id, r.conflict_with, r.park_id, p.park_uuid, {{serial r}}, r.digest, r.original FROM {} \
-         WHERE r.conflict_with IS NOT NULL",
+         WHERE r.conflict_with IS NOT NULL AND coalesce(r.redacted, 0) < 2",
         RECORDS_OF_PARKS.replacen("records r", "records r {sqlite INDEXED BY records_conflicts_by_id}", 1)
     ));
     search.with(" AND r.id < $?", below);

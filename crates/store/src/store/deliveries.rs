@@ -14,7 +14,7 @@ use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::delivery::{Claim, Delivery, DeliveryFilter, DeliveryId, Due, REPLAYED_AT_ONCE, Settled};
 use crate::listing::{DELIVERIES_PAGE, Page};
-use crate::stored::{kind_code, kind_of};
+use crate::stored::{key_digest, kind_code, kind_of};
 
 /// A delivery with its name.
 #[derive(Debug, Clone)]
@@ -393,7 +393,7 @@ pub(crate) fn oldest(backend: &dyn Backend, subscriber: i64) -> Result<Option<i6
 
 const DELIVERY_OF: &str = "SELECT d.record_id, d.attempts, d.since FROM records r \
     JOIN deliveries d ON d.park_id = r.park_id AND d.subscriber_id = $1 AND d.record_id = r.id \
-    WHERE r.park_id = $2 AND r.parking_serial = $3 AND r.kind = $4 AND r.conflict_with IS NULL";
+    WHERE r.park_id = $2 AND r.parking_serial {in $3} AND r.kind = $4 AND r.conflict_with IS NULL";
 
 pub(crate) fn delivery_of(
     backend: &dyn Backend,
@@ -402,7 +402,9 @@ pub(crate) fn delivery_of(
     key: &str,
     kind: PushKind,
 ) -> Result<Option<Due>, StoreError> {
-    let values = [subscriber.into(), park.0.into(), Value::key(key), kind_code(kind).into()];
+    // It may stand under its digest, as its stay does.
+    let keys = Value::Keys(vec![key.to_owned(), key_digest(&backend.keys().content_key, key)]);
+    let values = [subscriber.into(), park.0.into(), keys, kind_code(kind).into()];
     let row = backend.transaction(Access::ReadKeys, |transaction| transaction.query_opt(DELIVERY_OF, &values))?;
     let Some(row) = row else { return Ok(None) };
     let id = DeliveryId { subscriber, record: row.int(0)? };

@@ -64,6 +64,10 @@ const ADD: &str = "INSERT INTO park_epochs (id, park_id, entered_from) VALUES ($
 const COPY_SPACE: &str = "INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted) \
     SELECT $1::bigint, total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = $2";
 
+/// What is gone of its records is gone of those that go over, too.
+const COPY_PROGRESS: &str = "INSERT INTO retention_progress (park_id, kind, up_to) \
+    SELECT $1::bigint, kind, up_to FROM retention_progress WHERE park_id = $2";
+
 /// Begins a new epoch. Whoever records for the park meanwhile has committed before it begins, or sees it.
 pub(crate) fn begin(backend: &dyn Backend, park: ParkId, entered_from: UnixMillis) -> Result<Epoch, StoreError> {
     backend.transaction(Access::WriteOnce, |transaction| {
@@ -75,6 +79,7 @@ pub(crate) fn begin(backend: &dyn Backend, park: ParkId, entered_from: UnixMilli
         lock_parks(transaction, std::iter::once(park.0).chain(known.iter().map(|epoch| epoch.records.0)).collect())?;
         transaction.execute(ADD, &[records.0.into(), park.0.into(), entered_from.0.into()])?;
         transaction.execute(COPY_SPACE, &[records.0.into(), before.0.into()])?;
+        transaction.execute(COPY_PROGRESS, &[records.0.into(), before.0.into()])?;
         Ok(Epoch { records, entered_from })
     })
 }

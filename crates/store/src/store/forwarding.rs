@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use parkgate_ledger::fanout::{Published, SubscriberId, Subscription, wants};
 use parkgate_ledger::{ParkId, Space};
-use parkgate_text::texts;
 use parkgate_wire::{KindSet, PushKind, Secret, UnixMillis};
 
 use super::records::{COLUMN_COUNT, COLUMNS, pictures, record, spaces};
@@ -18,7 +17,7 @@ use crate::delivery::{
 };
 use crate::images::Picture;
 use crate::listing::{self, Page, Take};
-use crate::stored::{kind_of, original_of};
+use crate::stored::{GONE, kind_of, original_of};
 use parkgate_seal::Seal;
 
 /// What forwarding asks.
@@ -271,7 +270,7 @@ fn outgoing(backend: &dyn Backend, seal: &Seal, due: Vec<Due>) -> Result<Claimed
     }
     for due in due {
         let Some(row) = found.get(&due.id.record) else {
-            claimed.unreadable.push((due, texts().answers.gone.into()));
+            claimed.unreadable.push((due, GONE.into()));
             continue;
         };
         let space = spaces.get(&row.int(COLUMN_COUNT + 6)?).copied().unwrap_or_default();
@@ -310,7 +309,7 @@ fn one(seal: &Seal, row: &Row, due: Due, pictures: Vec<Picture>, space: Space) -
 /// By the time, not along the numbers from the oldest on.
 const REPLAY_RANGE: &str = "SELECT min(id + 0), max(id + 0) FROM records WHERE received_at >= $1";
 const REPLAY_PAGE: &str = "SELECT r.park_id, r.id, r.kind, r.conflict_with IS NOT NULL, coalesce(e.park_id, r.park_id), \
-    r.received_at FROM records r LEFT JOIN park_epochs e ON e.id = r.park_id WHERE r.id >= $1 AND r.id <= $2 \
+    r.received_at FROM records r LEFT JOIN park_epochs e ON e.id = r.park_id WHERE r.id >= $1 AND r.id <= $2 AND r.redacted IS NULL \
     {postgres AND NOT EXISTS (SELECT 1 FROM months m WHERE m.stripped_at IS NOT NULL AND (r.id >> 40 = m.number \
     OR r.id >> 40 < m.number AND m.number = (SELECT min(number) FROM months)))} \
     ORDER BY r.id LIMIT $3";

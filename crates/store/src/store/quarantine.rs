@@ -265,6 +265,18 @@ fn release_some(transaction: &mut dyn Transaction, ids: &[i64]) -> Result<usize,
     Ok(gone.len())
 }
 
+/// Takes out some pushes of these parks that came before then; how many.
+pub(crate) fn release_due(backend: &dyn Backend, parks: &[ParkId], received_before: i64) -> Result<usize, StoreError> {
+    let older = "SELECT id FROM quarantine WHERE park_id {in $1} AND received_at < $2 ORDER BY received_at LIMIT $3";
+    let parks: Value = parks.iter().map(|park| park.0).collect();
+    let values = [parks, received_before.into(), RELEASED_AT_ONCE.into()];
+    backend.transaction(Access::Write, |transaction| {
+        let rows = transaction.query(older, &values)?;
+        let ids = rows.iter().map(|row| row.int(0)).collect::<Result<Vec<_>, _>>()?;
+        if ids.is_empty() { Ok(0) } else { release_some(transaction, &ids) }
+    })
+}
+
 /// Some at a time, so that whoever adds waits for a moment only.
 pub(crate) fn release_before(backend: &dyn Backend, received_before: i64) -> Result<usize, StoreError> {
     let older = "SELECT id FROM quarantine WHERE received_at < $1 ORDER BY received_at LIMIT $2";

@@ -58,6 +58,14 @@ pub(super) fn first_since(t: &mut dyn Transaction, received_from: i64) -> Result
     Ok(low)
 }
 
+/// The last record that was surely received before then; 0 if there is none.
+pub(super) fn last_before(t: &mut dyn Transaction, received_before: i64) -> Result<i64, StoreError> {
+    let first = first_since(t, received_before)?;
+    let row = t.query_opt("SELECT received_at FROM records WHERE id = $1", &[first.into()])?;
+    let is_before = row.map_or(Ok(false), |row| Ok::<_, StoreError>(row.int(0)? < received_before))?;
+    Ok(if is_before { first } else { first.saturating_sub(1) })
+}
+
 /// A statement put together of conditions as they are asked for.
 pub(super) struct SearchStatement {
     sql: String,

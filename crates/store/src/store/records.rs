@@ -16,9 +16,9 @@ use parkgate_seal::Seal;
 
 /// Read by [`record`].
 pub(super) const COLUMNS: &str = "r.id, r.kind, r.enter_time, r.event_time, r.plate, r.seqno, r.received_at, \
-    r.variant, r.params, r.personal, r.park_id";
+    r.variant, r.params, r.personal, r.park_id, r.redacted";
 /// How many these are.
-pub(super) const COLUMN_COUNT: usize = 11;
+pub(super) const COLUMN_COUNT: usize = 12;
 
 /// A record of a serial, its pictures not yet with it.
 pub(super) fn record(row: &Row, seal: &Seal, parking_serial: &str) -> Result<StoredRecord, StoreError> {
@@ -44,6 +44,7 @@ pub(super) fn unopened(row: &Row) -> Result<StoredRecord, StoreError> {
             variant: u8::try_from(row.int(7)?).unwrap_or_default(),
             params: object(row.text(8)?.as_bytes())?,
             pictures: Vec::new(),
+            is_redacted: row.opt_int(11)?.is_some(),
         },
     })
 }

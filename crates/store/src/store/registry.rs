@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use parkgate_ledger::ParkId;
 use parkgate_ledger::epoch::Epoch;
+use parkgate_ledger::retention::{ParkRetention, RetentionKind};
 use parkgate_wire::UnixMillis;
 
+use super::record_pages::newest;
 use crate::StoreError;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
@@ -36,7 +38,7 @@ pub(super) fn named(name: &str) -> impl Fn(StoreError) -> StoreError {
 
 const PARKS: &str = "SELECT id, park_uuid, merchant, name, secret, enabled, strict, http_200_always, \
     total_parking_space, allow, old_secret, old_secret_until, old_secret_used_at, require_sign, refuse_when_full, \
-    plates_version FROM parks \
+    plates_version, keep FROM parks \
     ORDER BY name, park_uuid";
 
 pub(crate) fn parks(backend: &dyn Backend, seal: &Seal) -> Result<Vec<Park>, StoreError> {
@@ -81,9 +83,17 @@ fn park(row: &Row, seal: &Seal, epochs: &mut HashMap<i64, Vec<Epoch>>) -> Result
         require_sign: row.bool(13)?,
         refuse_when_full: row.bool(14)?,
         plates_version: row.int(15)?,
+        keep: kept(&row.text(16)?)?,
         epochs: epochs.remove(&id).unwrap_or_default(),
         park_uuid,
     })
+}
+
+fn kept(text: &str) -> Result<ParkRetention, StoreError> {
+    if text.is_empty() {
+        return Ok(ParkRetention::default());
+    }
+    ParkRetention::default().changed(text).map_err(|error| StoreError::Broken(format!("retention: {error}")))
 }
 
 /// Notes when pushes last came with a rotated secret; a later time stands.
@@ -136,16 +146,26 @@ pub(crate) fn add_park(backend: &dyn Backend, seal: &Seal, park: &NewPark) -> Re
     ];
     let added = backend.transaction(Access::WriteOnce, |transaction| {
         transaction.execute(add, &values)?;
+        // Nothing of it was recorded before, so nothing before is to be looked at.
+        let newest = newest(transaction)?;
+        for kind in RetentionKind::ALL {
+            transaction.execute(BEGIN_PROGRESS, &[(&park.park_uuid).into(), (kind as i64).into(), newest.into()])?;
+        }
         changed(transaction)
     });
     added.map_err(named(&park.park_uuid))
 }
+
+/// See `retention_progress`.
+const BEGIN_PROGRESS: &str = "INSERT INTO retention_progress (park_id, kind, up_to) \
+    SELECT id, $2::bigint, $3::bigint FROM parks WHERE park_uuid = $1 ON CONFLICT DO NOTHING";
 
 const CHANGE: &str = "UPDATE parks SET secret = coalesce($2, secret), name = coalesce($3, name), \
     merchant = nullif(coalesce($4, merchant), ''), enabled = coalesce($5, enabled), strict = coalesce($6, strict), \
     http_200_always = coalesce($7, http_200_always), \
     total_parking_space = nullif(coalesce($8, total_parking_space), 0), allow = coalesce($9, allow), \
     require_sign = coalesce($10, require_sign), refuse_when_full = coalesce($12, refuse_when_full), \
+    keep = coalesce($13, keep), \
     old_secret = CASE WHEN $2::bytea IS NULL THEN old_secret ELSE secret END, \
     old_secret_until = CASE WHEN $2::bytea IS NULL THEN old_secret_until ELSE $11 END, \
     old_secret_used_at = CASE WHEN $2::bytea IS NULL THEN old_secret_used_at END \
@@ -160,7 +180,7 @@ pub(crate) fn change_park(
     let place = park_place(park_uuid);
     let secret = change.secret.as_ref().map(|secret| seal.seal(secret.expose().as_bytes(), &place)).transpose()?;
     let allow = change.allow.as_ref().map(|allow| serde_json::to_string(allow).unwrap_or_default());
-    let values: [Value; 12] = [
+    let values: [Value; 13] = [
         park_uuid.into(),
         secret.into(),
         change.name.as_ref().into(),
@@ -173,6 +193,7 @@ pub(crate) fn change_park(
         change.require_sign.into(),
         change.old_secret_until.into(),
         change.refuse_when_full.into(),
+        change.keep.map(|keep| keep.to_string()).into(),
     ];
     let done = backend.transaction(Access::WriteOnce, |transaction| {
         let is_known = transaction.changes(CHANGE, &values)?;

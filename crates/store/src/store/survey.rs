@@ -17,7 +17,7 @@ fn statement() -> String {
          AND o.kind = 1 - r.kind AND o.conflict_with IS NULL), (SELECT min(u.id) FROM records u WHERE u.park_id = r.park_id \
          AND u.visit_serial = r.parking_serial AND u.counted IS NOT NULL AND u.conflict_with IS NULL)) IS NOT NULL \
          AS has_other FROM records r \
-         WHERE r.received_at >= $2 AND r.id > $3 AND r.id <= $4 \
+         WHERE coalesce(r.redacted, 0) < 2 AND r.received_at >= $2 AND r.id > $3 AND r.id <= $4 \
          AND {{sqlite r.park_id IN {KEYS_OF_PARK}}}{{postgres {OF_KEY}}} ORDER BY {{postgres r.park_id,}} r.id LIMIT $5\
          {{postgres ) AS v ORDER BY v.id LIMIT $5}}"
     )

@@ -8,10 +8,10 @@ use parkgate_ledger::visit::{SerialRecords, VisitRecords};
 use super::record_pages::{KEYS_OF_PARK, OF_KEY, RECORDS_OF_PARKS, SearchStatement, end_below, first_since, newest};
 use super::records::{COLUMN_COUNT, COLUMNS, keys_of, pictures, record};
 use crate::StoreError;
-use crate::backend::{Access, Backend, Row, Transaction, Value};
+use crate::backend::{Access, Backend, Row, StoreKeys, Transaction, Value};
 use crate::listing::{LOOKED_AT_FOR_A_PAGE, PAGE, Page};
 use crate::query::{Conflict, TakenPayment, Visit, VisitCursor, VisitFilter};
-use crate::stored::{StoredRecord, differing, listed_payments, visit_of, visits_of_serial};
+use crate::stored::{StoredRecord, differing, key_digest, listed_payments, visit_of, visits_of_serial};
 use parkgate_seal::Seal;
 
 /// A visit, and under what its records stand.
@@ -37,36 +37,43 @@ fn all(records: &SerialRecords<StoredRecord>) -> impl Iterator<Item = &StoredRec
     records.enter.iter().chain(&records.leave).chain(&records.releases).chain(&records.updates)
 }
 
+/// Of a stay that is gone only what a repeat is known by is left.
+const SHOWN: &str = "coalesce(r.redacted, 0) < 2";
+
 const NEWEST_EPOCH_FIRST: &str = "SELECT e.id, e.entered_from FROM park_epochs e JOIN parks p ON p.id = e.park_id \
     WHERE p.park_uuid = $1 UNION ALL SELECT id, NULL FROM parks WHERE park_uuid = $1 ORDER BY 2 DESC NULLS LAST";
 
 /// The visits under a serial, those of the newest epoch first.
 pub(crate) fn of_serial(
     backend: &dyn Backend,
-    seal: &Seal,
+    keys: &StoreKeys,
     park_uuid: &str,
     serial: &str,
 ) -> Result<Vec<Visit>, StoreError> {
     let of_visit = format!(
         "SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.parking_serial = $2 AND r.conflict_with IS NULL \
-         AND r.visit_serial IS NULL UNION ALL \
-         SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.visit_serial = $2 AND r.conflict_with IS NULL"
+         AND r.visit_serial IS NULL AND {SHOWN} UNION ALL \
+         SELECT {COLUMNS} FROM records r WHERE r.park_id = $1 AND r.visit_serial = $2 AND r.conflict_with IS NULL AND {SHOWN}"
     );
+    // Its serial may have been redacted.
+    let redacted = key_digest(&keys.content_key, serial);
     backend.transaction(Access::ReadLong, |transaction| {
         let mut chosen = Vec::new();
         for row in transaction.query(NEWEST_EPOCH_FIRST, &[park_uuid.into()])? {
             let park = ParkId(row.int(0)?);
-            let rows = transaction.query(&of_visit, &[park.0.into(), Value::key(serial)])?;
-            let found = rows.iter().map(|row| record(row, seal, serial)).collect::<Result<_, _>>()?;
-            let (park_uuid, serial) = (park_uuid.to_owned(), serial.to_owned());
-            chosen.extend(visits_of_serial(found).into_iter().map(|visit| Chosen {
-                park,
-                park_uuid: park_uuid.clone(),
-                serial: serial.clone(),
-                visit,
-            }));
+            for serial in [serial, &redacted] {
+                let rows = transaction.query(&of_visit, &[park.0.into(), Value::key(serial)])?;
+                let found = rows.iter().map(|row| record(row, &keys.seal, serial)).collect::<Result<_, _>>()?;
+                let (park_uuid, serial) = (park_uuid.to_owned(), serial.to_owned());
+                chosen.extend(visits_of_serial(found).into_iter().map(|visit| Chosen {
+                    park,
+                    park_uuid: park_uuid.clone(),
+                    serial: serial.clone(),
+                    visit,
+                }));
+            }
         }
-        visits_of(transaction, seal, chosen)
+        visits_of(transaction, &keys.seal, chosen)
     })
 }
 
@@ -130,7 +137,7 @@ fn about(condition: &str) -> String {
 /// Of a release or an update whose enter and leave never came, the newest stands for the visit.
 const STANDS_ALONE: &str = "r.visit_serial IS NOT NULL AND (SELECT min(h.id) FROM records h \
     WHERE h.park_id = r.park_id AND h.parking_serial = r.visit_serial AND h.visit_serial IS NULL \
-    AND h.conflict_with IS NULL AND h.id <= $?) IS NULL";
+    AND h.conflict_with IS NULL AND h.id <= $? AND coalesce(h.redacted, 0) < 2) IS NULL";
 
 /// A visit stands where the newer of its enter and its leave stands. SQLite passes by the records of the page. In PostgreSQL each search
 /// walks an index from its newest entry down: of a park each of its epochs' own (one list over them all would be
@@ -165,7 +172,8 @@ fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> S
     }
     search.with(&left_join(&other_half("r"), "o.id <= $?"), cursor.newest);
     let newest_alone = about("u.id > r.id AND u.id <= $?");
-    search.push(" WHERE r.conflict_with IS NULL AND (r.visit_serial IS NULL AND (o.id IS NULL OR o.id < r.id)");
+    search.push(&format!(" WHERE r.conflict_with IS NULL AND {SHOWN}"));
+    search.push(" AND (r.visit_serial IS NULL AND (o.id IS NULL OR o.id < r.id)");
     search.with(&format!(" OR {STANDS_ALONE} AND {newest_alone} IS NULL)"), cursor.newest);
     if filter.park_uuid.is_some() {
         search.push(&format!(" AND {{sqlite p.park_uuid = $1}}{{postgres {OF_KEY}}}"));
@@ -196,9 +204,9 @@ fn search(filter: &VisitFilter, cursor: VisitCursor, low: i64, rows: usize) -> S
 
 const NAMED: &str = "FROM {keys $1 $2} AS k {step records n: {postgres n.park_id = k.park_id AND} n.id = k.record_id}";
 const HALVES: &str = "{step records r: r.park_id = n.park_id AND r.parking_serial = coalesce(n.visit_serial, n.parking_serial) \
-    AND r.visit_serial IS NULL AND r.conflict_with IS NULL}";
+    AND r.visit_serial IS NULL AND r.conflict_with IS NULL AND coalesce(r.redacted, 0) < 2}";
 const ABOUT: &str = "{step records r: r.park_id = n.park_id AND r.visit_serial = coalesce(n.visit_serial, n.parking_serial) \
-    AND r.conflict_with IS NULL}";
+    AND r.conflict_with IS NULL AND coalesce(r.redacted, 0) < 2}";
 
 /// The visits whose records these rows name: park, its `park_uuid`, serial and record. One whose enter and leave are only
 /// known by an update to be one visit is named by both: it stands where the newer one does.
@@ -277,7 +285,7 @@ fn visits_of(
 
 const IGNORED: &str = "FROM {keys $1 $2} AS k \
     {step records s: {postgres s.park_id = k.park_id AND} s.id = k.record_id} \
-    {step records r: {postgres r.park_id = s.park_id AND r.parking_serial = s.parking_serial AND} r.conflict_with = s.id} \
+    {step records r: {postgres r.park_id = s.park_id AND r.parking_serial = s.parking_serial AND} r.conflict_with = s.id AND coalesce(r.redacted, 0) < 2} \
     ORDER BY r.id";
 
 /// By the record that has their serial, in the order they came.

@@ -99,8 +99,9 @@ fn a_node_that_finds_a_table_busy_is_patient_at_its_start() {
     let (_one, two, url, _nodes) = two_nodes(&cluster);
     // As it was before the newest migration, and a table in use.
     let before = "ALTER TABLE records DROP COLUMN visit_serial; ALTER TABLE parks DROP COLUMN refuse_when_full, \
-        DROP COLUMN plates_version; \
-        ALTER TABLE subscribers DROP COLUMN releases, DROP COLUMN updates; DROP TABLE park_plates, passed_calls; \
+        DROP COLUMN plates_version, DROP COLUMN keep, DROP COLUMN keeps_digests; \
+        ALTER TABLE records DROP COLUMN redacted; DROP TABLE retention_progress; \
+        ALTER TABLE subscribers DROP COLUMN releases, DROP COLUMN updates; DROP TABLE park_plates, passed_calls, audit; \
         UPDATE parkgate_schema SET version = 7";
     cluster.sql(&url, before);
     hold(&cluster, &url, "LOCK TABLE records IN ROW EXCLUSIVE MODE");
@@ -116,5 +117,5 @@ fn a_node_that_finds_a_table_busy_is_patient_at_its_start() {
         cluster.sql(&url, LET_GO);
         opens.join().unwrap().unwrap();
     });
-    assert_eq!(cluster.sql(&url, "SELECT version FROM parkgate_schema"), "8");
+    assert_eq!(cluster.sql(&url, "SELECT version FROM parkgate_schema"), "10");
 }

@@ -39,6 +39,7 @@ mod postgres;
 mod push;
 mod recorder;
 mod registry;
+mod retention;
 mod searches;
 mod sqlite;
 mod turns;

@@ -12,10 +12,10 @@ use serde_json::Value;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::push::{on_sqlite, opened, store};
-use crate::{audit, calls, conformance, epochs, forwarding, listing, plates, registry};
+use crate::{audit, calls, conformance, epochs, forwarding, listing, plates, registry, retention};
 
 /// As large as an installation is, not as old.
-const SMALL: [&str; 15] = [
+const SMALL: [&str; 16] = [
     "CONSTANT",
     "app_parks",
     "apps",
@@ -27,6 +27,7 @@ const SMALL: [&str; 15] = [
     "pragma_user_version",
     "quarantine_use",
     "registry_version",
+    "retention_progress",
     "spaces",
     "sqlite_sequence",
     "subscriber_parks",
@@ -70,6 +71,7 @@ fn promises() -> impl Iterator<Item = &'static fn(&Store)> {
         epochs::PROMISES,
         plates::PROMISES,
         registry::PROMISES,
+        retention::PROMISES,
     ]
     .into_iter()
     .flatten()

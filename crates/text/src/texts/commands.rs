@@ -14,6 +14,8 @@ texts! {
         subscriber: "订阅方: 接收每条记录的平台", "Platforms that receive each record";
         delivery: "投递: 待发的和已放弃的", "What is still to be delivered, and what was given up";
         moving: "迁移: 把全部数据连同图片移到另一个存储", "Move everything to another store, pictures too";
+        forget: "删除一个车牌的全部个人信息", "Forget everything that is kept about a plate";
+        person: "导出一个车牌的全部信息 (查阅复制权)", "Copy everything that is kept about a plate";
         month: "按月分区 (PostgreSQL): 旧月份可整表删除", "Records in a partition a month (PostgreSQL): old ones go by dropping a table";
         explain: "签名诊断: 签名为何不符", "The sign doctor: why a signature does not match";
         sign: "计算签名: 待签字符串及其签名", "The canonical string and its sign";

@@ -39,6 +39,7 @@ async fn running() -> Running {
         limits: Limits::default(),
         forward: Forward::default(),
         before: BeforeSettings::default(),
+        retention: Default::default(),
         mode: Mode::Record,
     };
     let gate = Gate::open(settings, Arc::clone(&store), images).unwrap();

@@ -17,6 +17,7 @@ fn outgoing(kind: PushKind, params: Value) -> Outgoing {
         enter_time: UnixMillis(1_624_874_732_253),
         event_time: UnixMillis(1_624_937_505_093),
         record: RecordView {
+            is_redacted: false,
             kind,
             seqno: Seqno(1),
             received_at: 1_624_937_506_000,
