@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use parkgate_client::{Denial, Draft, Outcome, now};
+use parkgate_text::texts;
 use parkgate_wire::{PushKind, UnixMillis};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -63,11 +64,11 @@ async fn line(url: &str) -> Result<Vec<CheckResult>, Vec<CheckResult>> {
     let addresses: Vec<_> = match timeout(WITHIN, lookup_host((host.as_str(), port))).await {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => {
-            let message = format!("域名`{host}`无法解析: 检查 [platform] url 与本机DNS (cannot be resolved: {error})");
+            let message = (texts().agent_half.cannot_resolve)(&host, &error.to_string());
             return stopped(results, "dns", message);
         }
         Err(_) => {
-            let message = format!("域名`{host}`解析超时: 检查本机DNS (no answer from the name server)");
+            let message = (texts().agent_half.resolving_timed_out)(&host);
             return stopped(results, "dns", message);
         }
     };
@@ -76,11 +77,11 @@ async fn line(url: &str) -> Result<Vec<CheckResult>, Vec<CheckResult>> {
     match timeout(WITHIN, TcpStream::connect(addresses.as_slice())).await {
         Ok(Ok(_)) => results.push(passed("line", format!("{host}:{port}"))),
         Ok(Err(error)) => {
-            let message = format!("{host}:{port} 连不上: 检查地址、端口与防火墙 (cannot connect: {error})");
+            let message = (texts().agent_half.cannot_connect)(&format!("{host}:{port}"), &error.to_string());
             return stopped(results, "line", message);
         }
         Err(_) => {
-            let message = format!("{host}:{port} 连接超时: 检查防火墙与代理 (no answer within {}s)", WITHIN.as_secs());
+            let message = (texts().agent_half.connecting_timed_out)(&format!("{host}:{port}"), WITHIN.as_secs());
             return stopped(results, "line", message);
         }
     }
@@ -114,20 +115,19 @@ fn found(outcome: Outcome) -> Vec<CheckResult> {
     match outcome {
         Outcome::TryLater { reason, .. }
         | Outcome::TooLarge { reason }
-        | Outcome::Denied { denial: Denial::Blocked, reason, .. } => vec![failed(
-            "platform",
-            format!("不是本协议的应答: 检查 [platform] url (no reply of the protocol from this address: {reason})"),
-        )],
+        | Outcome::Denied { denial: Denial::Blocked, reason, .. } => {
+            vec![failed("platform", (texts().agent_half.no_protocol)(&reason))]
+        }
         Outcome::Denied { denial: Denial::Access, reason, .. } => {
-            vec![failed("platform", format!("{reason}: 检查 park_uuid 与 app_id (the platform does not let it in)"))]
+            vec![failed("platform", (texts().agent_half.not_let_in)(&reason))]
         }
         Outcome::Denied { denial: Denial::Signature, reason, reply } => vec![
             passed("platform", format!("seqno {}", reply.map(|reply| reply.seqno).unwrap_or_default())),
-            failed("secret", format!("检查 [platform] secret (the signature is wrong): {reason}")),
+            failed("secret", (texts().agent_half.wrong_signature)(&reason)),
         ],
         Outcome::Refused(reply) => vec![
             passed("platform", format!("seqno {}", reply.seqno)),
-            passed("secret", "签名通过 (the signature is right)"),
+            passed("secret", texts().agent_half.right_signature),
         ],
         Outcome::Accepted(reply) | Outcome::AcceptedWithHint(reply) => {
             vec![passed("platform", format!("seqno {} {}", reply.seqno, reply.hint.unwrap_or_default()))]
@@ -136,13 +136,22 @@ fn found(outcome: Outcome) -> Vec<CheckResult> {
 }
 
 pub(crate) fn clock(platform: UnixMillis, here: UnixMillis) -> CheckResult {
-    let (off, zh, en) =
-        if here > platform { (here.since(platform), "快", "ahead") } else { (platform.since(here), "慢", "behind") };
+    let half = &texts().agent_half;
+    let (off, said) =
+        if here > platform { (here.since(platform), half.clock_fast) } else { (platform.since(here), half.clock_slow) };
     if off <= SKEW_MAX {
-        return passed("clock", "与平台一致 (as the platform's)");
+        return passed("clock", half.clock_right);
     }
-    let seconds = off.as_secs();
-    failed("clock", format!("本机时钟{zh}{seconds}秒: 请校时 (this clock is {seconds}s {en} of the platform's)"))
+    failed("clock", said(&span(off)))
+}
+
+/// A duration in the largest unit of which there are two.
+fn span(length: Duration) -> String {
+    let (units, seconds) = (&texts().general, length.as_secs());
+    let lengths = [(86_400, units.days), (3600, units.hours), (60, units.minutes)];
+    let found = lengths.into_iter().find(|(unit, _)| seconds >= 2 * unit);
+    let (unit, said) = found.unwrap_or((1, units.seconds));
+    said(&(seconds / unit).to_string())
 }
 
 #[cfg(test)]
@@ -153,7 +162,8 @@ mod tests {
     fn a_clock_that_is_off_is_reported_with_its_direction() {
         let found = |platform, here| clock(UnixMillis(platform), UnixMillis(here));
         assert!(found(1_000_000, 1_030_000).is_ok);
-        assert!(found(1_000_000, 1_090_000).message.contains("快90秒"));
-        assert!(found(1_090_000, 1_000_000).message.contains("90s behind"));
+        assert!(found(1_000_000, 1_090_000).message.contains("快约 90秒"));
+        assert!(found(1_090_000, 1_000_000).message.contains("慢约 90秒"));
+        assert!(found(1_000_000, 87_400_000).message.contains("快约 24小时: 请校时"));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parkgate_client::{Backoff, Client, ClientError, Credentials, parse_duration};
 use parkgate_seal::disk::{keep_from_others, make_folder, make_shared_folder, tighten};
+use parkgate_text::texts;
 use parkgate_wire::Secret;
 use serde::Deserialize;
 
@@ -210,10 +211,10 @@ impl AgentConfig {
         config.spool_picture_wait().map_err(wrong)?;
         span("[platform] timeout", &config.platform.timeout).map_err(wrong)?;
         if config.token.as_deref().is_some_and(|token| token.trim().is_empty()) {
-            return Err(wrong("token = \"\": 应有内容, 或不写 (write one, or leave it out)".into()));
+            return Err(wrong(texts().agent_half.empty_token.into()));
         }
         if config.concurrency == 0 {
-            return Err(wrong("concurrency = 0: must be at least 1".into()));
+            return Err(wrong(texts().agent_half.concurrency.into()));
         }
         Ok(config)
     }
@@ -280,7 +281,7 @@ impl AgentConfig {
                 .map_err(|error| format!("[platform] secret_file {}: {error}", path.display()))?
                 .trim_end_matches(['\r', '\n'])
                 .to_owned(),
-            _ => return Err("[platform] 应有 secret 或 secret_file 之一 (one of secret and secret_file)".into()),
+            _ => return Err(texts().agent_half.one_secret.into()),
         };
         let timeout = span("[platform] timeout", &platform.timeout)?;
         let credentials = Credentials {
@@ -297,7 +298,7 @@ impl AgentConfig {
 /// A setting that says how long; none of them may be nothing.
 fn span(name: &str, text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
-        Ok(duration) if duration.is_zero() => Err(format!("{name} = `{text}`: 应大于0 (write more than 0)")),
+        Ok(duration) if duration.is_zero() => Err((texts().agent_half.more_than_nothing)(name, text)),
         Ok(duration) => Ok(duration),
         Err(error) => Err(format!("{name} = {error}")),
     }

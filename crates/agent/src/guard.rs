@@ -15,6 +15,7 @@ use axum::response::Response;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, REFERER};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use parkgate_intake::{hosts_named, is_own_host};
+use parkgate_text::texts;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -44,27 +45,23 @@ impl Guard {
         let forbidden = |why: String| Err((StatusCode::FORBIDDEN, why));
         let host = text(headers, &HOST);
         if let Some(host) = std::iter::once(host).chain(hosts_named(uri, headers)).find(|host| !self.is_own(host)) {
-            return forbidden(format!(
-                "Host`{host}`不是本机地址: 用 127.0.0.1 或监听地址, 或在代理配置 hosts 中列出 (use 127.0.0.1 or the address it listens on, or name it in `hosts`)"
-            ));
+            return forbidden((texts().agent_half.not_this_host)(host));
         }
         let elsewhere =
             [&ORIGIN, &REFERER].into_iter().find(|name| headers.get(*name).is_some_and(|at| !is_of(at, host)));
         let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
         if elsewhere.is_some() || matches!(site, Some(b"cross-site" | b"same-site")) {
-            return forbidden("不接受其它网页的请求 (a web page of another site may not use the agent)".into());
+            return forbidden(texts().agent_half.other_site.into());
         }
         if let Some(token) = self.token
             && digest(text(headers, &AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default().trim()) != token
         {
-            let why = "缺少令牌: 请求头加 Authorization: Bearer TOKEN, 即代理配置的 token (the token of the agent's file is needed)";
+            let why = texts().agent_half.no_token;
             return Err((StatusCode::UNAUTHORIZED, why.into()));
         }
         if *method == Method::POST && !is_taken(uri.path(), text(headers, &CONTENT_TYPE)) {
             let sent = text(headers, &CONTENT_TYPE);
-            let why = format!(
-                "Content-Type`{sent}`: JSON请用 application/json, 带图片用 multipart/form-data (send JSON as application/json: curl -H 'Content-Type: application/json' -d …)"
-            );
+            let why = (texts().agent_half.content_type)(sent);
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
         Ok(())

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use http::{StatusCode, header};
 use parkgate_client::now;
 use parkgate_intake::{BodyShare, IntakeLimits, Unread};
+use parkgate_text::texts;
 use parkgate_wire::PushKind;
 use parkgate_wire::content_type::without_bom;
 use parkgate_wire::form::FormLimits;
@@ -79,9 +80,7 @@ async fn space(State(api): State<LocalApi>, body: Bytes) -> Response {
     let space: SpaceCount = match serde_json::from_slice(without_bom(&body)) {
         Ok(space) => space,
         Err(error) => {
-            let what = format!(
-                "应为 {{\"total_parking_space\": 100, \"remain_parking_space\": 10}} (send both numbers): {error}"
-            );
+            let what = (texts().agent_half.both_numbers)(&error.to_string());
             return json_response(StatusCode::BAD_REQUEST, &json!({ "error": what }));
         }
     };
@@ -177,10 +176,10 @@ impl LocalApi {
 }
 
 fn record_of_json(kind: PushKind, text: &str) -> Result<Record, String> {
-    let object: Map<String, Value> = serde_json::from_str(text)
-        .map_err(|error| format!("应为JSON对象, 或multipart (send a JSON object, or multipart): {error}"))?;
+    let object: Map<String, Value> =
+        serde_json::from_str(text).map_err(|error| (texts().agent_half.write_object)(&error.to_string()))?;
     if let Some(part) = object.keys().find(|name| name.ends_with("_file")) {
-        return Err(format!("`{part}`: 图片请用multipart上传 (send pictures by multipart)"));
+        return Err((texts().agent_half.pictures_by_multipart)(part));
     }
     Record::from_json(kind, &object)
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use parkgate_seal::disk::open_file;
+use parkgate_text::texts;
 
 /// Held while the agent runs: a folder has one sender.
 pub(crate) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
@@ -16,10 +17,9 @@ impl Lock {
         let file = open_file(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(io::Error::other(format!(
-                "{}: 已有代理在用此目录 (another agent runs on this folder)",
-                folder.display()
-            ))),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(io::Error::other((texts().agent_half.folder_taken)(&folder.display().to_string())))
+            }
             Err(std::fs::TryLockError::Error(error)) => Err(error),
         }
     }

@@ -23,6 +23,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use parkgate_seal::disk::{make_folder, open_file};
 use parkgate_seal::{KeyError, SealError};
+use parkgate_text::texts;
 use parkgate_wire::{PushKind, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -53,10 +54,10 @@ pub enum OutboxError {
     #[error("damaged on disk: {0}")]
     Damaged(String),
     /// As many records are waiting as are allowed.
-    #[error("发件箱已满: {0}条待发 (the outbox is full)")]
+    #[error("{}", (texts().agent_half.full)(*.0))]
     Full(u64),
     /// A record with this key and other content is queued or was sent.
-    #[error("{0}已有不同内容的记录 (another record has this serial or number)")]
+    #[error("{}", (texts().agent_half.taken)(.0))]
     Taken(String),
 }
 

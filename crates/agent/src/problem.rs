@@ -3,6 +3,7 @@
 use std::fmt;
 
 use parkgate_client::Denial;
+use parkgate_text::texts;
 use parkgate_wire::UnixMillis;
 
 use crate::check;
@@ -35,15 +36,9 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::Denied(Denial::Signature) => {
-                out.write_str("平台报签名错误: 检查 [platform] secret, 见 agent check; 记录都保留 (the signature is wrong: records are kept)")
-            }
-            Problem::Denied(Denial::Access) => out.write_str(
-                "平台拦截本车场: 检查 park_uuid 与 app_id, 见 agent check; 记录都保留 (the platform does not let this car park in: records are kept)",
-            ),
-            Problem::Denied(Denial::Blocked) => out.write_str(
-                "平台之前的代理或防火墙拦截, 或地址有误: 检查 [platform] url, 联系平台; 记录都保留 (blocked before the platform, or a wrong address: records are kept)",
-            ),
+            Problem::Denied(Denial::Signature) => out.write_str(texts().agent_half.denied_signature),
+            Problem::Denied(Denial::Access) => out.write_str(texts().agent_half.denied_access),
+            Problem::Denied(Denial::Blocked) => out.write_str(texts().agent_half.denied_blocked),
             Problem::Clock(message) => out.write_str(message),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use parkgate_text::texts;
 use parkgate_wire::call::TimeForm;
 use parkgate_wire::field::{CAPTURE_IMAGE, is_name};
 use parkgate_wire::push::{entry_text, own_key, payment_entries};
@@ -87,9 +88,7 @@ impl Record {
         });
         // It becomes part of a file name.
         if let Some((part, _)) = files.iter().find(|(part, _)| !is_name(part.as_bytes())) {
-            return Err(format!(
-                "`{part}`: 图片字段名应为小写字母、数字与下划线 (a picture's name is of a-z, 0-9 and _)"
-            ));
+            return Err((texts().agent_half.picture_name)(part));
         }
         let identity = Identity::of(kind, &params)?;
         if let Some(list) = params.iter_mut().find(|(name, _)| name == "payment_list") {
@@ -119,9 +118,9 @@ impl Record {
     #[must_use]
     pub fn name(&self) -> String {
         match self.kind {
-            PushKind::Enter | PushKind::Leave => format!("流水`{}`", self.parking_serial),
-            PushKind::Release => format!("流水`{}`的放行", self.parking_serial),
-            PushKind::Update => format!("变更流水`{}`", self.get("flow_no").unwrap_or_default()),
+            PushKind::Enter | PushKind::Leave => (texts().agent_half.serial)(&self.parking_serial),
+            PushKind::Release => (texts().agent_half.release_of)(&self.parking_serial),
+            PushKind::Update => (texts().agent_half.update_of)(self.get("flow_no").unwrap_or_default()),
         }
     }
 
@@ -153,7 +152,7 @@ struct Identity {
 
 impl Identity {
     fn of(kind: PushKind, params: &[(String, String)]) -> Result<Identity, String> {
-        let required = |name: &str| get(params, name).ok_or_else(|| format!("参数`{name}`未传递 ({name} is missing)"));
+        let required = |name: &str| get(params, name).ok_or_else(|| (texts().agent_half.missing)(name));
         let (mut enter_time, mut happened_at) = (None, None);
         match kind {
             PushKind::Enter | PushKind::Leave => {
@@ -180,12 +179,12 @@ fn get<'a>(params: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 fn millis(name: &str, text: &str) -> Result<UnixMillis, String> {
-    let expected = || format!("参数`{name}`应为13位毫秒时间戳, 收到`{text}` (13-digit milliseconds)");
+    let expected = || (texts().agent_half.write_millis)(name, text);
     UnixMillis::parse(text).ok_or_else(expected)
 }
 
 fn iso(name: &str, text: &str) -> Result<UnixMillis, String> {
-    let expected = || format!("参数`{name}`应为UTC时间如2023-03-27T08:00:00Z, 收到`{text}` (ISO 8601 with its zone)");
+    let expected = || (texts().agent_half.write_iso)(name, text);
     UnixMillis::parse_iso(text).ok_or_else(expected)
 }
 
@@ -198,7 +197,7 @@ fn is_hash_of_nothing(name: &str, value: &str, files: &[(String, PathBuf)]) -> b
 
 /// A platform takes each order once, so a payment without one gets an order made of its serial and position.
 fn with_orders(list: &str, parking_serial: &str) -> Result<String, String> {
-    let wrong = || "参数`payment_list`应为JSON数组 (payment_list is a JSON array of objects)".to_owned();
+    let wrong = || texts().agent_half.write_list.to_owned();
     let mut entries = payment_entries(list).map_err(|_| wrong())?;
     let mut changed = false;
     for (position, entry) in entries.iter_mut().enumerate() {

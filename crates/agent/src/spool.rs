@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use parkgate_seal::disk::make_shared_folder;
+use parkgate_text::texts;
 use parkgate_wire::content_type::without_bom;
 use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Call, PushKind};
@@ -144,12 +145,11 @@ fn go_without(parking_serial: &str, missing: &[PathBuf], outbox: &Outbox) {
 
 /// `"call"` names the call; without it, the parameters do.
 fn read(bytes: &[u8], folder: &Path) -> Result<Record, String> {
-    let text = std::str::from_utf8(without_bom(bytes))
-        .map_err(|error| format!("文件应为UTF-8编码 (the file is not UTF-8): {error}"))?;
+    let text =
+        std::str::from_utf8(without_bom(bytes)).map_err(|error| (texts().agent_half.not_utf8)(&error.to_string()))?;
     let mut object: Map<String, Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let kind = match object.remove("call").as_ref().and_then(Value::as_str) {
-        Some(call) => PushKind::named(call)
-            .ok_or_else(|| format!("call = {call}: 应为 enter、leave、release 或 update (write one of these)"))?,
+        Some(call) => PushKind::named(call).ok_or_else(|| (texts().agent_half.unknown_call)(call))?,
         // A question is no record, and lacks what an enter has.
         None => Call::meant_by(|name| object.get(name).is_some_and(says_something)).kind.unwrap_or(PushKind::Enter),
     };

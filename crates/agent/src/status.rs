@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use parkgate_text::{lang, texts};
 use parkgate_wire::UnixMillis;
 use serde_json::{Value, json};
 
@@ -74,36 +75,41 @@ pub fn metrics(counts: &Counts, now: UnixMillis) -> String {
     text
 }
 
+const STYLE: &str = "body{font:16px/1.5 system-ui,'Noto Sans CJK SC','Microsoft YaHei',sans-serif;max-width:44rem;\
+margin:2rem auto;padding:0 1rem;color:#1c2430}h1{font-size:1.3rem}table{border-collapse:collapse;width:100%}\
+td{border-top:1px solid #d8dee6;padding:.4rem .6rem;vertical-align:top;overflow-wrap:anywhere}\
+td:first-child{width:14rem;color:#5a6675}";
+
 /// The status page.
 #[must_use]
 pub fn page(counts: &Counts, letters: &[DeadLetter], now: UnixMillis) -> String {
-    let mut page = String::from(
-        "<!doctype html>\n<html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <meta http-equiv=\"refresh\" content=\"5\"><title>parkgate agent</title><style>body{font:16px/1.5 system-ui,\
-         'Noto Sans CJK SC','Microsoft YaHei',sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem;color:#1c2430}\
-         h1{font-size:1.3rem}table{border-collapse:collapse;width:100%}td{border-top:1px solid #d8dee6;padding:.4rem .6rem;\
-         vertical-align:top;overflow-wrap:anywhere}td:first-child{width:14rem;color:#5a6675}</style>\n\
-         <h1>车场代理 · parkgate agent</h1>\n<table>\n",
+    let half = &texts().agent_half;
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"{0}\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <meta http-equiv=\"refresh\" content=\"5\"><title>{1}</title><style>{STYLE}</style>\n\
+         <h1>{1}</h1>\n<table>\n",
+        lang().name(),
+        half.title,
     );
-    let oldest = counts.oldest.map_or_else(|| "-".into(), |oldest| format!("{}s", now.since(oldest).as_secs()));
+    let oldest = counts.oldest.map_or_else(|| "-".into(), |oldest| (half.seconds)(now.since(oldest).as_secs()));
     for (name, value) in [
-        ("待发 queued", counts.queued.to_string()),
-        ("最早 oldest", oldest),
-        ("已发 sent", counts.sent.to_string()),
-        ("上一分钟 last minute", counts.sent_last_minute.to_string()),
-        ("带提示 with a hint", counts.hinted.to_string()),
-        ("被拒 dead", counts.dead.to_string()),
-        ("暂扣 held", counts.held.to_string()),
-        ("未带图片 pictures left out", left_out(counts)),
-        ("最近提示 last hint", counts.last_hint.clone().unwrap_or_else(|| "-".into())),
-        ("最近故障 last error", counts.last_error.clone().unwrap_or_else(|| "-".into())),
-        ("待处理 to be fixed", counts.problem.clone().unwrap_or_else(|| "-".into())),
+        (half.queued, counts.queued.to_string()),
+        (half.oldest, oldest),
+        (half.sent, counts.sent.to_string()),
+        (half.last_minute, counts.sent_last_minute.to_string()),
+        (half.hinted, counts.hinted.to_string()),
+        (half.dead, counts.dead.to_string()),
+        (half.held, counts.held.to_string()),
+        (half.left_out, left_out(counts)),
+        (half.last_hint, counts.last_hint.clone().unwrap_or_else(|| "-".into())),
+        (half.last_error, counts.last_error.clone().unwrap_or_else(|| "-".into())),
+        (half.problem, counts.problem.clone().unwrap_or_else(|| "-".into())),
     ] {
         let _ = writeln!(page, "<tr><td>{name}<td>{}", escaped(&value));
     }
     page.push_str("</table>\n");
     if !letters.is_empty() {
-        page.push_str("<h1>被拒与暂扣 · Refused and held</h1>\n<table>\n");
+        let _ = writeln!(page, "<h1>{}</h1>\n<table>", half.dead_letters);
         for record in letters.iter().take(100) {
             let _ = writeln!(
                 page,
@@ -122,10 +128,7 @@ pub fn page(counts: &Counts, letters: &[DeadLetter], now: UnixMillis) -> String 
 
 /// Pictures that records went without, and why.
 fn left_out(counts: &Counts) -> String {
-    format!(
-        "{} 空间不足 no room, {} 过大 too large, {} 缺失 missing",
-        counts.pictures_dropped, counts.pictures_too_large, counts.pictures_missing
-    )
+    (texts().agent_half.pictures)(counts.pictures_dropped, counts.pictures_too_large, counts.pictures_missing)
 }
 
 fn escaped(text: &str) -> String {

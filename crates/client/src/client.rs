@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parkgate_text::texts;
 use parkgate_wire::call::BEFORE;
 use parkgate_wire::{Call, PushKind, Secret, UnixMillis, call_endpoint};
 
@@ -163,12 +164,12 @@ async fn read_answer(call: &Call, mut sent: reqwest::Response, date: Option<Unix
 /// # Errors
 /// It is no `http` or `https` URL.
 pub fn host_of(url: &str) -> Result<(String, u16), ClientError> {
-    let wrong = |what: String| ClientError::Setup(format!("{url}: {what}; write http://… or https://…"));
-    let parsed = reqwest::Url::parse(url).map_err(|error| wrong(error.to_string()))?;
+    let wrong = || ClientError::Setup((texts().answers.write_url)(url));
+    let parsed = reqwest::Url::parse(url).map_err(|_| wrong())?;
     match (parsed.scheme(), parsed.host_str(), parsed.port_or_known_default()) {
         ("http" | "https", Some(host), Some(port)) => {
             Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
         }
-        (scheme, ..) => Err(wrong(format!("`{scheme}`"))),
+        _ => Err(wrong()),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use parkgate_text::texts;
+
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 /// A hundred years. No clock goes on for ever: a time beyond its end would be none.
 const LONGEST_MS: u64 = 36_500 * 86_400_000;
@@ -10,10 +12,10 @@ const LONGEST_MS: u64 = 36_500 * 86_400_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
     /// Not a whole number with its unit.
-    #[error("`{0}` is no duration: 应写成 \"500ms\"、\"30s\" 或 \"5m\" (write \"500ms\", \"30s\" or \"5m\")")]
+    #[error("{}", (texts().general.no_duration)(.0))]
     Unreadable(String),
     /// Over a hundred years.
-    #[error("`{0}` is too long: write at most \"36500d\"")]
+    #[error("{}", (texts().general.too_long)(.0))]
     TooLong(String),
 }
 

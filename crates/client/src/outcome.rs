@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parkgate_text::texts;
 use parkgate_wire::call::ReplyStyle;
 use parkgate_wire::{Call, Reply};
 
@@ -52,16 +53,19 @@ pub enum Denial {
 impl Outcome {
     pub(crate) fn unreachable(error: &reqwest::Error) -> Outcome {
         let mut reason = match (error.is_timeout(), error.is_connect()) {
-            (true, _) => "超时无应答 (no answer in time): ".to_owned(),
-            (false, true) => "连不上平台 (cannot connect): ".to_owned(),
+            (true, _) => texts().answers.timed_out.to_owned(),
+            (false, true) => texts().answers.cannot_connect.to_owned(),
             (false, false) => String::new(),
         };
-        reason.push_str(&error.to_string());
+        let mut causes = vec![error.to_string()];
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
-            reason = format!("{reason}: {error}");
+            causes.push(error.to_string());
             cause = error.source();
         }
+        // Said already, but for what the network itself says.
+        let known = if reason.is_empty() { 0 } else { causes.len() - 1 };
+        reason.push_str(&causes.split_off(known).join(": "));
         Outcome::TryLater { reason, retry_after: None }
     }
 }
@@ -129,11 +133,8 @@ fn does_not_know(reply: &Reply) -> bool {
 /// A reply that says what the platform meant.
 fn unknown_call(call: &Call, status: u16, reply: Option<Reply>) -> Reply {
     let said = reply.as_ref().map(|reply| format!(": {} {}", reply.code, reason(reply)));
-    let hint = format!(
-        "平台没有`{}`接口: 请平台开通, 或检查平台地址 (the platform does not know this call): HTTP {status}{}",
-        call.name,
-        said.as_deref().map(str::trim_end).unwrap_or_default()
-    );
+    let said = said.as_deref().map(str::trim_end).unwrap_or_default();
+    let hint = (texts().answers.unknown_call)(call.name, status, said);
     let (seqno, data_node) = reply.map_or_else(Default::default, |reply| (reply.seqno, reply.data_node));
     Reply { code: "404".into(), message: "Not Found".into(), hint: Some(hint), seqno, data_node, path: None }
 }
@@ -148,9 +149,9 @@ fn reason(reply: &Reply) -> String {
 
 /// The answer of a proxy, a firewall or a login page.
 fn without_reply(status: u16, retry_after: Option<Duration>) -> Outcome {
-    let address =
-        if matches!(status, 300..400 | 404 | 405) { "; 检查平台地址 (is the address right?)" } else { "" };
-    let reason = format!("HTTP {status}: 不是本协议的应答 (no reply of the protocol){address}");
+    let answers = &texts().answers;
+    let address = if matches!(status, 300..400 | 404 | 405) { answers.check_address } else { "" };
+    let reason = (answers.no_reply)(status) + address;
     match status {
         _ if is_of_size(status) => Outcome::TooLarge { reason },
         400..500 if !is_of_the_line(&status.to_string()) => {

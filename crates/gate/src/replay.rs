@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parkgate_ledger::Verdict;
 use parkgate_store::{Entry, QuarantineFilter, Quarantined, Store, StoreError, StoredImage};
+use parkgate_text::texts;
 use parkgate_wire::UnixMillis;
 use parkgate_wire::field::parameter_of_part;
 use parkgate_wire::form::FormLimits;
@@ -115,7 +116,8 @@ fn outcome(verdict: Option<Result<Verdict, StoreError>>, quarantined: &Quarantin
         Some(Err(error)) => {
             tracing::error!(seqno = %quarantined.seqno, quarantined = quarantined.id, %error, "not recorded: it stays in the quarantine");
             Replayed::Stays {
-                reason: quarantined.reason.clone(), hint: format!("未能记录 (not recorded): {error}")
+                reason: quarantined.reason.clone(),
+                hint: (texts().answers.not_recorded)(&error.to_string()),
             }
         }
     }

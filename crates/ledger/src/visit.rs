@@ -72,15 +72,23 @@ impl VisitNote {
         }
     }
 
-    /// For people.
+    /// For people, in Chinese.
     #[must_use]
-    pub fn message(self) -> &'static str {
+    pub fn zh(self) -> &'static str {
         match self {
-            VisitNote::EnterTimeMismatch => {
-                "同一流水的入场与离场推送的`enter_time`不一致, 视为两条记录 (enter and leave differ in enter_time)"
-            }
-            VisitNote::LeaveWithoutEnter => "离场时没有入场记录 (the leave was recorded before any enter)",
-            VisitNote::LeaveBeforeEnter => "离场时间早于入场时间 (leave_time is before enter_time)",
+            VisitNote::EnterTimeMismatch => "同一流水的入场与离场推送的`enter_time`不一致, 视为两条记录",
+            VisitNote::LeaveWithoutEnter => "离场时没有入场记录",
+            VisitNote::LeaveBeforeEnter => "离场时间早于入场时间",
+        }
+    }
+
+    /// For people, in English.
+    #[must_use]
+    pub fn en(self) -> &'static str {
+        match self {
+            VisitNote::EnterTimeMismatch => "enter and leave differ in enter_time",
+            VisitNote::LeaveWithoutEnter => "the leave was recorded before any enter",
+            VisitNote::LeaveBeforeEnter => "leave_time is before enter_time",
         }
     }
 }

@@ -36,7 +36,8 @@ use std::sync::Arc;
 use anyhow::bail;
 use parkgate_store::moving::At;
 use parkgate_store::{MasterKey, Store};
-use parkgate_wire::Naming;
+use parkgate_text::{either, texts};
+use parkgate_wire::{Naming, PushKind};
 
 use crate::cli::{Cli, Command, StoreArgs};
 use crate::config::{State, state, state_by};
@@ -86,10 +87,7 @@ fn open(place: &StoreArgs) -> anyhow::Result<Arc<Store>> {
 fn open_by(place: &StoreArgs, config: Option<&Path>) -> anyhow::Result<Arc<Store>> {
     let state = state_by(place, config)?;
     if !state.data.is_dir() && state.url.is_none() {
-        bail!(
-            "没有数据目录 {0}: 用 --data 指定, 或先 `parkgate park add` (no data folder {0}: say --data DIR)",
-            state.data.display()
-        );
+        bail!((texts().state.no_data)(&state.data.display().to_string()));
     }
     opened(&state)
 }
@@ -105,15 +103,10 @@ fn opened(state: &State) -> anyhow::Result<Arc<Store>> {
     let was_there = key.exists();
     let store = state.open()?;
     if !was_there && key.exists() {
-        output::remark(&format!(
-            "已新建主密钥 a master key was made: {}\n  密钥和身份信息由它加密, 丢失则无法读出: 请另行备份 (secrets and ID data are sealed under it: \
-             keep a copy elsewhere)",
-            std::path::absolute(&key).unwrap_or(key).display()
-        ));
+        let path = std::path::absolute(&key).unwrap_or(key);
+        output::remark(&(texts().state.key_made)(&path.display().to_string()));
         if state.url.is_some() {
-            output::remark(
-                "  每个节点的数据目录都要有同一个文件 (every node on this database needs the same file in its data folder)",
-            );
+            output::remark(texts().state.key_of_nodes);
         }
     }
     Ok(store)
@@ -126,15 +119,24 @@ fn at(state: &State) -> At<'_> {
 
 /// Refuses an invalid name, with the rule.
 fn named(flag: &str, naming: Naming, given: &str) -> anyhow::Result<()> {
-    naming.check(given).map_err(|error| misuse(format!("{flag} {error}")))
+    naming.check(given).map_err(|error| misuse((texts().general.name_rule)(flag, &either(error.zh(), error.en()))))
 }
 
 /// `name=value` pairs as typed.
 fn pairs(params: &[String]) -> anyhow::Result<Vec<(&str, &str)>> {
     params
         .iter()
-        .map(|param| {
-            param.split_once('=').ok_or_else(|| misuse(format!("`{param}`: 参数应写成 name=value (write name=value)")))
-        })
+        .map(|param| param.split_once('=').ok_or_else(|| misuse((texts().general.write_pair)(param))))
         .collect()
+}
+
+/// A call's name for people.
+fn call_name(kind: PushKind) -> &'static str {
+    let names = &texts().general;
+    match kind {
+        PushKind::Leave => names.leave,
+        PushKind::Enter => names.enter,
+        PushKind::Release => names.release,
+        PushKind::Update => names.update,
+    }
 }

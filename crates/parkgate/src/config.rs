@@ -16,10 +16,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use parkgate_gate::{BeforeSettings, Forward, Limits};
 use parkgate_ledger::retention::RetentionDefaults;
-use parkgate_store::{NewerDatabase, PROGRAM, Store, StoreError};
+use parkgate_store::Store;
 use parkgate_text::texts;
 use parkgate_web::{TlsFiles, TrustedProxies};
 use serde::Deserialize;
@@ -78,9 +78,10 @@ impl AdminListen {
         match given {
             None => Ok(AdminListen::Default),
             Some("off") => Ok(AdminListen::Off),
-            Some(text) => text.parse().map(AdminListen::At).map_err(|_| {
-                format!("admin_listen = {text}: write an address and a port, as in {ADMIN_LISTEN}, or off")
-            }),
+            Some(text) => text
+                .parse()
+                .map(AdminListen::At)
+                .map_err(|_| (texts().state.write_admin_address)(text, &ADMIN_LISTEN.to_string())),
         }
     }
 }
@@ -106,7 +107,7 @@ impl State {
     /// For people.
     pub(crate) fn name(&self) -> String {
         match self.url {
-            None => format!("数据目录 data folder {}", self.data.display()),
+            None => (texts().state.data_folder)(&self.data.display().to_string()),
             Some(_) => format!("PostgreSQL (master.key: {})", self.data.display()),
         }
     }
@@ -114,18 +115,7 @@ impl State {
     /// Opens it, creating it on first use.
     pub(crate) fn open(&self) -> anyhow::Result<Arc<Store>> {
         let url = self.url.as_ref().map(|url| url.0.as_str());
-        parkgate_store::open(&self.data, url).map_err(in_words).with_context(|| self.name())
-    }
-}
-
-/// Why a store could not be opened, with what to do where that is known.
-fn in_words(error: StoreError) -> anyhow::Error {
-    match error {
-        StoreError::Newer(NewerDatabase { program: Some(program), .. }) => {
-            anyhow!((texts().upgrade.newer)(&program, PROGRAM))
-        }
-        StoreError::Newer(NewerDatabase { program: None, .. }) => anyhow!((texts().upgrade.newer_unknown)(PROGRAM)),
-        error => error.into(),
+        parkgate_store::open(&self.data, url).with_context(|| self.name())
     }
 }
 
@@ -152,7 +142,7 @@ impl ServeConfig {
             ImagesAt::Folder(PathBuf::new())
         });
         let listen = listen.parse().map_err(|_| {
-            wrong.push(format!("listen = {listen}: write an address and a port, as in 127.0.0.1:8080"));
+            wrong.push((texts().state.write_address)("listen", &listen, LISTEN));
         });
         let admin_listen = serve.admin_listen.clone().or(given.admin_listen);
         let admin_listen = AdminListen::read(admin_listen.as_deref()).unwrap_or_else(|what| {
@@ -209,7 +199,7 @@ fn image_place(given: Option<String>, data: &Path) -> Result<ImagesAt, String> {
         Some(url) => PathBuf::from(url.strip_prefix("file://").unwrap_or(&url)),
     };
     if folder.to_string_lossy().contains("://") {
-        return Err(format!("images = {}: a folder, or s3://BUCKET/PREFIX", folder.display()));
+        return Err((texts().state.write_images)(&folder.display().to_string()));
     }
     Ok(ImagesAt::Folder(folder))
 }
@@ -270,14 +260,14 @@ fn state_of(place: &StoreArgs, given: &Given) -> Result<State, String> {
             // Only its beginning: a password may follow.
             None => {
                 let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-                Err(format!("store = {scheme}:…: write sqlite:DIR or postgres://USER:PASSWORD@HOST/DATABASE"))
+                Err((texts().state.write_store)(scheme))
             }
         },
     }
 }
 
 fn all(wrong: &[String]) -> anyhow::Error {
-    misuse(format!("设置有误 (settings)\n  {}", wrong.join("\n  ")))
+    misuse((texts().state.settings)(&wrong.join("\n  ")))
 }
 
 type Environment = BTreeMap<String, String>;
@@ -303,7 +293,7 @@ fn file_text(file: Option<&Path>) -> anyhow::Result<Option<(PathBuf, String)>> {
             Err(error) if name == SYSTEM_FILE && error.kind() == ErrorKind::PermissionDenied => {
                 bail!((texts().config.may_not_read)(name))
             }
-            Err(error) => bail!("{name}: {error}"),
+            Err(error) => return Err(error).context(name),
         }
     }
     Ok(None)
@@ -374,7 +364,7 @@ fn variables(environment: &Environment) -> (Vec<(String, Table)>, Vec<String>) {
         if names.contains(&name.as_str()) {
             found.push((variable.clone(), one(table, Value::Table(one(&name, read(value))))));
         } else {
-            unknown.push(format!("{variable}: no such setting of [{table}]; there are {}", names.join(", ")));
+            unknown.push((texts().state.unknown_setting)(variable, table, &names.join(", ")));
         }
     }
     (found, unknown)
@@ -433,13 +423,13 @@ fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
             let what = match Given::deserialize(one.clone()) {
                 Err(error) => error.message().to_owned(),
                 Ok(given) if given.forward.has_none() || given.before.has_none() => {
-                    "must be longer than nothing".into()
+                    texts().state.longer_than_nothing.into()
                 }
-                Ok(given) if given.limits.has_none() => "must be at least 1".into(),
+                Ok(given) if given.limits.has_none() => texts().state.at_least_one.into(),
                 Ok(given) if given.limits.connections_max > Some(CONNECTIONS_MAX) => {
-                    format!("must be at most {CONNECTIONS_MAX}")
+                    (texts().state.at_most)(CONNECTIONS_MAX)
                 }
-                Ok(given) if given.limits.lanes > Some(LANES_MAX) => format!("must be at most {LANES_MAX}"),
+                Ok(given) if given.limits.lanes > Some(LANES_MAX) => (texts().state.at_most)(LANES_MAX),
                 Ok(_) => {
                     merge(&mut good, one);
                     continue;

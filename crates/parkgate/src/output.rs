@@ -1,5 +1,6 @@
 //! Output for people and scripts: data on stdout, messages on stderr.
 
+mod fault;
 mod listing;
 mod masked;
 mod sheet;
@@ -47,7 +48,7 @@ pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
 /// Says what went wrong and what to do next. If nobody reads stderr, the process waits only a moment at its end.
 pub(crate) fn complain(error: &anyhow::Error) {
     let (text, (done, is_done)) =
-        (format!("{}\n", (texts().general.error)(&format!("{error:#}"))), std::sync::mpsc::channel());
+        (format!("{}\n", (texts().general.error)(&fault::said(error))), std::sync::mpsc::channel());
     let writing = std::thread::Builder::new().spawn(move || {
         // If stderr is gone there is nobody left to report to, and the process has waited long enough.
         let _ = anstream::stderr().write_all(text.as_bytes());
@@ -267,14 +268,16 @@ pub(crate) fn time(ms: i64) -> String {
     }
 }
 
-/// A duration as people say it: `0.5s`, `12s`, `5min`, `6h`, `7d`.
+/// A duration as people say it: `0.5s`, `12s`, `5min`, `6h`, `7d` in English.
 pub(crate) fn span(ms: i64) -> String {
     let seconds = ms as f64 / 1000.0;
-    let units = [(86_400.0, "d"), (3600.0, "h"), (60.0, "min")];
+    let units = &texts().general;
+    let lengths = [(86_400.0, units.days), (3600.0, units.hours), (60.0, units.minutes)];
     // A unit is used from two of it on: 47 hours say more than 2 days.
-    let (length, unit) = units.iter().find(|(length, _)| seconds >= 2.0 * length).copied().unwrap_or((1.0, "s"));
+    let found = lengths.into_iter().find(|(length, _)| seconds >= 2.0 * length);
+    let (length, said) = found.unwrap_or((1.0, units.seconds));
     let text = format!("{:.1}", seconds / length);
-    format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+    said(text.strip_suffix(".0").unwrap_or(&text))
 }
 
 #[cfg(test)]
@@ -325,13 +328,13 @@ mod tests {
     #[test]
     fn lengths_of_time_are_said_as_people_do() {
         for (ms, text) in [
-            (0, "0s"),
-            (1_530, "1.5s"),
-            (119_000, "119s"),
-            (120_000, "2min"),
-            (6 * 3_600_000, "6h"),
-            (168 * 3_600_000, "7d"),
-            (-20_000, "-20s"),
+            (0, "0秒"),
+            (1_530, "1.5秒"),
+            (119_000, "119秒"),
+            (120_000, "2分钟"),
+            (6 * 3_600_000, "6小时"),
+            (168 * 3_600_000, "7天"),
+            (-20_000, "-20秒"),
         ] {
             assert_eq!(span(ms), text);
         }

@@ -15,6 +15,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use parkgate_agent::config::Platform;
 use parkgate_client::{Client, Credentials};
+use parkgate_text::texts;
 use parkgate_wire::Secret;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -38,11 +39,11 @@ const TICKS: u32 = 50;
 pub(crate) fn run(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<bool> {
     for (name, share) in [("--faults", args.faults), ("--pictures", args.pictures), ("--by-hand", args.by_hand)] {
         if !(0.0..=1.0).contains(&share) {
-            return Err(misuse(format!("{name} {share}: 应在0与1之间 (from 0 to 1)")));
+            return Err(misuse((texts().simulate.share)(name, share)));
         }
     }
     if args.spaces == 0 || args.concurrency == 0 {
-        return Err(misuse("--spaces, --concurrency: 至少为1 (at least 1)"));
+        return Err(misuse(texts().simulate.at_least_one));
     }
     let profile = profile(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -97,18 +98,18 @@ fn span(name: &str, text: &str) -> anyhow::Result<Duration> {
 async fn path(args: &SimulateArgs, secret: Option<Secret>) -> anyhow::Result<(Path, Option<send::OwnAgent>)> {
     match (&args.through_agent, &args.url, &args.park) {
         (None, Some(url), Some(park)) => {
-            let secret = secret.ok_or_else(|| misuse("请提供密钥 (give the secret)"))?;
+            let secret = secret.ok_or_else(|| misuse(texts().general.secret_needed))?;
             let client =
                 Client::new(url, Some(park), Credentials::of_park(secret)).map_err(|e| misuse(e.to_string()))?;
             Ok((Path::platform(client), None))
         }
         (Some(_), Some(url), Some(park)) => {
-            let secret = secret.ok_or_else(|| misuse("请提供密钥 (give the secret)"))?;
+            let secret = secret.ok_or_else(|| misuse(texts().general.secret_needed))?;
             let agent = send::OwnAgent::start(Platform::new(url, park, secret.expose())).await?;
             Ok((Path::agent(&agent.url), Some(agent)))
         }
         (Some(agent), ..) => Ok((Path::agent(agent), None)),
-        (None, ..) => Err(misuse("--url, --park: 请指定平台与车场 (say which platform and park)")),
+        (None, ..) => Err(misuse(texts().simulate.which_platform)),
     }
 }
 
@@ -174,11 +175,13 @@ fn bar(args: &SimulateArgs, profile: &TrafficProfile, until: i64) -> anyhow::Res
     }
     let (bar, style) = if until == i64::MAX {
         let count = f64::from(args.rate) * run_for(args)?.unwrap_or(RUN_FOR).as_secs_f64();
-        (ProgressBar::new(count as u64), "{bar:40} {pos} records {per_sec} {elapsed}")
+        let style = format!("{{bar:40}} {{pos}} {} {{per_sec}} {{elapsed}}", texts().simulate.records);
+        (ProgressBar::new(count as u64), style)
     } else {
-        (ProgressBar::new((until - profile.start).max(0).unsigned_abs()), "{bar:40} {percent}% {elapsed} (eta {eta})")
+        let style = format!("{{bar:40}} {{percent}}% {{elapsed}} ({})", (texts().simulate.left)("{eta}"));
+        (ProgressBar::new((until - profile.start).max(0).unsigned_abs()), style)
     };
-    bar.set_style(ProgressStyle::with_template(style)?);
+    bar.set_style(ProgressStyle::with_template(&style)?);
     Ok(bar)
 }
 

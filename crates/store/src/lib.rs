@@ -113,6 +113,9 @@ pub enum StoreError {
     /// A newer program has been at work on the database, and added what this one does not know.
     #[error(transparent)]
     Newer(#[from] NewerDatabase),
+    /// Secrets and ID data are sealed under a key that cannot be had.
+    #[error("the store cannot be opened: {0}")]
+    Key(Arc<KeyError>),
     /// Damage, or a fault of ours.
     #[error("the store is broken: {0}")]
     Broken(String),
@@ -144,6 +147,12 @@ impl From<SealError> for StoreError {
     }
 }
 
+impl From<KeyError> for StoreError {
+    fn from(error: KeyError) -> StoreError {
+        StoreError::Key(Arc::new(error))
+    }
+}
+
 impl StoreError {
     /// Will the same call succeed later, without anybody changing the program?
     #[must_use]
@@ -154,7 +163,7 @@ impl StoreError {
             | StoreError::Full(_)
             | StoreError::Away(_)
             | StoreError::Unsynced(_) => true,
-            StoreError::Exists(_) | StoreError::Newer(_) | StoreError::Broken(_) => false,
+            StoreError::Exists(_) | StoreError::Newer(_) | StoreError::Key(_) | StoreError::Broken(_) => false,
         }
     }
 }

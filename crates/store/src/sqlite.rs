@@ -75,7 +75,7 @@ impl SqliteBackend {
     pub(crate) fn open(data: &Path) -> Result<SqliteBackend, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
         keep_from_others(data, &OURS);
-        let key = MasterKey::beside(data, FILE).map_err(|error| StoreError::Broken(error.to_string()))?;
+        let key = MasterKey::beside(data, FILE)?;
         let path = data.join(FILE);
         let reserve = Reserve::of(data);
         reserve.make_room();

@@ -27,9 +27,6 @@ pub(crate) const KEY_PLACE: &str = "master_key";
 /// What a row of the quarantine takes beside its sealed text.
 const ROW_BYTES: u64 = 200;
 
-/// The answer of a delivery whose record is gone.
-pub(crate) const GONE: &str = "记录已不在 (the record is gone)";
-
 /// A record with what only the stores need of it.
 #[derive(Clone)]
 pub(crate) struct StoredRecord {

@@ -1,10 +1,13 @@
 //! All texts, a file for each subject.
 
 mod agent;
+mod agent_half;
+mod answers;
 mod app;
 mod audit;
 mod backup;
 mod check;
+mod columns;
 mod commands;
 mod config;
 mod conflict;
@@ -24,16 +27,20 @@ mod quarantine;
 mod retention;
 mod serve;
 mod simulate;
+mod state;
 mod subscriber;
 mod tls;
 mod upgrade;
 mod visit;
 
 pub use agent::AgentTexts;
+pub use agent_half::AgentHalfTexts;
+pub use answers::AnswerTexts;
 pub use app::AppTexts;
 pub use audit::AuditTexts;
 pub use backup::BackupTexts;
 pub use check::CheckTexts;
+pub use columns::ColumnTexts;
 pub use commands::CommandTexts;
 pub use config::ConfigTexts;
 pub use conflict::ConflictTexts;
@@ -53,6 +60,7 @@ pub use quarantine::QuarantineTexts;
 pub use retention::RetentionTexts;
 pub use serve::ServeTexts;
 pub use simulate::SimulateTexts;
+pub use state::StateTexts;
 pub use subscriber::SubscriberTexts;
 pub use tls::TlsTexts;
 pub use upgrade::UpgradeTexts;
@@ -76,10 +84,13 @@ macro_rules! subjects {
 
 subjects! {
     agent: AgentTexts, "Texts of `agent`.";
+    agent_half: AgentHalfTexts, "What the car park's half says: its page, its checks, its local address.";
+    answers: AnswerTexts, "What became of a push or a delivery, where no platform said it.";
     app: AppTexts, "Texts of `app`.";
     audit: AuditTexts, "Texts of the audit log.";
     backup: BackupTexts, "Texts of `backup` and `restore`.";
     check: CheckTexts, "Texts of `check`.";
+    columns: ColumnTexts, "Titles of columns.";
     commands: CommandTexts, "Texts of the help of the program and its commands.";
     config: ConfigTexts, "Texts of `config`.";
     conflict: ConflictTexts, "Texts of `conflict`.";
@@ -98,6 +109,7 @@ subjects! {
     quarantine: QuarantineTexts, "Texts of `quarantine`.";
     serve: ServeTexts, "Texts of `serve`.";
     simulate: SimulateTexts, "Texts of `simulate`.";
+    state: StateTexts, "Texts about the data folder, the store and the addresses.";
     subscriber: SubscriberTexts, "Texts of `subscriber`.";
     tls: TlsTexts, "Texts about TLS.";
     upgrade: UpgradeTexts, "Texts about upgrades and rollbacks.";
@@ -110,6 +122,14 @@ subjects! {
 #[must_use]
 pub fn texts() -> &'static Texts {
     texts_in(lang())
+}
+
+/// Of two values, that of the language in use: for texts that are data of another crate.
+pub fn either<T>(zh: T, en: T) -> T {
+    match lang() {
+        Lang::Zh => zh,
+        Lang::En => en,
+    }
 }
 
 /// The texts of a language.

@@ -18,8 +18,10 @@ use crate::value::{Fen, UnixMillis};
 pub struct Advisory {
     /// Stable, for programs.
     pub code: &'static str,
-    /// For people.
-    pub message: String,
+    /// For people, in Chinese.
+    pub zh: String,
+    /// For people, in English.
+    pub en: String,
 }
 
 /// The fields whose own value can look wrong, of each call's page.
@@ -45,7 +47,7 @@ pub fn advise(kind: PushKind, params: &Params, received_at: UnixMillis) -> Vec<A
     found
 }
 
-/// Each advisory's code in words, Chinese and English, for reports that count them.
+/// Each advisory's code in words, for reports that count them.
 const WORDS: [(&str, &str, &str); 8] = [
     ("required_missing", "文档中必填的参数未传递", "what the document requires was left out"),
     ("value_unlisted", "参数值不在文档所列之中", "value not listed in the document"),
@@ -57,11 +59,10 @@ const WORDS: [(&str, &str, &str); 8] = [
     ("lost_text", "中文在发送前已丢失", "Chinese text lost before it was sent"),
 ];
 
-/// An advisory's code in words: Chinese, then English in brackets. A code from a newer version is returned as it is.
+/// An advisory's code in words, in Chinese and in English. None for a code of a newer version.
 #[must_use]
-pub fn in_words(code: &str) -> String {
-    let words = WORDS.iter().find(|(one, ..)| *one == code);
-    words.map_or_else(|| code.to_owned(), |(_, zh, en)| format!("{zh} ({en})"))
+pub fn words(code: &str) -> Option<(&'static str, &'static str)> {
+    WORDS.iter().find(|(one, ..)| *one == code).map(|(_, zh, en)| (*zh, *en))
 }
 
 fn advise_fields(call: &Call, params: &Params, found: &mut Vec<Advisory>) {
@@ -74,15 +75,21 @@ fn advise_fields(call: &Call, params: &Params, found: &mut Vec<Advisory>) {
                     Need::Optional | Need::Required | Need::Sent | Need::RequiredForLeave => false,
                 };
                 if expected {
-                    let message = format!("参数`{0}`在文档中必填但未传递 ({0} is marked required)", field.name);
-                    found.push(Advisory { code: "required_missing", message });
+                    let name = field.name;
+                    found.push(Advisory {
+                        code: "required_missing",
+                        zh: format!("参数`{name}`在文档中必填但未传递"),
+                        en: format!("{name} is marked required"),
+                    });
                 }
             }
             Some(value) if !field.listed.is_empty() && !field.listed.contains(&value) => {
                 let listed = field.listed.join(", ");
-                let message =
-                    format!("参数`{0}`的值`{value}`不在文档列出的{listed}之中 (value of {0} not listed)", field.name);
-                found.push(Advisory { code: "value_unlisted", message });
+                found.push(Advisory {
+                    code: "value_unlisted",
+                    zh: format!("参数`{}`的值`{value}`不在文档列出的{listed}之中", field.name),
+                    en: format!("value of {} not listed", field.name),
+                });
             }
             Some(_) => {}
         }
@@ -96,15 +103,19 @@ fn advise_times(call: &Call, params: &Params, received_at: UnixMillis, found: &m
     };
     for name in call.times {
         if time(name).is_some_and(|time| time > received_at.after(AHEAD_MAX)) {
-            let message = format!("参数`{name}`在未来, 请检查车场时钟 ({name} is in the future)");
-            found.push(Advisory { code: "time_in_future", message });
+            found.push(Advisory {
+                code: "time_in_future",
+                zh: format!("参数`{name}`在未来, 请检查车场时钟"),
+                en: format!("{name} is in the future"),
+            });
         }
     }
     let leaves = call.times.contains(&"leave_time");
     if leaves && time("leave_time").zip(time("enter_time")).is_some_and(|(leave, enter)| leave < enter) {
         found.push(Advisory {
             code: "leave_before_enter",
-            message: "离场时间早于入场时间 (leave_time is before enter_time)".into(),
+            zh: "离场时间早于入场时间".into(),
+            en: "leave_time is before enter_time".into(),
         });
     }
 }
@@ -116,8 +127,11 @@ fn advise_total(params: &Params, found: &mut Vec<Advisory>) {
     let parts = ["free_value", "online_value", "balance_value", "cash_value", "prepaid_value"];
     let sum: u64 = parts.iter().map(|name| fen(name)).sum();
     if total.0 != sum {
-        let message = format!("`total_value`为{}分, 各项合计{sum}分 (the total is not the sum of its parts)", total.0);
-        found.push(Advisory { code: "total_differs", message });
+        found.push(Advisory {
+            code: "total_differs",
+            zh: format!("`total_value`为{}分, 各项合计{sum}分", total.0),
+            en: "the total is not the sum of its parts".into(),
+        });
     }
 }
 
@@ -126,26 +140,31 @@ fn advise_space(params: &Params, found: &mut Vec<Advisory>) {
     let (total, remain) = (number("total_parking_space"), number("remain_parking_space"));
     for (name, number) in [("total_parking_space", &total), ("remain_parking_space", &remain)] {
         if matches!(number, Some(Err(_))) {
-            let message = format!("参数`{name}`不是不小于0的整数, 未采用 ({name} is no whole number)");
-            found.push(Advisory { code: "space_unreadable", message });
+            found.push(Advisory {
+                code: "space_unreadable",
+                zh: format!("参数`{name}`不是不小于0的整数, 未采用"),
+                en: format!("{name} is no whole number"),
+            });
         }
     }
     if let (Some(Ok(total)), Some(Ok(remain))) = (total, remain)
         && total > 0
         && remain > total
     {
-        let message = format!("剩余车位{remain}多于总车位{total} (more free spaces than there are)");
-        found.push(Advisory { code: "space_over_total", message });
+        found.push(Advisory {
+            code: "space_over_total",
+            zh: format!("剩余车位{remain}多于总车位{total}"),
+            en: "more free spaces than there are".into(),
+        });
     }
 }
 
 fn advise_text(params: &Params, found: &mut Vec<Advisory>) {
     for lost in lost_text(params.iter()) {
-        let message = format!(
-            "{}: 中文在发送前已丢失, 请以UTF-8发送各部分, 或使用encoding=URL ({}: Chinese text was lost before it was sent)",
-            lost.zh(),
-            lost.en()
-        );
-        found.push(Advisory { code: "lost_text", message });
+        found.push(Advisory {
+            code: "lost_text",
+            zh: format!("{}: 中文在发送前已丢失, 请以UTF-8发送各部分, 或使用encoding=URL", lost.zh()),
+            en: format!("{}: Chinese text was lost before it was sent", lost.en()),
+        });
     }
 }

@@ -59,7 +59,30 @@ impl Variant {
             | u8::from(!self.signed) << 4
     }
 
-    /// The variant of a stored number, for people.
+    /// The variant of a stored number in words, in Chinese and in English.
+    #[must_use]
+    pub fn words(code: u8) -> (String, String) {
+        if code & 16 != 0 {
+            return ("未签名".into(), "not signed".into());
+        }
+        let (zh, en) = match code & 3 {
+            0 => ("原文签名", "as it stands"),
+            1 => ("encoding=URL, 值编码两次", "encoding=URL, values encoded twice"),
+            _ => ("encoding=URL, 值编码一次", "encoding=URL, values encoded once"),
+        };
+        let (mut all_zh, mut all_en) = (vec![zh], vec![en]);
+        if code & 4 != 0 {
+            all_zh.push("空值参与签名");
+            all_en.push("empty values signed");
+        }
+        if code & 8 != 0 {
+            all_zh.push("encoding 未参与签名");
+            all_en.push("encoding not signed");
+        }
+        (all_zh.join(", "), all_en.join(", "))
+    }
+
+    /// The variant of a stored number, for programs.
     #[must_use]
     pub fn describe(code: u8) -> String {
         if code & 16 != 0 {

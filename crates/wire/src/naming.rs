@@ -21,10 +21,24 @@ pub enum Naming {
 
 /// Why a name is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("应为{}, {} ({}; {})", .naming.zh(), .what.zh(), .naming.en(), .what.en())]
+#[error("write {}: {}", .naming.en(), .what.en())]
 pub struct NameError {
     naming: Naming,
     what: Unfit,
+}
+
+impl NameError {
+    /// In Chinese.
+    #[must_use]
+    pub fn zh(&self) -> String {
+        format!("应为{}, {}", self.naming.zh(), self.what.zh())
+    }
+
+    /// In English.
+    #[must_use]
+    pub fn en(&self) -> String {
+        self.to_string()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +186,7 @@ mod tests {
             (Naming::Title, "\u{feff}东门", "第1个是U+FEFF"),
             (Naming::Title, &"停".repeat(65), "收到65个"),
         ] {
-            let text = naming.check(name).unwrap_err().to_string();
+            let text = naming.check(name).unwrap_err().zh();
             assert!(text.contains(named) && text.contains("1至64个"), "{name}: {text}");
             assert!(text.chars().count() < 200 && !text.contains(char::is_control), "{text}");
         }

@@ -4,7 +4,7 @@
 
 mod reason;
 
-pub use reason::{Reason, finding_in_words, in_words};
+pub use reason::{Reason, finding_words, words};
 
 /// A push that its sender must correct.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

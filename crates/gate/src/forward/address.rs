@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use parkgate_text::texts;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
@@ -98,10 +99,7 @@ fn public_of(name: &str, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<
 }
 
 fn private(host: &str) -> String {
-    format!(
-        "{host} 是内网地址 (a private address): 需要时设置 [forward] allow_private = true 或 \
-         PARKGATE_FORWARD_ALLOW_PRIVATE=true"
-    )
+    (texts().answers.private)(host)
 }
 
 /// Resolves names, and keeps only public addresses.

@@ -18,6 +18,7 @@ use futures_util::Stream;
 use parkgate_client::now;
 use parkgate_intake::PassedBody;
 use parkgate_store::Subscriber;
+use parkgate_text::texts;
 use parkgate_wire::{Refusal, endpoint_of_path, shown_path};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
@@ -142,7 +143,7 @@ impl Passing {
                 sent = &mut sending => break sent,
                 () = tokio::time::sleep_until(upload.due(self.timeout)) => {
                     if upload.due(self.timeout) <= tokio::time::Instant::now() {
-                        return Err(NotPassed::NoAnswer("超时无应答 (no answer in time)".into()));
+                        return Err(NotPassed::NoAnswer(texts().answers.timed_out.trim_end_matches([':', ' ']).into()));
                     }
                 }
             }

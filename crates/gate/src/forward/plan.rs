@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use parkgate_client::{Backoff, Contact, Denial, Outcome};
 use parkgate_store::{Due, Settled};
+use parkgate_text::texts;
 use parkgate_wire::UnixMillis;
 use parkgate_wire::reply::own_words;
 
@@ -104,7 +105,7 @@ impl DeliveryAnswer {
     pub(super) fn of_webhook(status: u16, retry_after: Option<Duration>) -> DeliveryAnswer {
         match status {
             200..300 => DeliveryAnswer::Taken,
-            410 => DeliveryAnswer::Refused("HTTP 410: 不再接收 (gone)".into()),
+            410 => DeliveryAnswer::Refused(texts().answers.unwanted.into()),
             413 | 414 | 431 => DeliveryAnswer::TooLarge(format!("HTTP {status}")),
             _ => DeliveryAnswer::Failed { reason: format!("HTTP {status}"), retry_after },
         }

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use parkgate_client::{classify_call, http_date, now, retry_after, text_part};
 use parkgate_store::{Format, Images, Outgoing, Picture, Subscriber};
+use parkgate_text::texts;
 use parkgate_wire::field::CAPTURE_IMAGE_HASH;
 use parkgate_wire::value::says_nothing;
 use parkgate_wire::{Call, PushKind, UnixMillis, call_endpoint, endpoint};
@@ -243,7 +244,11 @@ async fn answer_to_webhook(request: reqwest::RequestBuilder) -> Result<DeliveryA
 
 /// The causes of an error, without the URL, which may contain a key.
 pub(super) fn causes(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "超时无应答 (no answer in time)".to_owned() } else { String::new() };
+    let mut text = if error.is_timeout() {
+        texts().answers.timed_out.trim_end_matches([':', ' ']).to_owned()
+    } else {
+        String::new()
+    };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         if !text.is_empty() {

@@ -8,6 +8,7 @@ use parkgate_client::{
     Circuit, CircuitChange, ClaimBatch, ClaimWish, Dispatch, DispatchLimits, Queue, ReleaseReason, chance, now,
 };
 use parkgate_store::{Claim, Claimed, Due, Outgoing, Settled, Subscriber};
+use parkgate_text::texts;
 use parkgate_wire::{Seqno, UnixMillis};
 use tokio::time::Instant;
 
@@ -23,8 +24,6 @@ const SETTLE_MAX: usize = 128;
 const SETTLE_AFTER: Duration = Duration::from_millis(50);
 /// A little later than the record itself, so that what comes together is claimed together.
 const GATHER: Duration = Duration::from_millis(20);
-
-const AWAY: &str = "平台不可达, 稍后再试 (away: tried again later)";
 
 /// The loop of one subscriber.
 pub(super) fn deliver(parts: Parts, subscriber: Arc<Subscriber>) -> Dispatch<SubscriberQueue> {
@@ -151,12 +150,12 @@ impl Queue for SubscriberQueue {
             match reason {
                 ReleaseReason::Unsent => Settled::Unsent { due, next_at: now.0, answer: None },
                 ReleaseReason::Away(_) if is_over(&due, &schedule, confirmed) => {
-                    Settled::Dead { due, answer: AWAY.into() }
+                    Settled::Dead { due, answer: texts().answers.away.into() }
                 }
                 ReleaseReason::Away(rest) => {
                     // Just after the delivery that asks whether the subscriber is back.
                     let next_at = now.after(rest + Duration::from_millis(1)).0;
-                    Settled::Unsent { due, next_at, answer: Some(AWAY.into()) }
+                    Settled::Unsent { due, next_at, answer: Some(texts().answers.away.into()) }
                 }
             }
         });

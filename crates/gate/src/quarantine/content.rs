@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parkgate_intake::{Arrived, form_of};
 use parkgate_store::{QuarantineContent, Quarantined, StoredImage};
+use parkgate_text::texts;
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::{Digest, Form, PushKind, UploadedFile};
 use sha2::{Digest as _, Sha256};
@@ -131,7 +132,7 @@ pub(crate) fn restored(entry: &Quarantined, limits: FormLimits) -> Result<Form, 
         .map(|picture| UploadedFile { name: picture.name.clone(), md5: picture.md5, size: picture.size })
         .collect();
     if entry.kept.incomplete {
-        return Err("请求体不完整, 无法重放 (not all of it arrived)".into());
+        return Err(texts().answers.incomplete.into());
     }
     let Some((content_type, body)) = &entry.kept.body else {
         let params = entry.kept.params.iter();
@@ -141,7 +142,7 @@ pub(crate) fn restored(entry: &Quarantined, limits: FormLimits) -> Result<Form, 
     let body = hex::decode(body).map_err(|error| error.to_string())?;
     let form = form_of(content_type, body.into(), limits).map_err(|refusal| refusal.hint())?;
     if !form.files().is_empty() {
-        return Err("请求体按原样保存, 其中的图片无法重放 (kept as it came: pictures in it are not replayed)".into());
+        return Err(texts().answers.as_it_came.into());
     }
     Ok(form)
 }

@@ -12,10 +12,11 @@ use parkgate_agent::outbox::DeadLetter;
 use parkgate_agent::record::name_of_path;
 use parkgate_agent::{Added, AgentConfig, Outbox, Record, RunError, status};
 use parkgate_client::now;
+use parkgate_text::texts;
 use serde_json::{Map, Value, json};
 
 use super::signals::Signals;
-use super::{pairs, running, supervisor};
+use super::{call_name, pairs, running, supervisor};
 use crate::cli::{AgentCommand, AgentFileArgs, DeadLetterCommand, PushCall};
 use crate::output::{self, ComponentFailed, misuse};
 
@@ -54,8 +55,8 @@ fn run_agent(config: AgentConfig) -> anyhow::Result<()> {
         };
         let listen = config.listen;
         parkgate_agent::run(config, stopped, listening).await.map_err(|error| match error {
-            RunError::Ended(_) => ComponentFailed(format!("车场代理须重新启动 {error}")).into(),
-            RunError::Start(error) => anyhow::Error::from(error).context(format!("车场代理 agent at {listen}")),
+            RunError::Ended(_) => ComponentFailed((texts().agent.restart)(&error.to_string())).into(),
+            RunError::Start(error) => anyhow::Error::from(error).context((texts().agent.at)(&listen.to_string())),
         })
     })
 }
@@ -82,7 +83,7 @@ fn check(json: bool, file: &AgentFileArgs) -> anyhow::Result<()> {
         }
     }
     match results.iter().find(|result| !result.is_ok) {
-        Some(result) => bail!("{}: 未通过 (not well)", result.what),
+        Some(result) => bail!((texts().agent.not_well)(result.what)),
         None => Ok(()),
     }
 }
@@ -97,9 +98,9 @@ fn add(call: PushCall, params: &[String], image: &[String], file: &AgentFileArgs
     }
     let record = Record::from_json(call.kind(), &object).map_err(misuse)?;
     match outbox(file)?.add(&record, now())? {
-        Added::Queued(id) => output::line(&format!("已入发件箱 queued {id}")),
-        Added::Known(id) => output::line(&format!("已在发件箱 known {id}")),
-        Added::Sent => output::line("已发送过 sent already"),
+        Added::Queued(id) => output::line(&(texts().agent.queued)(id)),
+        Added::Known(id) => output::line(&(texts().agent.known)(id)),
+        Added::Sent => output::line(texts().agent.sent),
     }
 }
 
@@ -113,27 +114,28 @@ fn dead(command: DeadLetterCommand) -> anyhow::Result<()> {
             let rows: Vec<Vec<String>> = aside
                 .iter()
                 .map(|record| {
-                    let state = if record.is_held { "暂扣 held" } else { "被拒 dead" };
+                    let state = if record.is_held { texts().agent.is_held } else { texts().agent.is_dead };
                     let (id, serial) = (record.id.to_string(), record.parking_serial.clone());
-                    vec![id, state.into(), record.kind.name().into(), serial, record.hint.clone()]
+                    vec![id, state.into(), call_name(record.kind).into(), serial, record.hint.clone()]
                 })
                 .collect();
-            output::rows(("被拒记录", "refused records"), &[], &["ID", "状态", "推送", "流水", "提示"], &rows)
+            let c = &texts().columns;
+            output::rows(texts().agent.what, &[], &[c.id, c.state, c.push, c.serial, c.hint], &rows)
         }
         DeadLetterCommand::Show { id, json, file } => {
             let aside = outbox(&file)?.dead_letters()?;
             let Some(record) = aside.iter().find(|record| record.id == id) else {
-                bail!("没有 {id}, 见 `parkgate agent dead list` (no such record)");
+                bail!((texts().agent.unknown)(id));
             };
             if json { output::json(&shown(record)) } else { output::sheet(&shown(record)) }
         }
         DeadLetterCommand::Retry { ids, file } => {
             let retried = outbox(&file)?.retry(&ids)?;
-            output::line(&format!("将重发 to be sent again {retried}"))
+            output::line(&(texts().agent.retried)(retried))
         }
         DeadLetterCommand::Drop { ids, file } => {
             let dropped = outbox(&file)?.drop_dead_letters(&ids)?;
-            output::line(&format!("已删除 dropped {dropped}"))
+            output::line(&(texts().agent.dropped)(dropped))
         }
     }
 }
@@ -154,11 +156,9 @@ fn shown(record: &DeadLetter) -> Value {
 fn config(file: &AgentFileArgs) -> anyhow::Result<AgentConfig> {
     AgentConfig::read(&file.config).map_err(|error| match error {
         ConfigError::Wrong(..) => misuse(error.to_string()),
-        ConfigError::File(ref path, ref cause) if cause.kind() == ErrorKind::NotFound => anyhow!(
-            "没有代理配置文件 {0}: 用 --config FILE 指定, 或照 `parkgate agent run --help` 的示例新建 (no such file: name the \
-             agent's file with --config, or write one as `parkgate agent run --help` shows)",
-            path.display()
-        ),
+        ConfigError::File(ref path, ref cause) if cause.kind() == ErrorKind::NotFound => {
+            anyhow!((texts().agent.no_file)(&path.display().to_string()))
+        }
         ConfigError::File(..) => anyhow::Error::from(error).context("--config FILE"),
     })
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use parkgate_store::NewApp;
+use parkgate_text::texts;
 use parkgate_wire::Naming;
 use serde_json::{Value, json};
 
@@ -16,12 +17,12 @@ pub(super) fn run(command: AppCommand) -> anyhow::Result<()> {
             api_type.as_deref().map_or(Ok(()), |given| named("api_type", Naming::Id, given))?;
             let (secret, made) = secret::given_or_made(&secret)?;
             let app = NewApp { app_id: id.clone(), secret, api_type, parks: park };
-            open(&place)?.add_app(&app).context("应用未添加 app not added")?;
+            open(&place)?.add_app(&app).context(texts().app.not_added)?;
             if json {
                 return output::json(&json!({ "app_id": id, "secret": made }));
             }
-            let made = made.map(|secret| format!("\nsecret: {secret}   (只显示一次 shown once)")).unwrap_or_default();
-            output::line(&format!("{id} 已添加 added{made}"))
+            output::line(&(texts().general.added)(&id))?;
+            made.map_or(Ok(()), |secret| output::line(&(texts().general.shown_once)(&secret)))
         }
         AppCommand::List { json, place } => {
             let apps = open(&place)?.apps()?;
@@ -34,17 +35,18 @@ pub(super) fn run(command: AppCommand) -> anyhow::Result<()> {
             let rows: Vec<_> = apps
                 .into_iter()
                 .map(|app| {
-                    let state = if app.enabled { "启用" } else { "停用" };
+                    let state = if app.enabled { texts().general.enabled } else { texts().general.disabled };
                     vec![app.app_id, app.api_type.unwrap_or_default(), state.into(), app.parks.join(" ")]
                 })
                 .collect();
-            output::rows(("应用", "apps"), &[], &["app_id", "api_type", "状态", "停车场"], &rows)
+            let head = ["app_id", "api_type", texts().columns.state, texts().columns.parks];
+            output::rows(texts().app.what, &[], &head, &rows)
         }
         AppCommand::Disable { id, place } => {
             if !open(&place)?.disable_app(&id)? {
-                bail!("没有应用 {id}, 见 `parkgate app list` (no such app)");
+                bail!((texts().app.unknown)(&id));
             }
-            output::line(&format!("{id} 已停用 disabled"))
+            output::line(&(texts().app.disabled)(&id))
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn run(command: cli::AuditCommand) -> anyhow::Result<()> {
         rows.push(vec![output::time(entry.at), entry.who, entry.what, entry.about]);
         std::ops::ControlFlow::Continue(())
     })?;
-    output::rows((parkgate_text::texts_in(parkgate_text::Lang::Zh).audit.what, texts.what), &asked, &head, &rows)
+    output::rows(texts.what, &asked, &head, &rows)
 }
 
 fn value(one: &AuditEntry) -> Value {

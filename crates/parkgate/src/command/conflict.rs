@@ -2,10 +2,11 @@
 
 use parkgate_ledger::mask::Masking;
 use parkgate_store::{ConflictFilter, Conflicting};
+use parkgate_text::texts;
 use serde_json::{Value, json};
 
 use super::audited::masking;
-use super::open;
+use super::{call_name, open};
 use crate::cli;
 use crate::output;
 
@@ -19,8 +20,11 @@ pub(super) fn run(command: cli::ConflictCommand) -> anyhow::Result<()> {
 }
 
 const LISTED: output::ListingFormat<(Masking, Conflicting)> = output::ListingFormat {
-    what: ("流水冲突", "conflicts"),
-    head: &["收到", "推送", "流水", "不同 (已记录 → 被忽略)"],
+    what: || texts().conflict.what,
+    head: || {
+        let columns = &texts().columns;
+        vec![columns.received, columns.push, columns.serial, columns.differs]
+    },
     always: 4,
     row,
     value,
@@ -32,7 +36,7 @@ fn row((masking, conflict): &(Masking, Conflicting)) -> Vec<String> {
     let changes = changes.iter().map(|(name, was, now)| format!("{name} {} → {}", shown(name, was), shown(name, now)));
     vec![
         output::time(conflict.ignored.received_at),
-        conflict.ignored.kind.name().into(),
+        call_name(conflict.ignored.kind).into(),
         conflict.parking_serial.clone(),
         changes.collect::<Vec<_>>().join(", "),
     ]

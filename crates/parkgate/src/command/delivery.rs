@@ -4,10 +4,11 @@ use anyhow::bail;
 use parkgate_client::now;
 use parkgate_ledger::mask::Masking;
 use parkgate_store::{Delivery, DeliveryFilter, DeliveryId, Store, StoreError};
+use parkgate_text::texts;
 use serde_json::{Value, json};
 
 use super::audited::masking;
-use super::{open, subscriber, visit};
+use super::{call_name, open, subscriber, visit};
 use crate::cli::{self, DeliveryStateFilter};
 use crate::output;
 
@@ -27,25 +28,25 @@ pub(super) fn run(command: cli::DeliveryCommand) -> anyhow::Result<()> {
             let filter = DeliveryFilter { ids: vec![id], limit: 1, ..DeliveryFilter::default() };
             let found = open(&place)?.deliveries(&filter)?;
             let Some(found) = found.first() else {
-                bail!("没有转发 {id}: 已送达, 或见 `parkgate delivery list` (delivered, or never was)");
+                bail!((texts().delivery.unknown)(&id.to_string()));
             };
             if json { output::json(&value(found)) } else { output::sheet(&value(found)) }
         }
         cli::DeliveryCommand::Retry { ids, subscriber, place } => {
             let store = open(&place)?;
             let retry = |ids: &[DeliveryId]| store.retry_deliveries(ids, now().0);
-            change(store.as_ref(), &ids, subscriber, "重试 to be sent again", &retry)
+            change(store.as_ref(), &ids, subscriber, texts().delivery.retried, &retry)
         }
         cli::DeliveryCommand::Drop { ids, subscriber, place } => {
             let store = open(&place)?;
             let give_up = |ids: &[DeliveryId]| store.drop_deliveries(ids, now().0);
-            change(store.as_ref(), &ids, subscriber, "已放弃 dropped", &give_up)
+            change(store.as_ref(), &ids, subscriber, texts().delivery.dropped, &give_up)
         }
         cli::DeliveryCommand::Replay { subscriber, since, place } => {
             let since = visit::moment(&since)?;
             match open(&place)?.replay(&subscriber, since.0, now().0)? {
                 None => Err(subscriber::unknown(&subscriber)),
-                Some(count) => output::line(&format!("重放 to be sent again {count}")),
+                Some(count) => output::line(&(texts().delivery.replayed)(count)),
             }
         }
     }
@@ -59,14 +60,14 @@ fn change(
     store: &Store,
     ids: &[DeliveryId],
     name: Option<String>,
-    what: &str,
+    done: fn(usize) -> String,
     change: &dyn Fn(&[DeliveryId]) -> Result<usize, StoreError>,
 ) -> anyhow::Result<()> {
     let Some(name) = name else {
         let changed = change(ids)?;
-        output::line(&format!("{what} {changed}"))?;
+        output::line(&done(changed))?;
         if changed < ids.len() {
-            bail!("{} 条不在列表中: 已送达? (not in the list: delivered?)", ids.len() - changed);
+            bail!((texts().delivery.not_listed)(ids.len() - changed));
         }
         return Ok(());
     };
@@ -81,7 +82,7 @@ fn change(
         changed += change(&ids)?;
         // Any that were refused again meanwhile would be found over and over.
         if ids.len() < AT_ONCE {
-            return output::line(&format!("{what} {changed}"));
+            return output::line(&done(changed));
         }
     }
 }
@@ -106,8 +107,11 @@ fn value(found: &Delivery) -> Value {
 }
 
 const LISTED: output::ListingFormat<(Masking, Delivery)> = output::ListingFormat {
-    what: ("待发或放弃的转发", "deliveries that wait or were given up"),
-    head: &["ID", "订阅", "事件", "流水", "状态", "次数", "结果"],
+    what: || texts().delivery.what,
+    head: || {
+        let c = &texts().columns;
+        vec![c.id, c.subscriber, c.event, c.serial, c.state, c.attempts, c.result]
+    },
     always: 7,
     row,
     value: |(masking, found)| output::masked(value(found), *masking),
@@ -117,9 +121,9 @@ fn row((masking, one): &(Masking, Delivery)) -> Vec<String> {
     vec![
         one.id.to_string(),
         one.subscriber.clone(),
-        one.kind.name().to_owned(),
+        call_name(one.kind).to_owned(),
         one.parking_serial.clone(),
-        state(one).to_owned(),
+        if one.dead { texts().delivery.is_dead } else { texts().delivery.is_pending }.to_owned(),
         one.attempts.to_string(),
         masking.sentence(one.answer.as_deref().unwrap_or_default()),
     ]

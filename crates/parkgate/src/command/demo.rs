@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use parkgate_store::{NewPark, Store, StoreError};
+use parkgate_text::texts;
 use parkgate_wire::{PushKind, Secret, sign};
 
 use crate::config::State;
@@ -79,9 +80,9 @@ impl Demo {
         let picture = self.picture.display().to_string().replace('\\', r"\\").replace('"', "\\\"");
         let picture = quoted(&format!("leave_image_file=@\"{picture}\""));
         line.push_str(&format!(" -F {picture} {root}{}", PushKind::Leave.path()));
-        parkgate_log::print("\n演示停车场已就绪, 粘贴试试 · The demo park is ready, paste this:\n");
+        parkgate_log::print(texts().state.demo_ready);
         parkgate_log::print(&line);
-        parkgate_log::print("\n然后查看 · Then look at it:\n");
+        parkgate_log::print(texts().state.demo_look);
         let data = quoted(&self.state.data.display().to_string());
         // Not the URL itself: it may contain a password.
         let store = if self.state.url.is_some() { " --store \"$PARKGATE_STORE\"" } else { "" };

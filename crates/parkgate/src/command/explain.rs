@@ -3,6 +3,7 @@
 mod request;
 
 use anyhow::Context;
+use parkgate_text::{ExplainTexts, either, texts};
 use parkgate_wire::canonical::Canonical;
 use parkgate_wire::doctor::{
     Budget, Candidate, Finding, FindingKind, FirstDifference, SecretRole, diagnose, first_difference, from_hint,
@@ -22,16 +23,12 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let secret = secret::required(&args.secret)?;
     let pasted = match &args.string {
         None => None,
-        Some(text) => Some(from_hint(&text_or_file(text)?).ok_or_else(|| {
-            misuse("--string: 没有找到…&app_secret=***, 请粘贴平台返回的hint或整个JSON (paste the platform's hint or reply)")
-        })?),
+        Some(text) => Some(from_hint(&text_or_file(text)?).ok_or_else(|| misuse(texts().explain.nothing_pasted))?),
     };
     let sent = sent(args)?;
     let explanation = match (sent, pasted) {
         (None, None) => {
-            return Err(misuse(
-                "请给出发送的内容: k=v、--body、--request 或 --string (say what was sent: k=v, --body, --request or --string)",
-            ));
+            return Err(misuse(texts().explain.what_was_sent));
         }
         (Some(form), Some(hint)) => compared(&form, &hint.canonical),
         (Some(form), None) => diagnosed(form, &secret, &args.other_secret)?,
@@ -43,14 +40,8 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
             }
             None => {
                 let (canonical, signature) = sign(hint.params.iter().map(|(n, v)| (n.as_str(), v.as_str())), &secret);
-                Explanation {
-                    zh: format!("用此密钥对平台的字符串签名应为{signature}; 与您发送的sign比较"),
-                    en: format!(
-                        "with this secret the platform's string signs to {signature}: compare it with the sign you sent"
-                    ),
-                    expected: Some(masked(&canonical)),
-                    ..Explanation::default()
-                }
+                let (zh, en) = in_both(|texts| (texts.signs_to)(&signature));
+                Explanation { zh, en, expected: Some(masked(&canonical)), ..Explanation::default() }
             }
         },
     };
@@ -108,16 +99,11 @@ fn compared(form: &Form, platform: &str) -> Explanation {
     let (canonical, _) = sign(form.params().map(|param| (param.name, param.value)), &Secret::new(""));
     let ours = masked(&canonical);
     let difference = first_difference(platform, &ours);
-    let (zh, en) = match &difference {
-        None => (
-            "平台的字符串与这些字段的一致, 所以不同的是密钥或MD5的计算".to_owned(),
-            "the platform's string is that of these fields: so the secret or the MD5 differs".to_owned(),
-        ),
-        Some(difference) => (
-            format!("平台收到的与这些字段从第{}字节起不同", difference.at),
-            format!("what the platform received differs from these fields from byte {} on", difference.at),
-        ),
+    let said = |texts: &ExplainTexts| match &difference {
+        None => texts.same_string.to_owned(),
+        Some(difference) => (texts.other_string)(difference.at),
     };
+    let (zh, en) = in_both(said);
     Explanation {
         matches: difference.is_none(),
         zh,
@@ -134,13 +120,8 @@ fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<E
     let form = match verify(form, call, secret) {
         Verified::Matched(verified) => return Ok(matching(&verified)),
         Verified::Refused(refusal, _) => {
-            let zh = format!("签名正确, 但推送会被拒绝: {}", refusal.hint());
-            return Ok(Explanation {
-                matches: true,
-                zh,
-                en: "the signature matches, yet it is refused".into(),
-                ..Explanation::default()
-            });
+            let (zh, en) = in_both(|texts| (texts.refused)(&refusal.hint()));
+            return Ok(Explanation { matches: true, zh, en, ..Explanation::default() });
         }
         Verified::Mismatched(_, form) => form,
     };
@@ -154,13 +135,15 @@ fn diagnosed(form: Form, secret: &Secret, others: &[String]) -> anyhow::Result<E
 }
 
 fn matching(verified: &VerifiedForm) -> Explanation {
-    let variant = Variant::describe(verified.variant().code());
-    let (mut zh, mut en) = (format!("签名正确 ({variant})"), "the signature matches".to_owned());
+    let code = verified.variant().code();
+    let variant = Variant::describe(code);
+    let (in_zh, in_en) = Variant::words(code);
+    let (mut zh, mut en) = ((ExplainTexts::ZH.matches)(&in_zh), (ExplainTexts::EN.matches)(&in_en));
     let lost = lost_text(verified.params().iter());
     if !lost.is_empty() {
         let (in_zh, in_en) = described(&lost);
-        zh.push_str(&format!("; 但{}", FindingKind::LostText.zh().replace("{}", &in_zh)));
-        en.push_str(&format!("; yet {}", FindingKind::LostText.en().replace("{}", &in_en)));
+        zh.push_str(&(ExplainTexts::ZH.but)(&FindingKind::LostText.zh().replace("{}", &in_zh)));
+        en.push_str(&(ExplainTexts::EN.but)(&FindingKind::LostText.en().replace("{}", &in_en)));
     }
     Explanation { matches: true, zh, en, variant: Some(variant), ..Explanation::default() }
 }
@@ -180,6 +163,11 @@ fn found(finding: Finding) -> Explanation {
         suspects: finding.suspects,
         ..Explanation::default()
     }
+}
+
+/// The same sentence in Chinese and in English: JSON has both.
+fn in_both(said: impl Fn(&ExplainTexts) -> String) -> (String, String) {
+    (said(&ExplainTexts::ZH), said(&ExplainTexts::EN))
 }
 
 fn masked(canonical: &Canonical) -> String {
@@ -207,20 +195,20 @@ impl Explanation {
 
     fn print(&self) -> anyhow::Result<()> {
         let row = |label: &str, text: &str| output::line(&wrapped(&output::padded(label, LABELS), text, LABELS));
-        row("结论", &self.zh)?;
-        row("finding", &self.en)?;
+        let labels = &texts().explain;
+        row(labels.finding, either(&self.zh, &self.en))?;
         if !self.suspects.is_empty() {
-            row("易变 suspects", &self.suspects.join(", "))?;
+            row(labels.suspects, &self.suspects.join(", "))?;
         }
-        for (label, text) in [("应签 expected", &self.expected), ("实签 signed", &self.signed)] {
+        for (label, text) in [(labels.expected, &self.expected), (labels.signed, &self.signed)] {
             if let Some(text) = text {
                 row(label, text)?;
             }
         }
         if let Some(difference) = &self.difference {
-            row("首处不同 at byte", &difference.at.to_string())?;
-            row("  应签 expected", &difference.one)?;
-            row("  实签 signed", &difference.other)?;
+            row(labels.at_byte, &difference.at.to_string())?;
+            row(&format!("  {}", labels.expected), &difference.one)?;
+            row(&format!("  {}", labels.signed), &difference.other)?;
         }
         Ok(())
     }

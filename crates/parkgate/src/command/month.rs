@@ -2,6 +2,7 @@
 
 use anyhow::{Context, anyhow, bail};
 use parkgate_store::{Month, Months, Reduced, Store};
+use parkgate_text::texts;
 use parkgate_wire::UnixMillis;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ pub(super) fn run(command: cli::MonthCommand) -> anyhow::Result<()> {
         cli::MonthCommand::Begin { place } => {
             let store = open(&place)?;
             let began = of(store.as_ref())?.begin()?;
-            let text = if began { "已开始按月分区 begun" } else { "早已按月分区 was begun before" };
+            let text = if began { texts().month.begun } else { texts().month.begun_before };
             output::line(text)
         }
         cli::MonthCommand::List { json, place } => {
@@ -33,12 +34,12 @@ pub(super) fn run(command: cli::MonthCommand) -> anyhow::Result<()> {
 }
 
 fn of(store: &Store) -> anyhow::Result<&dyn Months> {
-    store.months().ok_or_else(|| anyhow!("按月分区只用于 PostgreSQL (only a PostgreSQL store has monthly partitions)"))
+    store.months().ok_or_else(|| anyhow!(texts().month.postgres_only))
 }
 
 /// The beginning of a month in the car parks' time zone.
 fn month(text: &str) -> anyhow::Result<UnixMillis> {
-    let wrong = || misuse(format!("`{text}`: 应写成 2026-01 (write a month such as 2026-01)"));
+    let wrong = || misuse((texts().month.write_month)(text));
     let is_month = text.len() == 7 && text.as_bytes().get(4) == Some(&b'-');
     let first: jiff::civil::Date =
         Some(format!("{text}-01")).filter(|_| is_month).ok_or_else(wrong)?.parse().map_err(|_| wrong())?;
@@ -50,7 +51,7 @@ fn month(text: &str) -> anyhow::Result<UnixMillis> {
 fn print_reduced(reduced: &Reduced, json: bool) -> anyhow::Result<()> {
     show(&reduced.done, json)?;
     if reduced.dead_letters > 0 {
-        output::remark(&format!("随之删除的死信 dead letters that went with them: {}", reduced.dead_letters));
+        output::remark(&(texts().month.dead_letters)(reduced.dead_letters));
     }
     if reduced.held.is_empty() {
         return Ok(());
@@ -59,11 +60,7 @@ fn print_reduced(reduced: &Reduced, json: bool) -> anyhow::Result<()> {
         let pending = held.pending.iter().map(|(name, count)| format!("{name} {count}"));
         format!("{} ({})", held.month.number, pending.collect::<Vec<_>>().join(", "))
     });
-    bail!(
-        "月份 {} 还有转发未送达, 未处理: 送达后再执行, 或 `parkgate delivery drop` 放弃 (months with pending deliveries stay \
-         as they are: run this again once they arrived, or drop them)",
-        held.collect::<Vec<_>>().join(", ")
-    )
+    bail!((texts().month.held)(&held.collect::<Vec<_>>().join(", ")))
 }
 
 fn show(months: &[Month], json: bool) -> anyhow::Result<()> {
@@ -79,11 +76,13 @@ fn show(months: &[Month], json: bool) -> anyhow::Result<()> {
                 month.newest_at.map_or("-".into(), output::time),
                 month.records.to_string(),
                 format!("{:.1}", month.bytes as f64 / f64::from(1 << 20)),
-                state(month).to_owned(),
+                state_in_words(month).to_owned(),
             ]
         })
         .collect();
-    output::rows(("月份", "months"), &[], &["月份", "开始", "最新记录", "记录数", "MiB", "状态"], &rows)
+    let columns = &texts().columns;
+    let head = [columns.month, columns.begun, columns.newest, columns.records, "MiB", columns.state];
+    output::rows(texts().month.what, &[], &head, &rows)
 }
 
 fn state(month: &Month) -> &'static str {
@@ -91,6 +90,15 @@ fn state(month: &Month) -> &'static str {
         (true, _) => "open",
         (false, None) => "whole",
         (false, Some(_)) => "redacted",
+    }
+}
+
+fn state_in_words(month: &Month) -> &'static str {
+    let texts = &texts().month;
+    match (month.is_open, month.redacted_at) {
+        (true, _) => texts.open,
+        (false, None) => texts.whole,
+        (false, Some(_)) => texts.redacted,
     }
 }
 

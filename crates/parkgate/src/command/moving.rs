@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use parkgate_store::Images;
 use parkgate_store::moving::{Abandoned, Begun, MissingPictures, Move, Step, Total, move_pictures};
+use parkgate_text::texts;
 use serde_json::json;
 
 use super::at;
@@ -17,7 +18,7 @@ use crate::output::{self, misuse};
 pub(super) fn run(args: &cli::MoveArgs) -> anyhow::Result<()> {
     let from = state(&args.place)?;
     if from.url.is_none() && !from.data.join("parkgate.db").exists() {
-        bail!("{} 中没有数据 (there is no store here: say --data DIR or --store URL)", from.data.display());
+        bail!((texts().moving.no_store)(&from.data.display().to_string()));
     }
     if args.abandon {
         return abandon(&from);
@@ -38,14 +39,9 @@ pub(super) fn run(args: &cli::MoveArgs) -> anyhow::Result<()> {
 
 fn abandon(from: &State) -> anyhow::Result<()> {
     match Move::abandon(at(from))? {
-        Abandoned::GivenUp(to) => {
-            output::line(&format!("已放弃迁移到 {to}, 原库恢复接收 (given up; this store takes pushes again)"))
-        }
-        Abandoned::Nothing => bail!("没有进行中的迁移 (no move is under way)"),
-        Abandoned::Finished(to) => bail!(
-            "已迁至 {to}, 不能放弃: 否则两库并存; 如需搬回, 从新库迁到一个新目录 (the move is finished and pushes are taken \
-             there, so it cannot be given up; to come back, move from there to a new folder: parkgate move --store … --to-data NEW)"
-        ),
+        Abandoned::GivenUp(to) => output::line(&(texts().moving.given_up)(&to)),
+        Abandoned::Nothing => bail!(texts().moving.none_under_way),
+        Abandoned::Finished(to) => bail!((texts().moving.cannot_give_up)(&to)),
     }
 }
 
@@ -53,18 +49,18 @@ fn print_finished(is_json: bool, to: &State) -> anyhow::Result<()> {
     if is_json {
         return output::json(&json!({ "to": to.name(), "already_finished": true }));
     }
-    output::line(&format!("此前已迁至 {} (finished before; nothing is left to do)", to.name()))
+    output::line(&(texts().moving.finished_before)(&to.name()))
 }
 
 fn target(args: &cli::MoveArgs, from: &State) -> anyhow::Result<State> {
     match (&args.to_data, &args.to_store) {
-        (None, None) => Err(misuse("用 --to-store 或 --to-data 指定去处 (say where to: --to-store or --to-data)")),
+        (None, None) => Err(misuse(texts().moving.where_to)),
         // This is the source, whatever store the settings name.
         (Some(data), None) => Ok(State { data: data.clone(), url: None }),
         (data, Some(store)) => {
             let is_database = store.starts_with("postgres");
             if data.is_some() && !is_database {
-                return Err(misuse("--to-data 与 --to-store sqlite: 二选一 (one of the two)"));
+                return Err(misuse(texts().moving.one_of_two));
             }
             // Beside a database nothing of the old folder is in the way, and its key is there.
             let data = data.clone().or_else(|| is_database.then(|| from.data.clone()));
@@ -93,7 +89,7 @@ fn pictures(
         let mut progress = |step: Step| show(bar, step);
         move_pictures(moving, &from, &to, missing, &mut progress)
             .await
-            .with_context(|| format!("图片目录 pictures of {}", old_data.display()))
+            .with_context(|| (texts().moving.pictures_of)(&old_data.display().to_string()))
     })
 }
 
@@ -107,7 +103,7 @@ fn bar(is_quiet: bool) -> anyhow::Result<ProgressBar> {
 }
 
 fn show(bar: &ProgressBar, step: Step) {
-    bar.set_message(if step.compared { format!("核对 {}", step.what) } else { step.what.to_owned() });
+    bar.set_message(if step.compared { (texts().moving.compared)(step.what) } else { step.what.to_owned() });
     bar.set_length(step.all.max(step.done));
     bar.set_position(step.done);
 }
@@ -118,9 +114,9 @@ fn report(is_json: bool, to: &State, totals: &[Total], missing: u64) -> anyhow::
     }
     let rows: Vec<_> =
         totals.iter().map(|total| vec![total.table.to_owned(), total.rows.to_string(), total.sum.clone()]).collect();
-    output::line(&output::table(&["表", "行数", "校验和(两库相同)"], &rows))?;
+    output::line(&output::table(&[texts().columns.table, texts().columns.rows, texts().columns.checksum], &rows))?;
     if missing > 0 {
-        output::line(&format!("缺失图片 pictures missing from the old place: {missing}"))?;
+        output::line(&(texts().moving.missing_pictures)(missing))?;
     }
-    output::line(&format!("已迁至 {}; 原库只读 (moved; the old store is only read from now on)", to.name()))
+    output::line(&(texts().moving.done)(&to.name()))
 }

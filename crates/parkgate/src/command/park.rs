@@ -119,8 +119,8 @@ fn add(
     place: &StoreArgs,
 ) -> anyhow::Result<()> {
     let (secret, made) = secret::given_or_made(secret)?;
-    open_or_make(place)?.add_park(&park(secret)).context("停车场未添加 park not added")?;
-    print_secret(uuid, made, json, "已添加 added")
+    open_or_make(place)?.add_park(&park(secret)).context(texts().park.not_added)?;
+    print_secret(uuid, made, json, texts().general.added)
 }
 
 /// New names must be valid; names registered earlier stay as they are.
@@ -140,7 +140,7 @@ fn locate(place: &StoreArgs, uuid: &str, given: &[String]) -> anyhow::Result<()>
     for one in given.iter().filter(|one| !one.is_empty()) {
         match one.split_once('=') {
             Some((name, value)) if NAMES.contains(&name) => drop(location.insert(name.to_owned(), value.into())),
-            _ => return Err(misuse(format!("--location {one}: 应为 {}=… (write one of these)", NAMES.join("=…, ")))),
+            _ => return Err(misuse((texts().park.write_location)(one, &NAMES.join("=…, ")))),
         }
     }
     let json = (!location.is_empty()).then(|| Value::Object(location).to_string());
@@ -153,7 +153,7 @@ fn check_unsigned(place: &StoreArgs, uuid: &str, change: &ParkChange) -> anyhow:
     let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else { return require(false, uuid) };
     let anywhere = change.allow.as_ref().unwrap_or(&park.allow).is_empty();
     if anywhere && !change.require_sign.unwrap_or(park.require_sign) {
-        return Err(misuse("--require-sign no 需要 --allow CIDR (pushes without a signature need --allow CIDR)"));
+        return Err(misuse(texts().park.unsigned_needs_allow));
     }
     Ok(())
 }
@@ -162,17 +162,10 @@ fn epoch(place: &StoreArgs, uuid: &str, from: &str) -> anyhow::Result<()> {
     let from = if from == "auto" { None } else { Some(super::visit::moment(from)?) };
     let begun = parkgate_gate::begin_epoch(open(place)?.as_ref(), uuid, from)?;
     let Some(begun) = begun else {
-        bail!(
-            "没有发现流水号重用; 如确已重新编号, 请给出起始时间 --new-serial-epoch 1624874732253 \
-             (no serials seem to be reused: if they are, say since when)"
-        );
+        bail!(texts().park.no_reuse);
     };
-    output::line(&format!(
-        "新流水周期自 {} 起 (a new epoch since then), 补录 taken {}, 仍冲突 still in conflict {}",
-        output::time(begun.entered_from.0),
-        begun.taken,
-        begun.still_in_conflict
-    ))
+    let from = output::time(begun.entered_from.0);
+    output::line(&(texts().park.epoch_begun)(&from, begun.taken, begun.still_in_conflict))
 }
 
 fn rotate(
@@ -191,27 +184,25 @@ fn rotate(
     let (secret, made) = secret::given_or_made(secret)?;
     let change = ParkChange { secret: Some(secret), old_secret_until: Some(until), ..ParkChange::default() };
     require(open(place)?.change_park(uuid, &change)?, uuid)?;
-    print_secret(uuid, made, json, "密钥已更换 secret changed")
+    print_secret(uuid, made, json, texts().park.secret_changed)
 }
 
 /// Prints the result. A secret that was made is shown only here, once.
-fn print_secret(uuid: &str, made: Option<String>, json: bool, what: &str) -> anyhow::Result<()> {
+fn print_secret(uuid: &str, made: Option<String>, json: bool, done: fn(&str) -> String) -> anyhow::Result<()> {
     if json {
         return output::json(&json!({ "park_uuid": uuid, "secret": made }));
     }
-    match made {
-        None => output::line(&format!("{uuid} {what}")),
-        Some(secret) => output::line(&format!("{uuid} {what}\nsecret: {secret}   (只显示一次 shown once)")),
-    }
+    output::line(&done(uuid))?;
+    made.map_or(Ok(()), |secret| output::line(&(texts().general.shown_once)(&secret)))
 }
 
 fn change_park(place: &StoreArgs, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
     require(open(place)?.change_park(uuid, change)?, uuid)?;
-    output::line(&format!("{uuid} 已修改 changed"))
+    output::line(&(texts().general.changed)(uuid))
 }
 
 fn require(found: bool, uuid: &str) -> anyhow::Result<()> {
-    if found { Ok(()) } else { bail!("没有停车场 {uuid}, 见 `parkgate park list` (no such park)") }
+    if found { Ok(()) } else { bail!((texts().general.no_such_park)(uuid)) }
 }
 
 fn networks(given: Vec<String>) -> anyhow::Result<Vec<String>> {
@@ -234,10 +225,11 @@ fn list(store: &Store, json: bool) -> anyhow::Result<()> {
             (Some(remain), Some(total)) => format!("{remain}/{total}"),
             _ => "-".into(),
         };
-        let state = if park.enabled { "启用" } else { "停用" };
+        let state = if park.enabled { texts().general.enabled } else { texts().general.disabled };
         rows.push(vec![park.park_uuid.clone(), park.name.clone(), spaces, state.into()]);
     }
-    output::rows(("停车场", "parks"), &[], &["park_uuid", "名称", "剩余/总车位", "状态"], &rows)
+    let head = ["park_uuid", texts().columns.name, texts().columns.spaces, texts().columns.state];
+    output::rows(texts().park.what, &[], &head, &rows)
 }
 
 fn show(store: &Store, uuid: &str, json: bool) -> anyhow::Result<()> {
@@ -274,7 +266,7 @@ fn recount(store: &Store, uuid: &str, json: bool) -> anyhow::Result<()> {
         }));
     }
     let text = |remain: Option<u32>| remain.map_or_else(|| "-".to_owned(), |remain| remain.to_string());
-    output::line(&format!("{uuid} 剩余车位 free spaces {} → {}", text(before.remain), text(now.remain)))
+    output::line(&(texts().park.recounted)(uuid, &text(before.remain), &text(now.remain)))
 }
 
 /// By kind; `default` is what the settings say.

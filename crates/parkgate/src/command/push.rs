@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use parkgate_client::{Client, ClientError, Credentials, Draft, EntryAdvice, EntryAnswer, Outcome};
+use parkgate_text::texts;
 use parkgate_wire::content_type::without_bom;
 use parkgate_wire::{PushKind, Reply};
 use serde_json::{Map, Value, json};
@@ -45,7 +46,7 @@ fn read(outcome: Outcome) -> (u8, Option<Reply>) {
         Outcome::Denied { reason, reply: None, .. }
         | Outcome::TooLarge { reason }
         | Outcome::TryLater { reason, .. } => {
-            output::remark(&format!("未送达, 请稍后重试 (not delivered, try later): {reason}"));
+            output::remark(&(texts().push.not_delivered)(&reason));
             (4, None)
         }
     }
@@ -74,9 +75,9 @@ fn print_answer(answer: EntryAnswer, as_json: bool) -> anyhow::Result<u8> {
 
 fn said(advice: EntryAdvice) -> &'static str {
     match advice {
-        EntryAdvice::Allow => "允许入场 may enter",
-        EntryAdvice::DecideLocally => "车场自行判断 the car park decides",
-        EntryAdvice::Refuse => "禁止入场 may not enter",
+        EntryAdvice::Allow => texts().push.may_enter,
+        EntryAdvice::DecideLocally => texts().push.park_decides,
+        EntryAdvice::Refuse => texts().push.may_not_enter,
     }
 }
 
@@ -97,7 +98,7 @@ fn draft(args: &PushArgs) -> anyhow::Result<Draft> {
     if let Some(path) = &args.json {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
         let object: Map<String, Value> = serde_json::from_slice(without_bom(&bytes))
-            .with_context(|| format!("{}: a JSON object is needed", path.display()))?;
+            .with_context(|| (texts().push.object_needed)(&path.display().to_string()))?;
         for (name, value) in &object {
             let value = match value {
                 Value::Null => String::new(),

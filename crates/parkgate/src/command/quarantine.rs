@@ -6,9 +6,11 @@ use anyhow::bail;
 use parkgate_gate::{Limits, Replayed, replay};
 use parkgate_ledger::mask::Masking;
 use parkgate_store::{QuarantineFilter, Quarantined};
+use parkgate_text::{either, texts};
 use parkgate_wire::form::FormLimits;
 use parkgate_wire::refusal::{self, Reason};
 use serde_json::{Map, Value, json};
+use unicode_width::UnicodeWidthChar;
 
 use super::audited::masking;
 use super::open;
@@ -35,7 +37,7 @@ pub(super) fn run(command: cli::QuarantineCommand) -> anyhow::Result<()> {
             let store = open(&place)?;
             let found = store.quarantine(&filter)?;
             let Some(found) = found.first() else {
-                bail!("隔离区没有 {id}, 见 `parkgate quarantine list` (no such entry)");
+                bail!((texts().quarantine.unknown)(id));
             };
             let masking =
                 masking(store.as_ref(), unmask, Masking::IdData, "quarantine show", &[("", Some(id.to_string()))])?;
@@ -60,13 +62,13 @@ pub(super) fn run(command: cli::QuarantineCommand) -> anyhow::Result<()> {
                     })?;
                     ids
                 }
-                _ => return Err(misuse("请给出ID, 或 --all (name entries, or say --all)")),
+                _ => return Err(misuse(texts().quarantine.which)),
             };
             let mut dropped = 0;
             for some in ids.chunks(DROPPED_AT_ONCE) {
                 dropped += store.release(some)?;
             }
-            output::line(&format!("已删除 dropped {dropped}"))
+            output::line(&(texts().quarantine.dropped)(dropped))
         }
     }
 }
@@ -95,32 +97,53 @@ fn replayed(place: &cli::StoreArgs, filter: &QuarantineFilter, json: bool) -> an
         return output::json(&Value::Array(values));
     }
     let stayed = rows.len() as u64 - taken;
-    let asked = [("--park", filter.park_uuid.clone()), ("ID", ids(&filter.ids))];
-    output::rows(WHAT, &asked, &["ID", "结果", "流水", "原因"], &rows)?;
+    let c = &texts().columns;
+    let asked = [("--park", filter.park_uuid.clone()), (c.id, ids(&filter.ids))];
+    output::rows(texts().quarantine.what, &asked, &[c.id, c.result, c.serial, c.reason], &rows)?;
     if rows.is_empty() {
         return Ok(());
     }
-    output::line(&format!("\n离开隔离区 left {taken}, 仍在 stayed {stayed}"))
+    output::line(&format!("\n{}", (texts().quarantine.moved)(taken, stayed)))
 }
 
 /// What became of one, and why.
 fn in_words(outcome: &Replayed) -> (&'static str, String) {
     match outcome {
-        Replayed::Recorded => ("已记录 recorded", String::new()),
-        Replayed::Repeated => ("早已记录 repeated", String::new()),
-        Replayed::Conflict => ("流水冲突 conflict", String::new()),
-        Replayed::Stays { reason, hint } => ("仍在 stays", cause(reason, None, hint)),
+        Replayed::Recorded => (texts().quarantine.recorded, String::new()),
+        Replayed::Repeated => (texts().quarantine.repeated, String::new()),
+        Replayed::Conflict => (texts().quarantine.conflict, String::new()),
+        Replayed::Stays { reason, hint } => (texts().quarantine.stays, cause(reason, None, hint)),
     }
 }
 
 /// Why it was refused: the mistake behind a wrong signature, else the hint that was sent.
 fn cause(reason: &str, finding: Option<&str>, hint: &str) -> String {
     match (Reason::of_name(reason), finding) {
-        (Some(Reason::Signature), Some(finding)) => refusal::finding_in_words(finding),
-        (Some(Reason::Signature) | None, _) => refusal::in_words(reason, finding),
-        (Some(_), _) if hint.is_empty() => refusal::in_words(reason, finding),
-        (Some(_), _) => hint.to_owned(),
+        (Some(Reason::Signature), Some(finding)) => said(refusal::finding_words(finding)),
+        (Some(Reason::Signature) | None, _) => said(refusal::words(reason, finding)),
+        (Some(_), _) if hint.is_empty() => said(refusal::words(reason, finding)),
+        (Some(_), _) => hint_in_words(hint, refusal::words(reason, finding).1),
     }
+}
+
+/// A hint as it was sent is Chinese, some with English in brackets after it: the Chinese of it, or the reason in English with
+/// the parameter that the hint names.
+fn hint_in_words(hint: &str, en: String) -> String {
+    let named = hint.split('`').nth(1).map(|name| format!("{en}: `{name}`"));
+    either(of_both(hint).map_or(hint, |(zh, _)| zh).to_owned(), named.unwrap_or(en))
+}
+
+/// A text of the form `中文 (English)`.
+fn of_both(text: &str) -> Option<(&str, &str)> {
+    let text = text.strip_suffix(')')?;
+    let is_chinese = |letter: char| letter.width() == Some(2);
+    let mut halves =
+        text.match_indices(" (").filter_map(|(at, gap)| Some((text.get(..at)?, text.get(at + gap.len()..)?)));
+    halves.find(|(_, en)| !en.contains(is_chinese))
+}
+
+fn said((zh, en): (String, String)) -> String {
+    either(zh, en)
 }
 
 fn ids(ids: &[i64]) -> Option<String> {
@@ -182,19 +205,23 @@ fn whole(entry: &Quarantined) -> Value {
 /// The same for people: reasons in words, not by the names for programs.
 fn for_people(entry: &Quarantined) -> Value {
     let mut value = whole(entry);
-    let cause = refusal::in_words(&entry.reason, entry.finding.as_deref().filter(|_| entry.kept.finding.is_none()));
+    let cause = said(refusal::words(&entry.reason, entry.finding.as_deref().filter(|_| entry.kept.finding.is_none())));
     if let Some(object) = value.as_object_mut() {
         object.shift_remove("finding_code");
         object.insert("reason".into(), Value::String(cause));
+        if let Some((zh, en)) = entry.kept.finding.as_deref().and_then(of_both) {
+            object.insert("finding".into(), Value::String(either(zh, en).to_owned()));
+        }
     }
     value
 }
 
-const WHAT: (&str, &str) = ("隔离的推送", "quarantined pushes");
-
 const LISTED: output::ListingFormat<(Masking, Quarantined)> = output::ListingFormat {
-    what: WHAT,
-    head: &["ID", "收到", "次数", "原因", "流水", "park_uuid"],
+    what: || texts().quarantine.what,
+    head: || {
+        let c = &texts().columns;
+        vec![c.id, c.received, c.times, c.reason, c.serial, "park_uuid"]
+    },
     always: 6,
     row,
     value: masked_value,

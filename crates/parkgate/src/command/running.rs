@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use parkgate_log::LogError;
+use parkgate_text::texts;
 use tokio::runtime::Runtime;
 
 use crate::output::{BROKEN, ComponentFailed, misuse};
@@ -18,7 +19,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Logs to stderr from now on.
 pub(super) fn log() -> anyhow::Result<()> {
     parkgate_log::to_stderr().map_err(|error| match error {
-        LogError::Filter { .. } => misuse(format!("{error}; 应写成 info 或 debug (write info or debug)")),
+        LogError::Filter { .. } => misuse((texts().general.log_filter)(&error.to_string())),
         LogError::Start(_) => error.into(),
     })
 }
@@ -30,7 +31,7 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let running = runtime.spawn(program);
     let done = runtime.block_on(running);
-    let done = done.unwrap_or_else(|error| Err(ComponentFailed(format!("程序出错 a fault of ours: {error}")).into()));
+    let done = done.unwrap_or_else(|error| Err(ComponentFailed((texts().general.fault)(&error.to_string())).into()));
     runtime.shutdown_timeout(THREADS_END_WITHIN);
     parkgate_log::flush(LAST_WORDS);
     done

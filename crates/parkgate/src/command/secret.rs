@@ -4,6 +4,7 @@ use std::io::Read;
 
 use anyhow::Context;
 use base64::Engine as _;
+use parkgate_text::texts;
 use parkgate_wire::Secret;
 
 use crate::cli::SecretArgs;
@@ -14,7 +15,7 @@ pub(super) fn given(args: &SecretArgs) -> anyhow::Result<Option<Secret>> {
     let text = match (&args.secret, &args.secret_file) {
         (Some(dash), _) if dash == "-" => {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("standard input")?;
+            std::io::stdin().read_to_string(&mut text).context(texts().general.standard_input)?;
             text
         }
         (Some(text), _) => text.clone(),
@@ -22,14 +23,14 @@ pub(super) fn given(args: &SecretArgs) -> anyhow::Result<Option<Secret>> {
         (None, None) => return Ok(None),
     };
     match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(misuse("密钥为空 (the secret is empty)")),
+        "" => Err(misuse(texts().general.secret_empty)),
         text => Ok(Some(Secret::new(text))),
     }
 }
 
 /// The secret given; there must be one.
 pub(super) fn required(args: &SecretArgs) -> anyhow::Result<Secret> {
-    given(args)?.ok_or_else(|| misuse("请用 --secret、--secret-file 或 --secret - 提供密钥 (give the secret)"))
+    given(args)?.ok_or_else(|| misuse(texts().general.secret_needed))
 }
 
 /// A new secret of Standard Webhooks.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use parkgate_gate::{Gate, Mode, Settings};
 use parkgate_store::{Alarm, Images};
+use parkgate_text::texts;
 use parkgate_web::{Listeners, ServeError, Server, Tls, TlsFiles, serve};
 use tokio::net::TcpListener;
 
@@ -27,7 +28,7 @@ const BLOCKING_THREADS: usize = 64;
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = ServeConfig::of(&args.settings)?;
     if args.demo && !config.listen.ip().is_loopback() {
-        return Err(misuse("--demo 只能监听本机地址, 它的密钥人人皆知 (loopback only: everybody knows its secret)"));
+        return Err(misuse(texts().state.loopback_only));
     }
     let tls = load_tls(config.tls.as_ref())?;
     running::log()?;
@@ -52,9 +53,9 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Op
     let drain_timeout = config.limits.drain_timeout;
     let ServeConfig { node, limits, forward, before, retention, .. } = config;
     let settings = Settings { node, limits, forward, before, retention, mode };
-    let public = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("不能监听 {0} (cannot listen: is another program using it? try --listen 127.0.0.1:0)", config.listen)
-    })?;
+    let public = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| (texts().state.cannot_listen)(&config.listen.to_string()))?;
     let address = public.local_addr()?;
     let admin = listen_to_admin(config.admin_listen).await?;
     let gate = Gate::open(settings, Arc::clone(&store), images)?;
@@ -99,7 +100,7 @@ async fn run_gate(is_demo: bool, verify_only: bool, config: ServeConfig, tls: Op
             last_alarm::note(&data, &reason);
             Err(ComponentFailed(reason).into())
         }
-        Err(error @ ServeError::Close(_)) => Err(error).context("停止时出错 while stopping"),
+        Err(error @ ServeError::Close(_)) => Err(error).context(texts().state.stopping),
     }
 }
 
@@ -142,11 +143,9 @@ async fn listen_to_admin(listen: AdminListen) -> anyhow::Result<Option<TcpListen
     match listen {
         AdminListen::Off => Ok(None),
         AdminListen::At(address) => {
-            let listener = TcpListener::bind(address).await.with_context(|| {
-                format!(
-                    "不能监听管理地址 {address} (cannot listen: is another program using it? try --admin-listen 127.0.0.1:0, or off)"
-                )
-            })?;
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| (texts().state.cannot_listen_admin)(&address.to_string()))?;
             Ok(Some(listener))
         }
         AdminListen::Default => match TcpListener::bind(ADMIN_LISTEN).await {
@@ -165,10 +164,11 @@ async fn listen_to_admin(listen: AdminListen) -> anyhow::Result<Option<TcpListen
 pub(super) fn open_images(at: &ImagesAt, data: &Path) -> anyhow::Result<Images> {
     match at {
         ImagesAt::Folder(folder) => {
-            Images::open(folder).with_context(|| format!("图片目录 picture folder {}", folder.display()))
+            Images::open(folder).with_context(|| (texts().state.pictures)(&folder.display().to_string()))
         }
-        ImagesAt::Bucket(url) => Images::open_bucket(url, aws_variables(), &data.join("images"))
-            .with_context(|| format!("{url}: 检查地址与 AWS_* 环境变量 (check the URL and the AWS_* variables)")),
+        ImagesAt::Bucket(url) => {
+            Images::open_bucket(url, aws_variables(), &data.join("images")).with_context(|| (texts().state.bucket)(url))
+        }
     }
 }
 
@@ -182,17 +182,14 @@ pub(super) fn aws_variables() -> impl Iterator<Item = (String, String)> {
 pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
     let path = data.join("serve.lock");
     let open = parkgate_store::make_folder(data).and_then(|()| parkgate_seal::disk::open_file(&path));
-    let file = open.with_context(|| format!("数据目录 data folder {}", data.display()))?;
+    let file = open.with_context(|| (texts().state.data_folder)(&data.display().to_string()))?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if begun.elapsed() < ENDING_MAX => std::thread::sleep(ENDING_MAX / 20),
             Err(TryLockError::WouldBlock) => {
-                bail!(
-                    "数据目录{}正被另一个 parkgate serve 使用 (in use by another one: stop it, or use another --data)",
-                    data.display()
-                )
+                bail!((texts().state.in_use)(&data.display().to_string()))
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(|| path.display().to_string()),
         }

@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use parkgate_gate::Reach;
 use parkgate_ledger::mask::Masking;
 use parkgate_store::{Backlog, Format, NewSubscriber, Store, Subscriber, SubscriberSettings};
+use parkgate_text::texts;
 use parkgate_wire::{KindSet, Naming, PushKind, Secret};
 use serde_json::{Value, json};
 
 use super::audited::masking;
-use super::{named, open, open_by, secret};
+use super::{call_name, named, open, open_by, secret};
 use crate::cli::{self, AddSubscriberArgs, SetSubscriberArgs, StoreArgs, SubscribedEvent};
 use crate::config;
 use crate::output::{self, misuse};
@@ -37,13 +38,13 @@ pub(super) fn run(command: cli::SubscriberCommand) -> anyhow::Result<()> {
             if !open(&place)?.remove_subscriber(&name)? {
                 return Err(unknown(&name));
             }
-            output::line(&format!("{name} 已移除 removed"))
+            output::line(&(texts().subscriber.removed)(&name))
         }
     }
 }
 
 pub(super) fn unknown(name: &str) -> anyhow::Error {
-    anyhow::anyhow!("没有订阅 {name}, 见 `parkgate subscriber list` (no such subscriber)")
+    anyhow::anyhow!((texts().subscriber.unknown)(name))
 }
 
 fn add(args: AddSubscriberArgs) -> anyhow::Result<()> {
@@ -56,12 +57,10 @@ fn add(args: AddSubscriberArgs) -> anyhow::Result<()> {
         cli::DeliveryFormat::Webhook => Format::Webhook,
     };
     if format == Format::Relay && args.mask_plates {
-        return Err(misuse(
-            "relay 原样转发, 签名覆盖全部参数: 不能 --mask-plates (the signature covers all that is sent)",
-        ));
+        return Err(misuse(texts().subscriber.no_masking));
     }
     if args.compare && format != Format::Relay {
-        return Err(misuse("--compare 只用于 --format relay (only with relay)"));
+        return Err(misuse(texts().subscriber.compare_relay_only));
     }
     let (secret, made) = match (format, secret::given(&args.secret)?) {
         (Format::Relay, given) => (given.unwrap_or_else(|| Secret::new("")), None),
@@ -88,14 +87,12 @@ fn add(args: AddSubscriberArgs) -> anyhow::Result<()> {
         parks: (!args.all).then_some(args.park),
         kinds: kinds(format, &args.events)?,
     };
-    open_by(&args.place, args.config.as_deref())?
-        .add_subscriber(&subscriber)
-        .context("订阅未添加 subscriber not added")?;
+    open_by(&args.place, args.config.as_deref())?.add_subscriber(&subscriber).context(texts().subscriber.not_added)?;
     if args.json {
         return output::json(&json!({ "name": args.name, "secret": made }));
     }
-    let made = made.map(|secret| format!("\nsecret: {secret}   (只显示一次 shown once)")).unwrap_or_default();
-    output::line(&format!("{} 已添加 added{made}", args.name))
+    output::line(&(texts().general.added)(&args.name))?;
+    made.map_or(Ok(()), |secret| output::line(&(texts().general.shown_once)(&secret)))
 }
 
 /// The kinds that these events name; without any, all that the format has.
@@ -111,18 +108,14 @@ fn kinds(format: Format, events: &[SubscribedEvent]) -> anyhow::Result<KindSet> 
         SubscribedEvent::Update => PushKind::Update,
     });
     let named = KindSet::of(named);
-    if named.iter().all(|kind| known.has(kind)) {
-        Ok(named)
-    } else {
-        Err(misuse("openapi 只有 enter 和 leave (that format knows only enter and leave): --events"))
-    }
+    if named.iter().all(|kind| known.has(kind)) { Ok(named) } else { Err(misuse(texts().subscriber.openapi_events)) }
 }
 
 fn set(args: SetSubscriberArgs) -> anyhow::Result<()> {
     let secret = secret::given(&args.secret)?;
     let is_same = args.url.is_none() && args.app_id.is_none() && args.per_second.is_none() && args.events.is_empty();
     if is_same && secret.is_none() {
-        return Err(misuse("没有要修改的 (nothing to change): --url, --secret, --app-id, --per-second, --events"));
+        return Err(misuse(texts().subscriber.nothing_to_change));
     }
     args.app_id.as_deref().map_or(Ok(()), |given| named("--app-id", Naming::Id, given))?;
     let store = open_by(&args.place, args.config.as_deref())?;
@@ -145,7 +138,7 @@ fn set(args: SetSubscriberArgs) -> anyhow::Result<()> {
     if !store.change_subscriber(&args.name, &settings, secret.as_ref(), kinds)? {
         return Err(unknown(&args.name));
     }
-    output::line(&format!("{} 已修改 changed", args.name))
+    output::line(&(texts().general.changed)(&args.name))
 }
 
 /// Refuses an address to which a gate with these settings would never send.
@@ -160,9 +153,7 @@ fn check_url(url: &str, config: Option<&Path>) -> anyhow::Result<()> {
     match reach.map_err(misuse)? {
         Reach::Good => {}
         Reach::Refused(why) => return Err(misuse(format!("--url {why}"))),
-        Reach::Unresolved(why) => output::remark(&format!(
-            "提醒 warning: 现在无法解析 {host}: {why} (this name cannot be resolved now; what waits is sent once it can)"
-        )),
+        Reach::Unresolved(why) => output::remark(&(texts().subscriber.unresolved)(&host, &why.to_string())),
     }
     Ok(())
 }
@@ -171,7 +162,7 @@ fn check_url(url: &str, config: Option<&Path>) -> anyhow::Result<()> {
 fn check_secret(format: Format, secret: &Secret) -> anyhow::Result<()> {
     let key = secret.expose().strip_prefix("whsec_").filter(|_| format == Format::Webhook);
     match key.map(|text| BASE64.decode(text)) {
-        Some(Err(_)) => Err(misuse("whsec_ 之后应为 base64 (base64 must follow whsec_)")),
+        Some(Err(_)) => Err(misuse(texts().subscriber.base64)),
         Some(Ok(_)) | None => Ok(()),
     }
 }
@@ -180,7 +171,7 @@ fn pause(name: &str, paused: bool, place: &StoreArgs) -> anyhow::Result<()> {
     if !open(place)?.pause_subscriber(name, paused)? {
         return Err(unknown(name));
     }
-    output::line(&format!("{name} {}", if paused { "已暂停 paused" } else { "已继续 resumed" }))
+    output::line(&if paused { (texts().subscriber.paused)(name) } else { (texts().subscriber.resumed)(name) })
 }
 
 fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
@@ -199,7 +190,7 @@ fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
             vec![
                 one.registered.name.clone(),
                 format_name(one.registered.settings.format).into(),
-                if one.paused { "暂停" } else { "正常" }.into(),
+                if one.paused { texts().subscriber.is_paused } else { texts().subscriber.is_active }.into(),
                 waits.pending.to_string(),
                 waits.dead.to_string(),
                 one.delivered.to_string(),
@@ -207,7 +198,9 @@ fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    output::rows(("订阅", "subscribers"), &[], &["名称", "格式", "状态", "待发", "放弃", "已达", "地址"], &rows)
+    let c = &texts().columns;
+    let head = [c.name, c.format, c.state, c.pending, c.dead, c.delivered, c.url];
+    output::rows(texts().subscriber.what, &[], &head, &rows)
 }
 
 fn show(store: &Store, name: &str, as_json: bool) -> anyhow::Result<()> {
@@ -237,10 +230,11 @@ fn differences(store: &Store, name: &str, limit: usize, as_json: bool, masking: 
     }
     let rows: Vec<_> = differences
         .into_iter()
-        .map(|one| vec![output::time(one.at), one.kind.name().into(), one.parking_serial, one.ours, one.theirs])
+        .map(|one| vec![output::time(one.at), call_name(one.kind).into(), one.parking_serial, one.ours, one.theirs])
         .collect();
-    let what = ("答复差异", "differences");
-    output::rows(what, &[("", Some(name.to_owned()))], &["时间", "事件", "流水", "本平台", "对方"], &rows)
+    let c = &texts().columns;
+    let head = [c.time, c.event, c.serial, c.ours, c.theirs];
+    output::rows(texts().subscriber.what_differences, &[("", Some(name.to_owned()))], &head, &rows)
 }
 
 fn calls(store: &Store, name: &str, as_json: bool) -> anyhow::Result<()> {
@@ -253,13 +247,14 @@ fn calls(store: &Store, name: &str, as_json: bool) -> anyhow::Result<()> {
         });
         return output::json(&Value::Array(all.collect()));
     }
-    let status = |status: u16| if status == 0 { "无应答".to_owned() } else { status.to_string() };
+    let status = |status: u16| if status == 0 { texts().subscriber.no_answer.to_owned() } else { status.to_string() };
     let rows: Vec<_> = calls
         .into_iter()
         .map(|one| vec![one.path, one.count.to_string(), status(one.last_status), output::time(one.last_at)])
         .collect();
-    let what = ("转交的接口", "calls passed on");
-    output::rows(what, &[("", Some(name.to_owned()))], &["接口", "次数", "最后状态", "最后时间"], &rows)
+    let c = &texts().columns;
+    let head = [c.call, c.times, c.last_status, c.last_time];
+    output::rows(texts().subscriber.what_calls, &[("", Some(name.to_owned()))], &head, &rows)
 }
 
 fn waiting(store: &Store) -> anyhow::Result<HashMap<i64, Backlog>> {

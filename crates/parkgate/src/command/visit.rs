@@ -6,6 +6,7 @@ use anyhow::bail;
 use parkgate_ledger::mask::Masking;
 use parkgate_ledger::visit::Correction;
 use parkgate_store::{RecordView, TakenPayment, Visit, VisitFilter, VisitUpdate};
+use parkgate_text::{either, texts};
 use parkgate_wire::advisory::advise;
 use parkgate_wire::{Fen, Params, TRANSPORT_NAMES, UnixMillis};
 use serde_json::{Map, Value, json};
@@ -29,12 +30,13 @@ pub(super) fn run(command: cli::VisitCommand) -> anyhow::Result<()> {
             let store = open(&place)?;
             let visits = store.visit(&uuid, &serial)?;
             let Some((first, others)) = visits.split_first() else {
-                bail!("没有停车记录 {uuid} {serial}, 见 `parkgate visit list` (no such visit)");
+                bail!((texts().visit.unknown)(&uuid, &serial));
             };
             let mut value = whole(first);
             if let (Some(object), false) = (value.as_object_mut(), others.is_empty()) {
                 object.insert("also".into(), Value::Array(others.iter().map(whole).collect()));
             }
+            let value = if json { value } else { for_people(value, &visits) };
             let which = [("", Some(uuid)), ("", Some(serial))];
             let value = output::masked(value, masking(store.as_ref(), unmask, Masking::IdData, "visit show", &which)?);
             if json { output::json(&value) } else { output::sheet(&value) }
@@ -50,17 +52,16 @@ pub(super) fn moment(text: &str) -> anyhow::Result<UnixMillis> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(UnixMillis(time.as_millisecond()));
     }
-    let ago = parkgate_client::parse_duration(text).map_err(|_| {
-        misuse(format!(
-            "--since {text}: 应写成 1624874732253、2026-11-01T00:00:00+08:00 或 2h、7d (write ms, a time, 2h or 7d)"
-        ))
-    })?;
+    let ago = parkgate_client::parse_duration(text).map_err(|_| misuse((texts().general.moment)(text)))?;
     Ok(UnixMillis::from(SystemTime::now() - ago))
 }
 
 const LISTED: output::ListingFormat<(Masking, Visit)> = output::ListingFormat {
-    what: ("停车记录", "visits"),
-    head: &["车牌", "入场", "离场", "流水", "已付(元)", "出入口", "park_uuid"],
+    what: || texts().visit.what,
+    head: || {
+        let c = &texts().columns;
+        vec![c.plate, c.entered, c.left, c.serial, c.paid, c.gates, "park_uuid"]
+    },
     always: 4,
     row,
     value: without_params,
@@ -72,8 +73,8 @@ fn row((masking, visit): &(Masking, Visit)) -> Vec<String> {
         output::time(visit.enter_time.0),
         match (visit.leave_time, state(visit)) {
             (Some(time), _) => output::time(time.0),
-            (None, "inside") => "在场 inside".into(),
-            (None, _) if !visit.releases.is_empty() => "仅放行 release".into(),
+            (None, "inside") => texts().visit.inside.into(),
+            (None, _) if !visit.releases.is_empty() => texts().visit.released_only.into(),
             (None, _) => "-".into(),
         },
         visit.parking_serial.clone(),
@@ -217,22 +218,45 @@ fn images<'a>(params: &Map<String, Value>, halves: impl Iterator<Item = &'a Reco
     Value::Object(images)
 }
 
+/// Advisories for programs: their sentence in both languages, whatever language people read.
 fn advisories(visit: &Visit) -> Vec<Value> {
-    let mut found: Vec<(String, String)> =
-        visit.notes.iter().map(|note| (note.code().to_owned(), note.message().to_owned())).collect();
+    let message = |(code, zh, en): (&str, String, String)| json!({ "code": code, "message": format!("{zh} ({en})") });
+    advised(visit).into_iter().map(message).collect()
+}
+
+/// What looks wrong about a visit: each code with its sentence in Chinese and in English.
+fn advised(visit: &Visit) -> Vec<(&'static str, String, String)> {
+    let notes = visit.notes.iter().map(|note| (note.code(), note.zh().to_owned(), note.en().to_owned()));
+    let mut found: Vec<_> = notes.collect();
     let updates = visit.updates.iter().map(|update| &update.record);
     for half in visit.enter.iter().chain(&visit.leave).chain(&visit.releases).chain(updates) {
         let advised = advise(half.kind, &sent(half), UnixMillis(half.received_at));
-        found.extend(advised.into_iter().map(|advisory| (advisory.code.to_owned(), advisory.message)));
-    }
-    let mut advisories = Vec::new();
-    for (code, message) in found {
-        let value = json!({ "code": code, "message": message });
-        if !advisories.contains(&value) {
-            advisories.push(value);
+        let advised = advised.into_iter().map(|advisory| (advisory.code, advisory.zh, advisory.en));
+        for one in advised {
+            if !found.contains(&one) {
+                found.push(one);
+            }
         }
     }
-    advisories
+    found
+}
+
+/// The same for people: advisories as sentences in their language.
+fn for_people(mut value: Value, visits: &[Visit]) -> Value {
+    let sentences = |visit: &Visit| {
+        let all = advised(visit).into_iter().map(|(_, zh, en)| Value::String(either(zh, en)));
+        Value::Array(all.collect())
+    };
+    let set = |value: &mut Value, visit: &Visit| {
+        if let Some(object) = value.as_object_mut() {
+            object.insert("advisories".into(), sentences(visit));
+        }
+    };
+    let mut visits = visits.iter();
+    visits.next().into_iter().for_each(|visit| set(&mut value, visit));
+    let also = value.get_mut("also").and_then(Value::as_array_mut);
+    also.into_iter().flatten().zip(visits).for_each(|(value, visit)| set(value, visit));
+    value
 }
 
 pub(super) fn sent(half: &RecordView) -> Params {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use parkgate_text::texts;
 use parkgate_web::TrustedProxies;
 use serde::Deserialize;
 
@@ -53,5 +54,5 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
         IpNet::V6(inner) if inner.prefix_len() == 128 => IpNet::from(inner.addr().to_canonical()),
         network => network,
     };
-    text.parse().or_else(|_| one()).map(canonical).map_err(|_| format!("{text}: 应写成 10.9.0.0/16 (write a network)"))
+    text.parse().or_else(|_| one()).map(canonical).map_err(|_| (texts().general.network)(text))
 }

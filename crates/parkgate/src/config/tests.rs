@@ -91,14 +91,14 @@ fn all_that_is_wrong_is_named_and_where_it_stands() {
         "nod",
         "listen",
         "limits.x",
-        "limits.body_timeout: `1` is no duration",
-        "limits.queue_max: must be at least 1",
+        "limits.body_timeout: `1` 不是时长",
+        "limits.queue_max: 至少为 1",
         "limits.batch_max",
-        "limits.lanes: must be at most 64",
-        "before.deadline: must be longer than nothing",
+        "limits.lanes: 最多为 64",
+        "before.deadline: 须大于零",
         "before.dead: unknown field",
         "PARKGATE_LIMITS_BODY_BYTES_MAX: limits.body_bytes_max",
-        "PARKGATE_LIMITS_BODY_BYTE_MAX: no such",
+        "PARKGATE_LIMITS_BODY_BYTE_MAX: [limits] 没有这个设置",
     ];
     for name in named {
         assert!(wrong.iter().any(|what| what.contains(name)), "{name}: {wrong:#?}");

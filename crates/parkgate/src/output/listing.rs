@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use parkgate_store::{StoreError, Take};
+use parkgate_text::texts;
 use serde_json::Value;
 
 use super::{Columns, line, table, table_width, written};
@@ -10,17 +11,15 @@ use super::{Columns, line, table, table_width, written};
 /// How many rows decide the column widths. Later ones widen columns if they must.
 const ROWS_AT_ONCE: usize = 1000;
 
-/// What is listed, in Chinese and English.
-pub(crate) type What = (&'static str, &'static str);
 /// The flags that filter, with their values.
 pub(crate) type Filter = [(&'static str, Option<String>)];
 
 /// How rows are shown.
 pub(crate) struct ListingFormat<T> {
     /// What they are.
-    pub(crate) what: What,
+    pub(crate) what: fn() -> &'static str,
     /// The column titles.
-    pub(crate) head: &'static [&'static str],
+    pub(crate) head: fn() -> Vec<&'static str>,
     /// How many columns are always shown; the others if the terminal is wide enough.
     pub(crate) always: usize,
     /// For people.
@@ -57,25 +56,25 @@ pub(crate) fn listing<T>(
     let _is_read = match (as_json, count) {
         (true, 0) => written("[]\n")?,
         (true, _) => written("\n]\n")?,
-        (false, 0) => written(&format!("{}\n", nothing(shown.what, filter)))?,
+        (false, 0) => written(&format!("{}\n", nothing((shown.what)(), filter)))?,
         (false, _) => sheet.print(shown)?,
     };
     Ok(count)
 }
 
 /// Prints a table of rows that are already in memory.
-pub(crate) fn rows(what: What, filter: &Filter, head: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
+pub(crate) fn rows(what: &str, filter: &Filter, head: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
     if rows.is_empty() { line(&nothing(what, filter)) } else { line(&table(head, rows)) }
 }
 
 /// Printed instead of an empty table: a title row alone looks like a fault.
-fn nothing((zh, en): What, filter: &Filter) -> String {
+fn nothing(what: &str, filter: &Filter) -> String {
     let set = filter.iter().filter_map(|(flag, value)| Some(format!("{flag} {}", value.as_deref()?)));
     let set = set.collect::<Vec<_>>().join(" ").replace(char::is_control, " ");
     let set = set.trim();
     match set.is_empty() {
-        true => format!("没有{zh} (no {en})"),
-        false => format!("没有符合 {set} 的{zh} (no {en} match)"),
+        true => (texts().general.nothing)(what),
+        false => (texts().general.nothing_by)(what, set),
     }
 }
 
@@ -101,10 +100,11 @@ impl Sheet {
     fn print<T>(&mut self, shown: &ListingFormat<T>) -> anyhow::Result<ControlFlow<()>> {
         let rows = std::mem::take(&mut self.rows);
         let mut text = String::new();
-        let columns = self.columns.get_or_insert_with(|| Columns::of(shown.head, shown.always, table_width()));
+        let head = (shown.head)();
+        let columns = self.columns.get_or_insert_with(|| Columns::of(&head, shown.always, table_width()));
         let is_first = columns.widen(&rows);
         if is_first {
-            columns.line(shown.head, &mut text);
+            columns.line(&head, &mut text);
         }
         for row in &rows {
             columns.line(row, &mut text);
@@ -121,10 +121,10 @@ mod tests {
 
     #[test]
     fn an_empty_listing_names_the_filter() {
-        let what = ("停车记录", "visits");
-        assert_eq!(nothing(what, &[("--park", None)]), "没有停车记录 (no visits)");
+        let what = "停车记录";
+        assert_eq!(nothing(what, &[("--park", None)]), "没有停车记录");
         let filter = [("--park", Some("P\u{1b}1".into())), ("--plate", None), ("--since", Some("2h".into()))];
-        assert_eq!(nothing(what, &filter), "没有符合 --park P 1 --since 2h 的停车记录 (no visits match)");
+        assert_eq!(nothing(what, &filter), "没有符合 --park P 1 --since 2h 的停车记录");
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn records_arrive_with_pictures_by_every_way_in_and_once() {
     let status = agent.json(&["status"]);
     assert_eq!((&status["sent"], &status["dead"], &status["queued"]), (&json!(5), &json!(0), &json!(0)));
     let page = reqwest::blocking::get(&agent.url).unwrap().text().unwrap();
-    assert!(page.contains("<td>已发 sent<td>5"), "{page}");
+    assert!(page.contains("<td>已发<td>5"), "{page}");
     let metrics = reqwest::blocking::get(format!("{}/metrics", agent.url)).unwrap().text().unwrap();
     assert!(metrics.contains("parkgate_agent_records_sent_total 5\n"), "{metrics}");
 }
@@ -125,7 +125,7 @@ fn a_refused_enter_goes_along_in_its_leave_and_hints_are_held_if_wished() {
     assert_eq!(agent.give("leave", &twice).0, 202);
     eventually(|| agent.json(&["dead", "list"])[0]["state"] == "held");
     assert!(agent.json(&["dead", "list"])[0]["hint"].as_str().unwrap().contains("重复的订单`S1-1`"));
-    assert!(agent.run(&["dead", "drop", "99"]).1.contains("dropped 0"));
+    assert!(agent.run(&["dead", "drop", "99"]).1.contains("已删除 0 条"));
 }
 
 #[test]

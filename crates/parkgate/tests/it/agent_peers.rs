@@ -294,7 +294,7 @@ fn what_goes_wrong_on_the_first_day_is_reported() {
         agent.json(&["status"])["problem"].as_str().is_some_and(|reported| reported.contains("[platform] secret"))
     });
     let (code, _, error) = agent.run(&["run"]);
-    assert_eq!((code, error.contains("another agent")), (1, true), "{error}");
+    assert_eq!((code, error.contains("已有代理")), (1, true), "{error}");
 }
 
 /// `platform.py`, ended with the test.

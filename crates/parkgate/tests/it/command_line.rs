@@ -96,7 +96,7 @@ fn parks_and_apps_are_kept_and_listed() {
     assert_eq!(made["secret"].as_str().unwrap().len(), 32);
     let (code, _, error) = run(&["park", "add", "--uuid", "P1", "--name", "x", "--secret", "1"]);
     assert_eq!(code, 1);
-    assert!(error.contains("P1 exists already"), "{error}");
+    assert!(error.contains("P1 已存在"), "{error}");
     let (_, shown, _) = run(&["park", "show", "P1", "--json"]);
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     let keys: Vec<_> = shown.as_object().unwrap().keys().take(7).cloned().collect();
@@ -199,7 +199,7 @@ fn the_printed_program_is_found_from_a_folder_with_a_space() {
         assert!(show.starts_with(start), "{show}");
         let run = Command::new("sh").args(["-c", &show]).current_dir(place).output().unwrap();
         let reported = String::from_utf8(run.stderr).unwrap();
-        assert!(reported.contains("no such visit"), "it ran, and nothing was pushed yet: {reported}");
+        assert!(reported.contains("没有停车记录"), "it ran, and nothing was pushed yet: {reported}");
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -211,29 +211,23 @@ fn an_empty_listing_says_so_and_by_which_filter() {
     let hook = ["--name", "x", "--url", "http://8.8.8.8/", "--format", "webhook", "--all"];
     let differences = ["subscriber", "differences", "x"];
     for (words, reported) in [
-        (&["visit", "list"][..], "没有停车记录 (no visits)\n"),
-        (&["visit", "list", "--park", "P9"], "没有符合 --park P9 的停车记录 (no visits match)\n"),
-        (
-            &["visit", "list", "--plate", "粤A1", "--since", "2h"],
-            "没有符合 --plate 粤A1 --since 2h 的停车记录 (no visits match)\n",
-        ),
-        (&["app", "list"], "没有应用 (no apps)\n"),
-        (&["quarantine", "list"], "没有隔离的推送 (no quarantined pushes)\n"),
-        (&["quarantine", "replay", "--park", "P9"], "没有符合 --park P9 的隔离的推送 (no quarantined pushes match)\n"),
-        (&["conflict", "list", "--park", "P9"], "没有符合 --park P9 的流水冲突 (no conflicts match)\n"),
-        (&["subscriber", "list"], "没有订阅 (no subscribers)\n"),
-        (
-            &["delivery", "list", "--state", "dead"],
-            "没有符合 --state dead 的待发或放弃的转发 (no deliveries that wait or were given up match)\n",
-        ),
+        (&["visit", "list"][..], "没有停车记录\n"),
+        (&["visit", "list", "--park", "P9"], "没有符合 --park P9 的停车记录\n"),
+        (&["visit", "list", "--plate", "粤A1", "--since", "2h"], "没有符合 --plate 粤A1 --since 2h 的停车记录\n"),
+        (&["app", "list"], "没有应用\n"),
+        (&["quarantine", "list"], "没有隔离的推送\n"),
+        (&["quarantine", "replay", "--park", "P9"], "没有符合 --park P9 的隔离的推送\n"),
+        (&["conflict", "list", "--park", "P9"], "没有符合 --park P9 的流水冲突\n"),
+        (&["subscriber", "list"], "没有订阅方\n"),
+        (&["delivery", "list", "--state", "dead"], "没有符合 --state dead 的待发或放弃的投递\n"),
     ] {
         assert_eq!(gate.ok(words), reported);
         assert_eq!(gate.json(words), json!([]), "{words:?}");
     }
     gate.ok(&[&["subscriber", "add"], &hook[..]].concat());
-    assert_eq!(gate.ok(&differences), "没有符合 x 的答复差异 (no differences match)\n");
+    assert_eq!(gate.ok(&differences), "没有符合 x 的答复差异\n");
     let other = TestGate::with(PARKGATE, &[]);
-    assert_eq!(other.ok(&["park", "list"]), "没有停车场 (no parks)\n");
+    assert_eq!(other.ok(&["park", "list"]), "没有停车场\n");
     let agent = gate.data().join("agent.toml");
     let settings = format!(
         "data = \"{}\"\nlisten = \"127.0.0.1:0\"\n[platform]\nurl = \"{}\"\npark_uuid = \"{DEMO_PARK}\"\nsecret = \"123\"\n",
@@ -242,7 +236,7 @@ fn an_empty_listing_says_so_and_by_which_filter() {
     );
     std::fs::write(&agent, settings).unwrap();
     let dead = parkgate(Path::new(PARKGATE), &["agent", "dead", "list", "--config", agent.to_str().unwrap()]);
-    assert_eq!(String::from_utf8(dead.stdout).unwrap(), "没有被拒记录 (no refused records)\n");
+    assert_eq!(String::from_utf8(dead.stdout).unwrap(), "没有被拒记录\n");
 }
 
 #[test]
@@ -365,7 +359,7 @@ fn one_gate_a_folder() {
     let data = gate.data().to_str().unwrap();
     let second = parkgate(Path::new(PARKGATE), &["serve", "--listen", "127.0.0.1:0", "--data", data]);
     assert_eq!(second.status.code(), Some(1));
-    assert!(String::from_utf8(second.stderr).unwrap().contains("in use by another one"));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("正被另一个 parkgate serve 使用"));
 }
 
 #[test]
@@ -454,7 +448,7 @@ fn wrong_use_exits_two_and_names_what_is_wrong() {
         (vec!["push", "leave", "--secret", "1", "--url", "gate.example.com"], vec!["http://"]),
         (vec!["visit", "list", "--since", "soon", "--data", folder.path().to_str().unwrap()], vec!["soon", "7d"]),
         (vec!["park", "add", "--uuid", "a&b", "--name", "x", "--data", data], vec!["park_uuid"]),
-        (vec!["serve", "--demo", "--listen", "0.0.0.0:0", "--data", data], vec!["loopback"]),
+        (vec!["serve", "--demo", "--listen", "0.0.0.0:0", "--data", data], vec!["本机地址"]),
         (
             vec!["serve", "--config", file, "--data", data],
             vec!["nod", "listen = x", "limits.queue_max", "limits.connections_max"],

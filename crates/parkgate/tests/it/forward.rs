@@ -392,7 +392,7 @@ fn private_addresses_are_not_reached_unless_allowed_and_redirects_are_never_foll
     for name in ["address", "name"] {
         until(name, || {
             let waits = strict.json(&["delivery", "list", "--subscriber", name]);
-            waits[0]["told"].as_str().is_some_and(|received| received.contains("private address"))
+            waits[0]["told"].as_str().is_some_and(|received| received.contains("内网地址"))
         });
     }
     assert_eq!(inside.received().len(), 0);

@@ -36,7 +36,8 @@ fn has_english_sentence(text: &str) -> bool {
         let letters = word.trim_matches(|letter: char| ",.;:()!?".contains(letter));
         let is_word =
             !letters.is_empty() && letters.chars().all(|letter| letter.is_ascii_lowercase() || letter == '\'');
-        in_a_row = if is_word { in_a_row + 1 } else { 0 };
+        // Names between commas are a list, not a sentence.
+        in_a_row = if is_word && !word.ends_with(',') { in_a_row + 1 } else { 0 };
         in_a_row == 4
     })
 }

@@ -190,7 +190,7 @@ fn text_lost_before_it_was_sent_is_named_where_it_is_refused_and_where_it_is_rec
         "{visit}"
     );
     let page = gate.ok(&["park", "check", PARK, "--since", "1h"]).replace(char::is_whitespace, "");
-    assert!(page.contains("中文在发送前已丢失(Chinesetextlostbeforeitwassent)×2"), "{page}");
+    assert!(page.contains("提醒2次中文在发送前已丢失"), "{page}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn everything_moves_to_a_database_and_back_while_the_old_store_is_read() {
     assert_eq!(again["already_finished"], true);
     let abandoned = run(&bucket, &["move", "--data", text(&old), "--abandon"]);
     let reported = String::from_utf8_lossy(&abandoned.stderr);
-    assert!(!abandoned.status.success() && reported.contains("move from there"), "{reported}");
+    assert!(!abandoned.status.success() && reported.contains("不能放弃"), "{reported}");
     assert_eq!(gate.push("leave", leave("S99", &[])).0, 503, "one store takes pushes, not two");
     drop(gate);
 
@@ -117,7 +117,7 @@ fn an_unfinished_move_is_opened_by_nobody_goes_on_and_can_be_given_up() {
     // And once more, with the picture in its place.
     std::fs::rename(folder.path().join("aside"), &picture_path).unwrap();
     let reported = ok(&bucket, &there);
-    assert!(reported.contains("records") && reported.contains("moved"), "{reported}");
+    assert!(reported.contains("records") && reported.contains("已迁至"), "{reported}");
     let after = visits(&bucket, &["--data", text(&old), "--store", &url]);
     assert_eq!(after.as_array().unwrap().len(), 2);
 }
@@ -143,7 +143,7 @@ fn a_picture_that_cannot_be_read_is_not_taken_for_a_missing_one() {
     std::fs::remove_file(place).unwrap();
     std::fs::rename(&elsewhere, place).unwrap();
     let reported = ok(&bucket, &there);
-    assert!(reported.contains("moved"), "{reported}");
+    assert!(reported.contains("已迁至"), "{reported}");
     let kept = pictures[1].strip_prefix(old.join("images")).unwrap();
     assert_eq!(std::fs::read(images.join(kept)).unwrap(), b"GIF89a unreadable");
 }

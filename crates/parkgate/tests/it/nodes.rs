@@ -48,12 +48,12 @@ fn a_new_master_key_is_announced_and_a_second_one_is_never_made() {
     let [(first, made), (second, refused)] = ended.try_into().unwrap();
     let (made, reported) = (String::from_utf8(made.stderr).unwrap(), String::from_utf8(refused.stderr).unwrap());
     let key = folder.path().join(first).join("parkgate-data/master.key");
-    assert!(made.contains(&*key.to_string_lossy()) && made.contains("every node"), "{made}");
+    assert!(made.contains(&*key.to_string_lossy()) && made.contains("每个节点"), "{made}");
     assert_eq!(refused.status.code(), Some(1), "{reported}");
-    assert!(reported.contains("master.key is missing") && reported.contains("--data"), "{reported}");
+    assert!(reported.contains("缺少 ") && reported.contains("master.key") && reported.contains("--data"), "{reported}");
     for (place, args) in [(second, &add("P3")[..]), ("third", &add("P4")), ("third", &["park", "list"])] {
         let (code, reported) = run(place, args);
-        assert!(code == 1 && reported.contains("master.key is missing"), "{reported}");
+        assert!(code == 1 && reported.contains("缺少 ") && reported.contains("master.key"), "{reported}");
         assert!(!folder.path().join(place).join("parkgate-data").exists(), "nothing is left behind");
     }
     // With the key it is a node as any other, and nothing more is said.

@@ -113,7 +113,7 @@ fn beyond_the_bound_the_sender_keeps_it() {
         ]
     );
     let first = listed[0]["id"].to_string();
-    assert_eq!(gate.ok(&["quarantine", "drop", &first]), "已删除 dropped 1\n");
+    assert_eq!(gate.ok(&["quarantine", "drop", &first]), "已删除 1 条\n");
     eventually(|| post(&gate, &wrong("S7")).0 == 200);
 }
 
@@ -141,11 +141,11 @@ fn the_cause_is_in_words_for_people_and_by_name_for_programs() {
         }
         assert!(text.lines().all(|line| unicode_width::UnicodeWidthStr::width(line) <= 80), "{text}");
     }
-    assert!(texts[0].contains("密钥首尾的空白") && texts[0].contains("参数`enter_time`应为"), "{}", texts[0]);
-    assert!(texts[1].contains("仍在 stays") && texts[1].contains("签名不正确"), "{}", texts[1]);
-    assert!(texts[2].contains("密钥首尾的空白") && texts[2].contains("signature wrong"), "{}", texts[2]);
+    assert!(texts[0].contains("密钥首尾的空白") && texts[0].contains("参数`enter_time`应"), "{}", texts[0]);
+    assert!(texts[1].contains("仍在") && texts[1].contains("签名不正确"), "{}", texts[1]);
+    assert!(texts[2].contains("密钥首尾的空白") && texts[2].contains("签名不正确"), "{}", texts[2]);
     let page = texts.last().unwrap().replace(char::is_whitespace, "");
-    assert!(page.contains("参数值不合要求(valuenotofthedocumentedform)×1"), "{page}");
+    assert!(page.contains("1条参数值不合要求。按`parkgatequarantineshow`的提示改正参数。"), "{page}");
     assert!(page.contains("签名不正确:没有匹配的已知错误"), "{page}");
 }
 
@@ -201,7 +201,7 @@ fn a_park_added_late_gets_what_came_before_it() {
     }
     gate.ok(&["park", "add", "--uuid", "late", "--secret", "s3", "--name", "late"]);
     let outcomes = gate.ok(&["quarantine", "replay", "2"]);
-    assert!(outcomes.contains("离开隔离区 left 1, 仍在 stayed 0"), "{outcomes}");
+    assert!(outcomes.contains("离开隔离区 1 条, 仍在 0 条"), "{outcomes}");
     assert_eq!(gate.json(&["visit", "show", "late", "S2"])["parking_serial"], "S2");
     gate.ok(&["quarantine", "replay"]);
     assert_eq!(gate.json(&["visit", "list", "--park", "late"]).as_array().unwrap().len(), 2);

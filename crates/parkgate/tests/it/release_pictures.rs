@@ -99,11 +99,11 @@ fn a_conflict_that_cannot_be_recorded_in_a_new_epoch_stays_one_and_the_others_ar
                   BEGIN SELECT json('{'); END";
     database.execute_batch(broken).unwrap();
     let begun = gate.ok(&["park", "set", DEMO_PARK, "--new-serial-epoch", "1700000000000"]);
-    assert!(begun.contains("补录 taken 4, 仍冲突 still in conflict 1"), "{begun}");
+    assert!(begun.contains("补录 4 条, 仍冲突 1 条"), "{begun}");
     assert_eq!(gate.json(&["conflict", "list"]).as_array().unwrap().len(), 1);
     database.execute_batch("DROP TRIGGER broken").unwrap();
     let begun = gate.ok(&["park", "set", DEMO_PARK, "--new-serial-epoch", "1700000000000"]);
-    assert!(begun.contains("补录 taken 1, 仍冲突 still in conflict 0"), "{begun}");
+    assert!(begun.contains("补录 1 条, 仍冲突 0 条"), "{begun}");
 }
 
 #[test]

@@ -108,7 +108,7 @@ pub(super) async fn fits(link: &Link) -> Result<(), Fault> {
 async fn prove_key(link: &Link, data: &Path, name: &str) -> Result<MasterKey, Fault> {
     let row = link.query_opt("SELECT proof FROM master_key", &[]).await?;
     let sealed_under = row.is_some().then_some(name);
-    let key = MasterKey::of_node(data, sealed_under).map_err(|error| StoreError::Broken(error.to_string()))?;
+    let key = MasterKey::of_node(data, sealed_under).map_err(StoreError::from)?;
     let seal = Seal::new(&key);
     match row {
         Some(row) => {

@@ -28,7 +28,7 @@ pub(crate) struct MovableSqlite {
 impl MovableSqlite {
     pub(crate) fn open(data: &Path) -> Result<MovableSqlite, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
-        let key = MasterKey::beside(data, FILE).map_err(|error| StoreError::Broken(error.to_string()))?;
+        let key = MasterKey::beside(data, FILE)?;
         let path = data.join(FILE);
         make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
         let mut connection = connect(&path, ConnectionRole::Writer)?;

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use parkgate_ledger::fanout::{Published, SubscriberId, Subscription, wants};
 use parkgate_ledger::{ParkId, Space};
+use parkgate_text::texts;
 use parkgate_wire::{KindSet, PushKind, Secret, UnixMillis};
 
 use super::records::{COLUMN_COUNT, COLUMNS, pictures, record, spaces};
@@ -17,7 +18,7 @@ use crate::delivery::{
 };
 use crate::images::Picture;
 use crate::listing::{self, Page, Take};
-use crate::stored::{GONE, kind_of, original_of};
+use crate::stored::{kind_of, original_of};
 use parkgate_seal::Seal;
 
 /// What forwarding asks.
@@ -270,7 +271,7 @@ fn outgoing(backend: &dyn Backend, seal: &Seal, due: Vec<Due>) -> Result<Claimed
     }
     for due in due {
         let Some(row) = found.get(&due.id.record) else {
-            claimed.unreadable.push((due, GONE.into()));
+            claimed.unreadable.push((due, texts().answers.gone.into()));
             continue;
         };
         let space = spaces.get(&row.int(COLUMN_COUNT + 6)?).copied().unwrap_or_default();

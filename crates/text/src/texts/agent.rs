@@ -18,5 +18,19 @@ texts! {
         run_notes:
             "配置文件至少要有:\n  data = \"agent-data\"\n  listen = \"127.0.0.1:8070\"\n  [platform]\n  url = \"http://127.0.0.1:8080\"\n  park_uuid = \"49f0cc52-e8c7-41e3-b54d-af666b8cc11a\"\n  secret = \"123\"\n\n其余都有默认值 (docs/settings.md), 如 spool、spool_picture_wait、on_hint、on_too_large、token、hosts。",
             "The file, at least:\n  data = \"agent-data\"\n  listen = \"127.0.0.1:8070\"\n  [platform]\n  url = \"http://127.0.0.1:8080\"\n  park_uuid = \"49f0cc52-e8c7-41e3-b54d-af666b8cc11a\"\n  secret = \"123\"\n\nEverything else has a default (docs/settings.md), among them: spool, spool_picture_wait, on_hint, on_too_large, token, hosts.";
+        restart(error: &str): "车场代理须重新启动: {error}", "the agent must be restarted: {error}";
+        at(address: &str): "车场代理 {address}", "agent at {address}";
+        not_well(what: &str): "{what}: 未通过", "{what}: not well";
+        queued(id: i64): "已入发件箱 {id}", "queued {id}";
+        known(id: i64): "已在发件箱 {id}", "already queued {id}";
+        sent: "已发送过", "already sent";
+        is_held: "暂扣", "held";
+        is_dead: "被拒", "refused";
+        what: "被拒记录", "refused records";
+        unknown(id: i64): "没有 {id}, 见 `parkgate agent dead list`", "no record {id}: see `parkgate agent dead list`";
+        retried(count: usize): "将重发 {count} 条", "{count} to be sent again";
+        dropped(count: usize): "已删除 {count} 条", "{count} dropped";
+        no_file(path: &str):
+        "没有代理配置文件 {path}: 用 --config FILE 指定, 或照 `parkgate agent run --help` 的示例新建", "no settings file {path}: name the agent's file by --config FILE, or write one as `parkgate agent run --help` shows";
     }
 }

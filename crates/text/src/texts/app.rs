@@ -10,5 +10,9 @@ texts! {
         api_type: "随应用给出的 `api_type`", "`api_type` given with the app";
         park: "可为哪些停车场推送", "Parks it may push for";
         id: "应用的 `app_id`", "The app's `app_id`";
+        not_added: "应用未添加", "the app was not added";
+        what: "应用", "apps";
+        unknown(id: &str): "没有应用 {id}, 见 `parkgate app list`", "no app {id}: see `parkgate app list`";
+        disabled(id: &str): "{id} 已停用", "{id} disabled";
     }
 }

@@ -14,5 +14,16 @@ texts! {
         drop_notes:
             "删除的月份的推送会当作新推送。有待发投递的月份要等待; 死信随月份一起删除。",
             "A push of such a month would be taken as new. A month with pending deliveries waits; dead letters go with it.";
+        what: "月份", "months";
+        begun: "已开始按月分区", "begun";
+        begun_before: "早已按月分区", "was begun before";
+        postgres_only: "按月分区只用于 PostgreSQL", "only a PostgreSQL store has monthly partitions";
+        write_month(text: &str): "`{text}`: 应写成 2026-01", "`{text}`: write a month such as 2026-01";
+        dead_letters(count: u64): "随之删除的死信: {count} 条", "dead letters that went with them: {count}";
+        held(months: &str):
+        "月份 {months} 还有投递未送达, 未处理: 送达后再执行, 或 `parkgate delivery drop` 放弃", "months with pending deliveries stay as they are: {months}. Run this again once they arrived, or drop them by `parkgate delivery drop`";
+        open: "当前", "open";
+        whole: "完整", "whole";
+        redacted: "已脱敏", "redacted";
     }
 }

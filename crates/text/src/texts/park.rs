@@ -29,5 +29,13 @@ texts! {
         new_serial_epoch: "流水号已从头编起: 对此后入场的车辆 (毫秒, 或自动判断) 开始新的流水周期, 并补记因此忽略的推送", "Its serials have restarted: begin a new epoch for vehicles that entered since (ms, or as detected), and record what was ignored because of it";
         location: "所在位置, 供城市平台使用: `address=…`、`area_code=440305`、`latitude=22.5`、`longitude=113.9` (WGS84)", "Where it is, for city platforms: `address=…`, `area_code=440305`, `latitude=22.5`, `longitude=113.9` (WGS84)";
         keep_old: "旧密钥继续有效多久: 12h、7d", "How long the old secret stays good: 12h, 7d";
+        what: "停车场", "parks";
+        not_added: "停车场未添加", "the park was not added";
+        write_location(one: &str, names: &str): "--location {one}: 应为 {names}=…", "--location {one}: write one of {names}=…";
+        unsigned_needs_allow: "--require-sign no 需要 --allow CIDR", "--require-sign no needs --allow CIDR";
+        no_reuse: "没有发现流水号重用; 如确已重新编号, 请给出起始时间 --new-serial-epoch 1624874732253", "no serials seem to be reused; if they are, say since when: --new-serial-epoch 1624874732253";
+        epoch_begun(from: &str, taken: usize, left: usize): "新流水周期自 {from} 起, 补录 {taken} 条, 仍冲突 {left} 条", "a new epoch since {from}: {taken} recorded, {left} still in conflict";
+        secret_changed(uuid: &str): "{uuid} 密钥已更换", "{uuid} secret changed";
+        recounted(uuid: &str, before: &str, after: &str): "{uuid} 剩余车位 {before} → {after}", "{uuid} free spaces {before} → {after}";
     }
 }

@@ -17,5 +17,10 @@ texts! {
         no_space: "不上报剩余车位, 由平台计数", "Do not report free spaces: the platform counts";
         concurrency: "同时在途的推送数", "Pushes on their way at a time";
         through_agent: "经由代理: 在 ADDR 运行的, 或给了 --url 时自带的", "By an agent: the one running at ADDR, or one of its own if --url is given";
+        share(name: &str, given: f64): "{name} {given}: 应在 0 与 1 之间", "{name} {given}: write 0 to 1";
+        at_least_one: "--spaces、--concurrency: 至少为 1", "--spaces, --concurrency: at least 1";
+        which_platform: "--url、--park: 请指定平台与车场", "--url, --park: say which platform and park";
+        records: "条记录", "records";
+        left(eta: &str): "剩余 {eta}", "eta {eta}";
     }
 }

@@ -31,5 +31,22 @@ texts! {
         set_url: "新的接收地址", "Where it listens from now on";
         set_per_second: "每秒最多请求数, 各节点合计; 0 为不限", "Requests a second at most, of all nodes together; 0 for no bound";
         set_events: "此后接收哪些事件", "Of these events from now on";
+        what: "订阅方", "subscribers";
+        unknown(name: &str): "没有订阅方 {name}, 见 `parkgate subscriber list`", "no subscriber {name}: see `parkgate subscriber list`";
+        removed(name: &str): "{name} 已移除", "{name} removed";
+        not_added: "订阅方未添加", "the subscriber was not added";
+        no_masking: "relay 原样转发, 签名覆盖全部参数: 不能 --mask-plates", "a relay's signature covers all that is sent: it cannot have --mask-plates";
+        compare_relay_only: "--compare 只用于 --format relay", "--compare is for --format relay only";
+        openapi_events: "--events: openapi 只有 enter 和 leave", "--events: openapi knows only enter and leave";
+        nothing_to_change: "没有要修改的: --url、--secret、--app-id、--per-second、--events", "nothing to change: --url, --secret, --app-id, --per-second, --events";
+        unresolved(host: &str, why: &str): "提醒: 现在无法解析 {host} ({why}); 解析得到后再发送待发的", "warning: {host} cannot be resolved now ({why}); what waits is sent once it can";
+        base64: "whsec_ 之后应为 base64", "base64 must follow whsec_";
+        paused(name: &str): "{name} 已暂停", "{name} paused";
+        resumed(name: &str): "{name} 已继续", "{name} resumed";
+        is_paused: "暂停", "paused";
+        is_active: "正常", "active";
+        what_differences: "答复差异", "differences";
+        what_calls: "转交的接口", "calls passed on";
+        no_answer: "无应答", "none";
     }
 }

@@ -79,28 +79,22 @@ impl Reason {
     }
 }
 
-/// A quarantined push's reason in words: Chinese, then English in brackets. A name from a newer version is returned as
-/// it is.
+/// A quarantined push's reason in words, in Chinese and in English. A name from a newer version is returned as it is.
 #[must_use]
-pub fn in_words(reason: &str, finding: Option<&str>) -> String {
+pub fn words(reason: &str, finding: Option<&str>) -> (String, String) {
     let (zh, en) = Reason::of_name(reason).map_or((reason, reason), |reason| (reason.zh(), reason.en()));
-    match finding.map(general) {
-        None => format!("{zh} ({en})"),
-        Some((finding_zh, finding_en)) => format!("{zh}: {finding_zh} ({en}: {finding_en})"),
+    match finding.map(finding_words) {
+        None => (zh.to_owned(), en.to_owned()),
+        Some((finding_zh, finding_en)) => (format!("{zh}: {finding_zh}"), format!("{en}: {finding_en}")),
     }
 }
 
-/// The sign doctor's finding in words.
+/// The sign doctor's finding in Chinese and in English, without the detail.
 #[must_use]
-pub fn finding_in_words(finding: &str) -> String {
-    let (zh, en) = general(finding);
-    format!("{zh} ({en})")
-}
-
-/// A finding's sentences, without the detail.
-fn general(code: &str) -> (String, String) {
-    let words = |sentence: &str| sentence.replace("{}", "…");
-    FindingKind::of_code(code).map_or_else(|| (code.into(), code.into()), |kind| (words(kind.zh()), words(kind.en())))
+pub fn finding_words(finding: &str) -> (String, String) {
+    let open = |sentence: &str| sentence.replace("{}", "…");
+    FindingKind::of_code(finding)
+        .map_or_else(|| (finding.into(), finding.into()), |kind| (open(kind.zh()), open(kind.en())))
 }
 
 impl Refusal {
@@ -156,20 +150,22 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for reason in Reason::ALL {
             assert_eq!(Reason::of_name(reason.name()), Some(*reason));
-            let words = in_words(reason.name(), None);
-            assert!(!words.contains(reason.name()) || reason.name() == "Method", "{words}");
-            assert!(seen.insert(words));
+            let (zh, en) = words(reason.name(), None);
+            assert!(!zh.contains(reason.name()) && !en.contains(reason.name()), "{zh} {en}");
+            assert!(seen.insert(zh) && seen.insert(en));
         }
         for kind in FindingKind::ALL {
-            let words = in_words("Signature", Some(kind.code()));
-            assert!(words.starts_with("签名不正确: ") && !words.contains("{}"), "{words}");
-            assert!(seen.insert(words));
+            let (zh, en) = words("Signature", Some(kind.code()));
+            assert!(zh.starts_with("签名不正确: ") && !zh.contains("{}"), "{zh}");
+            assert!(en.starts_with("signature wrong: ") && !en.contains("{}"), "{en}");
+            assert!(seen.insert(zh) && seen.insert(en));
         }
     }
 
     #[test]
     fn a_name_of_a_newer_program_stays() {
-        assert_eq!(in_words("Later", None), "Later (Later)");
-        assert_eq!(in_words("Signature", Some("later")), "签名不正确: later (signature wrong: later)");
+        let both = |zh: &str, en: &str| (zh.to_owned(), en.to_owned());
+        assert_eq!(words("Later", None), both("Later", "Later"));
+        assert_eq!(words("Signature", Some("later")), both("签名不正确: later", "signature wrong: later"));
     }
 }

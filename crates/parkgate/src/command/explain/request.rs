@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 use parkgate_intake::form_of;
+use parkgate_text::texts;
 use parkgate_wire::Form;
 use parkgate_wire::content_type::essence;
 use parkgate_wire::form::FormLimits;
@@ -11,8 +12,7 @@ pub(super) const URLENCODED: &str = "application/x-www-form-urlencoded";
 
 /// Headers, an empty line, and the body.
 pub(super) fn whole(request: &[u8]) -> anyhow::Result<Form> {
-    let (head, body) =
-        split(request).ok_or_else(|| anyhow!("没有空行分隔的请求头与请求体 (no empty line after the headers)"))?;
+    let (head, body) = split(request).ok_or_else(|| anyhow!(texts().explain.no_gap))?;
     let head = String::from_utf8_lossy(head);
     let content_type = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

@@ -4,6 +4,7 @@ mod page;
 mod survey;
 
 use anyhow::{Context, bail};
+use parkgate_text::texts;
 use serde_json::{Value, json};
 
 use self::survey::Survey;
@@ -31,10 +32,13 @@ struct CheckLine {
     good: Option<bool>,
 }
 
+/// The width of a mark and the longest title.
+const TITLES: usize = 22;
+
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let store = open(&args.place)?;
     let Some(park) = store.parks()?.into_iter().find(|park| park.park_uuid == args.uuid) else {
-        bail!("没有停车场 {}, 见 `parkgate park list` (no such park)", args.uuid);
+        bail!((texts().general.no_such_park)(&args.uuid));
     };
     let now = parkgate_client::now().0;
     let since = visit::moment(&args.since)?.0;
@@ -67,17 +71,17 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
             Some(false) => "!",
             None => " ",
         };
-        output::line(&output::wrapped(&output::padded(&format!("{mark} {}", line.title), 26), &line.text, 26))?;
+        let mut start = output::padded(&format!("{mark} {}", line.title), TITLES);
+        for text in line.text.lines() {
+            output::line(&output::wrapped(&start, text, TITLES))?;
+            start = " ".repeat(TITLES);
+        }
     }
     Ok(())
 }
 
 fn share(value: f64) -> anyhow::Result<f64> {
-    if (0.0..=1.0).contains(&value) {
-        Ok(value)
-    } else {
-        Err(misuse("比例应在0与1之间 (a share is between 0 and 1)"))
-    }
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err(misuse(texts().park_check.share_range)) }
 }
 
 fn line_json(line: &CheckLine) -> Value {

@@ -11,6 +11,7 @@ use csv::{ReaderBuilder, StringRecord};
 use encoding_rs::{Encoding, GB18030};
 use parkgate_ledger::plate::NormalPlate;
 use parkgate_ledger::plate_list::{ListedPlate, NOTE_CHARS_MAX, PLATES_MAX, PlateList, PlateRefused};
+use parkgate_text::texts;
 
 /// A list of [`PLATES_MAX`] plates with long notes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -25,15 +26,11 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Vec<ListedPlate>> {
     let file = File::open(path).with_context(|| path.display().to_string())?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        bail!("{}: 文件超过 64 MiB (more than 64 MiB)", path.display());
+        bail!((texts().plates.file_too_large)(&path.display().to_string()));
     }
     plates_of(&bytes).map_err(|wrong| {
-        anyhow::anyhow!(
-            "{}: {} 处有误, 未导入任何车牌 (wrong, nothing was imported)\n  {}",
-            path.display(),
-            wrong.len(),
-            wrong.join("\n  ")
-        )
+        let file = path.display().to_string();
+        anyhow::anyhow!((texts().plates.file_wrong)(&file, wrong.len(), &wrong.join("\n  ")))
     })
 }
 
@@ -48,7 +45,7 @@ fn plates_of(bytes: &[u8]) -> Result<Vec<ListedPlate>, Vec<String>> {
         .into_records();
     let read = |record: Result<StringRecord, csv::Error>| record.map_err(|error| vec![error.to_string()]);
     let Some(head) = records.next().transpose().or_else(|error| read(Err(error)).map(Some))? else {
-        return Err(vec!["文件是空的 (the file is empty)".to_owned()]);
+        return Err(vec![texts().plates.file_empty.to_owned()]);
     };
     let columns = PlateColumns::of(&head).map_err(|wrong| vec![wrong])?;
     let mut rows = Rows::default();
@@ -57,7 +54,7 @@ fn plates_of(bytes: &[u8]) -> Result<Vec<ListedPlate>, Vec<String>> {
     }
     match (rows.wrong.is_empty(), rows.plates.is_empty()) {
         (false, _) => Err(rows.wrong),
-        (true, true) => Err(vec!["文件中没有车牌 (no plates in it)".to_owned()]),
+        (true, true) => Err(vec![texts().plates.no_plates.to_owned()]),
         (true, false) => Ok(rows.plates),
     }
 }
@@ -65,9 +62,9 @@ fn plates_of(bytes: &[u8]) -> Result<Vec<ListedPlate>, Vec<String>> {
 /// The text of a file: a byte order mark says what it is; what is not UTF-8 is GBK.
 fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\xd0\xcf\x11\xe0") {
-        return Err("是Excel文件, 请另存为CSV (an Excel file: save it as CSV)".to_owned());
+        return Err(texts().plates.is_excel.to_owned());
     }
-    let neither = || "不是UTF-8或GBK文本 (neither UTF-8 nor GBK)".to_owned();
+    let neither = || texts().plates.no_text.to_owned();
     if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         let text = bytes.get(mark..).unwrap_or_default();
         return encoding.decode_without_bom_handling_and_without_replacement(text).ok_or_else(neither);
@@ -80,7 +77,7 @@ fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
                     && GB18030.decode_without_bom_handling_and_without_replacement(line).is_none()
             };
             match bytes.split(|byte| *byte == b'\n').position(is_wrong) {
-                Some(line) => format!("第 {0} 行 line {0}: {1}", line + 1, neither()),
+                Some(line) => (texts().plates.at_line)(line as u64 + 1, &neither()),
                 None => neither(),
             }
         }),
@@ -106,9 +103,7 @@ impl PlateColumns {
             |names: &[&str]| head.iter().position(|name| names.contains(&name.trim().to_ascii_lowercase().as_str()));
         match (called(&PLATE), called(&LIST)) {
             (Some(plate), Some(list)) => Ok(PlateColumns { plate, list, note: called(&NOTE) }),
-            (None, _) | (_, None) => {
-                Err("第 1 行 line 1: 应为表头 `车牌,名单,备注` (write the header `plate,list,note`)".to_owned())
-            }
+            (None, _) | (_, None) => Err((texts().plates.at_line)(1, texts().plates.head)),
         }
     }
 }
@@ -130,7 +125,7 @@ impl Rows {
         let line = record.position().map_or(0, csv::Position::line);
         match self.entry(columns, record, line) {
             Ok(entry) => self.plates.push(entry),
-            Err(wrong) => self.wrong.push(format!("第 {line} 行 line {line}: {wrong}")),
+            Err(wrong) => self.wrong.push((texts().plates.at_line)(line, &wrong)),
         }
     }
 
@@ -138,19 +133,14 @@ impl Rows {
         let value = |column: usize| record.get(column).map(str::trim).unwrap_or_default();
         let (plate, list) = (value(columns.plate), value(columns.list));
         if plate.is_empty() {
-            return Err("没有车牌 (no plate)".to_owned());
+            return Err(texts().plates.no_plate.to_owned());
         }
-        let list = PlateList::named(list)
-            .ok_or_else(|| format!("名单 `{list}` 应为 白名单 或 黑名单 (a list is allow or deny)"))?;
+        let list = PlateList::named(list).ok_or_else(|| (texts().plates.no_list)(list))?;
         let entry = ListedPlate::new(plate, list, columns.note.map(value)).map_err(|why| refused(plate, why))?;
         let known = NormalPlate::of(plate).map(|normal| *self.seen.entry(normal).or_insert((line, list)));
         match known {
-            Some((other, stands)) if stands != list => Err(format!(
-                "`{plate}` 与第 {other} 行是同一车牌, 名单不同 (the plate of line {other}, on another list)"
-            )),
-            _ if self.seen.len() > PLATES_MAX => {
-                Err(format!("超过 {PLATES_MAX} 个车牌 (more than {PLATES_MAX} plates)"))
-            }
+            Some((other, stands)) if stands != list => Err((texts().plates.on_two_lists)(plate, other)),
+            _ if self.seen.len() > PLATES_MAX => Err((texts().plates.over)(PLATES_MAX)),
             _ => Ok(entry),
         }
     }
@@ -159,10 +149,8 @@ impl Rows {
 /// Why something cannot be on a list.
 pub(super) fn refused(plate: &str, why: PlateRefused) -> String {
     match why {
-        PlateRefused::Unreadable => format!("`{plate}` 不是可识别的车牌 (no plate that can be known again)"),
-        PlateRefused::NoteTooLong => {
-            format!("备注最多 {NOTE_CHARS_MAX} 字 (a note has {NOTE_CHARS_MAX} characters at most)")
-        }
+        PlateRefused::Unreadable => (texts().plates.unreadable)(plate),
+        PlateRefused::NoteTooLong => (texts().plates.note_too_long)(NOTE_CHARS_MAX),
     }
 }
 

@@ -9,6 +9,7 @@ use parkgate_ledger::plate_list::{
     ListedPlate, PLATES_MAX, PlateChange, PlateChanges, PlateList, PlateRefused, plate_changes,
 };
 use parkgate_store::{Park, PlatesOutcome, Store};
+use parkgate_text::texts;
 use serde_json::json;
 
 use super::super::open;
@@ -34,12 +35,19 @@ pub(super) fn run(command: PlateCommand) -> anyhow::Result<()> {
 }
 
 const SHOWN: ListingFormat<ListedPlate> = ListingFormat {
-    what: ("名单车牌", "plates on a list"),
-    head: &["车牌", "名单", "备注"],
+    what: || texts().plates.what,
+    head: || vec![texts().columns.plate, texts().columns.list, texts().columns.note],
     always: 3,
-    row: |entry| vec![entry.plate.clone(), entry.list.zh().into(), entry.note.clone().unwrap_or_default()],
+    row: |entry| vec![entry.plate.clone(), list_name(entry.list).into(), entry.note.clone().unwrap_or_default()],
     value: |entry| json!({ "plate": entry.plate, "list": entry.list.name(), "note": entry.note }),
 };
+
+fn list_name(list: PlateList) -> &'static str {
+    match list {
+        PlateList::Allow => texts().plates.is_allow,
+        PlateList::Deny => texts().plates.is_deny,
+    }
+}
 
 fn list(store: &Store, uuid: &str, as_json: bool) -> anyhow::Result<()> {
     let plates = store.plates(known(store, uuid)?.id)?;
@@ -62,7 +70,7 @@ fn known(store: &Store, uuid: &str) -> anyhow::Result<Park> {
 }
 
 fn no_park(uuid: &str) -> anyhow::Error {
-    anyhow::anyhow!("没有停车场 {uuid}, 见 `parkgate park list` (no such park)")
+    anyhow::anyhow!((texts().general.no_such_park)(uuid))
 }
 
 fn changed(store: &Store, uuid: &str, change: PlateChange<'_>) -> anyhow::Result<PlateChanges> {
@@ -74,29 +82,26 @@ fn changed(store: &Store, uuid: &str, change: PlateChange<'_>) -> anyhow::Result
 }
 
 fn over(count: usize) -> anyhow::Error {
-    anyhow::anyhow!(
-        "名单会有 {count} 个车牌, 每个停车场最多 {PLATES_MAX} 个: 未作修改 (a park has {PLATES_MAX} plates on its lists at most; \
-         nothing was changed)"
-    )
+    anyhow::anyhow!((texts().plates.too_many)(count, PLATES_MAX))
 }
 
 fn add(store: &Store, uuid: &str, entry: ListedPlate) -> anyhow::Result<()> {
     let (plate, list) = (entry.plate.clone(), entry.list);
     let changes = changed(store, uuid, PlateChange::Put(&[entry]))?;
     let done = match (changes.is_empty(), changes.added) {
-        (true, _) => "未变 as before",
-        (false, 0) => "已修改 changed",
-        (false, _) => "已加入 added",
+        (true, _) => texts().plates.as_before,
+        (false, 0) => texts().plates.was_changed,
+        (false, _) => texts().plates.was_added,
     };
-    output::line(&format!("{plate} {} ({}) {done}", list.zh(), list.name()))
+    output::line(&(texts().plates.put)(&plate, list_name(list), done))
 }
 
 fn remove(store: &Store, uuid: &str, plate: &str) -> anyhow::Result<()> {
     let Some(normal) = NormalPlate::of(plate) else { return Err(misuse(refused(plate, PlateRefused::Unreadable))) };
     if changed(store, uuid, PlateChange::Remove(&normal))?.remove.is_empty() {
-        bail!("{plate} 不在名单中, 见 `parkgate park list-plates {uuid}` (on no list)");
+        bail!((texts().plates.on_no_list)(plate, uuid));
     }
-    output::line(&format!("{plate} 已移出 removed"))
+    output::line(&(texts().plates.removed)(plate))
 }
 
 fn import(store: &Store, uuid: &str, change: PlateChange<'_>, file: &Path, is_dry: bool) -> anyhow::Result<()> {
@@ -105,12 +110,7 @@ fn import(store: &Store, uuid: &str, change: PlateChange<'_>, file: &Path, is_dr
     } else {
         changed(store, uuid, change)?
     };
-    let done = if is_dry { "试运行, 未写入 a dry run, nothing was written" } else { "已导入 imported" };
-    output::line(&format!(
-        "{} {done}: 新增 added {}, 修改 changed {}, 移出 removed {}",
-        file.display(),
-        changes.added,
-        changes.changed(),
-        changes.remove.len()
-    ))
+    let done = if is_dry { texts().plates.dry } else { texts().plates.imported };
+    let file = file.display().to_string();
+    output::line(&done(&file, changes.added, changes.changed(), changes.remove.len()))
 }

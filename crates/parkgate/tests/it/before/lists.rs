@@ -27,13 +27,11 @@ fn a_plate_is_on_one_list_however_it_is_written() {
         assert_eq!(plates(gate), json!([]));
         assert!(gate.ok(&["park", "list-plates", DEMO_PARK]).contains("没有名单车牌"));
         let said = gate.ok(&["park", "add-plate", DEMO_PARK, "粤B·12345", "--allow", "--note", "业主"]);
-        assert!(said.contains("白名单") && said.contains("added"), "{said}");
-        assert!(
-            gate.ok(&["park", "add-plate", DEMO_PARK, "粤B·12345", "--allow", "--note", "业主"]).contains("as before")
-        );
+        assert!(said.contains("白名单") && said.contains("已加入"), "{said}");
+        assert!(gate.ok(&["park", "add-plate", DEMO_PARK, "粤B·12345", "--allow", "--note", "业主"]).contains("未变"));
         let listed = json!([{"plate": "粤B·12345", "list": "allow", "note": "业主"}]);
         assert_eq!(plates(gate), listed);
-        assert!(gate.ok(&["park", "add-plate", DEMO_PARK, "粤bI2345", "--deny"]).contains("changed"));
+        assert!(gate.ok(&["park", "add-plate", DEMO_PARK, "粤bI2345", "--deny"]).contains("已修改"));
         assert_eq!(plates(gate), json!([{"plate": "粤bI2345", "list": "deny", "note": null}]));
         let shown = gate.ok(&["park", "list-plates", DEMO_PARK]);
         assert!(shown.contains("车牌") && shown.contains("粤bI2345") && shown.contains("黑名单"), "{shown}");
@@ -43,15 +41,15 @@ fn a_plate_is_on_one_list_however_it_is_written() {
         gate.ok(&["park", "remove-plate", DEMO_PARK, "粤Ｂ 12345"]);
         assert_eq!(plates(gate), json!([]));
         let (code, said) = refused(gate, &["park", "remove-plate", DEMO_PARK, "粤B12345"]);
-        assert!(code == 1 && said.contains("on no list"), "{said}");
+        assert!(code == 1 && said.contains("不在名单中"), "{said}");
         for (args, code, expected) in [
-            (&["park", "add-plate", DEMO_PARK, "无牌车", "--deny"][..], 2, "no plate that can be known"),
+            (&["park", "add-plate", DEMO_PARK, "无牌车", "--deny"][..], 2, "不是可识别的车牌"),
             (&["park", "add-plate", DEMO_PARK, "粤B1"], 2, "--allow"),
             (&["park", "add-plate", DEMO_PARK, "粤B1", "--allow", "--deny"], 2, "--deny"),
-            (&["park", "remove-plate", DEMO_PARK, "?"], 2, "no plate that can be known"),
-            (&["park", "add-plate", "none", "粤B1", "--allow"], 1, "no such park"),
-            (&["park", "remove-plate", "none", "粤B1"], 1, "no such park"),
-            (&["park", "list-plates", "none"], 1, "no such park"),
+            (&["park", "remove-plate", DEMO_PARK, "?"], 2, "不是可识别的车牌"),
+            (&["park", "add-plate", "none", "粤B1", "--allow"], 1, "没有停车场"),
+            (&["park", "remove-plate", "none", "粤B1"], 1, "没有停车场"),
+            (&["park", "list-plates", "none"], 1, "没有停车场"),
         ] {
             let (found, said) = refused(gate, args);
             assert!(found == code && said.contains(expected), "{args:?}: {found} {said}");
@@ -67,36 +65,36 @@ fn a_file_is_imported_whole_or_not_at_all() {
         let path = path.to_str().unwrap();
         let import = |more: &[&str]| gate.ok(&[&["park", "import-plates", DEMO_PARK, path][..], more].concat());
         let said = import(&["--dry-run"]);
-        assert!(said.contains("dry run") && said.contains("added 2") && plates(gate) == json!([]), "{said}");
-        assert!(import(&[]).contains("新增 added 2, 修改 changed 0, 移出 removed 0"));
+        assert!(said.contains("试运行") && said.contains("新增 2") && plates(gate) == json!([]), "{said}");
+        assert!(import(&[]).contains("新增 2, 修改 0, 移出 0"));
         let both = json!([
             {"plate": "粤B11111", "list": "allow", "note": "业主"},
             {"plate": "粤B22222", "list": "deny", "note": "欠费"},
         ]);
         assert_eq!(plates(gate), both);
         eventually(|| is(answer(gate, "粤B11111"), "1", "欢迎光临"));
-        assert!(import(&[]).contains("added 0, 修改 changed 0"));
+        assert!(import(&[]).contains("新增 0, 修改 0"));
 
         file(gate, "plate,list\n粤B33333,deny\n粤B·22222,allow\n".as_bytes());
-        assert!(import(&["--replace", "--dry-run"]).contains("added 1, 修改 changed 1, 移出 removed 1"));
+        assert!(import(&["--replace", "--dry-run"]).contains("新增 1, 修改 1, 移出 1"));
         assert_eq!(plates(gate), both);
 
         file(gate, "plate,list\n粤B44444,deny\n无牌车,deny\n粤B5,maybe\n".as_bytes());
         for more in [&[][..], &["--replace"], &["--dry-run"]] {
             let (code, said) = refused(gate, &[&["park", "import-plates", DEMO_PARK, path][..], more].concat());
-            let named = ["line 3", "无牌车", "line 4", "maybe", "nothing was imported"];
+            let named = ["第 3 行", "无牌车", "第 4 行", "maybe", "未导入"];
             assert!(code == 1 && named.iter().all(|named| said.contains(named)), "{said}");
         }
         assert_eq!(plates(gate), both);
 
         file(gate, "plate,list\n粤B33333,deny\n粤B·22222,allow\n".as_bytes());
-        assert!(import(&["--replace"]).contains("移出 removed 1"));
+        assert!(import(&["--replace"]).contains("移出 1"));
         assert_eq!(plates(gate).as_array().unwrap().len(), 2);
         eventually(|| is(answer(gate, "粤B22222"), "1", "欢迎光临") && is(answer(gate, "粤B11111"), "0", "请等待确认"));
         let (code, said) = refused(gate, &["park", "import-plates", DEMO_PARK, "/nowhere/x.csv"]);
         assert!(code == 1 && said.contains("/nowhere/x.csv"), "{said}");
         let (code, said) = refused(gate, &["park", "import-plates", "none", path, "--dry-run"]);
-        assert!(code == 1 && said.contains("no such park"), "{said}");
+        assert!(code == 1 && said.contains("没有停车场"), "{said}");
     });
 }
 

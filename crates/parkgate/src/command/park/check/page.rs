@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use parkgate_text::{lang, texts};
+
 use super::CheckLine;
 use crate::output;
 
@@ -13,12 +15,14 @@ td:first-child{width:1.4rem;font-weight:700}td:nth-child(2){width:12rem}.ok td:f
 
 pub(super) fn html(name: &str, park_uuid: &str, (since, until): (i64, i64), lines: &[CheckLine]) -> String {
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"zh\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{0}</title><style>{STYLE}</style>\n<h1>{0} 对接检查</h1>\n<p>{1}<br>{2} – {3}</p>\n<table>\n",
+        "<!doctype html>\n<html lang=\"{4}\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{0}</title><style>{STYLE}</style>\n<h1>{5}</h1>\n<p>{1}<br>{2} – {3}</p>\n<table>\n",
         escaped(name),
         escaped(park_uuid),
         output::time(since),
         output::time(until),
+        lang().name(),
+        escaped(&(texts().park_check.title)(name)),
     );
     for line in lines {
         let (class, mark) = match line.good {
@@ -27,8 +31,12 @@ pub(super) fn html(name: &str, park_uuid: &str, (since, until): (i64, i64), line
             None => ("", ""),
         };
         // Writing into memory cannot fail.
-        let _ =
-            writeln!(page, "<tr class=\"{class}\"><td>{mark}<td>{}<td>{}", escaped(line.title), escaped(&line.text));
+        let _ = writeln!(
+            page,
+            "<tr class=\"{class}\"><td>{mark}<td>{}<td>{}",
+            escaped(line.title),
+            escaped(&line.text).replace('\n', "<br>")
+        );
     }
     page.push_str("</table>\n</html>\n");
     page

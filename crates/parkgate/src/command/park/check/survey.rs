@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use parkgate_store::Surveyed;
+use parkgate_text::{either, texts};
 use parkgate_wire::advisory::{self, advise};
+use parkgate_wire::doctor::FindingKind;
+use parkgate_wire::refusal::Reason;
 use parkgate_wire::{PushKind, UnixMillis, Variant, field, refusal};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{CheckLine, Wanted, line_json};
 use crate::command::visit::sent;
@@ -32,7 +35,7 @@ pub(super) struct Survey {
     on_time: u64,
     /// From event to arrival, in ms.
     delays: Vec<i64>,
-    variants: BTreeMap<String, u64>,
+    variants: BTreeMap<u8, u64>,
     advisories: BTreeMap<&'static str, u64>,
     last_received: Option<i64>,
     longest_silence: (i64, i64),
@@ -98,7 +101,7 @@ impl Survey {
             self.on_time += u64::from(delay <= self.wanted.on_time_ms);
             self.delays.push(delay);
         }
-        *self.variants.entry(Variant::describe(record.variant)).or_default() += 1;
+        *self.variants.entry(record.variant).or_default() += 1;
         for advisory in advise(record.kind, &sent(record), UnixMillis(record.received_at)) {
             *self.advisories.entry(advisory.code).or_default() += 1;
         }
@@ -163,7 +166,7 @@ impl Survey {
             "conflicts": self.conflicts,
             "refused": refused,
             "advisories": self.advisories,
-            "variants": self.variants,
+            "variants": self.variants.iter().map(|(code, count)| (Variant::describe(*code), json!(count))).collect::<Map<_, _>>(),
             "enters_without_leave": self.enters_left_open,
             "leaves_with_remain_share": self.share(self.leaves_with_space, self.leaves),
             "with_pictures_share": self.share(self.with_pictures, self.pushes()),
@@ -179,105 +182,187 @@ impl Survey {
     }
 
     pub(super) fn lines(&self) -> Vec<CheckLine> {
+        let texts = &texts().park_check;
         let line = |name, title, text: String, good| CheckLine { name, title, text, good };
         let none = self.pushes() == 0;
-        let pushes = format!("离场 leaves {}, 入场 enters {}", self.leaves, self.enters);
-        let (silences, longest, from) = self.silences();
+        let pushes = if none { texts.no_pushes.to_owned() } else { (texts.counted)(self.leaves, self.enters) };
+        let is_right = self.clock().is_none_or(|ahead| ahead > -CLOCK_AHEAD_MAX_MS);
         vec![
-            line("pushes", "推送 pushes", pushes, Some(!none)),
-            self.by_hand_line("releases", "人工放行 by hand", self.releases),
-            self.by_hand_line("updates", "记录变更 corrected", self.updates),
-            line("refused", "未受理 refused", self.refused_text(), Some(self.refused.is_empty())),
-            line("conflicts", "流水冲突 conflicts", self.conflicts_text(), Some(self.conflicts == 0)),
-            line("variants", "签名方式 signature", counts(&self.variants), None),
-            line("advisories", "提醒 advisories", self.advisories_text(), Some(self.advisories.is_empty())),
-            line(
-                "enters_without_leave",
-                "有入无出 no leave",
-                format!(
-                    "{} (入场已超过 entered over {} ago)",
-                    self.enters_left_open,
-                    output::span(self.wanted.stay_max_ms)
-                ),
-                Some(self.enters_left_open == 0),
+            line("pushes", texts.pushes, pushes, Some(!none)),
+            self.by_hand_line("releases", texts.releases, self.releases),
+            self.by_hand_line("updates", texts.updates, self.updates),
+            line("refused", texts.refused, self.refused_text(), Some(self.refused.is_empty())),
+            line("conflicts", texts.conflicts, self.conflicts_text(), Some(self.conflicts == 0)),
+            line("variants", texts.variants, self.variants_text(), None),
+            line("advisories", texts.advisories, self.advisories_text(), Some(self.advisories.is_empty())),
+            line("enters_without_leave", texts.no_leave, self.open_text(), Some(self.enters_left_open == 0)),
+            self.share_line(
+                ("on_time", texts.on_time, texts.late_next),
+                (self.on_time, self.pushes()),
+                self.wanted.on_time_share,
             ),
-            self.share_line("on_time", "及时 on time", self.on_time, self.pushes(), self.wanted.on_time_share),
-            line("clock", "时钟 clock", self.clock_text(), Some(self.clock().is_none_or(|ahead| ahead > -1000))),
-            self.share_line("space", "带剩余车位 free spaces", self.leaves_with_space, self.leaves, self.wanted.share),
-            self.share_line("pictures", "带图片 pictures", self.with_pictures, self.pushes(), self.wanted.share),
-            line(
-                "silence",
-                "静默 silence",
-                format!(
-                    "最长 longest {} 自 since {}; 超过{}的 over it: {silences}",
-                    output::span(longest),
-                    output::time(from),
-                    output::span(self.wanted.silence_ms)
-                ),
-                Some(silences == 0),
+            line("clock", texts.clock, self.clock_text(is_right), Some(is_right)),
+            self.share_line(
+                ("space", texts.space, texts.space_next),
+                (self.leaves_with_space, self.leaves),
+                self.wanted.share,
             ),
+            self.share_line(
+                ("pictures", texts.pictures, texts.pictures_next),
+                (self.with_pictures, self.pushes()),
+                self.wanted.share,
+            ),
+            line("silence", texts.silence_title, self.silence_text(), Some(self.silences().0 == 0)),
         ]
     }
 
-    fn share_line(&self, name: &'static str, title: &'static str, part: u64, of: u64, wanted: f64) -> CheckLine {
+    fn share_line(
+        &self,
+        (name, title, next): (&'static str, &'static str, &'static str),
+        (part, of): (u64, u64),
+        wanted: f64,
+    ) -> CheckLine {
         let share = self.share(part, of);
-        let text = match share {
-            None => "-".into(),
-            Some(share) => format!("{:.1}% ({part}/{of}, 应达到 wanted {:.0}%)", share * 100.0, wanted * 100.0),
-        };
-        CheckLine { name, title, text, good: share.map(|share| share >= wanted) }
+        let good = share.map(|share| share >= wanted);
+        let mut text = share.map_or_else(
+            || "-".into(),
+            |share| (texts().park_check.share_of)(&percent(share), part, of, &whole_percent(wanted)),
+        );
+        if good == Some(false) {
+            text.push_str(next);
+        }
+        CheckLine { name, title, text, good }
     }
 
     /// What people do should be seldom.
     fn by_hand_line(&self, name: &'static str, title: &'static str, part: u64) -> CheckLine {
+        let texts = &texts().park_check;
         let share = self.share(part, self.pushes());
-        let text = match share {
-            None => part.to_string(),
-            Some(share) => format!(
-                "{:.1}% ({part}/{}, 不应超过 at most {:.0}%)",
-                share * 100.0,
-                self.pushes(),
-                self.wanted.by_hand_share * 100.0
-            ),
-        };
-        CheckLine { name, title, text, good: share.map(|share| share <= self.wanted.by_hand_share) }
+        let most = self.wanted.by_hand_share;
+        let good = share.map(|share| share <= most);
+        let mut text = share.map_or_else(
+            || part.to_string(),
+            |share| (texts.share_at_most)(&percent(share), part, self.pushes(), &whole_percent(most)),
+        );
+        if good == Some(false) {
+            text.push_str(texts.by_hand_next);
+        }
+        CheckLine { name, title, text, good }
     }
 
+    /// Each cause on a line of its own, with what to do about it.
     fn refused_text(&self) -> String {
-        let texts = self
-            .refused
-            .iter()
-            .map(|((reason, finding), count)| format!("{} ×{count}", refusal::in_words(reason, finding.as_deref())));
-        let text = texts.collect::<Vec<_>>().join("; ");
-        if text.is_empty() { "0".into() } else { format!("{text}; 见 `parkgate quarantine list`") }
+        let texts = &texts().park_check;
+        let cause = |((reason, finding), count): (&(String, Option<String>), &u64)| {
+            let (zh, en) = refusal::words(reason, finding.as_deref());
+            (texts.cause)(*count, &either(zh, en), next_step(reason, finding.as_deref()))
+        };
+        or_none(self.refused.iter().map(cause).collect::<Vec<_>>().join("\n"))
     }
 
     fn advisories_text(&self) -> String {
-        let texts = self.advisories.iter().map(|(code, count)| format!("{} ×{count}", advisory::in_words(code)));
-        let text = texts.collect::<Vec<_>>().join("; ");
-        if text.is_empty() { "0".into() } else { text }
+        let said = |(code, count): (&&'static str, &u64)| {
+            let words = advisory::words(code).map_or(*code, |(zh, en)| either(zh, en));
+            (texts().park_check.times)(*count, words)
+        };
+        or_none(self.advisories.iter().map(said).collect::<Vec<_>>().join("\n"))
+    }
+
+    fn variants_text(&self) -> String {
+        let said = |(code, count): (&u8, &u64)| {
+            let (zh, en) = Variant::words(*code);
+            (texts().park_check.times)(*count, &either(zh, en))
+        };
+        or_none(self.variants.iter().map(said).collect::<Vec<_>>().join("\n"))
     }
 
     fn conflicts_text(&self) -> String {
-        let reused = if self.serials_used_anew {
-            " 流水号似被重用, 见 `parkgate park show` (serials used anew)"
-        } else {
-            ""
-        };
-        format!("{}{reused}", self.conflicts)
+        let texts = &texts().park_check;
+        let found = if self.conflicts == 0 { texts.none.to_owned() } else { (texts.conflicts_found)(self.conflicts) };
+        if self.serials_used_anew { format!("{found}\n{}", texts.serials_reused) } else { found }
     }
 
-    fn clock_text(&self) -> String {
-        let delay = self.median_delay().map_or_else(|| "-".into(), output::span);
-        let ahead = match self.clock() {
-            None => "未见超前 not ahead".to_owned(),
-            Some(ahead) => format!("超前 ahead {}", output::span(-ahead)),
+    fn open_text(&self) -> String {
+        let span = output::span(self.wanted.stay_max_ms);
+        match self.enters_left_open {
+            0 => (texts().park_check.no_open_stays)(&span),
+            count => (texts().park_check.open_stays)(count, &span),
+        }
+    }
+
+    fn silence_text(&self) -> String {
+        let texts = &texts().park_check;
+        let (silences, longest, from) = self.silences();
+        let over = output::span(self.wanted.silence_ms);
+        let found = (texts.longest_silence)(&output::span(longest), &output::time(from), &over, silences);
+        if silences == 0 { found } else { found + texts.silence_next }
+    }
+
+    fn clock_text(&self, is_right: bool) -> String {
+        let texts = &texts().park_check;
+        let found = match self.clock() {
+            Some(ahead) if !is_right => (texts.clock_ahead)(&output::span(-ahead)),
+            Some(_) | None => texts.clock_right.to_owned(),
         };
-        format!("{ahead}; 到达延迟中位数 median delay {delay}")
+        self.median_delay().map_or(found.clone(), |delay| found + &(texts.delay)(&output::span(delay)))
     }
 }
 
-fn counts<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
-    let text = counts.iter().map(|(name, count)| format!("{name} ×{count}")).collect::<Vec<_>>().join(", ");
-    if text.is_empty() { "0".into() } else { text }
+/// Network and rounding make an honest clock look ahead by less.
+const CLOCK_AHEAD_MAX_MS: i64 = 1000;
+
+/// What to do about a refusal.
+fn next_step(reason: &str, finding: Option<&str>) -> &'static str {
+    let texts = &texts().park_check;
+    match Reason::of_name(reason) {
+        Some(Reason::Signature) if finding.is_some_and(|finding| finding != FindingKind::NoKnownMistake.code()) => {
+            texts.finding_next
+        }
+        Some(Reason::Signature) => texts.signature_next,
+        Some(
+            Reason::BodyTooLarge
+            | Reason::FileTooLarge
+            | Reason::TooMany
+            | Reason::ValueTooLong
+            | Reason::TooManyPayments,
+        ) => texts.size_next,
+        Some(
+            Reason::Missing
+            | Reason::TwoParks
+            | Reason::Ambiguous
+            | Reason::Repeated
+            | Reason::Foreign
+            | Reason::Value
+            | Reason::NotText,
+        )
+        | None => texts.fields_next,
+        Some(Reason::UnknownPark | Reason::AppNotAllowed | Reason::AddressNotAllowed) => texts.access_next,
+        Some(Reason::HashMissing | Reason::FileMissing | Reason::HashDiffers) => texts.hash_next,
+        Some(Reason::Conflict) => texts.conflict_next,
+        Some(
+            Reason::Method
+            | Reason::QuerySent
+            | Reason::ContentEncoding
+            | Reason::ContentType
+            | Reason::Charset
+            | Reason::TransferEncoding
+            | Reason::Malformed
+            | Reason::TooSlow
+            | Reason::BadName
+            | Reason::SecretSent
+            | Reason::SignType,
+        ) => texts.request_next,
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}", share * 100.0)
+}
+
+fn whole_percent(share: f64) -> String {
+    format!("{:.0}", share * 100.0)
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { texts().park_check.none.to_owned() } else { text }
 }

@@ -45,7 +45,7 @@ fn columns_are_found_by_their_names() {
         assert_eq!(listed(text.as_bytes()), [("粤B1".to_owned(), "allow", note.map(str::to_owned))], "{text}");
     }
     for text in ["粤B1,allow\n", "plate,note\n粤B1,x\n", "车牌\n粤B1\n"] {
-        assert!(wrong(text)[0].contains("plate,list,note"), "{text}");
+        assert!(wrong(text)[0].contains("车牌,名单,备注"), "{text}");
     }
 }
 
@@ -54,11 +54,11 @@ fn every_wrong_line_is_named_with_its_reason() {
     let text = "车牌,名单,备注\n粤B12345,白名单,\n,白名单,x\n粤B12346,灰名单,\n无牌车,黑名单,\n\n\"粤B12347\",黑名单,\"a\nb\"\n粤B·12345,黑名单,\n粤B12348\n粤b12345,白名单,\n";
     let wrong = wrong(text);
     let expected = [
-        ("第 3 行 line 3", "no plate"),
-        ("第 4 行 line 4", "灰名单"),
-        ("第 5 行 line 5", "无牌车"),
-        ("第 9 行 line 9", "line 2, on another list"),
-        ("第 10 行 line 10", "allow or deny"),
+        ("第 3 行: ", "没有车牌"),
+        ("第 4 行: ", "灰名单"),
+        ("第 5 行: ", "无牌车"),
+        ("第 9 行: ", "与第 2 行是同一车牌, 名单不同"),
+        ("第 10 行: ", "白名单 或 黑名单"),
     ];
     assert_eq!(wrong.len(), expected.len(), "{wrong:#?}");
     for (wrong, (line, reason)) in wrong.iter().zip(expected) {
@@ -69,16 +69,16 @@ fn every_wrong_line_is_named_with_its_reason() {
 #[test]
 fn what_is_no_list_is_refused_with_what_to_do() {
     for (bytes, expected) in [
-        (&b""[..], "empty"),
-        (b"\xef\xbb\xbf", "empty"),
-        (b"\n\n", "empty"),
-        (b"plate,list\n", "no plates"),
-        (b"plate,list\n,\n", "no plates"),
-        (b"PK\x03\x04rest", "save it as CSV"),
-        (b"\xd0\xcf\x11\xe0rest", "save it as CSV"),
-        (b"plate,list\n\xff\xff\xff,allow\n", "line 2"),
-        (b"\xef\xbb\xbfplate,list\n\xff,allow\n", "neither"),
-        (b"\xff\xfep\x00\x00\xd8", "neither"),
+        (&b""[..], "文件是空的"),
+        (b"\xef\xbb\xbf", "文件是空的"),
+        (b"\n\n", "文件是空的"),
+        (b"plate,list\n", "文件中没有车牌"),
+        (b"plate,list\n,\n", "文件中没有车牌"),
+        (b"PK\x03\x04rest", "另存为 CSV"),
+        (b"\xd0\xcf\x11\xe0rest", "另存为 CSV"),
+        (b"plate,list\n\xff\xff\xff,allow\n", "第 2 行"),
+        (b"\xef\xbb\xbfplate,list\n\xff,allow\n", "不是 UTF-8 或 GBK"),
+        (b"\xff\xfep\x00\x00\xd8", "不是 UTF-8 或 GBK"),
     ] {
         let wrong = plates_of(bytes).unwrap_err();
         assert!(wrong.len() == 1 && wrong[0].contains(expected), "{wrong:?}");
