@@ -133,6 +133,31 @@ impl QuarantineFigures {
     }
 }
 
+/// Labels of what is counted by kind of what is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KeptLabels {
+    kind: &'static str,
+}
+
+/// What was kept for as long as it may be.
+#[derive(Debug, Clone, Default)]
+pub struct RetentionFigures {
+    /// When everything that was due was last taken out.
+    pub last_round: KnownTime,
+    /// What was redacted or deleted, by kind.
+    pub taken_out: Family<KeptLabels, Counter>,
+    /// What is kept beyond its time, since it is still to be delivered, by kind.
+    pub held: Family<KeptLabels, Gauge>,
+}
+
+impl RetentionFigures {
+    /// What came of a walk through everything of one kind.
+    pub(crate) fn walked(&self, kind: &'static str, taken_out: u64, held: u64) {
+        self.taken_out.get_or_create(&KeptLabels { kind }).inc_by(taken_out);
+        self.held.get_or_create(&KeptLabels { kind }).set(whole(held));
+    }
+}
+
 /// Times of which some are not known: ms since 1970, or 0.
 #[derive(Debug, Clone, Default)]
 pub struct KnownTime(Arc<AtomicI64>);
@@ -177,6 +202,8 @@ pub struct Figures {
     pub clock_ahead_seconds: Fraction,
     /// When the last whole backup of the store began.
     pub last_backup: KnownTime,
+    /// What is kept no longer.
+    pub retention: RetentionFigures,
     /// When a gate on this data folder last ended for a fault, such as a failed sync.
     pub last_alarm: KnownTime,
 }

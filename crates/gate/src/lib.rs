@@ -32,7 +32,7 @@ pub use epoch::{EpochBegun, begin_epoch};
 pub use fault::GateFault;
 pub use figures::{
     CommitFigures, DURATION_BUCKETS, Figures, ForwardFigures, KnownTime, PARKS_SHOWN_MAX, ParkWatch, QuarantineFigures,
-    SUBSCRIBERS_SHOWN_MAX, SubscriberFigures, UnknownCalls,
+    RetentionFigures, SUBSCRIBERS_SHOWN_MAX, SubscriberFigures, UnknownCalls,
 };
 pub use forward::{
     Compared, CutOff, Forward, Forwarder, NotPassed, PassedAnswer, PassedCall, PassedQuestion, Passing, Reach,

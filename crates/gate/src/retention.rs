@@ -10,6 +10,7 @@ use parkgate_ledger::retention::RetentionDefaults;
 use parkgate_store::{RetentionWalk, Store, StoreError};
 
 use crate::clock::Clock;
+use crate::figures::RetentionFigures;
 
 /// Between two rounds. Retention is a matter of days.
 const ROUND_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -26,6 +27,7 @@ pub(crate) struct Retention {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) defaults: RetentionDefaults,
+    pub(crate) figures: RetentionFigures,
 }
 
 impl Retention {
@@ -57,6 +59,7 @@ impl Retention {
             let store = Arc::clone(&self.store);
             blocking(move || store.want_purge()).await?;
         }
+        self.figures.last_round.set(now.0);
         Ok(())
     }
 
@@ -76,6 +79,7 @@ impl Retention {
             tokio::time::sleep((begun.elapsed() * REST).clamp(REST_MIN, REST_MAX)).await;
         }
         let (kind, redacted, held) = (walk.kind().name(), walk.redacted(), walk.held());
+        self.figures.walked(kind, redacted, held);
         if redacted > 0 {
             tracing::info!(kind, redacted, "taken out at the end of their time");
         }

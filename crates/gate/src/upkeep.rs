@@ -62,8 +62,12 @@ pub(crate) struct Upkeep {
 
 impl Upkeep {
     pub(crate) fn start(self, alarm: &Alarm) -> Vec<Supervised> {
-        let retention =
-            Retention { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock), defaults: self.retention };
+        let retention = Retention {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            defaults: self.retention,
+            figures: self.figures.retention.clone(),
+        };
         let mut loops = vec![
             Supervised::endless(alarm, "registry", follow_registry(self.clone())),
             Supervised::endless(alarm, "clock", confirm_clock(self.clone())),

@@ -231,6 +231,10 @@ fn register_gate(registry: &mut Registry, figures: &Figures) {
     registry.register("delivery_attempts", help, figures.forwarding.attempts.clone());
     let help = "How long attempts to deliver took, by what came of them";
     registry.register("delivery_attempt_duration_seconds", help, figures.forwarding.seconds.clone());
+    let help = "Redacted or deleted at the end of its time, by kind";
+    registry.register("retention_taken_out", help, figures.retention.taken_out.clone());
+    let help = "Kept beyond its time since it is still to be delivered, by kind";
+    registry.register("retention_held", help, figures.retention.held.clone());
     let help = "Calls below /gate/ that nobody answers, by path";
     registry.register("unknown_calls", help, figures.unknown_calls.calls.clone());
     let help = "By how much the system's clock is ahead of the time that something else confirms";

@@ -59,6 +59,9 @@ pub(super) fn register_state(registry: &mut Registry, gate: &Gate, state: Servin
     let at = gate.figures.last_backup.get().unwrap_or_default();
     let help = "When the last whole backup began, in seconds since 1970; 0 if none was made";
     registry.register("last_backup_timestamp_seconds", help, ConstGauge::new(seconds(at)));
+    let at = gate.figures.retention.last_round.get().unwrap_or_default();
+    let help = "As of when everything that was due was last taken out, in seconds since 1970; 0 before the first time";
+    registry.register("retention_round_timestamp_seconds", help, ConstGauge::new(seconds(at)));
     register_bounds(registry, gate, state.connections_max);
     register_store(registry, gate);
     register_parks(registry, gate);
