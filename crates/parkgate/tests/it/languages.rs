@@ -60,6 +60,47 @@ fn the_checks_find_what_they_look_for() {
     assert_eq!(commands_of("X\n\nCommands:\n  one   a\n        b\n  two   c\n\nOptions:\n  -h  d\n"), ["one", "two"]);
 }
 
+/// String literals of a source, in their order.
+fn literals(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = source;
+    while let Some((_, after)) = rest.split_once('"') {
+        let mut escaped = false;
+        let end = after.find(|letter| {
+            let is_end = letter == '"' && !escaped;
+            escaped = letter == '\\' && !escaped;
+            is_end
+        });
+        let Some(end) = end else { break };
+        found.push(after[..end].to_owned());
+        rest = &after[end + 1..];
+    }
+    found
+}
+
+#[test]
+fn every_text_is_in_its_language() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../text/src/texts");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let source = std::fs::read_to_string(&path).unwrap();
+        let source: String = source
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let literals = literals(&source);
+        assert!(literals.len().is_multiple_of(2), "{}: each text in both languages", path.display());
+        for pair in literals.chunks(2) {
+            count += 1;
+            assert!(!has_chinese(&pair[1]), "{}: {}", path.display(), pair[1]);
+            assert!(!has_english_sentence(&pair[0]), "{}: {}", path.display(), pair[0]);
+        }
+    }
+    assert!(count > 500, "only {count}");
+}
+
 /// The commands that a page of help lists.
 fn commands_of(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| *line != "Commands:" && *line != "命令:").skip(1);

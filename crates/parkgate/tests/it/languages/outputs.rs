@@ -148,6 +148,23 @@ fn every_command_prints_one_language() {
             let is_sheet = words[1] == "show" && code == 0;
             assert!(lang == "en" || is_sheet || has_chinese(&text), "{words:?}: {text}");
         }
+        for words in [
+            &["audit", "list"][..],
+            &["check"],
+            &["config", "show"],
+            &["visit", "show", DEMO_PARK, "S1", "--unmask"],
+            &["forget", "--plate", "粤B12345", "--dry-run"],
+        ] {
+            check(lang, &[words, &["--data", data]].concat(), &[], 0);
+        }
+        let copy = gate.data().with_file_name(format!("{lang}-copy"));
+        let person = gate.data().with_file_name(format!("{lang}-person"));
+        let restored = gate.data().with_file_name(format!("{lang}-restored"));
+        let [copy, person, restored] = [&copy, &person, &restored].map(|path| path.to_str().unwrap());
+        check(lang, &["backup", copy, "--data", data], &[], 0);
+        check(lang, &["restore", copy, "--data", restored], &[], 0);
+        check(lang, &["restore", copy, "--data", restored], &[], 2);
+        check(lang, &["person", "--plate", "粤B12345", "--out", person, "--data", data], &[], 0);
         let page = gate.data().join("check.html");
         check(lang, &["park", "check", DEMO_PARK, "--html", page.to_str().unwrap(), "--data", data], &[], 0);
         let page = std::fs::read_to_string(page).unwrap();
