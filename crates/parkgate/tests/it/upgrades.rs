@@ -52,10 +52,13 @@ fn as_then(mut answer: Value) -> Value {
     match &mut answer {
         Value::Array(list) => list.iter_mut().for_each(|one| *one = as_then(one.take())),
         Value::Object(fields) => {
-            let new = ["releases", "updates", "refuse_when_full", "plates_allowed", "plates_denied"];
+            let new = ["releases", "updates", "refuse_when_full", "plates_allowed", "plates_denied", "keep"];
             let is_new = |name: &str| new.contains(&name);
             let says_nothing = |value: &Value| {
-                value == &Value::Bool(false) || value == &Value::from(0) || value.as_array().is_some_and(Vec::is_empty)
+                value == &Value::Bool(false)
+                    || value == &Value::from(0)
+                    || value.as_array().is_some_and(Vec::is_empty)
+                    || value.as_object().is_some_and(|kinds| kinds.values().all(|keep| keep == "default"))
             };
             // What depends on the day of the question.
             let is_of_today = |name: &str| ["today", "last_push", "silent"].iter().any(|word| name.contains(word));

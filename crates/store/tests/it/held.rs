@@ -101,7 +101,7 @@ fn a_node_that_finds_a_table_busy_is_patient_at_its_start() {
     let before = "ALTER TABLE records DROP COLUMN visit_serial; ALTER TABLE parks DROP COLUMN refuse_when_full, \
         DROP COLUMN plates_version, DROP COLUMN keep, DROP COLUMN keeps_digests; \
         ALTER TABLE records DROP COLUMN redacted; DROP TABLE retention_progress; \
-        ALTER TABLE subscribers DROP COLUMN releases, DROP COLUMN updates; DROP TABLE park_plates, passed_calls, audit; \
+        ALTER TABLE subscribers DROP COLUMN releases, DROP COLUMN updates; DROP TABLE park_plates, passed_calls, audit; DROP FUNCTION parkgate_audit_kept; \
         UPDATE parkgate_schema SET version = 7";
     cluster.sql(&url, before);
     hold(&cluster, &url, "LOCK TABLE records IN ROW EXCLUSIVE MODE");

@@ -58,6 +58,8 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
         "a page of a count made anew, for a person",
     ),
     ("ORDER BY r.id LIMIT ?3", "a page of a replay"),
+    ("r.received_at, r.event_time FROM records r", "a page of a walk along what is due, whosever records it passes by"),
+    ("FROM audit WHERE id < ?1", "a page of the audit log, for a person"),
     ("SELECT received_at, event_time FROM records ORDER BY id DESC LIMIT ?1", "the newest hundred"),
 ];
 
