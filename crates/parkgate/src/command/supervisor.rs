@@ -2,6 +2,7 @@
 //! systemd nothing happens.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -43,14 +44,20 @@ async fn report_within<F: Future<Output = Result<(), String>>>(
 }
 
 fn notify(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+    /// Logged once, not at every sign of life.
+    static IS_FAILING: AtomicBool = AtomicBool::new(false);
+    let notified = sd_notify::notify(&[state]);
+    let was_failing = IS_FAILING.swap(notified.is_err(), Ordering::Relaxed);
+    if let Err(error) = notified
+        && !was_failing
+    {
         tracing::warn!(%error, "systemd cannot be notified");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 

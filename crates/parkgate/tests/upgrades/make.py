@@ -35,8 +35,10 @@ QUESTIONS = [
     f"visit show {DEMO} S1", f"visit show {DEMO} S2", f"visit show {DEMO} S3", "visit show P1 N1", "visit show P2 Q1", "visit show P1 U1", "quarantine list --limit 1000", "quarantine show 1", "quarantine show 2", "conflict list",
     "subscriber list", "subscriber show city", "delivery list", "delivery list --subscriber vendor",
     "delivery list --state dead", "park list-plates P1", f"visit show {DEMO} F1", f"visit show {DEMO} R1", f"visit show {DEMO} C1",
-    "subscriber calls vendor", "month list", "audit list",
+    "subscriber calls vendor", "month list",
 ]
+# Commands that mask plates and ID data, unless they are asked not to: the tests compare all of it.
+MASKING = ("visit ", "quarantine ", "conflict ", "delivery list", "subscriber differences")
 # A GIF of one pixel.
 PICTURE = bytes.fromhex("47494638396101000100800000ffffff00000021f90400000000002c00000000010001000002024401003b")
 
@@ -211,13 +213,14 @@ def dead_letters(gate):
 
 
 def answers(gate):
-    asked = {question: gate.ran(question + " --json") for question in QUESTIONS}
+    unmasked = {question: question + " --unmask" * question.startswith(MASKING) for question in QUESTIONS}
+    asked = {question: gate.ran(unmasked[question] + " --json") for question in QUESTIONS}
     # 2: a command that this program does not have; 1: one that this store does not (`month`).
     found = {question: json.loads(ran.stdout) for question, ran in asked.items() if ran.returncode == 0}
     failed = {question: ran.stderr for question, ran in asked.items() if ran.returncode != 0}
     for question, error in failed.items():
         print(f"not asked: {question}: {error.strip().splitlines()[:1]}")
-    if set(failed) - {"month list", "audit list", "subscriber calls vendor"}:
+    if set(failed) - {"month list", "subscriber calls vendor"}:
         sys.exit("these must be answered")
     for delivery in found["delivery list"][:3]:
         question = f"delivery show {delivery['id']}"
