@@ -15,6 +15,7 @@ mod forward;
 mod free_spaces;
 mod gate;
 mod hourly;
+mod keys;
 mod notes;
 mod pictures;
 mod quarantine;

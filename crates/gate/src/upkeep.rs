@@ -17,6 +17,7 @@ use crate::disk::Disk;
 use crate::figures::Figures;
 use crate::free_spaces::FreeSpaces;
 use crate::hourly::Hourly;
+use crate::keys::follow_keys;
 use crate::notes::Notes;
 use crate::registry::Registry;
 use crate::retention::Retention;
@@ -77,6 +78,7 @@ impl Upkeep {
             Supervised::endless(alarm, "disk", watch_disk(self.clone())),
             Supervised::endless(alarm, "silence of parks", watch_silence(self.clone())),
             Supervised::endless(alarm, "age of the backup", watch_backups(self.clone())),
+            Supervised::endless(alarm, "master key", follow_keys(Arc::clone(&self.store))),
             Supervised::endless(alarm, "free spaces", Arc::clone(&self.free_spaces).follow(Arc::clone(&self.store))),
         ];
         if self.store.months().is_some() {

@@ -8,6 +8,7 @@ mod config;
 mod forget;
 mod forward;
 mod help;
+mod key;
 mod month;
 mod moving;
 mod park;
@@ -34,6 +35,7 @@ pub(crate) use forward::{
     SubscriberCommand,
 };
 pub(crate) use help::{examples, examples_and};
+pub(crate) use key::KeyCommand;
 pub(crate) use month::MonthCommand;
 pub(crate) use moving::MoveArgs;
 pub(crate) use park::{CheckArgs, Http200, ParkCommand, PlateCommand, YesNo};
@@ -137,6 +139,8 @@ pub(crate) enum Command {
     Person(PersonArgs),
     #[command(subcommand, about = texts().commands.month)]
     Month(MonthCommand),
+    #[command(subcommand, about = texts().key.about)]
+    Key(KeyCommand),
     #[command(subcommand, about = texts().audit.about)]
     Audit(AuditCommand),
     #[command(

@@ -12,6 +12,7 @@ mod delivery;
 mod demo;
 mod explain;
 mod forget;
+mod key;
 mod last_alarm;
 mod month;
 mod moving;
@@ -62,6 +63,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Restore(args) => restore::run(&args).map(|()| 0),
         Command::Check(args) => check::run(&args),
         Command::Move(args) => moving::run(&args).map(|()| 0),
+        Command::Key(args) => key::run(args).map(|()| 0),
         Command::Audit(args) => audit::run(args).map(|()| 0),
         Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Sign(args) => sign::run(&args).map(|()| 0),

@@ -159,7 +159,7 @@ impl ServeConfig {
         });
         match (listen, wrong.is_empty()) {
             (Ok(listen), true) => {
-                let node = serve.node.clone().or(given.node).unwrap_or_else(host_name);
+                let node = serve.node.clone().or(given.node).unwrap_or_else(parkgate_seal::disk::host_name);
                 let (limits, forward, before) = (given.limits.meant(), given.forward.meant(), given.before.meant());
                 let trusted_proxies = given.http.trusted_proxies();
                 Ok(ServeConfig {
@@ -439,11 +439,4 @@ fn checked(origin: &str, table: Table, wrong: &mut Vec<String>) -> Table {
         }
     }
     good
-}
-
-/// The name of this machine.
-pub(crate) fn host_name() -> String {
-    let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "parkgate".into() } else { name.into() }
 }

@@ -174,6 +174,14 @@ pub fn owner_of_process() -> String {
     "unknown".into()
 }
 
+/// The name of this machine.
+#[must_use]
+pub fn host_name() -> String {
+    let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "parkgate".into() } else { name.into() }
+}
+
 /// Makes the names in a folder durable.
 ///
 /// # Errors

@@ -4,14 +4,47 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::disk::{KEY_FILE, is_open_to_others, make_folder, new_file, sync_folder};
 
 /// The key as 64 hex digits, in place of the file.
-const VARIABLE: &str = "PARKGATE_MASTER_KEY";
+pub(crate) const VARIABLE: &str = "PARKGATE_MASTER_KEY";
+/// The key before, while what it sealed is sealed anew.
+pub(crate) const OLD_VARIABLE: &str = "PARKGATE_MASTER_KEY_OLD";
+
+/// Bytes of a key's id.
+pub(crate) const KEY_ID_BYTES: usize = 8;
+
+/// By which a key is named: a digest, which does not reveal it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId(pub [u8; KEY_ID_BYTES]);
+
+impl KeyId {
+    /// What follows `magic` in a header.
+    pub(crate) fn after(magic: &[u8], header: &[u8]) -> KeyId {
+        let mut id = [0; KEY_ID_BYTES];
+        for (to, from) in id.iter_mut().zip(header.iter().skip(magic.len())) {
+            *to = *from;
+        }
+        KeyId(id)
+    }
+}
+
+impl std::fmt::Display for KeyId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&hex::encode(self.0))
+    }
+}
+
+impl std::fmt::Debug for KeyId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{self}")
+    }
+}
 
 /// 32 random bytes, wiped when dropped.
+#[derive(Clone)]
 pub struct MasterKey([u8; 32]);
 
 /// Why there is no key.
@@ -29,6 +62,9 @@ pub enum KeyError {
          --data; no other key is made"
     )]
     Lost(String, String),
+    /// The database is sealed under another.
+    #[error("{0} is sealed under another master key than {1}: copy master.key from a node that uses it")]
+    Another(String, String),
     /// Others can read it.
     #[error("{0} is readable by others: run `chmod 600 {0}`")]
     Open(String),
@@ -100,8 +136,37 @@ impl MasterKey {
         MasterKey::of(data, lost.then(|| database.display().to_string()).as_deref())
     }
 
-    pub(crate) fn bytes(&self) -> &[u8; 32] {
+    /// The key itself.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// A new one.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn random() -> std::io::Result<MasterKey> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        Ok(MasterKey(bytes))
+    }
+
+    /// The key of these bytes, if they are as many as a key has.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<MasterKey> {
+        Some(MasterKey(bytes.try_into().ok()?))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        KeyId::after(&[], &self.derive("key id"))
+    }
+
+    /// As files have it.
+    pub(crate) fn to_hex(&self) -> Zeroizing<String> {
+        Zeroizing::new(hex::encode(self.0))
     }
 
     /// A key for another purpose, which does not reveal this one.
@@ -117,9 +182,10 @@ impl Drop for MasterKey {
     }
 }
 
-fn parse(text: &str) -> Option<MasterKey> {
+/// The first line: further ones are keys that one takes the place of ([`crate::KeyRing`]).
+pub(crate) fn parse(text: &str) -> Option<MasterKey> {
     let mut bytes = [0; 32];
-    hex::decode_to_slice(text.trim(), &mut bytes).ok()?;
+    hex::decode_to_slice(text.trim().lines().next().unwrap_or_default().trim(), &mut bytes).ok()?;
     Some(MasterKey(bytes))
 }
 

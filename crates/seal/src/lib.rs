@@ -3,7 +3,9 @@
 
 pub mod disk;
 mod key;
+mod ring;
 mod seal;
 
-pub use key::{KeyError, MasterKey};
-pub use seal::{Seal, SealError};
+pub use key::{KeyError, KeyId, MasterKey};
+pub use ring::{KeyRing, KeySource};
+pub use seal::{HEADER_BYTES, Seal, SealError};

@@ -5,15 +5,17 @@
 //! path is loaded and written by each database in its own way.
 
 pub(crate) mod dialect;
+pub(crate) mod keys;
 mod value;
 
 pub(crate) use value::{Row, Value};
 
 use std::path::Path;
+use std::sync::Arc;
 
 use parkgate_ledger::Verdict;
-use parkgate_seal::{MasterKey, Seal};
 
+pub(crate) use self::keys::{KeyHolder, StoreKeys};
 use crate::figures::StoreFigures;
 use crate::months::Months;
 use crate::{Alarm, Entry, StoreError};
@@ -41,27 +43,18 @@ pub(crate) enum Access {
 /// The work of one transaction. It may run again after a failure, so it begins anew each time.
 pub(crate) type Work<'a> = dyn FnMut(&mut dyn Transaction) -> Result<(), StoreError> + 'a;
 
-/// What is sealed and known under the master key.
-pub(crate) struct StoreKeys {
-    /// Seals personal data and secrets.
-    pub(crate) seal: Seal,
-    /// Keys the digests by which pushes of the same content are known.
-    pub(crate) content_key: [u8; 32],
-}
-
-impl StoreKeys {
-    pub(crate) fn of(key: &MasterKey) -> StoreKeys {
-        StoreKeys { seal: Seal::new(key), content_key: key.derive("content digest") }
-    }
-}
-
 /// A database.
 pub(crate) trait Backend: Send + Sync {
     /// Runs `work` in one transaction and commits it; after an error nothing of it is done.
     fn run(&self, access: Access, work: &mut Work<'_>) -> Result<(), StoreError>;
 
-    /// What the master key of this database gives.
-    fn keys(&self) -> &StoreKeys;
+    /// The master keys of this database.
+    fn key_holder(&self) -> &KeyHolder;
+
+    /// What they give now.
+    fn keys(&self) -> Arc<StoreKeys> {
+        self.key_holder().current()
+    }
 
     /// The batch of the recording path: loads, lets the ledger decide and writes, in one durable transaction.
     fn record(&self, batch: &[Entry]) -> Result<Vec<Verdict>, StoreError>;

@@ -13,6 +13,7 @@ pub mod delivery;
 mod figures;
 pub mod forget;
 pub mod images;
+
 mod listing;
 pub mod months;
 pub mod moving;
@@ -41,6 +42,7 @@ use parkgate_seal::SealError;
 
 pub use alarm::Alarm;
 pub use audit::{AuditEntry, AuditFilter, NewAuditEntry};
+pub use backend::keys::KeyState;
 pub use delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, NewSubscriber, Outgoing,
     PassedCalls, Settled, Subscriber, SubscriberSettings,
@@ -53,7 +55,7 @@ pub use months::{HeldMonth, Month, Months, Reduced};
 pub use parkgate_ledger::epoch::{Epoch, SerialReuse};
 pub use parkgate_ledger::fanout::{Inline, SubscriberId};
 pub use parkgate_seal::disk::make_folder;
-pub use parkgate_seal::{KeyError, MasterKey};
+pub use parkgate_seal::{KeyError, KeyId, MasterKey};
 pub use quarantine::{NO_PARK, NewQuarantined, QuarantineContent, QuarantineFilter, QuarantineOutcome, Quarantined};
 pub use query::{
     Conflict, ConflictFilter, Conflicting, RecordView, TakenPayment, Visit, VisitCursor, VisitFilter, VisitUpdate,
@@ -62,7 +64,7 @@ pub use recorder::{Recorded, Recorder};
 pub use registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use reserve::disk_room;
 pub use retention::RetentionWalk;
-pub use store::{ForgottenByPark, PlatesOutcome, Store};
+pub use store::{ForgottenByPark, KeyNode, PlatesOutcome, RotationStart, RotationStep, ShownKey, Store};
 pub use survey::{RefusedCounts, Surveyed};
 pub use throttle::{Throttle, give_way};
 
@@ -116,6 +118,9 @@ pub enum StoreError {
     /// Secrets and ID data are sealed under a key that cannot be had.
     #[error("the store cannot be opened: {0}")]
     Key(Arc<KeyError>),
+    /// Something is sealed under a master key that is not here, or another one seals now.
+    #[error("sealed under the master key {0}, which is not here: copy master.key from a node that uses it")]
+    KeyChanged(KeyId),
     /// Damage, or a fault of ours.
     #[error("the store is broken: {0}")]
     Broken(String),
@@ -143,7 +148,10 @@ fn newer_in_words(program: Option<&str>, version: u64, known: u64) -> String {
 
 impl From<SealError> for StoreError {
     fn from(error: SealError) -> StoreError {
-        StoreError::Broken(error.to_string())
+        match error {
+            SealError::OtherKey(_, id) => StoreError::KeyChanged(id),
+            error => StoreError::Broken(error.to_string()),
+        }
     }
 }
 
@@ -163,9 +171,19 @@ impl StoreError {
             | StoreError::Full(_)
             | StoreError::Away(_)
             | StoreError::Unsynced(_) => true,
-            StoreError::Exists(_) | StoreError::Newer(_) | StoreError::Key(_) | StoreError::Broken(_) => false,
+            StoreError::Exists(_)
+            | StoreError::KeyChanged(_)
+            | StoreError::Newer(_)
+            | StoreError::Key(_)
+            | StoreError::Broken(_) => false,
         }
     }
+}
+
+/// The columns that are sealed under the master key, each with its table: what a change of the key seals anew.
+#[must_use]
+pub fn sealed_columns() -> Vec<String> {
+    store::sealed_columns()
 }
 
 /// Opens the store: the one in the data folder, or the PostgreSQL database that `url` names. The data folder is made on
@@ -182,5 +200,8 @@ pub fn open(data: &Path, url: Option<&str>) -> Result<Arc<Store>, StoreError> {
             Arc::new(postgres::PostgresBackend::open(data, url)?)
         }
     };
-    Ok(Arc::new(Store::over(backend)))
+    let store = Arc::new(Store::over(backend));
+    // Keys that only the database had: kept, so that they outlive its copy.
+    store.load_keys()?;
+    Ok(store)
 }

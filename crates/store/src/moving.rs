@@ -90,6 +90,10 @@ impl Move {
     /// One cannot be opened, the new one holds something already, or the old one is moving somewhere else.
     pub fn begin(from: At<'_>, to: At<'_>) -> Result<Begun, StoreError> {
         let old = open(from)?;
+        if old.changes_key()? {
+            let text = "its master key is being changed: see `parkgate key show`, and move once that is done";
+            return Err(StoreError::Broken(format!("{}: {text}", old.name()?)));
+        }
         bring_key(from.data, to.data)?;
         let new = open(to)?;
         let (old_name, new_name) = (old.name()?, new.name()?);

@@ -25,13 +25,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use parkgate_ledger::{ParkId, Verdict};
+use parkgate_seal::KeyRing;
 
 use self::address::Address;
 use self::fault::Fault;
 use self::link::{Link, Pool, PoolRole, lock};
 use self::transaction::PostgresTransaction;
 use crate::backend::dialect::Dialect;
-use crate::backend::{Access, Backend, StoreKeys, Work};
+use crate::backend::keys::{KeyHolder, another_key};
+use crate::backend::{Access, Backend, StoreKeys, Transaction, Work};
 use crate::figures::StoreFigures;
 use crate::months::Months;
 use crate::store::batch::{RelatedRecords, Routing, arrivals};
@@ -68,7 +70,7 @@ pub(crate) struct PostgresBackend {
     questions: Pool,
     /// Named by the URL.
     hosts: usize,
-    keys: StoreKeys,
+    keys: KeyHolder,
     alarm: Alarm,
     /// As the batch that saw the newest version loaded it.
     routing: Mutex<Arc<Routing>>,
@@ -85,23 +87,16 @@ impl PostgresBackend {
         let hosts = address.hosts();
         let (batches, questions) =
             (Pool::new(address.clone(), PoolRole::Batches), Pool::new(address, PoolRole::Questions));
-        let key = attempt(&questions, Twice::Harmless, MIGRATION_MAX, async |link, _| {
-            let key = migrate::prepare(link, data, &name).await?;
-            moving::refuse_unfinished(link).await?;
-            Ok(key)
+        let keys = proved(&questions, data, &name);
+        let keys = keys.and_then(|keys| {
+            attempt(&questions, Twice::Harmless, PATIENCE, async |link, _| moving::refuse_unfinished(link).await)?;
+            Ok(keys)
         });
-        let key = key.map_err(|error| match error {
+        let keys = keys.map_err(|error| match error {
             StoreError::Away(text) => StoreError::Away(format!("{name}: {text}")),
             error => error,
         })?;
-        Ok(PostgresBackend {
-            batches,
-            questions,
-            hosts,
-            keys: StoreKeys::of(&key),
-            alarm: Alarm::default(),
-            routing: Mutex::default(),
-        })
+        Ok(PostgresBackend { batches, questions, hosts, keys, alarm: Alarm::default(), routing: Mutex::default() })
     }
 
     /// What a gate asks by itself, and may be done twice: a question, or a change that is the same the second time. No longer
@@ -120,6 +115,25 @@ impl PostgresBackend {
         self.alarm.refuse()?;
         attempt(&self.batches, Twice::Harmless, PATIENCE, work)
     }
+}
+
+/// Brings a database to the newest version and gives its master keys; none is made where the database has one.
+fn proved(pool: &Pool, data: &Path, name: &str) -> Result<KeyHolder, StoreError> {
+    attempt(pool, Twice::Harmless, MIGRATION_MAX, async |link, _| migrate::prepare(link).await)?;
+    let mut proved = None;
+    tried_again(Twice::Harmless, PATIENCE, |left, _| {
+        pool.with_link(left, |link, until| {
+            PostgresTransaction::transaction(link, until, Access::Write, &mut |transaction| {
+                let lock = "SELECT pg_advisory_xact_lock($1)::text";
+                transaction.query(lock, &[table_lock::LOCK.into()])?;
+                let is_sealed = transaction.query_opt("SELECT 1 FROM master_key", &[])?.is_some();
+                let ring = KeyRing::of_node(data, is_sealed.then_some(name));
+                proved = Some(KeyHolder::prove(transaction, ring?, &|| another_key(name, data))?);
+                Ok(())
+            })
+        })
+    })?;
+    proved.ok_or_else(|| StoreError::Broken("the master key was not proved".into()))
 }
 
 /// Does the work on a connection of the pool, again and again while that may help, for no longer than `all_max` in all. The
@@ -168,17 +182,25 @@ impl PostgresBackend {
             let (start, related) = if looked_up.is_empty() {
                 (record::BatchStart::New, RelatedRecords::default())
             } else {
-                let locked = related(link, until, batch, &routing, (&looked_up, &self.keys));
+                let locked = related(link, until, batch, &routing, (&looked_up, &self.keys.current()));
                 (record::BatchStart::Locked, locked.map_err(|fault| as_they_came(fault, batch, &routing))?)
             };
             let moved = routing.moved(batch, related);
             let arrivals = arrivals(batch, &moved);
-            let attempt = write::PushBatch { entries: batch, arrivals: &arrivals, routing: &routing, keys: &self.keys };
+            // After the routing, whose version the transaction compares: who changes the key changes that.
+            let keys = self.keys.current();
+            let attempt = write::PushBatch { entries: batch, arrivals: &arrivals, routing: &routing, keys: &keys };
             let attempt = in_time(link, until, record::record(link, attempt, start));
             match attempt.map_err(|fault| as_they_came(fault, batch, &routing))? {
                 record::Attempt::Recorded(verdicts) => return Ok(verdicts),
                 record::Attempt::RegistryChanged => {
-                    routing = Arc::new(PostgresTransaction::reading(link, until, Routing::load)?);
+                    let version = |transaction: &mut dyn Transaction| {
+                        let routing = Routing::load(transaction)?;
+                        // After the version was read, and before anybody uses it.
+                        self.keys.load(transaction)?;
+                        Ok(routing)
+                    };
+                    routing = Arc::new(PostgresTransaction::reading(link, until, version)?);
                     *lock(&self.routing) = Arc::clone(&routing);
                 }
             }
@@ -227,7 +249,7 @@ fn as_they_came(fault: Fault, batch: &[Entry], routing: &Routing) -> Fault {
 }
 
 impl Backend for PostgresBackend {
-    fn keys(&self) -> &StoreKeys {
+    fn key_holder(&self) -> &KeyHolder {
         &self.keys
     }
 

@@ -8,7 +8,6 @@ pub(crate) mod moving;
 mod pages;
 mod recopy;
 mod record;
-mod registry;
 mod transaction;
 
 use std::io::ErrorKind;
@@ -25,13 +24,14 @@ use self::checkpoint::Checkpointer;
 use self::record::Writer;
 use self::transaction::SqliteTransaction;
 use crate::backend::dialect::Dialect;
-use crate::backend::{Access, Backend, StoreKeys, Work};
+use crate::backend::keys::{KeyHolder, another_key};
+use crate::backend::{Access, Backend, Work};
 use crate::figures::StoreFigures;
 use crate::months::Months;
 use crate::reserve::{ROOM_BYTES_MIN, Reserve};
 use crate::{Alarm, Entry, StoreError};
-use parkgate_seal::MasterKey;
 use parkgate_seal::disk::{keep_from_others, make_folder};
+use parkgate_seal::{KeyRing, MasterKey};
 
 /// In the data folder.
 pub(crate) const FILE: &str = "parkgate.db";
@@ -58,7 +58,7 @@ enum Held {
 /// The store of one node.
 pub(crate) struct SqliteBackend {
     path: PathBuf,
-    keys: StoreKeys,
+    keys: KeyHolder,
     writer: Mutex<Held>,
     readers: Mutex<Vec<Connection>>,
     /// Of the process that serves: all others leave the WAL to it.
@@ -75,14 +75,13 @@ impl SqliteBackend {
     pub(crate) fn open(data: &Path) -> Result<SqliteBackend, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
         keep_from_others(data, &OURS);
-        let key = MasterKey::beside(data, FILE)?;
+        let ring = key_ring(data)?;
         let path = data.join(FILE);
         let reserve = Reserve::of(data);
         reserve.make_room();
         make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
         let mut writer = Writer::open(&path)?;
-        let keys = StoreKeys::of(&key);
-        registry::prove_key(writer.connection(), &keys.seal)?;
+        let keys = proved(writer.connection(), data, ring)?;
         moving::refuse_unfinished(writer.connection())?;
         Ok(SqliteBackend {
             checkpointer: OnceLock::new(),
@@ -152,7 +151,7 @@ impl SqliteBackend {
 }
 
 impl Backend for SqliteBackend {
-    fn keys(&self) -> &StoreKeys {
+    fn key_holder(&self) -> &KeyHolder {
         &self.keys
     }
 
@@ -252,6 +251,21 @@ impl Backend for SqliteBackend {
             Held::Open(_) | Held::GivenUp | Held::Closed => Ok(()),
         }
     }
+}
+
+/// The keys of a data folder: made before the database, so that none is ever made beside one that is sealed.
+fn key_ring(data: &Path) -> Result<KeyRing, StoreError> {
+    drop(MasterKey::beside(data, FILE)?);
+    Ok(KeyRing::of(data, None)?)
+}
+
+/// Those that are this database's.
+fn proved(connection: &mut Connection, data: &Path, ring: KeyRing) -> Result<KeyHolder, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let missing = || another_key(&data.join(FILE).display().to_string(), data);
+    let keys = KeyHolder::prove(&mut SqliteTransaction(&transaction), ring, &missing)?;
+    transaction.commit()?;
+    Ok(keys)
 }
 
 /// Takes the write lock and gives it back.

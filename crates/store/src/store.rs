@@ -18,7 +18,9 @@ mod record_pages;
 mod records;
 mod recount;
 mod registry;
+mod resealing;
 mod retention;
+mod rotation;
 mod stays;
 mod subscribers;
 mod survey;
@@ -34,7 +36,8 @@ use parkgate_ledger::quarantine::{QuarantineBounds, QuarantineLoad};
 use parkgate_ledger::{ParkId, Space, Verdict};
 use parkgate_wire::UnixMillis;
 
-use crate::backend::Backend;
+use crate::backend::keys::StoreKeys;
+use crate::backend::{Access, Backend};
 use crate::figures::StoreFigures;
 use crate::listing::{self, Page, Take};
 use crate::months::Months;
@@ -46,6 +49,11 @@ use crate::{Alarm, Entry, ImageKey, StoreError};
 
 pub use forget::ForgottenByPark;
 pub use plates::PlatesOutcome;
+pub(crate) use resealing::sealed_columns;
+pub use rotation::{KeyNode, RotationStart, RotationStep, ShownKey};
+
+/// How often a call begins anew because the master key changed: each time at once.
+const KEY_TRIES: usize = 3;
 
 /// Durable state. Blocking; shared between threads, and by clones.
 #[derive(Clone)]
@@ -57,6 +65,20 @@ impl Store {
     /// The calls, over one of the databases.
     pub(crate) fn over(backend: Arc<dyn Backend>) -> Store {
         Store { backend }
+    }
+
+    /// Runs a call with the keys as they are; with those that the store has by then, if others were in use meanwhile.
+    fn with_keys<T>(&self, call: impl Fn(&StoreKeys) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        for _ in 0..KEY_TRIES {
+            match call(&self.backend.keys()) {
+                Err(StoreError::KeyChanged(_)) => {
+                    let holder = self.backend.key_holder();
+                    self.backend.as_ref().transaction(Access::Read, |transaction| holder.load(transaction))?;
+                }
+                done => return done,
+            }
+        }
+        call(&self.backend.keys())
     }
 
     /// Decides a batch in order and commits it durably. When this returns verdicts, what they say is on disk.
@@ -126,7 +148,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn parks(&self) -> Result<Vec<Park>, StoreError> {
-        registry::parks(self.backend.as_ref(), &self.backend.keys().seal)
+        self.with_keys(|keys| registry::parks(self.backend.as_ref(), &keys.seal))
     }
 
     /// All apps, by id.
@@ -134,7 +156,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn apps(&self) -> Result<Vec<App>, StoreError> {
-        registry::apps(self.backend.as_ref(), &self.backend.keys().seal)
+        self.with_keys(|keys| registry::apps(self.backend.as_ref(), &keys.seal))
     }
 
     /// Adds a park.
@@ -142,7 +164,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`] if its `park_uuid` or merchant number is taken.
     pub fn add_park(&self, park: &NewPark) -> Result<(), StoreError> {
-        registry::add_park(self.backend.as_ref(), &self.backend.keys().seal, park)
+        self.with_keys(|keys| registry::add_park(self.backend.as_ref(), &keys.seal, park))
     }
 
     /// Changes what is `Some` in `change`; false if there is no such park.
@@ -150,7 +172,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`] if the merchant number is taken.
     pub fn change_park(&self, park_uuid: &str, change: &ParkChange) -> Result<bool, StoreError> {
-        registry::change_park(self.backend.as_ref(), &self.backend.keys().seal, park_uuid, change)
+        self.with_keys(|keys| registry::change_park(self.backend.as_ref(), &keys.seal, park_uuid, change))
     }
 
     /// Adds an app.
@@ -158,7 +180,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`] if its id is taken; [`StoreError::Broken`] names a park that is not there.
     pub fn add_app(&self, app: &NewApp) -> Result<(), StoreError> {
-        registry::add_app(self.backend.as_ref(), &self.backend.keys().seal, app)
+        self.with_keys(|keys| registry::add_app(self.backend.as_ref(), &keys.seal, app))
     }
 
     /// Disables an app; false if there is no such app.
@@ -191,7 +213,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn visit(&self, park_uuid: &str, parking_serial: &str) -> Result<Vec<Visit>, StoreError> {
-        visits::of_serial(self.backend.as_ref(), self.backend.keys(), park_uuid, parking_serial)
+        self.with_keys(|keys| visits::of_serial(self.backend.as_ref(), keys, park_uuid, parking_serial))
     }
 
     /// The next visits, newest happening first.
@@ -203,7 +225,7 @@ impl Store {
         filter: &VisitFilter,
         from: Option<VisitCursor>,
     ) -> Result<Page<Visit, VisitCursor>, StoreError> {
-        visits::page(self.backend.as_ref(), &self.backend.keys().seal, filter, from)
+        self.with_keys(|keys| visits::page(self.backend.as_ref(), &keys.seal, filter, from))
     }
 
     /// Visits, newest happening first, each as it is read.
@@ -228,7 +250,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn conflicts_page(&self, filter: &ConflictFilter, below: Option<i64>) -> Result<Page<Conflicting>, StoreError> {
-        conflicts::page(self.backend.as_ref(), &self.backend.keys().seal, filter, below)
+        self.with_keys(|keys| conflicts::page(self.backend.as_ref(), &keys.seal, filter, below))
     }
 
     /// Ignored pushes, the newest first, each as it is read.
@@ -262,7 +284,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written. Calling again goes on.
     pub fn settle_epoch(&self, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
-        epochs::settle(self.backend.as_ref(), &self.backend.keys().seal, park, epoch)
+        self.with_keys(|keys| epochs::settle(self.backend.as_ref(), &keys.seal, park, epoch))
     }
 
     /// Did this park's serials start anew?
@@ -336,7 +358,7 @@ impl Store {
         batch: &[NewQuarantined],
         bounds: &QuarantineBounds,
     ) -> Result<Vec<QuarantineOutcome>, StoreError> {
-        quarantine::add(self.backend.as_ref(), &self.backend.keys().seal, batch, bounds)
+        self.with_keys(|keys| quarantine::add(self.backend.as_ref(), &keys.seal, batch, bounds))
     }
 
     /// What is kept of a park and of all together: asked before pictures are stored that may find no room.
@@ -367,7 +389,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn quarantine_page(&self, filter: &QuarantineFilter) -> Result<Page<Quarantined>, StoreError> {
-        quarantine::page(self.backend.as_ref(), &self.backend.keys().seal, filter)
+        self.with_keys(|keys| quarantine::page(self.backend.as_ref(), &keys.seal, filter))
     }
 
     /// Pushes in the quarantine, oldest first, each as it is read.

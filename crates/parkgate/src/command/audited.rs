@@ -2,12 +2,12 @@
 
 use parkgate_client::now;
 use parkgate_ledger::mask::{self, Masking};
+use parkgate_seal::disk::host_name;
 use parkgate_store::{NewAuditEntry, Store, StoreError};
 use parkgate_text::texts;
 use serde_json::{Map, Value};
 
 use crate::cli::UnmaskArgs;
-use crate::config::host_name;
 
 /// Writes down what the user of this process does: `detail` without plates and ID data, but for [`Store::plate_digest`].
 pub(super) fn note(store: &Store, what: &str, about: &str, mut detail: Map<String, Value>) -> Result<(), StoreError> {

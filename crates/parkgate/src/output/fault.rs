@@ -41,6 +41,7 @@ fn of_store(error: &StoreError) -> String {
         StoreError::Newer(NewerDatabase { program: Some(program), .. }) => (upgrade.newer)(program, PROGRAM),
         StoreError::Newer(NewerDatabase { program: None, .. }) => (upgrade.newer_unknown)(PROGRAM),
         StoreError::Key(error) => of_key(error),
+        StoreError::KeyChanged(id) => (parkgate_text::texts().key.not_here)(&id.to_string()),
         StoreError::Broken(why) => (texts.broken)(why),
     }
 }
@@ -51,6 +52,7 @@ fn of_key(error: &KeyError) -> String {
         KeyError::File(path, error) => (texts.key_unreadable)(path, &of_file(error)),
         KeyError::Malformed(path) => (texts.key_not_hex)(path),
         KeyError::Lost(path, sealed) => (texts.key_lost)(path, sealed),
+        KeyError::Another(sealed, path) => (parkgate_text::texts().key.another)(sealed, path),
         KeyError::Open(path) => (texts.key_exposed)(path),
     }
 }
@@ -59,6 +61,7 @@ fn of_seal(error: &SealError) -> String {
     let texts = &texts().state;
     match error {
         SealError::Unsealed(what, _) => (texts.cannot_seal)(what),
+        SealError::OtherKey(_, id) => (parkgate_text::texts().key.not_here)(&id.to_string()),
         SealError::Shut(what) => (texts.cannot_unseal)(what),
     }
 }

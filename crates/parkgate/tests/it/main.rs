@@ -27,6 +27,7 @@ mod forward_answers;
 mod images_in_a_bucket;
 mod intake;
 mod integrate;
+mod key_rotation;
 mod languages;
 mod listings;
 mod log;

@@ -128,7 +128,8 @@ impl Walk<'_> {
                 }
             }
         }
-        let seal = &self.request.store.backend().keys().seal;
+        let keys = self.request.store.backend().keys();
+        let seal = &keys.seal;
         let places = [(8, personal_place(park, &serial, kind)), (9, original_place(park, &serial, kind))];
         for (column, place) in places {
             if let Some(sealed) = row.opt_blob(column)?

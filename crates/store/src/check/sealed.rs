@@ -23,7 +23,8 @@ const QUARANTINE: &str = "SELECT id, park_id, digest, sealed FROM quarantine WHE
 
 pub(super) fn check(request: &CheckRequest<'_>, found: &mut CheckReport) -> Result<(), StoreError> {
     let backend = request.store.backend();
-    let seal = &backend.keys().seal;
+    let keys = backend.keys();
+    let seal = &keys.seal;
     for (table, sql, place) in SECRETS {
         for row in backend.transaction(Access::ReadLong, |transaction| transaction.query(sql, &[]))? {
             let name = row.text(0)?;

@@ -17,6 +17,8 @@ pub(crate) const MOVED: &str = "moved";
 pub(crate) const ID: &str = "id";
 /// The error that writes get once the store is frozen; it ends with where everything went.
 pub(crate) const FROZEN: &str = "this store moves or has moved to ";
+/// Keys that one takes the place of another.
+pub(crate) const CHANGING_KEYS: &str = "SELECT count(*) FROM master_keys WHERE state IN ('coming', 'old')";
 /// The error that writes to the new store get until everything is there.
 pub(crate) const UNFINISHED: &str = "a move to this store is unfinished";
 
@@ -52,6 +54,8 @@ pub(crate) trait MovableStore: Send + Sync {
     /// Its name and, in brackets, the number of its own.
     fn name(&self) -> Result<String, StoreError>;
     fn mark(&self, what: &str) -> Result<Option<String>, StoreError>;
+    /// Is its master key being changed?
+    fn changes_key(&self) -> Result<bool, StoreError>;
     fn set_mark(&self, what: &str, value: &str) -> Result<(), StoreError>;
     /// Refuses every write from now on, whoever asks.
     fn freeze(&self, to: &str) -> Result<(), StoreError>;

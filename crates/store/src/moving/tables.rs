@@ -262,6 +262,23 @@ pub(crate) const TABLES: &[Table] = &[
         &["subscriber_id", "path"],
     ),
     table(
+        "master_keys",
+        &[
+            column("number", Big),
+            column("key_id", Bytes),
+            column("state", Text),
+            column("made_at", Big),
+            column("content_key", Bytes),
+            column("under_before", Bytes),
+            column("under_next", Bytes),
+            column("at_table", Big),
+            column("at_row", Big),
+            column("resealed", Big),
+            column("in_round", Big),
+        ],
+        &["number"],
+    ),
+    table(
         "audit",
         &[
             column("id", Big),

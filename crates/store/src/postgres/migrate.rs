@@ -6,18 +6,13 @@
 //! older programs (a column that goes, a new rule for a value) is a migration of a later release than the one whose
 //! programs no longer need it.
 
-use std::path::Path;
-
 use super::fault::Fault;
 use super::link::Link;
 use super::table_lock::{LOCK, patiently};
-use crate::stored::{KEY_PLACE, KEY_PROOF};
 use crate::{NewerDatabase, PROGRAM, StoreError};
-use parkgate_seal::MasterKey;
-use parkgate_seal::Seal;
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_quarantine.sql"),
     include_str!("../../migrations/postgres/0003_forwarding.sql"),
@@ -28,12 +23,13 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/postgres/0008_calls.sql"),
     include_str!("../../migrations/postgres/0009_audit.sql"),
     include_str!("../../migrations/postgres/0010_retention.sql"),
+    include_str!("../../migrations/postgres/0011_keys.sql"),
 ];
 /// The oldest program, by the number of its migrations, that works with a database of this version.
 const WORKS_FROM: i64 = 10;
 
-/// Brings a database to the newest version, and gives the key that its secrets are sealed under.
-pub(super) async fn prepare(link: &Link, data: &Path, name: &str) -> Result<MasterKey, Fault> {
+/// Brings a database to the newest version.
+pub(super) async fn prepare(link: &Link) -> Result<(), Fault> {
     require_settings(link).await?;
     link.begin().await?;
     // Others may be in the middle of a long migration.
@@ -43,9 +39,7 @@ pub(super) async fn prepare(link: &Link, data: &Path, name: &str) -> Result<Mast
     link.plain("SET LOCAL lock_timeout = '2s'").await?;
     link.plain("SET LOCAL client_min_messages = warning").await?;
     migrate(link).await?;
-    let key = prove_key(link, data, name).await?;
-    link.commit().await?;
-    Ok(key)
+    link.commit().await
 }
 
 async fn require_settings(link: &Link) -> Result<(), Fault> {
@@ -102,28 +96,4 @@ pub(super) async fn fits(link: &Link) -> Result<(), Fault> {
         return Err(StoreError::from(NewerDatabase { program, version, known: MIGRATIONS.len() as u64 }).into());
     }
     Ok(())
-}
-
-/// Refuses a master key that is not this database's, and makes none where the database has one.
-async fn prove_key(link: &Link, data: &Path, name: &str) -> Result<MasterKey, Fault> {
-    let row = link.query_opt("SELECT proof FROM master_key", &[]).await?;
-    let sealed_under = row.is_some().then_some(name);
-    let key = MasterKey::of_node(data, sealed_under).map_err(StoreError::from)?;
-    let seal = Seal::new(&key);
-    match row {
-        Some(row) => {
-            if seal.open(row.try_get(0)?, KEY_PLACE).is_err() {
-                let text = format!(
-                    "{name} is sealed under another master key than {}: copy master.key from a node that uses it",
-                    data.join("master.key").display()
-                );
-                return Err(StoreError::Broken(text).into());
-            }
-        }
-        None => {
-            let proof = seal.seal(KEY_PROOF, KEY_PLACE)?;
-            link.execute("INSERT INTO master_key VALUES ($1)", &[&proof]).await?;
-        }
-    }
-    Ok(key)
 }

@@ -10,10 +10,10 @@ use super::address::Address;
 use super::fault::Fault;
 use super::link::{Link, Pool, PoolRole};
 use super::table_lock::LOCK;
-use super::{MIGRATION_MAX, QUESTION_MAX, Twice, attempt, migrate, text};
+use super::{QUESTION_MAX, Twice, attempt, proved, text};
 use crate::moving::movable::{
-    FROM, FROZEN, ID, MOVED, MovableStore, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, UNFINISHED, kind, names, new_id,
-    not_empty, overtaken,
+    CHANGING_KEYS, FROM, FROZEN, ID, MOVED, MovableStore, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, UNFINISHED, kind,
+    names, new_id, not_empty, overtaken,
 };
 use crate::moving::tables::{Kind, NUMBERED, TABLES, Table};
 use crate::{ImageKey, StoreError};
@@ -30,7 +30,7 @@ impl MovablePostgres {
     pub(crate) fn open(data: &Path, url: &str) -> Result<MovablePostgres, StoreError> {
         let (address, name) = Address::read(url)?;
         let pool = Pool::new(address, PoolRole::Questions);
-        attempt(&pool, Twice::Harmless, MIGRATION_MAX, async |link, _| migrate::prepare(link, data, &name).await)?;
+        proved(&pool, data, &name)?;
         Ok(MovablePostgres { pool, name })
     }
 
@@ -88,6 +88,10 @@ impl MovableStore for MovablePostgres {
 
     fn mark(&self, what: &str) -> Result<Option<String>, StoreError> {
         self.ask(async |link| mark(link, what).await)
+    }
+
+    fn changes_key(&self) -> Result<bool, StoreError> {
+        self.ask(async |link| Ok(number(link, CHANGING_KEYS).await? > 0))
     }
 
     fn set_mark(&self, what: &str, value: &str) -> Result<(), StoreError> {

@@ -6,15 +6,13 @@ use std::sync::Mutex;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, TransactionBehavior, params};
 
-use super::{ConnectionRole, FILE, checkpoint, connect, lock, make_file, migrate, recopy, registry};
+use super::{ConnectionRole, FILE, checkpoint, connect, key_ring, lock, make_file, migrate, proved, recopy};
 use crate::moving::movable::{
-    FROM, FROZEN, ID, MOVED, MovableStore, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, names, new_id, not_empty,
-    overtaken,
+    CHANGING_KEYS, FROM, FROZEN, ID, MOVED, MovableStore, MovedRow, MovedValue, PAGE_BYTES_MAX, TO, names, new_id,
+    not_empty, overtaken,
 };
 use crate::moving::tables::{NUMBERED, TABLES, Table};
 use crate::{ImageKey, StoreError};
-use parkgate_seal::MasterKey;
-use parkgate_seal::Seal;
 use parkgate_seal::disk::make_folder;
 
 /// Nobody waits for a move, so small steps do.
@@ -28,12 +26,12 @@ pub(crate) struct MovableSqlite {
 impl MovableSqlite {
     pub(crate) fn open(data: &Path) -> Result<MovableSqlite, StoreError> {
         make_folder(data).map_err(|error| StoreError::Away(format!("{}: {error}", data.display())))?;
-        let key = MasterKey::beside(data, FILE)?;
+        let ring = key_ring(data)?;
         let path = data.join(FILE);
         make_file(&path).map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
         let mut connection = connect(&path, ConnectionRole::Writer)?;
         migrate::migrate(&mut connection)?;
-        registry::prove_key(&mut connection, &Seal::new(&key))?;
+        proved(&mut connection, data, ring)?;
         let path = std::fs::canonicalize(&path).unwrap_or(path);
         Ok(MovableSqlite { path, connection: Mutex::new(connection) })
     }
@@ -71,6 +69,10 @@ impl MovableStore for MovableSqlite {
 
     fn mark(&self, what: &str) -> Result<Option<String>, StoreError> {
         mark(&lock(&self.connection), what)
+    }
+
+    fn changes_key(&self) -> Result<bool, StoreError> {
+        Ok(lock(&self.connection).query_row(CHANGING_KEYS, [], |row| row.get::<_, i64>(0))? > 0)
     }
 
     fn set_mark(&self, what: &str, value: &str) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::transaction::SqliteTransaction;
 use super::{ConnectionRole, connect, migrate};
-use crate::backend::StoreKeys;
+use crate::backend::{KeyHolder, StoreKeys};
 use crate::store::batch::{RelatedRecords, Routing, arrivals};
 use crate::stored::{
     StoredKeys, key_digest, kind_code, kind_of, left_by_update, orders_text, refused_orders, sealed_original,
@@ -88,12 +88,15 @@ impl Writer {
     }
 
     /// One durable transaction for the whole batch. After an error it may still be open.
-    pub(super) fn record(&mut self, batch: &[Entry], store_keys: &StoreKeys) -> Result<Vec<Verdict>, StoreError> {
+    pub(super) fn record(&mut self, batch: &[Entry], keys: &KeyHolder) -> Result<Vec<Verdict>, StoreError> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let version = self.connection.prepare_cached(VERSION)?.query_row([], |row| row.get(0))?;
         if !self.routing.is_of(version) {
+            keys.load(&mut SqliteTransaction(&self.connection))?;
             self.routing = Routing::load(&mut SqliteTransaction(&self.connection))?;
         }
+        // Of this version of the registry: who changes the key changes that.
+        let store_keys = keys.current();
         let looked_up = self.routing.looked_up(batch);
         let related = if looked_up.is_empty() {
             RelatedRecords::default()
@@ -109,7 +112,7 @@ impl Writer {
         let loaded = load(&self.connection, &arrivals, &keys, &digest)?;
         let decision = decide(&arrivals, &keys, loaded);
         let deliveries = self.routing.deliveries(batch, &arrivals, &decision);
-        BatchWriter { connection: &self.connection, entries: batch, arrivals: &arrivals, keys: store_keys }
+        BatchWriter { connection: &self.connection, entries: batch, arrivals: &arrivals, keys: &store_keys }
             .write(&decision, &deliveries)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(decision.verdicts)

@@ -15,6 +15,7 @@ use super::records::keys_of;
 use super::recount::lock_parks;
 use super::registry::{changed, epochs};
 use crate::StoreError;
+use crate::backend::keys::fence;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::stored::{kind_of, listed_in, object, original_place, personal_place};
 use parkgate_seal::Seal;
@@ -209,6 +210,7 @@ fn found(row: &Row) -> Result<MisplacedRecord, StoreError> {
 /// Records that came before the epoch began go over to it.
 pub(crate) fn settle(backend: &dyn Backend, seal: &Seal, park: ParkId, epoch: &Epoch) -> Result<(), StoreError> {
     backend.transaction(Access::Write, |transaction| {
+        fence(transaction, seal)?;
         let (known, _) = known_epochs(transaction, park)?;
         let before = key_before(park, &known, epoch.records);
         lock_parks(transaction, [before.0, epoch.records.0].into_iter().collect())?;

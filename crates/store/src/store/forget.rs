@@ -14,6 +14,7 @@ use super::recount::lock_parks;
 use super::retention::mark_digests_of;
 use super::stays::{self, Redacting, Stay, StayKey};
 use crate::StoreError;
+use crate::backend::keys::fenced;
 use crate::backend::{Access, Backend, Transaction, Value};
 use crate::forget::{Forgotten, PlateSearch};
 use crate::quarantine::QuarantineFilter;
@@ -184,7 +185,8 @@ fn counted(transaction: &mut dyn Transaction, stay: &Stay) -> Result<(ParkId, Fo
 
 fn forget(backend: &dyn Backend, transaction: &mut dyn Transaction, stays: &[Stay]) -> Result<(), StoreError> {
     let how = Redacting { standing: Some(Redaction::Personal), ignored: Some(Redaction::Whole) };
-    stays::redact(transaction, backend.keys(), stays, how)?;
+    let keys = fenced(backend, transaction)?;
+    stays::redact(transaction, &keys, stays, how)?;
     let all: Vec<(ParkId, i64)> = stays.iter().flat_map(Stay::keys).collect();
     stays::delete_beside(transaction, "images", &all)?;
     stays::delete_beside(transaction, "deliveries", &all).map(drop)

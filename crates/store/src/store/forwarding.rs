@@ -28,7 +28,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn subscribers(&self) -> Result<Vec<Subscriber>, StoreError> {
-        subscribers::subscribers(self.backend.as_ref(), &self.backend.keys().seal)
+        self.with_keys(|keys| subscribers::subscribers(self.backend.as_ref(), &keys.seal))
     }
 
     /// Adds a subscriber: it receives what is recorded from now on.
@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`] if its name is taken; [`StoreError::Broken`] names a park that is not there.
     pub fn add_subscriber(&self, subscriber: &NewSubscriber) -> Result<(), StoreError> {
-        subscribers::add(self.backend.as_ref(), &self.backend.keys().seal, subscriber)
+        self.with_keys(|keys| subscribers::add(self.backend.as_ref(), &keys.seal, subscriber))
     }
 
     /// Pauses or resumes; false if there is no such subscriber. What failed before has all its time before it again.
@@ -58,7 +58,7 @@ impl Store {
         secret: Option<&Secret>,
         kinds: Option<KindSet>,
     ) -> Result<bool, StoreError> {
-        subscribers::change(self.backend.as_ref(), &self.backend.keys().seal, name, settings, secret, kinds)
+        self.with_keys(|keys| subscribers::change(self.backend.as_ref(), &keys.seal, name, settings, secret, kinds))
     }
 
     /// Removes a subscriber and all that waits for it; false if there is none.
@@ -84,7 +84,7 @@ impl Store {
     /// The store cannot be written. What was taken comes back by itself.
     pub fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
         let claims = deliveries::claim_due(self.backend.as_ref(), claim)?;
-        let claimed = outgoing(self.backend.as_ref(), &self.backend.keys().seal, claims.due)?;
+        let claimed = self.with_keys(|keys| outgoing(self.backend.as_ref(), &keys.seal, claims.due.clone()))?;
         Ok(Claimed { looked_at: claims.looked_at, send_from: claims.send_from, ..claimed })
     }
 
@@ -278,6 +278,8 @@ fn outgoing(backend: &dyn Backend, seal: &Seal, due: Vec<Due>) -> Result<Claimed
         // One that cannot be read must not keep the others.
         match one(seal, row, due, pictures.remove(&due.id.record).unwrap_or_default(), space) {
             Ok(outgoing) => claimed.outgoing.push(outgoing),
+            // With the key it can be.
+            Err(error @ StoreError::KeyChanged(_)) => return Err(error),
             Err(error) => claimed.unreadable.push((due, error.to_string())),
         }
     }

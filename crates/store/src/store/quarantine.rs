@@ -9,6 +9,7 @@ use parkgate_wire::{Digest, Seqno};
 use super::record_pages::SearchStatement;
 use super::records::picture;
 use crate::StoreError;
+use crate::backend::keys::fence;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::images::Picture;
 use crate::listing::{Page, QUARANTINE_PAGE};
@@ -45,6 +46,7 @@ pub(crate) fn add(
     bounds: &QuarantineBounds,
 ) -> Result<Vec<QuarantineOutcome>, StoreError> {
     backend.transaction(Access::WritePushes, |transaction| {
+        fence(transaction, seal)?;
         let (mut known, mut admitting) = load(transaction, batch)?;
         let (mut new, mut again) = (Vec::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(batch.len());

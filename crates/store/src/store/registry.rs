@@ -9,6 +9,7 @@ use parkgate_wire::UnixMillis;
 
 use super::record_pages::newest;
 use crate::StoreError;
+use crate::backend::keys::fence;
 use crate::backend::{Access, Backend, Row, Transaction, Value};
 use crate::registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 use crate::stored::{app_place, opened, park_place};
@@ -145,6 +146,7 @@ pub(crate) fn add_park(backend: &dyn Backend, seal: &Seal, park: &NewPark) -> Re
         park.total_parking_space.into(),
     ];
     let added = backend.transaction(Access::WriteOnce, |transaction| {
+        fence(transaction, seal)?;
         transaction.execute(add, &values)?;
         // Nothing of it was recorded before, so nothing before is to be looked at.
         let newest = newest(transaction)?;
@@ -196,6 +198,7 @@ pub(crate) fn change_park(
         change.keep.map(|keep| keep.to_string()).into(),
     ];
     let done = backend.transaction(Access::WriteOnce, |transaction| {
+        fence(transaction, seal)?;
         let is_known = transaction.changes(CHANGE, &values)?;
         changed(transaction)?;
         Ok(is_known)
@@ -221,6 +224,7 @@ pub(crate) fn add_app(backend: &dyn Backend, seal: &Seal, app: &NewApp) -> Resul
     let secret = seal.seal(app.secret.expose().as_bytes(), &app_place(&app.app_id))?;
     let values: [Value; 3] = [(&app.app_id).into(), secret.into(), app.api_type.as_ref().into()];
     let added = backend.transaction(Access::WriteOnce, |transaction| {
+        fence(transaction, seal)?;
         transaction.execute("INSERT INTO apps (app_id, secret, api_type) VALUES ($1, $2, $3)", &values)?;
         let allow = "INSERT INTO app_parks (app_id, park_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         for key in park_keys(transaction, &app.parks)? {

@@ -18,6 +18,7 @@ use super::stays::{self, Redacting, Stay, StayKey};
 use super::{Store, quarantine, registry};
 use crate::StoreError;
 use crate::backend::dialect::Dialect;
+use crate::backend::keys::fenced;
 use crate::backend::{Access, Backend, Transaction, Value};
 use crate::quarantine::NO_PARK;
 use crate::retention::{RetentionWalk, WalkState};
@@ -295,7 +296,8 @@ fn redact(
         RetentionKind::Conflicts => (Redacting { standing: None, ignored: Some(Redaction::Whole) }, all.clone()),
     };
     let gone = if kind == RetentionKind::Personal { standing() } else { all };
-    stays::redact(transaction, backend.keys(), stays, how)?;
+    let keys = fenced(backend, transaction)?;
+    stays::redact(transaction, &keys, stays, how)?;
     stays::delete_beside(transaction, "images", &pictures)?;
     // Nothing pends any more: what is left are dead letters, which could only be sent without what went.
     stays::delete_beside(transaction, "deliveries", &gone)?;

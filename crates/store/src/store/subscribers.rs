@@ -6,6 +6,7 @@ use parkgate_wire::{KindSet, PushKind, Secret};
 
 use super::registry::{changed, named, park_keys};
 use crate::StoreError;
+use crate::backend::keys::fence;
 use crate::backend::{Access, Backend, Row, Value};
 use crate::delivery::{
     Backlog, DIFFERENCES_MAX, Difference, Format, NewSubscriber, REMOVED_AT_ONCE, Subscriber, SubscriberSettings,
@@ -74,6 +75,7 @@ pub(crate) fn add(backend: &dyn Backend, seal: &Seal, subscriber: &NewSubscriber
     let add = "INSERT INTO subscribers (name, settings, secret, all_parks, relays, enters, leaves, releases, updates) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
     let added = backend.transaction(Access::WriteOnce, |transaction| {
+        fence(transaction, seal)?;
         let id = transaction.query_opt(add, &values)?.map_or(Ok(0), |row| row.int(0))?;
         let of_park = "INSERT INTO subscriber_parks (subscriber_id, park_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         for key in park_keys(transaction, subscriber.parks.as_deref().unwrap_or_default())? {
@@ -99,6 +101,7 @@ pub(crate) fn change(
     let put = "UPDATE subscribers SET settings = $2, secret = coalesce($3, secret), enters = coalesce($4, enters), \
         leaves = coalesce($5, leaves), releases = coalesce($6, releases), updates = coalesce($7, updates) WHERE name = $1";
     backend.transaction(Access::Write, |transaction| {
+        fence(transaction, seal)?;
         let is_known = transaction.changes(put, &values)?;
         changed(transaction)?;
         Ok(is_known)

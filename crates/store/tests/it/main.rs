@@ -30,6 +30,7 @@ mod databases;
 mod epochs;
 mod forwarding;
 mod held;
+mod keys;
 mod listing;
 mod months;
 mod moving;

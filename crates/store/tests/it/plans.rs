@@ -12,15 +12,17 @@ use serde_json::Value;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::push::{on_sqlite, opened, store};
-use crate::{audit, calls, conformance, epochs, forwarding, listing, plates, registry, retention};
+use crate::{audit, calls, conformance, epochs, forwarding, keys, listing, plates, registry, retention};
 
 /// As large as an installation is, not as old.
-const SMALL: [&str; 16] = [
+const SMALL: [&str; 18] = [
     "CONSTANT",
     "app_parks",
     "apps",
     "json_each",
+    "key_nodes",
     "master_key",
+    "master_keys",
     "moving",
     "park_epochs",
     "parks",
@@ -60,6 +62,7 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
     ("ORDER BY r.id LIMIT ?3", "a page of a replay"),
     ("r.received_at, r.event_time FROM records r", "a page of a walk along what is due, whosever records it passes by"),
     ("FROM audit WHERE id < ?1", "a page of the audit log, for a person"),
+    ("AND id <= ?4 AND (substr(", "what may be sealed under the key before, a part at a time"),
     ("SELECT received_at, event_time FROM records ORDER BY id DESC LIMIT ?1", "the newest hundred"),
 ];
 
@@ -71,6 +74,7 @@ fn promises() -> impl Iterator<Item = &'static fn(&Store)> {
         forwarding::PROMISES,
         listing::PROMISES,
         epochs::PROMISES,
+        keys::PROMISES,
         plates::PROMISES,
         registry::PROMISES,
         retention::PROMISES,
@@ -189,6 +193,8 @@ const MEANT_ON_POSTGRES: &[(&str, &str)] = &[
     ("SELECT received_at FROM records WHERE id >= $1 ORDER BY id LIMIT 1", "one record: halving the way to a time"),
     ("SELECT id FROM quarantine WHERE received_at < $1", "by age: some of what it takes"),
     ("ORDER BY q.id LIMIT $2", "a page of the quarantine"),
+    ("ORDER BY id LIMIT 1 OFFSET $2", "where a part of a table ends, for a change of the key"),
+    ("AND id <= $4 AND (substr(", "what may be sealed under the key before, a part at a time"),
     ("SELECT received_at, event_time FROM records ORDER BY id DESC LIMIT $1", "the newest hundred, by their index"),
 ];
 

@@ -58,7 +58,7 @@ fn shown(answer: Result<parkgate_store::Recorded, StoreError>) -> String {
         Err(StoreError::Away(_) | StoreError::Unsynced(_)) => "away".into(),
         Err(StoreError::Exists(_)) => "exists".into(),
         Err(StoreError::Newer(_)) => "newer".into(),
-        Err(StoreError::Key(_)) => "key".into(),
+        Err(StoreError::Key(_) | StoreError::KeyChanged(_)) => "key".into(),
         Err(StoreError::Broken(_)) => "broken".into(),
     }
 }
