@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
 
 use divan::{Bencher, black_box};
-use parkgate_ledger::{Arrival, Loaded, ParkId, ParkSpace, Space, decide, touches};
+use parkgate_ledger::{Arrival, Loaded, ParkId, ParkSpace, decide, touches};
 use parkgate_wire::{Digest, Fen, Payment, PushKind, Seqno, SpaceReport, UnixMillis};
 
 fn main() {
@@ -43,7 +43,7 @@ fn touches_and_decide(bencher: Bencher<'_, '_>, batch: u64) {
         let mut loaded = Loaded::default();
         loaded.records.resize_with(keys.records.len(), Default::default);
         loaded.orders.resize(keys.orders.len(), false);
-        loaded.parks.resize_with(keys.parks.len(), || ParkSpace { space: Space::default(), later_events: Vec::new() });
+        loaded.parks.resize_with(keys.parks.len(), ParkSpace::default);
         decide(&batch, &keys, loaded)
     });
 }

@@ -6,8 +6,8 @@
 use parkgate_wire::PushKind;
 
 use crate::redact::RefusedOrders;
-use crate::touch::{Keys, LeftByUpdate, Loaded, ParkSpace, Slots, StandingRecord, StandingRecords};
-use crate::{Arrival, ParkId, RecordId, Space, SpaceEvent, Verdict};
+use crate::touch::{Keys, LeftByUpdate, Loaded, ParkKey, ParkSpace, Slots, StandingRecord, StandingRecords};
+use crate::{Arrival, ParkId, PushActivity, RecordId, Space, SpaceEvent, Verdict};
 
 /// How many other contents are kept under one key as conflicts of its record: with more, a person would not find what
 /// they look for, and all are read with every push of that key. Any further ones go to the quarantine.
@@ -23,9 +23,20 @@ pub struct Decision {
     /// Orders that are taken from now on.
     pub payments: Vec<NewPayment>,
     /// Counts that changed.
-    pub spaces: Vec<(ParkId, Space)>,
+    pub parks: Vec<ParkCounts>,
     /// Stored updates that do not count any more: something else says when their vehicle left.
     pub withdrawn: Vec<(ParkId, RecordId)>,
+}
+
+/// What is counted of a park.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParkCounts {
+    /// Which, by its epoch's key.
+    pub park: ParkId,
+    /// Its free spaces.
+    pub space: Space,
+    /// What it pushed.
+    pub activity: PushActivity,
 }
 
 /// An accepted push, or a conflict kept beside one.
@@ -68,16 +79,26 @@ pub struct NewPayment {
 #[must_use]
 pub fn decide(batch: &[&Arrival], keys: &Keys<'_>, loaded: Loaded) -> Decision {
     let mut parks = Vec::with_capacity(loaded.parks.len());
-    parks.extend(loaded.parks.into_iter().map(|park| ParkState { was: park.space, now: park }));
+    parks.extend(loaded.parks.into_iter().map(|park| ParkState { was: (park.space, park.activity), now: park }));
     let mut state =
         BatchState { standing: loaded.records, orders: loaded.orders, parks, decision: Decision::default() };
     state.decision.verdicts.reserve(batch.len());
     for (index, (arrival, slots)) in batch.iter().zip(&keys.slots).enumerate() {
+        let recorded = state.decision.records.len();
         let verdict = state.decide(index, arrival, slots);
         state.decision.verdicts.push(verdict);
+        if let Some(park) = state.parks.get_mut(slots.park).filter(|_| state.decision.records.len() > recorded) {
+            park.now.activity.add(arrival.received_at);
+        }
     }
-    let changed = keys.parks.iter().zip(&state.parks).filter(|(_, park)| park.now.space != park.was);
-    state.decision.spaces = changed.map(|(key, park)| (key.park, park.now.space)).collect();
+    let counts = keys.parks.iter().zip(&state.parks);
+    let changed = counts.filter(|(_, park)| (park.now.space, park.now.activity) != park.was);
+    let counts = |(key, park): (&ParkKey, &ParkState)| ParkCounts {
+        park: key.park,
+        space: park.now.space,
+        activity: park.now.activity,
+    };
+    state.decision.parks = changed.map(counts).collect();
     state.decision
 }
 
@@ -90,7 +111,7 @@ struct BatchState {
 }
 
 struct ParkState {
-    was: Space,
+    was: (Space, PushActivity),
     now: ParkSpace,
 }
 

@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod activity;
 pub mod clock;
 mod decide;
 pub mod delivery;
@@ -29,7 +30,8 @@ mod touch;
 pub mod verdict;
 pub mod visit;
 
-pub use decide::{CONFLICTS_MAX, Decision, NewPayment, NewRecord, RecordRef, decide};
+pub use activity::{PushActivity, day_begins, day_in_china};
+pub use decide::{CONFLICTS_MAX, Decision, NewPayment, NewRecord, ParkCounts, RecordRef, decide};
 pub use space::{AHEAD_MAX_MS, Recount, ShownSpace, Snapshot, Space, SpaceEvent, counts_as_of};
 pub use touch::{
     Keys, LeftByUpdate, Loaded, OrderKey, ParkKey, ParkSpace, RecordKey, StandingRecord, StandingRecords, touches,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use parkgate_wire::{Digest, PushKind, Seqno, UnixMillis};
 
 use crate::redact::RefusedOrders;
-use crate::{Arrival, ParkId, RecordRef, Space, SpaceEvent};
+use crate::{Arrival, ParkId, PushActivity, RecordRef, Space, SpaceEvent};
 
 /// The distinct keys of a batch, and which of them each arrival uses. The store fills a [`Loaded`] in the same order.
 #[derive(Debug, Default)]
@@ -219,6 +219,8 @@ pub struct StandingRecord {
 pub struct ParkSpace {
     /// As stored; the default for an unknown park.
     pub space: Space,
+    /// What it pushed.
+    pub activity: PushActivity,
     /// The counted events that [`ParkKey::needs_events_after`] names.
     pub later_events: Vec<SpaceEvent>,
 }

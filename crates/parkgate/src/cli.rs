@@ -1,10 +1,12 @@
 //! Every command and flag, with its help.
 
 mod agent;
+mod app;
 mod audit;
 mod backup;
 mod check;
 mod config;
+mod export;
 mod forget;
 mod forward;
 mod help;
@@ -13,6 +15,7 @@ mod month;
 mod moving;
 mod park;
 mod program;
+mod sheets;
 mod simulate;
 mod wrong_use;
 
@@ -25,10 +28,12 @@ use parkgate_text::texts;
 use parkgate_wire::PushKind;
 
 pub(crate) use agent::{AgentCommand, AgentFileArgs, DeadLetterCommand};
+pub(crate) use app::AppCommand;
 pub(crate) use audit::{AuditCommand, UnmaskArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use check::StateCheckArgs;
 pub(crate) use config::ConfigCommand;
+pub(crate) use export::{ExportArgs, ExportFormat, ExportWhat, HeaderLang};
 pub(crate) use forget::{ForgetArgs, PersonArgs};
 pub(crate) use forward::{
     AddSubscriberArgs, DeliveryCommand, DeliveryFormat, DeliveryStateFilter, SetSubscriberArgs, SubscribedEvent,
@@ -38,8 +43,9 @@ pub(crate) use help::{examples, examples_and};
 pub(crate) use key::KeyCommand;
 pub(crate) use month::MonthCommand;
 pub(crate) use moving::MoveArgs;
-pub(crate) use park::{CheckArgs, Http200, ParkCommand, PlateCommand, YesNo};
+pub(crate) use park::{CheckArgs, Http200, ParkCommand, ParkListArgs, ParkOrder, PlateCommand, YesNo};
 pub(crate) use program::{CompletionsArgs, HealthArgs, ManArgs};
+pub(crate) use sheets::{ImportArgs, ListExportArgs, ListFormat, ParkImportArgs};
 pub(crate) use simulate::SimulateArgs;
 
 #[derive(Debug, Parser)]
@@ -137,6 +143,15 @@ pub(crate) enum Command {
     Check(StateCheckArgs),
     Forget(ForgetArgs),
     Person(PersonArgs),
+    #[command(
+        about = texts().export.about,
+        after_help = examples_and(&[
+            "parkgate export visits --since 2026-11-01T00:00:00+08:00 --out visits.xlsx",
+            "parkgate export payments --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a > payments.csv",
+            "parkgate export records --format jsonl --after 120000 > records.jsonl",
+        ], texts().export.notes)
+    )]
+    Export(ExportArgs),
     #[command(subcommand, about = texts().commands.month)]
     Month(MonthCommand),
     #[command(subcommand, about = texts().key.about)]
@@ -251,42 +266,6 @@ pub(crate) struct ServeArgs {
     pub(crate) demo: bool,
     #[arg(long, hide = true, help = texts().serve.verify_only)]
     pub(crate) verify_only: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AppCommand {
-    #[command(
-        about = texts().app.add,
-        after_help = examples(&["parkgate app add --id op1234567723122 --park 49f0cc52-e8c7-41e3-b54d-af666b8cc11a"])
-    )]
-    Add {
-        #[arg(long, value_name = "A", help = texts().app.id_rule)]
-        id: String,
-        #[command(flatten)]
-        secret: SecretArgs,
-        #[arg(long, value_name = "T", help = texts().app.api_type)]
-        api_type: Option<String>,
-        #[arg(long, value_name = "U", num_args = 1.., required = true, help = texts().app.park)]
-        park: Vec<String>,
-        #[arg(long, help = texts().flags.json)]
-        json: bool,
-        #[command(flatten)]
-        place: StoreArgs,
-    },
-    #[command(about = texts().app.list, after_help = examples(&["parkgate app list --json"]))]
-    List {
-        #[arg(long, help = texts().flags.json)]
-        json: bool,
-        #[command(flatten)]
-        place: StoreArgs,
-    },
-    #[command(about = texts().app.disable, after_help = examples(&["parkgate app disable op1234567723122"]))]
-    Disable {
-        #[arg(help = texts().app.id)]
-        id: String,
-        #[command(flatten)]
-        place: StoreArgs,
-    },
 }
 
 #[derive(Debug, Subcommand)]

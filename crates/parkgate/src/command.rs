@@ -11,9 +11,12 @@ mod conflict;
 mod delivery;
 mod demo;
 mod explain;
+mod export;
 mod forget;
 mod key;
 mod last_alarm;
+mod list_export;
+mod list_import;
 mod month;
 mod moving;
 mod park;
@@ -58,6 +61,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Delivery(args) => delivery::run(args).map(|()| 0),
         Command::Forget(args) => forget::run(&args).map(|()| 0),
         Command::Person(args) => person::run(&args).map(|()| 0),
+        Command::Export(args) => export::run(&args).map(|()| 0),
         Command::Month(args) => month::run(args).map(|()| 0),
         Command::Backup(args) => backup::run(&args).map(|()| 0),
         Command::Restore(args) => restore::run(&args).map(|()| 0),

@@ -3,8 +3,11 @@
 mod cli;
 mod command;
 mod config;
+mod export_file;
 mod output;
 mod simulate;
+mod spreadsheet;
+mod zone;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -33,7 +33,17 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 
 /// Writes data; is anybody still reading?
 fn written(text: &str) -> anyhow::Result<ControlFlow<()>> {
-    match anstream::stdout().write_all(text.as_bytes()) {
+    is_read(anstream::stdout().write_all(text.as_bytes()))
+}
+
+/// Writes data as it is; is anybody still reading?
+pub(crate) fn bytes(data: &[u8]) -> anyhow::Result<ControlFlow<()>> {
+    let mut out = std::io::stdout().lock();
+    is_read(out.write_all(data).and_then(|()| out.flush()))
+}
+
+fn is_read(written: std::io::Result<()>) -> anyhow::Result<ControlFlow<()>> {
+    match written {
         Ok(()) => Ok(ControlFlow::Continue(())),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
         Err(error) => Err(error.into()),

@@ -1,7 +1,8 @@
 //! Fills a data folder with visits that have pictures:
 //! `cargo run --release -p parkgate-store --example fill FOLDER [VISITS] [PICTURE_BYTES] [PARKS]`.
 //!
-//! Each visit is an enter and a leave of one of the parks, with a picture and a payment. No picture is like another.
+//! Each visit is an enter and a leave of one of the parks, with a picture and a payment. No picture is like another; of 0 bytes
+//! there are none.
 
 #![expect(clippy::print_stdout, reason = "it prints what it did")]
 
@@ -36,12 +37,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for first in (0..visits).step_by(BATCH as usize) {
         let numbers: Vec<u64> = (first..visits.min(first + BATCH)).collect();
-        let pictures = numbers.iter().map(|number| picture(&images, *number, picture_bytes));
-        let pictures = futures_util::future::try_join_all(pictures).await?;
+        let with_pictures = numbers.iter().filter(|_| picture_bytes > 0);
+        let pictures = with_pictures.map(|number| picture(&images, *number, picture_bytes));
+        let mut pictures = futures_util::future::try_join_all(pictures).await?.into_iter();
         let mut batch = Vec::new();
-        for (number, picture) in numbers.into_iter().zip(pictures) {
+        for number in numbers {
+            let picture = pictures.next().map(|picture| ("leave_image".to_owned(), Arc::new(picture)));
             batch.push(entry((number, parks), PushKind::Enter, Vec::new()));
-            batch.push(entry((number, parks), PushKind::Leave, vec![("leave_image".to_owned(), Arc::new(picture))]));
+            batch.push(entry((number, parks), PushKind::Leave, picture.into_iter().collect()));
         }
         store.record(&batch)?;
     }
@@ -67,6 +70,14 @@ fn entry((number, parks): (u64, u64), kind: PushKind, pictures: Vec<(String, Arc
     digest.split_at_mut(8).0.copy_from_slice(&seqno.to_le_bytes());
     let payments = if kind == PushKind::Enter { Vec::new() } else { vec![payment(&serial, enter_time + stays)] };
     let plate = format!("粤B{:05}", number % 100_000);
+    let list = if kind == PushKind::Enter {
+        String::new()
+    } else {
+        let pay_time = enter_time + stays;
+        format!(
+            r#","total_value":"500","payment_list":"[{{\"parking_order\":\"O{serial}\",\"pay_type\":2,\"value\":500,\"free_value\":0,\"pay_time\":{pay_time}}}]""#
+        )
+    };
     Entry {
         arrival: Arrival {
             park: ParkId(i64::try_from(number % parks).unwrap_or(0) + 1),
@@ -83,7 +94,7 @@ fn entry((number, parks): (u64, u64), kind: PushKind, pictures: Vec<(String, Arc
             gives_leave: false,
             done_at: UnixMillis(0),
         },
-        params: format!(r#"{{"plate":"{plate}","car_desc":"临时车","car_type":"1","total_value":"500"}}"#),
+        params: format!(r#"{{"plate":"{plate}","plate_color":"1","car_desc":"临时车","car_type":"1"{list}}}"#),
         plate: Some(plate),
         personal: None,
         original: None,

@@ -10,6 +10,7 @@ mod backend;
 pub mod backup;
 pub mod check;
 pub mod delivery;
+mod export;
 mod figures;
 pub mod forget;
 pub mod images;
@@ -47,6 +48,7 @@ pub use delivery::{
     Backlog, Claim, Claimed, Delivery, DeliveryFilter, DeliveryId, Difference, Due, Format, NewSubscriber, Outgoing,
     PassedCalls, Settled, Subscriber, SubscriberSettings,
 };
+pub use export::{ExportParks, Exported, ExportedRecord, ExportedVisit, LeavePayments, PersonalFields, RecordSpan};
 pub use figures::{ConnectionCounts, StoreFigures};
 pub use forget::{Forgotten, PlateSearch};
 pub use images::{ImageKey, Images, IncomingImage, Picture, StoredImage};
@@ -64,7 +66,11 @@ pub use recorder::{Recorded, Recorder};
 pub use registry::{App, NewApp, NewPark, OldSecret, Park, ParkChange};
 pub use reserve::disk_room;
 pub use retention::RetentionWalk;
-pub use store::{ForgottenByPark, KeyNode, PlatesOutcome, RotationStart, RotationStep, ShownKey, Store};
+
+pub use store::{
+    AppImport, ForgottenByPark, ImportOutcome, KeyNode, ListedPark, ParkImport, PlatesOutcome, RotationStart,
+    RotationStep, ShownKey, Store,
+};
 pub use survey::{RefusedCounts, Surveyed};
 pub use throttle::{Throttle, give_way};
 

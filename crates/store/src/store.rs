@@ -7,10 +7,13 @@ mod clock;
 mod conflicts;
 mod deliveries;
 mod epochs;
+mod export;
 mod forget;
 mod forwarding;
 mod identity;
+mod import;
 mod last_backup;
+mod park_list;
 mod passed_calls;
 mod plates;
 mod quarantine;
@@ -48,6 +51,8 @@ use crate::survey::{RefusedCounts, Surveyed};
 use crate::{Alarm, Entry, ImageKey, StoreError};
 
 pub use forget::ForgottenByPark;
+pub use import::{AppImport, ImportOutcome, ParkImport};
+pub use park_list::ListedPark;
 pub use plates::PlatesOutcome;
 pub(crate) use resealing::sealed_columns;
 pub use rotation::{KeyNode, RotationStart, RotationStep, ShownKey};
@@ -197,15 +202,6 @@ impl Store {
     /// The store cannot be read.
     pub fn space(&self, park: ParkId) -> Result<Space, StoreError> {
         records::space_of(self.backend.as_ref(), park)
-    }
-
-    /// Makes the count of a park's newest epoch anew from the records of all of them, beside whoever records meanwhile,
-    /// and writes it.
-    ///
-    /// # Errors
-    /// The store cannot be read or written: the count is as it was.
-    pub fn recount(&self, park: &Park) -> Result<Space, StoreError> {
-        recount::recount(self.backend.as_ref(), park)
     }
 
     /// The visits under a serial: none, one, or two where the times of entering differ (the leave's first).

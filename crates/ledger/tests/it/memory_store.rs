@@ -80,8 +80,8 @@ impl MemoryStore {
             assert!(self.orders.insert(key), "an order is taken once");
             self.taken.push((arrival.parking_serial.clone(), payment.position));
         }
-        for (park, space) in &decision.spaces {
-            self.spaces.insert(park.0, *space);
+        for counts in &decision.parks {
+            self.spaces.insert(counts.park.0, counts.space);
         }
         decision.verdicts
     }
@@ -162,7 +162,7 @@ impl MemoryStore {
                 None => Vec::new(),
                 Some(after) => mine.filter(|event| event.as_of > after).collect(),
             };
-            ParkSpace { space, later_events }
+            ParkSpace { space, later_events, ..ParkSpace::default() }
         });
         Loaded {
             records: keys.records.iter().map(standing).collect(),

@@ -1,5 +1,6 @@
 //! `park`: commands and flags.
 
+mod list;
 mod plates;
 
 use std::path::PathBuf;
@@ -7,8 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use parkgate_text::texts;
 
+pub(crate) use self::list::{ParkListArgs, ParkOrder};
 pub(crate) use self::plates::PlateCommand;
-use super::{SecretArgs, StoreArgs, examples};
+use super::{ListExportArgs, ParkImportArgs, SecretArgs, StoreArgs, examples, examples_and};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum YesNo {
@@ -50,13 +52,24 @@ pub(crate) enum ParkCommand {
         #[command(flatten)]
         place: StoreArgs,
     },
-    #[command(about = texts().park.list, after_help = examples(&["parkgate park list --json"]))]
-    List {
-        #[arg(long, help = texts().flags.json)]
-        json: bool,
-        #[command(flatten)]
-        place: StoreArgs,
-    },
+    #[command(
+        about = texts().park.list,
+        after_help = examples(&["parkgate park list --silent 6h", "parkgate park list --refused --sort refused --json"])
+    )]
+    List(ParkListArgs),
+    #[command(
+        about = texts().sheets.park_import_about,
+        after_help = examples_and(&[
+            "parkgate park import parks.csv --dry-run",
+            "parkgate park import parks.xlsx --secrets-out secrets.csv",
+        ], texts().sheets.park_import_notes)
+    )]
+    Import(ParkImportArgs),
+    #[command(
+        about = texts().sheets.park_export_about,
+        after_help = examples(&["parkgate park export --out parks.xlsx --format xlsx"])
+    )]
+    Export(ListExportArgs),
     #[command(
         about = texts().park.show,
         after_help = examples(&["parkgate park show 49f0cc52-e8c7-41e3-b54d-af666b8cc11a --json"])

@@ -1,5 +1,8 @@
 //! `app`: software that pushes for several parks.
 
+mod export;
+mod import;
+
 use anyhow::{Context, bail};
 use parkgate_store::NewApp;
 use parkgate_text::texts;
@@ -42,6 +45,8 @@ pub(super) fn run(command: AppCommand) -> anyhow::Result<()> {
             let head = ["app_id", "api_type", texts().columns.state, texts().columns.parks];
             output::rows(texts().app.what, &[], &head, &rows)
         }
+        AppCommand::Import(args) => import::run(&args),
+        AppCommand::Export(args) => export::run(&args),
         AppCommand::Disable { id, place } => {
             if !open(&place)?.disable_app(&id)? {
                 bail!((texts().app.unknown)(&id));

@@ -1,13 +1,16 @@
 //! `park`: who may push.
 
 mod check;
+mod export;
+mod import;
+mod list;
 mod plate_file;
 mod plates;
 
 use anyhow::{Context, bail};
 use parkgate_ledger::plate_list::PlateList;
 use parkgate_ledger::retention::{InvalidRetention, ParkRetention, RetentionKind, WrongRetention};
-use parkgate_store::{NewPark, ParkChange, Store};
+use parkgate_store::{ListedPark, NewPark, ParkChange, Store};
 use parkgate_text::texts;
 use parkgate_wire::Naming;
 use serde_json::{Value, json};
@@ -31,7 +34,9 @@ pub(super) fn run(command: ParkCommand) -> anyhow::Result<()> {
             };
             add(&uuid, &secret, park, json, &place)
         }
-        ParkCommand::List { json, place } => list(open(&place)?.as_ref(), json),
+        ParkCommand::List(args) => list::run(&args),
+        ParkCommand::Import(args) => import::run(&args),
+        ParkCommand::Export(args) => export::run(&args),
         ParkCommand::Show { uuid, json, place } => show(open(&place)?.as_ref(), &uuid, json),
         ParkCommand::Set {
             uuid,
@@ -94,17 +99,19 @@ fn kept(place: &StoreArgs, uuid: &str, change: &str) -> anyhow::Result<ParkReten
     let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else {
         bail!("{}", (texts().general.no_such_park)(uuid));
     };
-    park.keep.changed(change).map_err(|error| {
-        let InvalidRetention { text, why } = error;
-        let retention = &texts().retention;
-        let why = match why {
-            WrongRetention::Form => retention.wrong_form,
-            WrongRetention::Month => retention.wrong_month,
-            WrongRetention::Range => retention.wrong_range,
-            WrongRetention::Kind => retention.wrong_kind,
-        };
-        misuse(format!("--keep {text}: {why}"))
-    })
+    park.keep.changed(change).map_err(|error| misuse(format!("--keep {}", wrong_retention(&error))))
+}
+
+/// What is wrong, and why.
+fn wrong_retention(error: &InvalidRetention) -> String {
+    let retention = &texts().retention;
+    let why = match error.why {
+        WrongRetention::Form => retention.wrong_form,
+        WrongRetention::Month => retention.wrong_month,
+        WrongRetention::Range => retention.wrong_range,
+        WrongRetention::Kind => retention.wrong_kind,
+    };
+    format!("{}: {why}", error.text)
 }
 
 fn enabled(enabled: bool) -> ParkChange {
@@ -132,15 +139,19 @@ fn check_names(uuid: Option<&str>, name: Option<&str>, merchant: Option<&str>) -
 
 /// Sets where the park is; `--location ''` removes it.
 fn locate(place: &StoreArgs, uuid: &str, given: &[String]) -> anyhow::Result<()> {
-    const NAMES: [&str; 4] = ["address", "area_code", "latitude", "longitude"];
     if given.is_empty() {
         return Ok(());
     }
     let mut location = serde_json::Map::new();
     for one in given.iter().filter(|one| !one.is_empty()) {
         match one.split_once('=') {
-            Some((name, value)) if NAMES.contains(&name) => drop(location.insert(name.to_owned(), value.into())),
-            _ => return Err(misuse((texts().park.write_location)(one, &NAMES.join("=…, ")))),
+            Some((name, value)) if !coordinate_fits(name, value) => {
+                return Err(misuse((texts().sheets.wrong_coordinate)(name, value)));
+            }
+            Some((name, value)) if import::LOCATION.contains(&name) => {
+                drop(location.insert(name.to_owned(), value.into()));
+            }
+            _ => return Err(misuse((texts().park.write_location)(one, &import::LOCATION.join("=…, ")))),
         }
     }
     let json = (!location.is_empty()).then(|| Value::Object(location).to_string());
@@ -151,11 +162,25 @@ fn locate(place: &StoreArgs, uuid: &str, given: &[String]) -> anyhow::Result<()>
 fn check_unsigned(place: &StoreArgs, uuid: &str, change: &ParkChange) -> anyhow::Result<()> {
     let parks = open(place)?.parks()?;
     let Some(park) = parks.iter().find(|park| park.park_uuid == uuid) else { return require(false, uuid) };
-    let anywhere = change.allow.as_ref().unwrap_or(&park.allow).is_empty();
-    if anywhere && !change.require_sign.unwrap_or(park.require_sign) {
+    if is_open(change.allow.as_ref().unwrap_or(&park.allow), change.require_sign.unwrap_or(park.require_sign)) {
         return Err(misuse(texts().park.unsigned_needs_allow));
     }
     Ok(())
+}
+
+/// May anybody push for it?
+fn is_open(allow: &[String], require_sign: bool) -> bool {
+    allow.is_empty() && !require_sign
+}
+
+/// Degrees are within the globe; other names of a location hold any text.
+fn coordinate_fits(name: &str, text: &str) -> bool {
+    let within = |most: f64| text.parse::<f64>().is_ok_and(|degrees| degrees.abs() <= most);
+    match name {
+        "latitude" => within(90.0),
+        "longitude" => within(180.0),
+        _ => true,
+    }
 }
 
 fn epoch(place: &StoreArgs, uuid: &str, from: &str) -> anyhow::Result<()> {
@@ -212,31 +237,11 @@ fn networks(given: Vec<String>) -> anyhow::Result<Vec<String>> {
     given.into_iter().map(|text| network(&text).map(|network| network.to_string()).map_err(misuse)).collect()
 }
 
-fn list(store: &Store, json: bool) -> anyhow::Result<()> {
-    let parks = store.parks()?;
-    if json {
-        let all = parks.iter().map(|park| shown(store, park)).collect::<anyhow::Result<Vec<_>>>()?;
-        return output::json(&Value::Array(all));
-    }
-    let mut rows = Vec::new();
-    for park in &parks {
-        let shown = store.space(park.counted())?.shown(park.total_parking_space);
-        let spaces = match (shown.remain, shown.total) {
-            (Some(remain), Some(total)) => format!("{remain}/{total}"),
-            _ => "-".into(),
-        };
-        let state = if park.enabled { texts().general.enabled } else { texts().general.disabled };
-        rows.push(vec![park.park_uuid.clone(), park.name.clone(), spaces, state.into()]);
-    }
-    let head = ["park_uuid", texts().columns.name, texts().columns.spaces, texts().columns.state];
-    output::rows(texts().park.what, &[], &head, &rows)
-}
-
 fn show(store: &Store, uuid: &str, json: bool) -> anyhow::Result<()> {
-    let parks = store.parks()?;
-    let park = parks.iter().find(|park| park.park_uuid == uuid);
-    let Some(park) = park else { return require(false, uuid) };
-    let (mut value, plates) = (shown(store, park)?, store.plates(park.id)?);
+    let parks = list::figures(store, None)?;
+    let figures = parks.iter().find(|figures| figures.park.park_uuid == uuid);
+    let Some(figures) = figures else { return require(false, uuid) };
+    let (mut value, plates) = (shown(figures), store.plates(figures.park.id)?);
     for (name, list) in [("plates_allowed", PlateList::Allow), ("plates_denied", PlateList::Deny)] {
         let count = plates.values().filter(|entry| entry.list == list).count();
         if let Some(value) = value.as_object_mut() {
@@ -275,11 +280,10 @@ fn keep(park: &parkgate_store::Park) -> Value {
     RetentionKind::ALL.into_iter().map(|kind| (kind.name().to_owned(), Value::from(shown(kind)))).collect()
 }
 
-fn shown(store: &Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
-    let shown = store.space(park.counted())?.shown(park.total_parking_space);
-    let used = store.quarantine_used()?.into_iter().find(|(id, ..)| *id == park.id);
-    let reuse = store.serial_reuse(&park.park_uuid)?;
-    Ok(json!({
+fn shown(figures: &ListedPark) -> Value {
+    let ListedPark { park, reuse, .. } = figures;
+    let shown = figures.space.shown(park.total_parking_space);
+    json!({
         "park_uuid": park.park_uuid,
         "name": park.name,
         "enabled": park.enabled,
@@ -287,6 +291,9 @@ fn shown(store: &Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
         "total_parking_space": shown.total,
         "remain_parking_space": shown.remain,
         "drift": shown.drift,
+        "last_push_at": figures.last_push_at.map(|time| time.0),
+        "pushes_today": figures.pushes_today,
+        "refused_today": figures.refused_today,
         "merchant": park.merchant,
         "http_200": if park.http_200_always { "always" } else { "errors" },
         "allow": park.allow,
@@ -294,14 +301,14 @@ fn shown(store: &Store, park: &parkgate_store::Park) -> anyhow::Result<Value> {
         "refuse_when_full": park.refuse_when_full,
         "old_secret_until": park.old_secret.as_ref().map(|old| old.until),
         "old_secret_used_at": park.old_secret.as_ref().and_then(|old| old.used_at),
-        "quarantine_pushes": used.map_or(0, |(_, pushes, _)| pushes),
-        "quarantine_bytes": used.map_or(0, |(_, _, bytes)| bytes),
+        "quarantine_pushes": figures.quarantine_pushes,
+        "quarantine_bytes": figures.quarantine_bytes,
         "keep": keep(park),
         "serial_epochs": park.epochs.len(),
-        "serials_used_anew": reuse.map(|reuse| json!({
+        "serials_used_anew": reuse.as_ref().map(|reuse| json!({
             "conflicts": reuse.conflicts,
             "entered_from": reuse.entered_from.0,
             "mend_by": format!("parkgate park set {} --new-serial-epoch", park.park_uuid),
         })),
-    }))
+    })
 }

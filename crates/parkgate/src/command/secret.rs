@@ -45,8 +45,13 @@ pub(super) fn given_or_made(args: &SecretArgs) -> anyhow::Result<(Secret, Option
     if let Some(secret) = given(args)? {
         return Ok((secret, None));
     }
+    let made = made()?;
+    Ok((made.clone(), Some(made.expose().to_owned())))
+}
+
+/// A new secret of a park or an app.
+pub(super) fn made() -> anyhow::Result<Secret> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).context("no random bytes to be had")?;
-    let made = hex::encode(bytes);
-    Ok((Secret::new(made.clone()), Some(made)))
+    Ok(Secret::new(hex::encode(bytes)))
 }

@@ -85,7 +85,7 @@ fn row((masking, visit): &(Masking, Visit)) -> Vec<String> {
 }
 
 /// Of a release or an update alone nobody knows.
-fn state(visit: &Visit) -> &'static str {
+pub(super) fn state(visit: &Visit) -> &'static str {
     match (visit.leave_time, &visit.enter) {
         (Some(_), _) => "left",
         (None, Some(_)) => "inside",
@@ -94,7 +94,7 @@ fn state(visit: &Visit) -> &'static str {
 }
 
 /// Fen paid: the sum of the accepted payments, else of the leave's totals.
-fn paid(visit: &Visit) -> Option<u64> {
+pub(super) fn paid(visit: &Visit) -> Option<u64> {
     let of_payment = |payment: &TakenPayment| payment.fields.get("value").and_then(Value::as_u64);
     if !visit.payments.is_empty() {
         return Some(visit.payments.iter().filter_map(of_payment).fold(0, u64::saturating_add));

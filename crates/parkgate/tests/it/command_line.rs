@@ -105,7 +105,10 @@ fn parks_and_apps_are_kept_and_listed() {
         ["park_uuid", "name", "enabled", "strict", "total_parking_space", "remain_parking_space", "drift"]
     );
     let (_, listed, _) = run(&["park", "list"]);
-    assert_eq!(listed, "park_uuid  名称        剩余/总车位  状态\nP1         东门停车场  100/100      启用\n");
+    assert_eq!(
+        listed,
+        "名称        上次推送  今日推送  今日拒绝  剩余/总车位  状态  park_uuid\n东门停车场  从未      0         0         100/100      启用  P1\n"
+    );
     assert_eq!(run(&["park", "show", "P2"]).0, 1);
     assert_eq!(run(&["park", "disable", "P2"]).0, 1);
     assert_eq!(run(&["park", "rotate-secret", "P1", "--secret", "456"]).0, 0);
@@ -350,6 +353,9 @@ fn tables_read_as_agreed() {
     insta::with_settings!({filters => vec![
         (r"\b[0-9a-f]{16}\b", "SEQNO"),
         (r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", "2021-01-02 03:04:05"),
+        // When a push was received: now.
+        (r"\b1[78]\d{11}\b", "1700000000000"),
+        (r"\b\ds前", "0s前"),
     ]}, { insta::assert_snapshot!(all) });
 }
 
@@ -424,7 +430,10 @@ fn every_help_has_an_example_and_reads_as_agreed() {
         let mut command = Command::new(PARKGATE);
         let output = command.args(words.split_whitespace()).args(["--lang", "en", "--help"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(words.is_empty() || words == "park" || text.contains("Example"), "{words}: {text}");
+        assert!(
+            words.is_empty() || words == "park" || text.contains("Example") || text.contains("示例"),
+            "{words}: {text}"
+        );
         all.push_str(&format!("$ parkgate {words}\n{text}\n"));
     }
     insta::assert_snapshot!(all);

@@ -145,6 +145,14 @@ impl Row {
         }
     }
 
+    /// A text that is only looked at.
+    pub(crate) fn borrowed_text(&self, column: usize) -> Result<&str, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Text(value)) => Ok(value),
+            _ => Err(self.wrong(column, "a text")),
+        }
+    }
+
     pub(crate) fn blob(&self, column: usize) -> Result<&[u8], StoreError> {
         self.opt_blob(column)?.ok_or_else(|| self.wrong(column, "bytes"))
     }

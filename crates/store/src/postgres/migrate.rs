@@ -12,7 +12,7 @@ use super::table_lock::{LOCK, patiently};
 use crate::{NewerDatabase, PROGRAM, StoreError};
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/postgres/0001_records.sql"),
     include_str!("../../migrations/postgres/0002_quarantine.sql"),
     include_str!("../../migrations/postgres/0003_forwarding.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/postgres/0009_audit.sql"),
     include_str!("../../migrations/postgres/0010_retention.sql"),
     include_str!("../../migrations/postgres/0011_keys.sql"),
+    include_str!("../../migrations/postgres/0012_activity.sql"),
 ];
 /// The oldest program, by the number of its migrations, that works with a database of this version.
 const WORKS_FROM: i64 = 10;

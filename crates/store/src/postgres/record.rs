@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::{try_join, try_join5};
 use parkgate_ledger::{
-    Decision, Keys, Loaded, ParkId, ParkSpace, RecordId, RecordRef, Snapshot, Space, SpaceEvent, StandingRecord,
-    Verdict, counts_as_of, decide, touches_in,
+    Decision, Keys, Loaded, ParkCounts, ParkId, ParkKey, ParkSpace, PushActivity, RecordId, RecordRef, Snapshot, Space,
+    SpaceEvent, StandingRecord, Verdict, counts_as_of, decide, touches_in,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use tokio_postgres::Row;
@@ -22,7 +22,7 @@ use crate::StoreError;
 use crate::stored::{key_digest, kind_of, left_by_update, refused_orders};
 
 /// In the order of their keys, so that nodes never wait for each other in a circle.
-const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted FROM spaces \
+const LOCK: &str = "SELECT park_id, total, remain, as_of, later, latest_counted, last_push_at, day, day_pushes FROM spaces \
     WHERE park_id = ANY($1) ORDER BY park_id FOR UPDATE";
 /// Whom nobody holds.
 const FREE: &str = "SELECT park_id FROM spaces WHERE park_id = ANY($1) FOR UPDATE SKIP LOCKED";
@@ -121,21 +121,27 @@ pub(super) async fn record(link: &Link, batch: PushBatch<'_>, start: BatchStart)
             return Ok(Attempt::RegistryChanged);
         }
     };
-    let spaces: Vec<(ParkId, Space)> =
-        keys.parks.iter().zip(&loaded.parks).map(|(key, park)| (key.park, park.space)).collect();
+    let counts = keys.parks.iter().zip(&loaded.parks).map(|(key, park)| ParkCounts {
+        park: key.park,
+        space: park.space,
+        activity: park.activity,
+    });
+    let counts: Vec<ParkCounts> = counts.collect();
     let decision = decide(batch.arrivals, &keys, loaded);
-    write::write(link, batch, &decision, &blocks, spaces_after(spaces, &decision)).await?;
+    write::write(link, batch, &decision, &blocks, counts_after(counts, &decision)).await?;
     Ok(Attempt::Recorded(decision.verdicts))
 }
 
 /// Every park's row is written, though nothing of it may have changed: see `spaces.touched`.
-fn spaces_after(mut spaces: Vec<(ParkId, Space)>, decision: &Decision) -> Vec<(ParkId, Space)> {
-    for (park, space) in &mut spaces {
-        if let Some((_, changed)) = decision.spaces.iter().find(|(other, _)| other == park) {
-            *space = *changed;
+fn counts_after(mut counts: Vec<ParkCounts>, decision: &Decision) -> Vec<ParkCounts> {
+    let mut changed = decision.parks.iter().peekable();
+    for counts in &mut counts {
+        // In the same order, those left out that did not change.
+        if let Some(changed) = changed.next_if(|changed| changed.park == counts.park) {
+            *counts = *changed;
         }
     }
-    spaces
+    counts
 }
 
 /// Begins the transaction, unless it has begun.
@@ -187,14 +193,21 @@ async fn load(link: &Link, batch: PushBatch<'_>, keys: &Keys<'_>, start: BatchSt
             *taken = true;
         }
     }
-    let spaces = locked.iter().map(|row| Ok((row.try_get(0)?, read_space(row)?)));
-    let spaces: HashMap<i64, Space> = spaces.collect::<Result<_, Fault>>()?;
-    let of =
-        |park: &ParkId| ParkSpace { space: spaces.get(&park.0).copied().unwrap_or_default(), ..ParkSpace::default() };
-    loaded.parks = keys.parks.iter().map(|key| of(&key.park)).collect();
+    loaded.parks = read_counts(keys, &locked)?;
     load_counted(link, keys, &mut loaded).await?;
     let first = blocks.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     Ok(Read::All(loaded, Blocks { first }))
+}
+
+/// Of each park, in the order of the keys.
+fn read_counts(keys: &Keys<'_>, locked: &[Row]) -> Result<Vec<ParkSpace>, Fault> {
+    let counts = locked.iter().map(|row| Ok((row.try_get(0)?, (read_space(row)?, read_activity(row)?))));
+    let counts: HashMap<i64, (Space, PushActivity)> = counts.collect::<Result<_, Fault>>()?;
+    let of = |key: &ParkKey| {
+        let (space, activity) = counts.get(&key.park.0).copied().unwrap_or_default();
+        ParkSpace { space, activity, ..ParkSpace::default() }
+    };
+    Ok(keys.parks.iter().map(of).collect())
 }
 
 /// Which parks the batch waited for in vain, so that the pushes of the others need not wait with them.
@@ -336,4 +349,12 @@ fn read_space(row: &Row) -> Result<Space, Fault> {
         Some(as_of) => Some(Snapshot { as_of: UnixMillis(as_of), total: count(1)?, remain: count(2)? }),
     };
     Ok(Space { snapshot, later: row.try_get(4)?, latest_counted: row.try_get::<_, Option<i64>>(5)?.map(UnixMillis) })
+}
+
+fn read_activity(row: &Row) -> Result<PushActivity, Fault> {
+    Ok(PushActivity {
+        last_push_at: row.try_get::<_, Option<i64>>(6)?.map(UnixMillis),
+        day: row.try_get(7)?,
+        day_pushes: row.try_get::<_, Option<i64>>(8)?.unwrap_or(0),
+    })
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use futures_util::future::{try_join, try_join5};
-use parkgate_ledger::{Arrival, Decision, ParkId, RecordId, RecordRef, Space};
+use parkgate_ledger::{Arrival, Decision, ParkCounts, RecordId, RecordRef};
 use parkgate_wire::Fen;
 
 use super::fault::Fault;
@@ -27,9 +27,10 @@ const ADD_IMAGES: &str = "INSERT INTO images (park_id, record_id, name, sha256, 
 const ADD_DELIVERIES: &str = "INSERT INTO deliveries (park_id, subscriber_id, record_id, next_at, since) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])";
 const PUT_SPACES: &str = "UPDATE spaces s SET total = n.total, remain = n.remain, as_of = n.as_of, later = n.later, \
-    latest_counted = n.latest_counted, touched = s.touched + 1 \
-    FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
-    AS n (park_id, total, remain, as_of, later, latest_counted) WHERE s.park_id = n.park_id";
+    latest_counted = n.latest_counted, last_push_at = n.last_push_at, day = n.day, day_pushes = n.day_pushes, \
+    touched = s.touched + 1 FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
+    $7::bigint[], $8::bigint[], $9::bigint[]) \
+    AS n (park_id, total, remain, as_of, later, latest_counted, last_push_at, day, day_pushes) WHERE s.park_id = n.park_id";
 
 /// Numbers of a block of `record_blocks`.
 pub(super) const BLOCK: i64 = 512;
@@ -74,7 +75,7 @@ pub(super) async fn write(
     batch: PushBatch<'_>,
     decision: &Decision,
     blocks: &Blocks,
-    spaces: Vec<(ParkId, Space)>,
+    parks: Vec<ParkCounts>,
 ) -> Result<(), Fault> {
     let records = RecordColumns::of(batch, decision, blocks)?;
     let deliveries = DeliveryColumns::of(batch, decision, blocks);
@@ -86,7 +87,7 @@ pub(super) async fn write(
     }
     // Each is sent only once the one before it is; when one fails, the rest is not looked at and the connection given up.
     let rows = try_join(records.add(link), deliveries.add(link));
-    try_join5(rows, payments.add(link), images.add(link), put_spaces(link, &spaces), link.commit()).await?;
+    try_join5(rows, payments.add(link), images.add(link), put_spaces(link, &parks), link.commit()).await?;
     Ok(())
 }
 
@@ -329,16 +330,19 @@ impl<'a> ImageColumns<'a> {
     }
 }
 
-async fn put_spaces(link: &Link, spaces: &[(ParkId, Space)]) -> Result<(), Fault> {
-    let parks: Vec<i64> = spaces.iter().map(|(park, _)| park.0).collect();
-    let snapshots: Vec<_> = spaces.iter().map(|(_, space)| space.snapshot).collect();
-    let totals: Vec<Option<i64>> =
-        snapshots.iter().map(|snapshot| snapshot.map(|report| report.total.into())).collect();
-    let remains: Vec<Option<i64>> =
-        snapshots.iter().map(|snapshot| snapshot.map(|report| report.remain.into())).collect();
-    let as_of: Vec<Option<i64>> = snapshots.iter().map(|snapshot| snapshot.map(|report| report.as_of.0)).collect();
-    let later: Vec<i64> = spaces.iter().map(|(_, space)| space.later).collect();
-    let latest: Vec<Option<i64>> = spaces.iter().map(|(_, space)| space.latest_counted.map(|time| time.0)).collect();
-    link.execute(PUT_SPACES, &[&parks, &totals, &remains, &as_of, &later, &latest]).await?;
+async fn put_spaces(link: &Link, counts: &[ParkCounts]) -> Result<(), Fault> {
+    let column = |value: fn(&ParkCounts) -> Option<i64>| counts.iter().map(value).collect::<Vec<Option<i64>>>();
+    let parks: Vec<i64> = counts.iter().map(|counts| counts.park.0).collect();
+    let totals = column(|counts| Some(counts.space.snapshot?.total.into()));
+    let remains = column(|counts| Some(counts.space.snapshot?.remain.into()));
+    let as_of = column(|counts| Some(counts.space.snapshot?.as_of.0));
+    let later: Vec<i64> = counts.iter().map(|counts| counts.space.later).collect();
+    let latest = column(|counts| Some(counts.space.latest_counted?.0));
+    let pushed = column(|counts| Some(counts.activity.last_push_at?.0));
+    let days = column(|counts| counts.activity.day);
+    let pushes = column(|counts| Some(counts.activity.day_pushes));
+    let values: super::link::Values<'_> =
+        &[&parks, &totals, &remains, &as_of, &later, &latest, &pushed, &days, &pushes];
+    link.execute(PUT_SPACES, values).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use crate::{NewerDatabase, PROGRAM, StoreError};
 
 /// In order; the n-th brings a database to version n.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("../../migrations/sqlite/0001_records.sql"),
     include_str!("../../migrations/sqlite/0002_quarantine.sql"),
     include_str!("../../migrations/sqlite/0003_forwarding.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/sqlite/0010_audit.sql"),
     include_str!("../../migrations/sqlite/0011_retention.sql"),
     include_str!("../../migrations/sqlite/0012_keys.sql"),
+    include_str!("../../migrations/sqlite/0013_activity.sql"),
 ];
 
 /// The oldest program, by the number of its migrations, that works with a database of this version. A migration that only

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use parkgate_ledger::fanout::NewDelivery;
 use parkgate_ledger::{
-    Arrival, Decision, Keys, Loaded, ParkId, ParkKey, ParkSpace, RecordId, RecordKey, RecordRef, Snapshot, Space,
-    SpaceEvent, StandingRecord, StandingRecords, Verdict, counts_as_of, decide, touches_in,
+    Arrival, Decision, Keys, Loaded, ParkCounts, ParkId, ParkKey, ParkSpace, PushActivity, RecordId, RecordKey,
+    RecordRef, Snapshot, Space, SpaceEvent, StandingRecord, StandingRecords, Verdict, counts_as_of, decide, touches_in,
 };
 use parkgate_wire::{Digest, Seqno, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -35,7 +35,8 @@ const ANY_LEFT_BY_UPDATE: &str = "SELECT 1 FROM records INDEXED BY records_left_
     WHERE visit_serial IS NOT NULL AND counted IS NOT NULL LIMIT 1";
 const CONFLICTS: &str = "SELECT digest, seqno FROM records WHERE conflict_with = ?1 ORDER BY id";
 const ORDER: &str = "SELECT 1 FROM payments WHERE parking_order = ?1 AND park_id = ?2 AND pay_type = ?3";
-const SPACE: &str = "SELECT total, remain, as_of, later, latest_counted FROM spaces WHERE park_id = ?1";
+const SPACE: &str =
+    "SELECT total, remain, as_of, later, latest_counted, last_push_at, day, day_pushes FROM spaces WHERE park_id = ?1";
 /// Records of this many following numbers are a run: what was counted is found by the run and then by the park, so that a
 /// batch touches few pages of that index, and a late report reads its own park's events only, of the runs since.
 const RUN_BITS: u32 = 9;
@@ -62,9 +63,10 @@ const ADD_IMAGE: &str =
 const ADD_DELIVERY: &str = "INSERT INTO deliveries (subscriber_id, record_id, park_id, next_at, since) \
     VALUES (?1, ?2, ?3, ?4, ?5)";
 const VERSION: &str = "SELECT version FROM registry_version";
-const PUT_SPACE: &str = "INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (park_id) DO UPDATE SET total = excluded.total, remain = excluded.remain, \
-    as_of = excluded.as_of, later = excluded.later, latest_counted = excluded.latest_counted";
+const PUT_SPACE: &str = "INSERT INTO spaces (park_id, total, remain, as_of, later, latest_counted, last_push_at, day, \
+    day_pushes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (park_id) DO UPDATE SET total = excluded.total, \
+    remain = excluded.remain, as_of = excluded.as_of, later = excluded.later, latest_counted = excluded.latest_counted, \
+    last_push_at = excluded.last_push_at, day = excluded.day, day_pushes = excluded.day_pushes";
 
 impl Writer {
     pub(super) fn open(path: &Path) -> Result<Writer, StoreError> {
@@ -147,7 +149,7 @@ impl BatchWriter<'_> {
         if run > first_run {
             self.connection.prepare_cached(SUM_UP_RUNS)?.execute([run])?;
         }
-        put_spaces(self.connection, &decision.spaces)
+        put_spaces(self.connection, &decision.parks)
     }
 
     fn add_records(&self, decision: &Decision, id_of: impl Fn(RecordRef) -> i64) -> Result<(), StoreError> {
@@ -339,7 +341,7 @@ fn seqno(row: &Row<'_>, column: usize) -> rusqlite::Result<Seqno> {
 }
 
 fn load_space(connection: &Connection, key: &ParkKey) -> Result<ParkSpace, StoreError> {
-    let space = space(connection, key.park)?;
+    let (space, activity) = counts(connection, key.park)?;
     let mut later_events = Vec::new();
     if let Some(after) = key.needs_events_after(&space) {
         let mut counted = connection.prepare_cached(COUNTED)?;
@@ -349,10 +351,10 @@ fn load_space(connection: &Connection, key: &ParkKey) -> Result<ParkSpace, Store
         })?;
         later_events = events.collect::<Result<_, _>>()?;
     }
-    Ok(ParkSpace { space, later_events })
+    Ok(ParkSpace { space, activity, later_events })
 }
 
-fn space(connection: &Connection, park: ParkId) -> Result<Space, StoreError> {
+fn counts(connection: &Connection, park: ParkId) -> Result<(Space, PushActivity), StoreError> {
     let found = connection
         .prepare_cached(SPACE)?
         .query_row([park.0], |row| {
@@ -362,15 +364,18 @@ fn space(connection: &Connection, park: ParkId) -> Result<Space, StoreError> {
                 Some(as_of) => Some(Snapshot { as_of: UnixMillis(as_of), total: row.get(0)?, remain: row.get(1)? }),
             };
             let latest: Option<i64> = row.get(4)?;
-            Ok(Space { snapshot, later: row.get(3)?, latest_counted: latest.map(UnixMillis) })
+            let last_push_at = row.get::<_, Option<i64>>(5)?.map(UnixMillis);
+            let day_pushes: Option<i64> = row.get(7)?;
+            let activity = PushActivity { last_push_at, day: row.get(6)?, day_pushes: day_pushes.unwrap_or(0) };
+            Ok((Space { snapshot, later: row.get(3)?, latest_counted: latest.map(UnixMillis) }, activity))
         })
         .optional()?;
     Ok(found.unwrap_or_default())
 }
 
-fn put_spaces(connection: &Connection, spaces: &[(ParkId, Space)]) -> Result<(), StoreError> {
+fn put_spaces(connection: &Connection, parks: &[ParkCounts]) -> Result<(), StoreError> {
     let mut put = connection.prepare_cached(PUT_SPACE)?;
-    for (park, space) in spaces {
+    for ParkCounts { park, space, activity } in parks {
         let snapshot = space.snapshot;
         put.execute(params![
             park.0,
@@ -379,6 +384,9 @@ fn put_spaces(connection: &Connection, spaces: &[(ParkId, Space)]) -> Result<(),
             snapshot.map(|snapshot| snapshot.as_of.0),
             space.later,
             space.latest_counted.map(|time| time.0),
+            activity.last_push_at.map(|time| time.0),
+            activity.day,
+            activity.day_pushes,
         ])?;
     }
     Ok(())

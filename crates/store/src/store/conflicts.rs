@@ -39,12 +39,32 @@ pub(crate) fn page(
     })
 }
 
-fn search(filter: &ConflictFilter, below: i64, end: i64, limit: usize) -> SearchStatement {
-    let mut search = SearchStatement::new(&format!(
+/// The conflicts with numbers above one up to another, the oldest first.
+pub(super) fn between(
+    transaction: &mut dyn Transaction,
+    seal: &Seal,
+    after: i64,
+    through: i64,
+) -> Result<Vec<Conflicting>, StoreError> {
+    let mut search = SearchStatement::new(&searched());
+    search.with(" AND r.id > $?", after);
+    search.with(" AND r.id <= $?", through);
+    search.push(" ORDER BY r.id");
+    let rows = search.rows(transaction)?;
+    read(transaction, seal, &rows)
+}
+
+/// By the index of conflicts.
+fn searched() -> String {
+    format!(
         "SELECT r.id, r.conflict_with, r.park_id, p.park_uuid, {{serial r}}, r.digest, r.original FROM {} \
          WHERE r.conflict_with IS NOT NULL AND coalesce(r.redacted, 0) < 2",
         RECORDS_OF_PARKS.replacen("records r", "records r {sqlite INDEXED BY records_conflicts_by_id}", 1)
-    ));
+    )
+}
+
+fn search(filter: &ConflictFilter, below: i64, end: i64, limit: usize) -> SearchStatement {
+    let mut search = SearchStatement::new(&searched());
     search.with(" AND r.id < $?", below);
     search.with(" AND r.id >= $?", end);
     if let Some(park_uuid) = &filter.park_uuid {

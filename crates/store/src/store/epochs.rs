@@ -44,6 +44,32 @@ pub(crate) fn serial_reuse(backend: &dyn Backend, park_uuid: &str) -> Result<Opt
     Ok(detect_restart(&newest))
 }
 
+/// The keys that have conflicts: each is found after the one before, without those between.
+const IN_CONFLICT: &str = "WITH RECURSIVE k (id) AS (\
+    SELECT (SELECT min(park_id) FROM records {sqlite INDEXED BY records_conflicts_by_park} WHERE conflict_with IS NOT NULL) UNION ALL \
+    SELECT (SELECT min(r.park_id) FROM records r {sqlite INDEXED BY records_conflicts_by_park} WHERE r.conflict_with IS NOT NULL AND r.park_id > k.id) \
+    FROM k WHERE k.id IS NOT NULL) SELECT id FROM k WHERE id IS NOT NULL";
+/// The newest of each of these keys, as [`NEWEST_CONFLICTS`] has them of one.
+const NEWEST_OF_EACH: &str = "SELECT c.id, c.enter_time, c.plate, s.enter_time, s.plate, c.park_id FROM \
+    {postgres UNNEST($1::bigint[]) AS k (id) CROSS JOIN LATERAL (SELECT * FROM records r WHERE r.conflict_with IS NOT NULL \
+    AND r.park_id = k.id ORDER BY r.id DESC LIMIT $2) AS c}\
+    {sqlite (SELECT value AS id FROM json_each($1)) AS k CROSS JOIN records c ON c.id IN (SELECT r.id FROM records r \
+    INDEXED BY records_conflicts_by_park WHERE r.conflict_with IS NOT NULL AND r.park_id = k.id ORDER BY r.id DESC LIMIT $2)} \
+    {step records s: {postgres s.park_id = c.park_id AND} s.id = c.conflict_with} WHERE true ORDER BY c.id DESC";
+
+/// The newest conflicts of every key, the newest first, with their numbers.
+pub(super) fn newest_conflicts(
+    transaction: &mut dyn Transaction,
+) -> Result<HashMap<ParkId, Vec<(i64, ConflictPair)>>, StoreError> {
+    let keys = transaction.query(IN_CONFLICT, &[])?;
+    let keys: Value = keys.iter().map(|row| row.int(0)).collect::<Result<Vec<_>, _>>().map(Value::Ints)?;
+    let mut newest: HashMap<ParkId, Vec<(i64, ConflictPair)>> = HashMap::new();
+    for row in transaction.query(NEWEST_OF_EACH, &[keys, Value::limit(CONFLICTS_LOOKED_AT)])? {
+        newest.entry(ParkId(row.int(5)?)).or_default().push((row.int(0)?, conflict_pair(&row)?));
+    }
+    Ok(newest)
+}
+
 fn conflict_pair(row: &Row) -> Result<ConflictPair, StoreError> {
     Ok(ConflictPair {
         ignored_entered: UnixMillis(row.int(1)?),

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use parkgate_ledger::{ParkId, Snapshot, Space};
+use parkgate_ledger::{ParkId, PushActivity, Snapshot, Space};
 use parkgate_wire::{Md5Hash, Seqno, UnixMillis};
 
 use super::identity::refuse_moved;
@@ -94,13 +94,23 @@ pub(super) fn spaces(transaction: &mut dyn Transaction, parks: Value) -> Result<
     Ok(spaces)
 }
 
-fn space(row: &Row) -> Result<Space, StoreError> {
+/// Of the columns after the first: total, remain, as_of, later and latest_counted.
+pub(super) fn space(row: &Row) -> Result<Space, StoreError> {
     let count = |column| Ok::<_, StoreError>(u32::try_from(row.opt_int(column)?.unwrap_or(0)).unwrap_or(u32::MAX));
     let snapshot = match row.opt_int(3)? {
         None => None,
         Some(as_of) => Some(Snapshot { as_of: UnixMillis(as_of), total: count(1)?, remain: count(2)? }),
     };
     Ok(Space { snapshot, later: row.int(4)?, latest_counted: row.opt_int(5)?.map(UnixMillis) })
+}
+
+/// Of the columns last_push_at, day and day_pushes after these.
+pub(super) fn activity(row: &Row) -> Result<PushActivity, StoreError> {
+    Ok(PushActivity {
+        last_push_at: row.opt_int(6)?.map(UnixMillis),
+        day: row.opt_int(7)?,
+        day_pushes: row.opt_int(8)?.unwrap_or(0),
+    })
 }
 
 /// The count of a park's newest epoch.

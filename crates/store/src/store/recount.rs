@@ -59,6 +59,18 @@ impl Counting {
     }
 }
 
+/// Counting anew.
+impl Store {
+    /// Makes the count of a park's newest epoch anew from the records of all of them, beside whoever records meanwhile,
+    /// and writes it.
+    ///
+    /// # Errors
+    /// The store cannot be read or written: the count is as it was.
+    pub fn recount(&self, park: &Park) -> Result<Space, StoreError> {
+        recount(self.backend.as_ref(), park)
+    }
+}
+
 /// Beside whoever records meanwhile; the last records with the park locked, so that none comes in between.
 pub(crate) fn recount(backend: &dyn Backend, park: &Park) -> Result<Space, StoreError> {
     counted(backend, park, |transaction, space| {

@@ -133,26 +133,28 @@ pub(crate) fn apps(backend: &dyn Backend, seal: &Seal) -> Result<Vec<App>, Store
     rows.iter().map(app).collect()
 }
 
-pub(crate) fn add_park(backend: &dyn Backend, seal: &Seal, park: &NewPark) -> Result<(), StoreError> {
+pub(super) const ADD_PARK: &str = "INSERT INTO parks (park_uuid, merchant, name, secret, strict, total_parking_space) \
+    VALUES ($1, $2, $3, $4, $5, $6)";
+
+/// Of [`ADD_PARK`].
+pub(super) fn added_values(seal: &Seal, park: &NewPark) -> Result<Vec<Value>, StoreError> {
     let secret = seal.seal(park.secret.expose().as_bytes(), &park_place(&park.park_uuid))?;
-    let add = "INSERT INTO parks (park_uuid, merchant, name, secret, strict, total_parking_space) \
-        VALUES ($1, $2, $3, $4, $5, $6)";
-    let values: [Value; 6] = [
+    Ok(vec![
         (&park.park_uuid).into(),
         park.merchant.as_ref().into(),
         (&park.name).into(),
         secret.into(),
         park.strict.into(),
         park.total_parking_space.into(),
-    ];
+    ])
+}
+
+pub(crate) fn add_park(backend: &dyn Backend, seal: &Seal, park: &NewPark) -> Result<(), StoreError> {
+    let values = added_values(seal, park)?;
     let added = backend.transaction(Access::WriteOnce, |transaction| {
         fence(transaction, seal)?;
-        transaction.execute(add, &values)?;
-        // Nothing of it was recorded before, so nothing before is to be looked at.
-        let newest = newest(transaction)?;
-        for kind in RetentionKind::ALL {
-            transaction.execute(BEGIN_PROGRESS, &[(&park.park_uuid).into(), (kind as i64).into(), newest.into()])?;
-        }
+        transaction.execute(ADD_PARK, &values)?;
+        begin_progress(transaction, std::iter::once(park.park_uuid.as_str()))?;
         changed(transaction)
     });
     added.map_err(named(&park.park_uuid))
@@ -162,7 +164,20 @@ pub(crate) fn add_park(backend: &dyn Backend, seal: &Seal, park: &NewPark) -> Re
 const BEGIN_PROGRESS: &str = "INSERT INTO retention_progress (park_id, kind, up_to) \
     SELECT id, $2::bigint, $3::bigint FROM parks WHERE park_uuid = $1 ON CONFLICT DO NOTHING";
 
-const CHANGE: &str = "UPDATE parks SET secret = coalesce($2, secret), name = coalesce($3, name), \
+/// Nothing of new parks was recorded before, so nothing before is to be looked at.
+pub(super) fn begin_progress<'a>(
+    transaction: &mut dyn Transaction,
+    parks: impl Iterator<Item = &'a str>,
+) -> Result<(), StoreError> {
+    let newest = newest(transaction)?;
+    let of_kind = |park: &'a str| {
+        RetentionKind::ALL.map(|kind| -> Vec<Value> { vec![park.into(), (kind as i64).into(), newest.into()] })
+    };
+    let rows: Vec<Vec<Value>> = parks.flat_map(of_kind).collect();
+    transaction.execute_each(BEGIN_PROGRESS, &rows).map(drop)
+}
+
+pub(super) const CHANGE_PARK: &str = "UPDATE parks SET secret = coalesce($2, secret), name = coalesce($3, name), \
     merchant = nullif(coalesce($4, merchant), ''), enabled = coalesce($5, enabled), strict = coalesce($6, strict), \
     http_200_always = coalesce($7, http_200_always), \
     total_parking_space = nullif(coalesce($8, total_parking_space), 0), allow = coalesce($9, allow), \
@@ -173,16 +188,12 @@ const CHANGE: &str = "UPDATE parks SET secret = coalesce($2, secret), name = coa
     old_secret_used_at = CASE WHEN $2::bytea IS NULL THEN old_secret_used_at END \
     WHERE park_uuid = $1";
 
-pub(crate) fn change_park(
-    backend: &dyn Backend,
-    seal: &Seal,
-    park_uuid: &str,
-    change: &ParkChange,
-) -> Result<bool, StoreError> {
+/// Of [`CHANGE_PARK`].
+pub(super) fn change_values(seal: &Seal, park_uuid: &str, change: &ParkChange) -> Result<Vec<Value>, StoreError> {
     let place = park_place(park_uuid);
     let secret = change.secret.as_ref().map(|secret| seal.seal(secret.expose().as_bytes(), &place)).transpose()?;
     let allow = change.allow.as_ref().map(|allow| serde_json::to_string(allow).unwrap_or_default());
-    let values: [Value; 13] = [
+    Ok(vec![
         park_uuid.into(),
         secret.into(),
         change.name.as_ref().into(),
@@ -196,10 +207,19 @@ pub(crate) fn change_park(
         change.old_secret_until.into(),
         change.refuse_when_full.into(),
         change.keep.map(|keep| keep.to_string()).into(),
-    ];
+    ])
+}
+
+pub(crate) fn change_park(
+    backend: &dyn Backend,
+    seal: &Seal,
+    park_uuid: &str,
+    change: &ParkChange,
+) -> Result<bool, StoreError> {
+    let values = change_values(seal, park_uuid, change)?;
     let done = backend.transaction(Access::WriteOnce, |transaction| {
         fence(transaction, seal)?;
-        let is_known = transaction.changes(CHANGE, &values)?;
+        let is_known = transaction.changes(CHANGE_PARK, &values)?;
         changed(transaction)?;
         Ok(is_known)
     });
@@ -220,15 +240,17 @@ pub(super) fn park_keys(transaction: &mut dyn Transaction, names: &[String]) -> 
     Ok(keys)
 }
 
+pub(super) const ADD_APP: &str = "INSERT INTO apps (app_id, secret, api_type) VALUES ($1, $2, $3)";
+pub(super) const ADD_APP_PARK: &str = "INSERT INTO app_parks (app_id, park_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+
 pub(crate) fn add_app(backend: &dyn Backend, seal: &Seal, app: &NewApp) -> Result<(), StoreError> {
     let secret = seal.seal(app.secret.expose().as_bytes(), &app_place(&app.app_id))?;
     let values: [Value; 3] = [(&app.app_id).into(), secret.into(), app.api_type.as_ref().into()];
     let added = backend.transaction(Access::WriteOnce, |transaction| {
         fence(transaction, seal)?;
-        transaction.execute("INSERT INTO apps (app_id, secret, api_type) VALUES ($1, $2, $3)", &values)?;
-        let allow = "INSERT INTO app_parks (app_id, park_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        transaction.execute(ADD_APP, &values)?;
         for key in park_keys(transaction, &app.parks)? {
-            transaction.execute(allow, &[(&app.app_id).into(), key.into()])?;
+            transaction.execute(ADD_APP_PARK, &[(&app.app_id).into(), key.into()])?;
         }
         changed(transaction)
     });
@@ -243,7 +265,10 @@ pub(crate) fn disable_app(backend: &dyn Backend, app_id: &str) -> Result<bool, S
     })
 }
 
+pub(super) const SET_LOCATION: &str = "UPDATE parks SET location = $2 WHERE park_uuid = $1";
+
 pub(crate) fn set_location(backend: &dyn Backend, park_uuid: &str, location: Option<&str>) -> Result<bool, StoreError> {
-    let put = "UPDATE parks SET location = $2 WHERE park_uuid = $1";
-    backend.transaction(Access::Write, |transaction| transaction.changes(put, &[park_uuid.into(), location.into()]))
+    backend.transaction(Access::Write, |transaction| {
+        transaction.changes(SET_LOCATION, &[park_uuid.into(), location.into()])
+    })
 }

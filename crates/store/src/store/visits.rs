@@ -15,11 +15,11 @@ use crate::stored::{StoredRecord, differing, key_digest, listed_payments, visit_
 use parkgate_seal::Seal;
 
 /// A visit, and under what its records stand.
-struct Chosen {
-    park: ParkId,
-    park_uuid: String,
-    serial: String,
-    visit: VisitRecords<StoredRecord>,
+pub(super) struct Chosen {
+    pub(super) park: ParkId,
+    pub(super) park_uuid: String,
+    pub(super) serial: String,
+    pub(super) visit: VisitRecords<StoredRecord>,
 }
 
 impl Chosen {
@@ -255,7 +255,7 @@ fn visits_of(
         return Ok(Vec::new());
     }
     let mut ignored = ignored_for(transaction, seal, &chosen, &keys)?;
-    let taken = taken_orders(transaction, &chosen)?;
+    let taken = taken_orders(transaction, &chosen.iter().collect::<Vec<_>>())?;
     keys.extend(ignored.values().flatten().map(|(park, other)| (*park, other.id)));
     let mut pictures = pictures(transaction, &keys)?;
     let mut visits = Vec::with_capacity(chosen.len());
@@ -276,7 +276,7 @@ fn visits_of(
         }
         let payments = match &visit.records.leave {
             None => Vec::new(),
-            Some(leave) => taken_payments(leave, &taken)?,
+            Some(leave) => taken_of(leave, Some(&taken))?,
         };
         visits.push(visit_of(&park_uuid, &serial, visit, payments, conflicts));
     }
@@ -319,7 +319,10 @@ const TAKEN: &str = "SELECT record_id, position FROM payments WHERE parking_orde
     AND pay_type {in $3} AND record_id {in $4}";
 
 /// Whose orders were taken by which leaves: record and position.
-fn taken_orders(transaction: &mut dyn Transaction, chosen: &[Chosen]) -> Result<HashSet<(i64, usize)>, StoreError> {
+pub(super) fn taken_orders(
+    transaction: &mut dyn Transaction,
+    chosen: &[&Chosen],
+) -> Result<HashSet<(i64, usize)>, StoreError> {
     let (mut orders, mut pay_types) = (Vec::new(), HashSet::new());
     let (mut parks, mut leaves) = (HashSet::new(), Vec::new());
     for one in chosen {
@@ -347,10 +350,15 @@ fn taken_orders(transaction: &mut dyn Transaction, chosen: &[Chosen]) -> Result<
     Ok(taken)
 }
 
-/// The payments of a leave whose orders it took, or which have none and belong to it by position.
-fn taken_payments(leave: &StoredRecord, taken: &HashSet<(i64, usize)>) -> Result<Vec<TakenPayment>, StoreError> {
+/// The payments of a leave whose orders it took, or which have none and belong to it by position. Without the orders that were
+/// taken: it took all of its own.
+pub(super) fn taken_of(
+    leave: &StoredRecord,
+    taken: Option<&HashSet<(i64, usize)>>,
+) -> Result<Vec<TakenPayment>, StoreError> {
     let listed = listed_payments(&leave.view)?.into_iter();
-    let is_taken =
-        |listed: &crate::stored::Listed| listed.order.is_empty() || taken.contains(&(leave.id, listed.position));
+    let is_taken = |listed: &crate::stored::Listed| {
+        listed.order.is_empty() || taken.is_none_or(|taken| taken.contains(&(leave.id, listed.position)))
+    };
     Ok(listed.filter(is_taken).map(crate::stored::Listed::taken).collect())
 }

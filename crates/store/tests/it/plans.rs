@@ -12,7 +12,10 @@ use serde_json::Value;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::push::{on_sqlite, opened, store};
-use crate::{audit, calls, conformance, epochs, forwarding, keys, listing, plates, registry, retention};
+use crate::{
+    audit, calls, conformance, epochs, exports, forwarding, imports, keys, listing, park_list, plates, registry,
+    retention,
+};
 
 /// As large as an installation is, not as old.
 const SMALL: [&str; 18] = [
@@ -44,6 +47,11 @@ const MEANT_ON_SQLITE: &[(&str, &str)] = &[
     ("counted IS NOT NULL LIMIT 1", "one entry of an index that is mostly empty"),
     ("SELECT id FROM quarantine WHERE received_at < ?1", "by age: some of what it takes"),
     ("FROM records WHERE received_at >= ?1", "a replay from a time on, once for a person, beside the writer"),
+    ("r.id > ?1 AND r.id <= ?2 AND", "a span of an export"),
+    ("(SELECT min(id) FROM records WHERE id > ?1)", "where the next span of an export begins"),
+    ("WHERE ?1 IS NOT NULL ORDER BY id DESC LIMIT 1", "the newest record"),
+    ("quarantine INDEXED BY quarantine_by_age", "what was refused today, for a list of all parks"),
+    ("WITH RECURSIVE k (id) AS (SELECT (SELECT min(park_id)", "one step to the next park that has conflicts"),
     ("AND r.id < ?3 AND r.id >= ?4", "a page of visits, which ends after so many records"),
     ("WHERE id >= ?1 ORDER BY id LIMIT 1", "one record: halving the way to a time"),
     ("AND r.id < ?4 AND r.id >= ?5", "the same since a time or of a park"),
@@ -75,6 +83,9 @@ fn promises() -> impl Iterator<Item = &'static fn(&Store)> {
         listing::PROMISES,
         epochs::PROMISES,
         keys::PROMISES,
+        exports::PROMISES,
+        imports::PROMISES,
+        park_list::PROMISES,
         plates::PROMISES,
         registry::PROMISES,
         retention::PROMISES,
@@ -188,6 +199,12 @@ const MEANT_ON_POSTGRES: &[(&str, &str)] = &[
         "a replay from a time on: by ranges of blocks, which are not asked for here",
     ),
     ("FROM records r LEFT JOIN park_epochs e ON e.id = r.park_id WHERE r.id >= $1", "a page of a replay"),
+    ("r.id > $1 AND r.id <= $2 AND", "a span of an export"),
+    ("SELECT max(v.id) FROM (SELECT r.id FROM", "where a span of an export ends"),
+    ("received_at < $1 ORDER BY id DESC LIMIT 1", "the newest record before the last minute"),
+    ("sum(times)::bigint FROM quarantine", "what was refused today, for a list of all parks"),
+    ("count(*)::bigint FROM records WHERE received_at >= $1", "the records of a day, where it is not China's"),
+    ("WITH RECURSIVE k (id) AS (SELECT (SELECT min(park_id)", "one step to the next park that has conflicts"),
     ("SELECT coalesce(max(id), 0) FROM records", "one end of an index"),
     ("SELECT coalesce((SELECT min(id) FROM records), 0)", "both ends of an index"),
     ("SELECT received_at FROM records WHERE id >= $1 ORDER BY id LIMIT 1", "one record: halving the way to a time"),

@@ -29,14 +29,8 @@ texts! {
         removed(plate: &str): "{plate} 已移出", "{plate} removed";
         imported(file: &str, added: usize, changed: usize, removed: usize): "{file} 已导入: 新增 {added}, 修改 {changed}, 移出 {removed}", "{file} imported: added {added}, changed {changed}, removed {removed}";
         dry(file: &str, added: usize, changed: usize, removed: usize): "{file} 试运行, 未写入: 新增 {added}, 修改 {changed}, 移出 {removed}", "{file}: a dry run, nothing was written: added {added}, changed {changed}, removed {removed}";
-        file_too_large(file: &str): "{file}: 文件超过 64 MiB", "{file}: more than 64 MiB";
         file_wrong(file: &str, count: usize, wrong: &str): "{file}: {count} 处有误, 未导入任何车牌\n  {wrong}", "{file}: {count} wrong, nothing was imported\n  {wrong}";
-        file_empty: "文件是空的", "the file is empty";
         no_plates: "文件中没有车牌", "no plates in it";
-        is_excel: "是 Excel 文件, 请另存为 CSV", "an Excel file: save it as CSV";
-        no_text: "不是 UTF-8 或 GBK 文本", "neither UTF-8 nor GBK";
-        at_line(line: u64, what: &str): "第 {line} 行: {what}", "line {line}: {what}";
-        head: "应为表头 `车牌,名单,备注`", "write the header `plate,list,note`";
         no_plate: "没有车牌", "no plate";
         no_list(list: &str): "名单 `{list}` 应为 白名单 或 黑名单", "list `{list}`: a list is allow or deny";
         on_two_lists(plate: &str, line: u64): "`{plate}` 与第 {line} 行是同一车牌, 名单不同", "`{plate}` is the plate of line {line}, on another list";

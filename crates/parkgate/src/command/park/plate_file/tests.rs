@@ -1,14 +1,19 @@
 use encoding_rs::GBK;
 
 use super::*;
+use crate::spreadsheet::table_of;
+
+fn read(bytes: &[u8]) -> Result<Vec<ListedPlate>, Vec<String>> {
+    plates_of(&table_of(bytes, COLUMNS).map_err(|wrong| vec![wrong])?)
+}
 
 fn listed(bytes: &[u8]) -> Vec<(String, &'static str, Option<String>)> {
-    let plates = plates_of(bytes).unwrap();
+    let plates = read(bytes).unwrap();
     plates.into_iter().map(|entry| (entry.plate, entry.list.name(), entry.note)).collect()
 }
 
 fn wrong(text: &str) -> Vec<String> {
-    plates_of(text.as_bytes()).unwrap_err()
+    read(text.as_bytes()).unwrap_err()
 }
 
 #[test]
@@ -45,7 +50,7 @@ fn columns_are_found_by_their_names() {
         assert_eq!(listed(text.as_bytes()), [("粤B1".to_owned(), "allow", note.map(str::to_owned))], "{text}");
     }
     for text in ["粤B1,allow\n", "plate,note\n粤B1,x\n", "车牌\n粤B1\n"] {
-        assert!(wrong(text)[0].contains("车牌,名单,备注"), "{text}");
+        assert!(wrong(text)[0].contains("车牌,名单"), "{text}");
     }
 }
 
@@ -74,13 +79,13 @@ fn what_is_no_list_is_refused_with_what_to_do() {
         (b"\n\n", "文件是空的"),
         (b"plate,list\n", "文件中没有车牌"),
         (b"plate,list\n,\n", "文件中没有车牌"),
-        (b"PK\x03\x04rest", "另存为 CSV"),
-        (b"\xd0\xcf\x11\xe0rest", "另存为 CSV"),
+        (b"PK\x03\x04rest", "XLSX"),
+        (b"\xd0\xcf\x11\xe0rest", ".xlsx"),
         (b"plate,list\n\xff\xff\xff,allow\n", "第 2 行"),
         (b"\xef\xbb\xbfplate,list\n\xff,allow\n", "不是 UTF-8 或 GBK"),
         (b"\xff\xfep\x00\x00\xd8", "不是 UTF-8 或 GBK"),
     ] {
-        let wrong = plates_of(bytes).unwrap_err();
+        let wrong = read(bytes).unwrap_err();
         assert!(wrong.len() == 1 && wrong[0].contains(expected), "{wrong:?}");
     }
 }
@@ -88,5 +93,5 @@ fn what_is_no_list_is_refused_with_what_to_do() {
 #[test]
 fn one_plate_may_be_written_twice_on_one_list() {
     let twice = "plate,list,note\n粤B12345,deny,x\n粤B·12345,deny,y\n";
-    assert_eq!(plates_of(twice.as_bytes()).unwrap().len(), 2, "the last one counts");
+    assert_eq!(read(twice.as_bytes()).unwrap().len(), 2, "the last one counts");
 }
