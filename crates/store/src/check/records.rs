@@ -160,13 +160,14 @@ impl Walk<'_> {
 
     fn compare(&mut self, ordered: Ordered, taken: &TakenOrders, found: &mut CheckReport) {
         let Ordered { park, record, listed, refused } = ordered;
+        let refused: Vec<String> = refused.iter().filter_map(|one| refused_order(one, &listed)).collect();
         for listed in listed {
             found.payments += 1;
             let position = i64::try_from(listed.position).unwrap_or(i64::MAX);
             let detail = match taken.get(&(record, position)) {
                 Some(amounts) if *amounts == amounts_of(&listed) => continue,
                 Some(amounts) => format!("{:?} instead of {:?}", amounts, amounts_of(&listed)),
-                None if refused.iter().any(|one| is_refused(one, &listed)) => continue,
+                None if refused.contains(&listed.order) => continue,
                 None => "not taken".to_owned(),
             };
             self.suspects.push(WrongOrder { park, record, listed, detail });
@@ -228,10 +229,11 @@ impl Walk<'_> {
     }
 }
 
-fn is_refused(refused: &serde_json::Value, listed: &Listed) -> bool {
+/// A refused order, of its name or of where it stands.
+fn refused_order(refused: &serde_json::Value, listed: &[Listed]) -> Option<String> {
     match refused.as_str() {
-        Some(order) => order == listed.order,
-        None => refused.as_u64() == Some(listed.position as u64),
+        Some(order) => Some(order.to_owned()),
+        None => listed.iter().find(|one| refused.as_u64() == Some(one.position as u64)).map(|one| one.order.clone()),
     }
 }
 
