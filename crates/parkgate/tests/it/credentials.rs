@@ -48,7 +48,7 @@ fn conflicts_are_listed_with_what_differs() {
     gate.taken("leave", leave("S1", &[("plate", "粤B1")]));
     let hint = gate.push("leave", leave("S1", &[("plate", "粤B2"), ("car_color", "3")])).1["hint"].clone();
     assert_eq!(hint, "重复的停车流水`S1`");
-    let conflicts = gate.json(&["conflict", "list", "--park", DEMO_PARK]);
+    let conflicts = gate.json(&["conflict", "list", "--unmask", "--park", DEMO_PARK]);
     assert_eq!(
         conflicts[0]["differing"],
         json!([
@@ -94,7 +94,7 @@ fn a_restart_of_serials_is_noticed_and_mended() {
     free.extend([("payment_list".into(), order.into()), ("idcard_no".into(), "440301199001011234".into())]);
     gate.taken("leave", free.clone());
     let reported = gate.ok(&["park", "set", DEMO_PARK, "--new-serial-epoch"]);
-    assert!(reported.contains("补录 taken 8, 仍冲突 still in conflict 0"), "{reported}");
+    assert!(reported.contains("补录 8 条, 仍冲突 0 条"), "{reported}");
     assert_eq!(gate.json(&["conflict", "list"]), json!([]));
     let both = gate.visit("3");
     assert_eq!((&both["plate"], &both["also"][0]["plate"]), (&json!("粤B10003"), &json!("粤B00003")));
