@@ -2,6 +2,7 @@
 
 use parkgate_ledger::{ParkId, Recount, Space};
 
+use super::Store;
 use super::record_pages::{end_after, newest};
 use super::records::{put_space, spaces};
 use crate::StoreError;
