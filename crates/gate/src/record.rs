@@ -110,14 +110,10 @@ impl PushRecorder {
                 if let Some(forwarder) = &self.forwarder {
                     forwarder.wake();
                 }
-                self.figures.parks.pushed(park.park.id, received_at);
                 advisories.iter().for_each(|advisory| self.figures.advise(advisory.code));
             }
-            Verdict::Repeated { .. } => self.figures.parks.pushed(park.park.id, received_at),
-            Verdict::Conflict { .. } => {
-                self.figures.parks.pushed(park.park.id, received_at);
-                self.notes.conflict(&park);
-            }
+            Verdict::Repeated { .. } => {}
+            Verdict::Conflict { .. } => self.notes.conflict(&park),
             Verdict::Overflowing => {
                 self.notes.conflict(&park);
                 let key = form.get(kind.key_name()).unwrap_or_default().to_owned();

@@ -204,7 +204,18 @@ async fn watch_disk(upkeep: Upkeep) {
 /// Looks which parks push nothing.
 async fn watch_silence(upkeep: Upkeep) {
     loop {
-        upkeep.figures.parks.look(&upkeep.registry.load(), now());
+        let (store, registry, figures) =
+            (Arc::clone(&upkeep.store), upkeep.registry.load_full(), upkeep.figures.clone());
+        let looking = tokio::task::spawn_blocking(move || {
+            let last_pushes = store.last_pushes()?;
+            figures.parks.look(&registry, &last_pushes, now());
+            Ok::<_, StoreError>(())
+        });
+        match looking.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "when parks last pushed could not be read"),
+            Err(error) => tracing::error!(%error, "looking which parks are silent failed"),
+        }
         tokio::time::sleep(SILENCE_EVERY).await;
     }
 }

@@ -14,6 +14,7 @@ mod identity;
 mod import;
 mod last_backup;
 mod park_list;
+mod last_pushes;
 mod passed_calls;
 mod plates;
 mod quarantine;

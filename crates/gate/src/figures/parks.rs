@@ -16,31 +16,25 @@ pub const PARKS_SHOWN_MAX: usize = 20;
 /// What is known of parks.
 #[derive(Debug, Default)]
 pub struct ParkWatch {
-    /// When each park last pushed what was recorded here, or was first seen.
-    last_pushes: Mutex<HashMap<ParkId, UnixMillis>>,
+    /// When parks were first seen that have pushed nothing yet: their silence begins there.
+    first_seen: Mutex<HashMap<ParkId, UnixMillis>>,
     silence: Mutex<Silence<String>>,
     /// Conflicts that look like serials used anew, by park.
     reused: Mutex<BTreeMap<String, u64>>,
 }
 
 impl ParkWatch {
-    /// A push of this park is on disk.
-    pub(crate) fn pushed(&self, park: ParkId, at: UnixMillis) {
-        let mut last_pushes = lock(&self.last_pushes);
-        let last = last_pushes.entry(park).or_insert(at);
-        *last = (*last).max(at);
-    }
-
-    /// Looks how long parks have been silent. Disabled ones are meant to be.
-    pub(crate) fn look(&self, registry: &Registry, now: UnixMillis) {
+    /// Looks how long parks have been silent, by when each of their keys last had a push. Disabled ones are meant to be.
+    pub(crate) fn look(&self, registry: &Registry, last_pushes: &HashMap<ParkId, UnixMillis>, now: UnixMillis) {
         let parks: Vec<_> = registry.parks().filter(|known| known.park.enabled).collect();
-        let mut last_pushes = lock(&self.last_pushes);
+        let mut first_seen = lock(&self.first_seen);
         let last = parks.iter().map(|known| {
-            let last = last_pushes.entry(known.park.id).or_insert(now);
+            let last = known.park.record_keys().filter_map(|key| last_pushes.get(&key)).max();
+            let last = last.unwrap_or_else(|| first_seen.entry(known.park.id).or_insert(now));
             (known.park.park_uuid.as_str(), *last)
         });
         let found = silence(last, now, PARKS_SHOWN_MAX);
-        drop(last_pushes);
+        drop(first_seen);
         let longest = found.longest.into_iter().map(|(park_uuid, silent)| (park_uuid.to_owned(), silent)).collect();
         *lock(&self.silence) = Silence { longest, counts: found.counts };
     }

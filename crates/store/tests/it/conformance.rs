@@ -31,6 +31,7 @@ on_every_store! {
     no_text_is_too_long_or_too_odd,
     a_store_has_a_number_that_stays,
     of_several_backups_the_latest_is_known,
+    when_each_park_last_pushed_is_known_from_its_count,
     the_quarantine_keeps_each_push_once_within_its_parks_bound,
 }
 
@@ -438,6 +439,17 @@ fn a_survey_passes_by_a_parks_records_oldest_first(store: &Store) {
     assert_eq!(count, 2);
     let refused = store.refused("a", T).unwrap().by_reason;
     assert_eq!(refused.into_iter().collect::<Vec<_>>(), [(("Signature".into(), Some("signed_in_gbk".into())), 2)]);
+}
+
+fn when_each_park_last_pushed_is_known_from_its_count(store: &Store) {
+    assert!(store.last_pushes().unwrap().is_empty());
+    store.record(&[leave("1", 1, T, T + 1), leave("2", 2, T, T + 2).park(2)]).unwrap();
+    let known = store.last_pushes().unwrap();
+    for park in store.park_figures(UnixMillis(0)).unwrap() {
+        let last = park.park.record_keys().filter_map(|key| known.get(&key)).max().copied();
+        assert_eq!(last, park.last_push_at, "{}", park.park.park_uuid);
+    }
+    assert_eq!(known.len(), 2);
 }
 
 fn of_several_backups_the_latest_is_known(store: &Store) {
