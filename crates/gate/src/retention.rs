@@ -16,8 +16,8 @@ use crate::figures::RetentionFigures;
 const ROUND_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Between two looks whether the database is to be purged: after a round, or by `forget`, which waits for it.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// A step rests so many times as long as it took: pushes have at least 0.95 of the time.
-const REST: u32 = 24;
+/// A step rests so many times as long as it took: what it takes from pushes is a fortieth of the time.
+const REST: u32 = 40;
 /// However short a step was, and however long.
 const REST_MIN: Duration = Duration::from_millis(2);
 const REST_MAX: Duration = Duration::from_secs(10);
