@@ -310,8 +310,8 @@ fn the_question_of_the_guide_is_answered() {
     let runs = || program.push_call(&gate.url, "S1", &docs("integrate.md"), "before");
     for (change, status, text) in [
         (None, "status 0", "status 0 车场自行判断"),
-        (Some("--allow"), "status 1", "status 1 允许入场 may enter  欢迎光临"),
-        (Some("--deny"), "status -1", "status -1 禁止入场 may not enter  禁止入场"),
+        (Some("--allow"), "status 1", "status 1 允许入场  欢迎光临"),
+        (Some("--deny"), "status -1", "status -1 禁止入场  禁止入场"),
     ] {
         if let Some(list) = change {
             gate.ok(&["park", "add-plate", DEMO_PARK, "粤B12345", list]);

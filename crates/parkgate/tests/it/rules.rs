@@ -229,7 +229,9 @@ fn personal_data_is_sealed_at_rest_and_read_back() {
     let mut gate = demo();
     let secret_no = "440301199001011234";
     gate.taken("enter", enter("S1", &[("idcard_no", secret_no), ("idcard_name", "阿Q")]));
-    assert_eq!(gate.visit("S1")["params"]["idcard_no"], secret_no);
+    assert_eq!(gate.visit("S1")["params"]["idcard_no"], "4403**********1234");
+    let unmasked = gate.json(&["visit", "show", "--unmask", DEMO_PARK, "S1"]);
+    assert_eq!(unmasked["params"]["idcard_no"], secret_no);
     let data = gate.data().to_owned();
     assert_eq!(gate.stop(), Some(0));
     let haystack: Vec<u8> = ["parkgate.db", "parkgate.db-wal"]
