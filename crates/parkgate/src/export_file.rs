@@ -13,12 +13,14 @@ mod xlsx;
 
 use std::path::Path;
 
+#[cfg(not(feature = "parquet"))]
 use parkgate_text::texts;
 
 pub(crate) use aside::Aside;
 pub(crate) use text::{TextFormat, encode, head, without_guard};
 pub(crate) use times::LocalTimes;
 
+#[cfg(not(feature = "parquet"))]
 use crate::output::misuse;
 
 /// What a column holds.

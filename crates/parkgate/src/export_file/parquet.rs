@@ -20,7 +20,6 @@ const GROUP_ROWS: usize = 32_768;
 /// A file under way.
 pub(super) struct ParquetFile {
     writer: SerializedFileWriter<File>,
-    columns: Vec<ExportColumn>,
     rows: Vec<ExportRow>,
 }
 
@@ -31,7 +30,7 @@ impl ParquetFile {
         let schema = Arc::new(parse_message_type(&format!("message parkgate {{ {fields} }}"))?);
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?)).build();
         let writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
-        Ok(ParquetFile { writer, columns: columns.to_vec(), rows: Vec::new() })
+        Ok(ParquetFile { writer, rows: Vec::new() })
     }
 
     fn write_group(&mut self) -> anyhow::Result<()> {
