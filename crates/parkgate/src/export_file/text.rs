@@ -2,7 +2,7 @@
 //!
 //! CSV opens in a spreadsheet: a byte order mark (Excel takes the file for GBK without one), lines that end with CR LF. A text
 //! of digits that a spreadsheet would take for a number or a date ends with a tab: Excel, WPS and LibreOffice then keep it as it
-//! is, all of its twenty digits, and pandas reads a text. `="…"` is no way: LibreOffice shows it as it stands, and it is a formula. A text
+//! is, all of its twenty digits, and pandas reads a text. `="…"` is no way: it is a formula, and other programs read that. A text
 //! that would be a formula (CWE-1236) begins with an apostrophe, and so does one that begins with an apostrophe before such a
 //! mark, so that what is read back is what was written.
 
